@@ -1,6 +1,6 @@
 """Every error of the hub, each with its exit code and each also a kind of the standard library.
 
-Catch `HubError` for all of them, or the standard kind (`ConnectionError`, `LookupError`, ...) without importing this file.
+Catch `HubError` for all of them, or the standard kind (`ConnectionError`, `LookupError`, ...) without importing this.
 The exit codes are the command line's: 2 usage, 3 not found, 4 network, 5 integrity, 6 offline miss, 7 licence or
 authentication, 8 disk or permission, 9 unsafe file.
 """
