@@ -55,7 +55,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
 
 _BUILDERS: dict[str, str] = {builder: family for family, names in _FAMILIES.items() for builder in names}
 
-__all__ = ["builders", *_BUILDERS]  # noqa: PLE0604
+__all__ = ["builders", *_BUILDERS]
 
 
 def builders() -> list[str]:

@@ -1,7 +1,8 @@
 """LeNet and AlexNet: the networks that began it.
 
-LeNet: LeCun, Bottou, Bengio, Haffner, "Gradient-Based Learning Applied to Document Recognition" (Proc. IEEE, 1998), figure 2.
-AlexNet: Krizhevsky, "One weird trick for parallelizing convolutional neural networks" (arXiv:1404.5997), the one-column form.
+LeNet: LeCun, Bottou, Bengio, Haffner, "Gradient-Based Learning Applied to Document Recognition" (Proc. IEEE, 1998),
+figure 2. AlexNet: Krizhevsky, "One weird trick for parallelizing convolutional neural networks" (arXiv:1404.5997), the
+form for one processor.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ class LeNet(nn.Module):
     """LeNet for grey images of 28 x 28, with what has been learnt since: batch norm, ReLU, max pooling, dropout.
 
     Two convolutions of 5 x 5, each followed by pooling, then layers of 120, 84 and `classes`, as in the paper's
-    figure 2; wider in the convolutions (32 and 48 maps where 1998 could afford 6 and 16). 194,990 parameters.
+    figure 2; wider in the convolutions (32 and 48 maps where 1998 could afford 6 and 16). 194,494 parameters.
     """
 
     head: ClassVar[tuple[str, ...]] = ("classifier.5",)

@@ -35,8 +35,8 @@ class BasicBlock(nn.Module):
         super().__init__()
         if (groups, width_per_group, dilation) != (1, 64, 1):
             raise ValueError(
-                f"BasicBlock: got groups={groups}, width_per_group={width_per_group}, dilation={dilation}, but has only "
-                "groups=1, width_per_group=64, dilation=1; the bottleneck models (resnet50 and deeper) take others"
+                f"BasicBlock: got groups={groups}, width_per_group={width_per_group}, dilation={dilation}, "
+                "but has only groups=1, width_per_group=64, dilation=1; the bottleneck models (resnet50 and deeper) take others"
             )
         self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -139,9 +139,7 @@ class ResNet(nn.Module):
                     nn.Conv2d(channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
                 )
             grouping = {"groups": groups, "width_per_group": width_per_group}
-            blocks = [
-                block(channels, width, stride=stride, downsample=downsample, dilation=first_dilation, **grouping)
-            ]
+            blocks = [block(channels, width, stride=stride, downsample=downsample, dilation=first_dilation, **grouping)]
             blocks += [block(out_channels, width, dilation=dilation, **grouping) for _ in range(depth - 1)]
             channels = out_channels
             return nn.Sequential(*blocks)
