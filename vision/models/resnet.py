@@ -36,7 +36,7 @@ class BasicBlock(nn.Module):
         if (groups, width_per_group, dilation) != (1, 64, 1):
             raise ValueError(
                 f"BasicBlock: got groups={groups}, width_per_group={width_per_group}, dilation={dilation}, "
-                "but has only groups=1, width_per_group=64, dilation=1; the bottleneck models (resnet50 and deeper) take others"
+                "but has only groups=1, width_per_group=64, dilation=1; the models with bottlenecks take others"
             )
         self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
