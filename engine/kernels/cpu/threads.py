@@ -1,0 +1,50 @@
+"""How many threads the kernels use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_threads = 0
+
+
+def current() -> int:
+    """The threads each kernel uses: as set, or else NUMZOO_THREADS, OMP_NUM_THREADS, or the cores this process may use."""
+    global _threads
+    if not _threads:
+        _threads = _named("NUMZOO_THREADS") or _named("OMP_NUM_THREADS") or available_cores()
+    return _threads
+
+
+def set_current(threads: int) -> None:
+    """Use this many threads from now on."""
+    global _threads
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"set_threads: threads is {threads!r}; give a whole number, 1 or more")
+    _threads = threads
+
+
+def available_cores() -> int:
+    """The cores this process may use: its affinity, and the processor quota of its container where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(Path("/sys/fs/cgroup/cpu.max"))
+    return max(1, min(cores, quota)) if quota else cores
+
+
+def _named(variable: str) -> int:
+    """The number in an environment variable. OpenMP allows a list there (one per nesting level); its first counts."""
+    text = os.environ.get(variable, "").split(",")[0].strip()
+    if not text:
+        return 0
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise ValueError(f"{variable} is {text!r}; give a whole number, 1 or more, or unset it")
+
+
+def _quota(file: Path) -> int:
+    """Whole cores that a version-2 control group grants (rounded up), or 0 for no limit."""
+    try:
+        quota, period = file.read_text().split()[:2]
+        return -(-int(quota) // int(period)) if quota != "max" else 0
+    except (OSError, ValueError, ZeroDivisionError):
+        return 0
