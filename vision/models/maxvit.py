@@ -279,7 +279,8 @@ class MaxViT(nn.Module):
         _initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        self._check_size((x.shape[2], x.shape[3]))
+        if x.ndim == 4:  # the stem says what is wrong with another number of axes
+            self._check_size((x.shape[2], x.shape[3]))
         x = self.stem(x)  # (batch, stem_width, height / 2, width / 2)
         for block in self.blocks:
             x = block(x)  # (batch, width, half the height, half the width)

@@ -123,16 +123,15 @@ class VisionTransformer(nn.Module):
         _initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, _, height, width = x.shape
-        if (height, width) != (self.image_size, self.image_size):
+        if tuple(x.shape[-2:]) != (self.image_size, self.image_size):
             raise ValueError(
-                f"VisionTransformer: got images of {height} x {width} pixels, but this model was built for "
-                f"{self.image_size} x {self.image_size}; resize the images, or build it with image_size=... and adapt "
-                "trained place embeddings with resize_positions."
+                f"VisionTransformer: got images of shape {tuple(x.shape)}, but this model was built for "
+                f"(batch, 3, {self.image_size}, {self.image_size}); resize the images, or build it with image_size=... "
+                "and adapt trained place embeddings with resize_positions."
             )
         x = self.conv_proj(x)  # (batch, width, rows, columns)
         x = x.flatten(2).transpose(1, 2)  # (batch, patches, width)
-        token = self.class_token.expand(batch, 1, x.shape[2])
+        token = self.class_token.expand(x.shape[0], 1, x.shape[2])
         x = self.encoder(engine.cat([token, x], axis=1))  # (batch, 1 + patches, width)
         return self.heads(x[:, 0])  # (batch, classes)
 
