@@ -7,6 +7,7 @@ next attempt, unless it was wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,8 +87,8 @@ def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | N
         order = Order(file, cache, patience or Patience(), file.bytes)
         for source in file.sources:
             try:
-                _deliver(source, part, file, lambda source=source: fetch(source, part, order, offline=offline))  #
-                type: ignore[misc] return _publish(cache, file, part)
+                _deliver(part, file, partial(fetch, source, part, order, offline=offline))
+                return _publish(cache, file, part)
             except StorageError:
                 raise
             except HubError as problem:
@@ -95,7 +96,7 @@ def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | N
     raise _summary(file, attempts)
 
 
-def _deliver(source: str, part: Part, file: FileRecord, run: Callable[[], None]) -> None:
+def _deliver(part: Part, file: FileRecord, run: Callable[[], None]) -> None:
     """Run one source; raise IntegrityError unless the part is the wanted file then."""
     before = part.length
     try:
@@ -106,7 +107,7 @@ def _deliver(source: str, part: Part, file: FileRecord, run: Callable[[], None])
             part.restart()
             run()
         if not part.right():
-            raise IntegrityError(_mismatch(source, part, file))
+            raise IntegrityError(_mismatch(part, file))
     except (IntegrityError, UnsafeFileError):
         if part.length != before and file.chunks is None:
             part.begin()
@@ -159,7 +160,7 @@ def _intact(cache: Cache, file: FileRecord) -> bool:
     return True
 
 
-def _mismatch(source: str, part: Part, file: FileRecord) -> str:
+def _mismatch(part: Part, file: FileRecord) -> str:
     if file.bytes is not None and part.length != file.bytes:
         return f"It has {part.length} bytes, but {file.bytes} were expected. Nothing of it was kept."
     wanted = f"sha256 {file.sha256}" if file.sha256 else f"a sha256 that begins with {file.sha256_prefix}"
