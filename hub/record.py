@@ -40,7 +40,8 @@ class Chunks:
 class FileRecord:
     """One file of an entry.
 
-    `sha256` is the full digest, or None where only `sha256_prefix` (8 to 63 hex digits) and `bytes` are known.
+    `sha256` is the full digest, or None where only `sha256_prefix` (8 to 63 hex digits) is known; `bytes` is the size
+    where it is known, and is then held to.
     `sources` are tried in order. `name` is what messages, locks and other programs' caches call the file. `base` is the
     folder from which relative `file:` sources are read: the manifest's own.
     """
@@ -61,8 +62,8 @@ class FileRecord:
             raise UsageError(f"{who} has {self.bytes!r} as its size; wanted a number of bytes.")
         if self.sha256 is not None:
             check_sha256(self.sha256)
-        elif self.sha256_prefix is None or self.bytes is None:
-            raise UsageError(f"{who} needs its full sha256, or else sha256_prefix together with bytes.")
+        elif self.sha256_prefix is None:
+            raise UsageError(f"{who} needs its full sha256, or else at least the beginning of it (sha256_prefix).")
         if self.sha256_prefix is not None:
             if not isinstance(self.sha256_prefix, str) or _PREFIX.fullmatch(self.sha256_prefix) is None:
                 raise UsageError(

@@ -50,8 +50,8 @@ def split_members(address: str) -> tuple[str, list[str]]:
 def pour_member(archive: Path, members: Sequence[str], part: Part, size: int | None, folder: Path) -> None:
     """Write one member of an archive to the part; with two names, the second is a member of the first.
 
-    `size` is how many bytes it should have, if known; `folder` takes an archive within the archive. The top folder of
-    a tar may be left out of a name. Raises NotFoundError without such a member, IntegrityError for a damaged archive
+    `size` is how many bytes it should have, if known; `folder` takes an archive within the archive. The top folder
+    may be left out of a name. Raises NotFoundError without such a member, IntegrityError for a damaged archive
     or another size, and UnsafeFileError for one that breaks a rule.
     """
     *outer, last = members
@@ -83,6 +83,7 @@ def _member(archive: Path, name: str, size: int | None) -> Iterator[bytes]:
 def _zip_member(file: IO[bytes], archive: Path, name: str, size: int | None) -> Iterator[bytes]:
     with zipfile.ZipFile(file) as packed:
         found = [info for info in packed.infolist() if info.filename == name]
+        found = found or [info for info in packed.infolist() if info.filename.partition("/")[2] == name]
         if not found:
             raise NotFoundError(_missing(archive, name, (info.filename for info in packed.infolist())))
         info = found[0]

@@ -26,6 +26,8 @@ _PORTS = {"https": 443, "http": 80}
 
 def new_session() -> requests.Session:
     """A session that keeps no cookies; proxies and certificates come from the environment."""
+    from http.cookiejar import DefaultCookiePolicy
+
     import requests
 
     session = requests.Session()

@@ -213,17 +213,17 @@ def _blocks(raw: Any, patience: Patience, encoded: bool) -> Iterator[bytes]:
 
 def _pause(patience: Patience, failures: int, asked: float) -> float:
     """Twice as long after each failure, and never the same twice, so that many clients do not come back together."""
-    longest = min(patience.longest_pause, patience.pause * 2 ** (failures - 1))
+    longest = min(patience.longest_pause, patience.pause * 2.0 ** (failures - 1))
     return max(longest * random.uniform(0.5, 1.0), min(asked, patience.longest_pause))
 
 
 def _asked_wait(response: requests.Response) -> float:
-    text = response.headers.get("Retry-After", "")
-    return float(int(text)) if text.isdigit() else 0.0
+    text = str(response.headers.get("Retry-After", ""))
+    return float(text[:9]) if text.isdigit() else 0.0
 
 
 def _length(response: requests.Response) -> int | None:
-    text = response.headers.get("Content-Length", "")
+    text: str = response.headers.get("Content-Length", "")
     return int(text) if text.isdigit() else None
 
 
