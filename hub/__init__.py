@@ -1,0 +1,75 @@
+"""The hub: names to verified files to loaded models.
+
+>>> from numzoo import hub
+>>> hub.list("resnet50*")
+['resnet50.imagenet1k-v1', 'resnet50.imagenet1k-v2']
+>>> model = hub.load("resnet50", classes=10)                    # doctest: +SKIP
+>>> print(model.load_report)                                    # doctest: +SKIP
+
+Everything is imported when it is first used. No module of this package shares its name with a public function: an
+import of the one would hide the other.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numzoo.hub.checkpoint import read_checkpoint
+    from numzoo.hub.files import pull, pull_files
+    from numzoo.hub.loading import load
+    from numzoo.hub.parity import verify_parity
+    from numzoo.hub.pipelines import pipeline, transform
+    from numzoo.hub.registry import Registry, describe
+    from numzoo.hub.registry import list_names as list
+    from numzoo.hub.report import LoadReport
+    from numzoo.hub.saving import save
+
+_HOMES = {
+    "LoadReport": ("report", "LoadReport"),
+    "Registry": ("registry", "Registry"),
+    "describe": ("registry", "describe"),
+    "list": ("registry", "list_names"),
+    "load": ("loading", "load"),
+    "pipeline": ("pipelines", "pipeline"),
+    "pull": ("files", "pull"),
+    "pull_files": ("files", "pull_files"),
+    "read_checkpoint": ("checkpoint", "read_checkpoint"),
+    "save": ("saving", "save"),
+    "transform": ("pipelines", "transform"),
+    "verify_parity": ("parity", "verify_parity"),
+}
+
+__all__ = [
+    "LoadReport",
+    "Registry",
+    "describe",
+    "list",
+    "load",
+    "pipeline",
+    "pull",
+    "pull_files",
+    "read_checkpoint",
+    "save",
+    "transform",
+    "verify_parity",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        home, attribute = _HOMES[name]
+        value = getattr(importlib.import_module(f"{__name__}.{home}"), attribute)
+        globals()[name] = value
+        return value
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}") from None
+
+
+def __dir__() -> Any:
+    return sorted(__all__)

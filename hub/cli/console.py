@@ -1,0 +1,96 @@
+"""Where output goes: data on stdout, messages and progress on stderr, errors as one clear message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["SCHEMA", "Console", "size_text"]
+
+SCHEMA = 1
+"""The number of the JSON documents' form; it grows when a field changes its meaning or goes."""
+
+
+class Console:
+    """One command's output. With `json`, `table` and `line` print nothing and `document` prints the only thing."""
+
+    def __init__(self, *, json: bool = False, quiet: bool = False, debug: bool = False) -> None:
+        self.json, self.quiet = json, quiet
+        self.debug = debug or os.environ.get("NUMZOO_DEBUG", "").strip().lower() not in {"", "0", "false", "no", "off"}
+
+    def document(self, fields: Mapping[str, Any]) -> None:
+        """Print one JSON document, if JSON was asked for."""
+        if self.json:
+            import json
+
+            print(json.dumps({"schema": SCHEMA, **fields}, indent=2, ensure_ascii=False, allow_nan=False))
+
+    def line(self, text: str = "") -> None:
+        """Print a line of data, unless JSON was asked for."""
+        if not self.json:
+            print(text)
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+        """Print aligned columns, those in `right` to the right."""
+        lines = [header, *rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+        for line in lines:
+            cells = [
+                cell.rjust(w) if i in right else cell.ljust(w)
+                for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+            ]
+            self.line("  ".join(cells).rstrip())
+
+    def message(self, text: str) -> None:
+        """Say something to the person, on stderr."""
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+    def error(self, error: BaseException, code: int, *, about: str = "") -> int:
+        """Report `error` on stderr and give `code` back; the traceback only where it was asked for."""
+        if self.debug:
+            import traceback
+
+            traceback.print_exception(type(error), error, error.__traceback__)
+        text = _text(error)
+        if code == 1:
+            kind = type(error).__name__
+            text = (
+                f"unexpected {kind}: {text}\nThis is a bug. Run again with --debug for the traceback, and report both."
+            )
+        mark = "error:"
+        from numzoo.hub import settings
+
+        if sys.stderr.isatty() and settings.color():
+            mark = f"\x1b[31m{mark}\x1b[0m"
+        print(f"{mark} {f'{about}: ' if about else ''}{text}", file=sys.stderr)
+        return code
+
+    def progress(self) -> Any:
+        """A progress bar for downloads where a person looks on, else None."""
+        if self.quiet or not sys.stderr.isatty():
+            return None
+        from numzoo.hub.cli.bar import Bar
+
+        return Bar()
+
+
+def size_text(size: int | None) -> str:
+    """A number of bytes for people: "13.6 MB"; "-" where it is not known."""
+    if size is None:
+        return "-"
+    number = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5 or unit == "GB":
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    raise AssertionError
+
+
+def _text(error: BaseException) -> str:
+    """The error's message; an OSError made with a message alone and a KeyError print it without decoration."""
+    if isinstance(error, LookupError) and len(error.args) == 1:
+        return str(error.args[0])
+    return str(error) or type(error).__name__

@@ -1,0 +1,94 @@
+"""The command line ``numzoo``: the parser, and what every command shares: options, errors, exit codes.
+
+Data goes to stdout, messages and progress to stderr. Exit codes: 0 ok, 1 a bug, 2 usage, 3 not found, 4 network,
+5 integrity, 6 not here and offline, 7 licence or authentication, 8 disk or permission, 9 unsafe file, 130 interrupted.
+Nothing heavy is imported here: each command imports what it uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from numzoo.hub.cli import cache, doctor, models, run
+from numzoo.hub.cli.console import Console
+
+__all__ = ["main"]
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 2
+    console = Console(json=options.json, quiet=options.quiet, debug=options.debug)
+    try:
+        code: int = options.run(options, console)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        console.message("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; a second failure while Python flushes at its exit must stay silent too.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except Exception as error:
+        return console.error(error, exit_code(error))
+
+
+def exit_code(error: BaseException) -> int:
+    """What the command line leaves with for `error`: its class's own code, 2 for a refused setting, 8 for a full or
+    forbidden disk, 1 for what nobody expected."""
+    own = getattr(error, "exit_code", None)
+    if isinstance(own, int):
+        return own
+    if type(error).__module__.endswith("engine.errors"):
+        return 2
+    return 8 if isinstance(error, OSError) and error.errno in _DISK else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    from numzoo import __version__
+
+    shared = _shared(defaults=False)
+    parser = argparse.ArgumentParser(
+        prog="numzoo",
+        description="Public pretrained models: verified, loaded, run.",
+        epilog="NUMZOO_HOME is the cache folder, NUMZOO_OFFLINE=1 forbids the network, NO_COLOR switches colours off. "
+        "`numzoo COMMAND --help` says more.",
+        parents=[_shared(defaults=True)],
+    )
+    parser.add_argument("--version", action="version", version=f"numzoo {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for group in (models, run, cache, doctor):
+        group.add(commands, shared)
+    return parser
+
+
+def _shared(*, defaults: bool) -> argparse.ArgumentParser:
+    """The options that stand before or after the command; only the ones before it bring the default values."""
+    options = argparse.ArgumentParser(add_help=False)
+
+    def flag(name: str, help: str) -> None:
+        options.add_argument(name, action="store_true", help=help, default=False if defaults else argparse.SUPPRESS)
+
+    flag("--json", "print one JSON document")
+    flag("--offline", "use no network: a file that is not here is an error (exit 6)")
+    flag("--quiet", "no progress and no notes on stderr, only errors")
+    flag("--debug", "show the traceback of an error (also NUMZOO_DEBUG=1)")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

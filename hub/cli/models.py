@@ -1,0 +1,158 @@
+"""``numzoo ls`` and ``numzoo show``: what there is, and all about one of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from numzoo.hub.cli.console import Console, size_text
+
+if TYPE_CHECKING:
+    from numzoo.hub.record import FileRecord
+
+__all__ = ["add"]
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the two commands to the parser."""
+    ls = commands.add_parser("ls", parents=[shared], help="list models, samples or data sets")
+    ls.add_argument("pattern", nargs="?", help='part of a name, or a pattern such as "resnet*"')
+    ls.add_argument("--task", help='only models for this task, such as "image-classification"')
+    ls.add_argument("--kind", choices=("models", "samples", "data"), default="models", help="what to list")
+    ls.add_argument("--names", action="store_true", help="print names only, one a line")
+    ls.set_defaults(run=_ls)
+    show = commands.add_parser("show", parents=[shared], help="show all about a model, a sample or a data set")
+    show.add_argument("name", help="such as resnet50, resnet50.imagenet1k-v1, sample:cat or data:mnist")
+    show.set_defaults(run=_show)
+
+
+def _ls(options: argparse.Namespace, console: Console) -> int:
+    from numzoo.hub.registry import default_registry
+
+    registry = default_registry()
+    if options.kind != "models":
+        return _ls_resources(registry, options, console)
+    names = registry.names(options.pattern, options.task)
+    if not names:
+        wanted = options.pattern or options.task
+        console.message(f"No model fits {wanted!r}. `numzoo ls` lists all; part of a name is enough.")
+    rows, documents = [], []
+    for name in names:
+        entry = registry.manifest.entry(name)
+        here = all(is_here(file) for file in entry.files)
+        default = registry.is_default(name)
+        top1 = entry.metrics.get("imagenet1k/top1")
+        documents.append(
+            {
+                "name": name,
+                "default": default,
+                "task": entry.task,
+                "parameters": entry.parameters,
+                "gflops": entry.gflops,
+                "bytes": entry.bytes,
+                "metrics": dict(entry.metrics),
+                "license": entry.license,
+                "here": here,
+            }
+        )
+        rows.append(
+            (
+                name,
+                "*" if default else "",
+                "-" if entry.parameters is None else f"{entry.parameters / 1e6:.2f} M",
+                size_text(entry.bytes),
+                "-" if top1 is None else f"{top1:.2f}",
+                entry.license,
+                "yes" if here else "",
+            )
+        )
+    console.document({"models": documents})
+    _print(console, options.names, ("NAME", "DEFAULT", "PARAMETERS", "SIZE", "TOP-1", "LICENCE", "HERE"), rows)
+    return 0
+
+
+def _ls_resources(registry: Any, options: argparse.Namespace, console: Console) -> int:
+    kind = {"samples": "sample", "data": "data"}[options.kind]
+    known = registry.manifest.samples if kind == "sample" else registry.manifest.data
+    rows, documents = [], []
+    for name in known:
+        resource = registry.resource(f"{kind}:{name}")
+        if options.pattern and options.pattern not in resource.name:
+            continue
+        sizes = [file.bytes for file in resource.files]
+        size = None if None in sizes else sum(sizes)
+        here = all(is_here(file) for file in resource.files)
+        documents.append(
+            {
+                "name": resource.name,
+                "description": resource.description,
+                "files": [file.name for file in resource.files],
+                "bytes": size,
+                "license": resource.license,
+                "here": here,
+            }
+        )
+        rows.append((resource.name, size_text(size), resource.license, "yes" if here else "", resource.description))
+    console.document({options.kind: documents})
+    _print(console, options.names, ("NAME", "SIZE", "LICENCE", "HERE", "WHAT"), rows)
+    return 0
+
+
+def _print(console: Console, names: bool, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    if names:
+        for row in rows:
+            console.line(row[0])
+    else:
+        numbers = tuple(index for index, name in enumerate(header) if name in {"PARAMETERS", "SIZE", "TOP-1"})
+        console.table(header, rows, right=numbers)
+
+
+def _show(options: argparse.Namespace, console: Console) -> int:
+    from numzoo.hub.registry import default_registry
+
+    registry = default_registry()
+    known = registry.describe(options.name)
+    records = registry.files(options.name)
+    for fields, file in zip(known["files"], records, strict=True):
+        fields["here"] = is_here(file)
+    console.document(known)
+    for field, value in known.items():
+        if field == "files" or value in (None, "", {}, []):
+            continue
+        console.line(f"{field:<12}  {_value(field, value)}")
+    for fields, file in zip(known["files"], records, strict=True):
+        unknown = f"{file.sha256_prefix}... (the rest is not known: refused without --trust-first-use)"
+        size = f"{size_text(file.bytes)}{', here' if fields['here'] else ''}"
+        console.line(f"{'file':<12}  {file.name} ({file.format}, {size})")
+        console.line(f"{'':<12}  sha256 {file.sha256 or unknown}")
+        for source in file.sources:
+            console.line(f"{'':<12}  {source}")
+    return 0
+
+
+def is_here(file: FileRecord) -> bool:
+    """Whether the file lies in the cache or ships inside the package (its bytes are looked at when it is used)."""
+    from numzoo.hub import trust
+    from numzoo.hub.cache import Cache
+    from numzoo.hub.embedded import embedded_path
+
+    if embedded_path(file) is not None:
+        return True
+    store = Cache()
+    sha256 = trust.locked(file, store.root).sha256
+    return sha256 is not None and store.has(sha256)
+
+
+def _value(field: str, value: Any) -> str:
+    if field == "bytes":
+        return f"{value:,} ({size_text(value)})"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value('', each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return str(value)

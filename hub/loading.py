@@ -1,0 +1,216 @@
+"""`load`: a name or a file to a model with its weights, in evaluation mode, with a report of what happened."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from numzoo.hub.contract import fit
+from numzoo.hub.errors import FormatError, LoadError, NotFoundError, StorageError, UsageError
+from numzoo.hub.files import Fetch
+from numzoo.hub.manifest import Entry, Keys, check_settings, parse
+from numzoo.hub.registry import Registry, open_registry
+from numzoo.hub.resolve import build, find_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from numzoo.hub.progress import Progress
+
+    Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+__all__ = ["CONFIG_KEY", "MODEL_KEY", "load"]
+
+MODEL_KEY, CONFIG_KEY = "numzoo.model", "numzoo.config"
+"""Where a safetensors file that `save` wrote says which builder and which settings its tensors belong to."""
+
+_SUFFIX = re.compile(r"\.(pth|pt|bin|ckpt|safetensors|npz)$", re.IGNORECASE)
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    model: str | Any | None = None,
+    classes: int | None = None,
+    device: Any = None,
+    dtype: Any = None,
+    trust_first_use: bool = False,
+    offline: bool | None = None,
+    registry: Registry | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """A model with pretrained weights, in evaluation mode; ``model.load_report`` says what was loaded and what not.
+
+    `name_or_path` is a name of the registry ("resnet50", "resnet50.imagenet1k-v1") or a checkpoint file (safetensors or
+    PyTorch's). A file needs `model`: a registry name, a builder such as "vision.models.resnet50", or a model already
+    built; not so a file that `hub.save` wrote. `classes` gives another number of classes: the backbone is loaded, the
+    head stays freshly initialised, and the report lists it. `device` and `dtype` are those of ``Module.to``.
+    `trust_first_use` accepts a file whose full sha256 the registry does not know, `offline` forbids the network
+    (default: NUMZOO_OFFLINE), `registry` is another manifest.
+
+    Raises LoadError when any tensor of the file or of the model is unaccounted for, NotFoundError for an unknown name
+    (with what was perhaps meant), and what fetching and reading raise (`numzoo.hub.errors`).
+    """
+    _check_classes(classes)
+    known = open_registry(registry)
+    path = _as_path(name_or_path, known)
+    if path is None:
+        entry = known.entry(os.fspath(name_or_path))
+        arrays, plan = _read_entry(entry, Fetch(offline, trust_first_use, progress))
+    else:
+        arrays, plan = _read_path(path, model, known)
+    if model is not None and not isinstance(model, str):
+        built = model
+    else:
+        if isinstance(model, str):
+            plan = plan.built_as(model, known)
+        if classes is not None:
+            plan.config = {**plan.config, "classes": classes}
+        built = build(plan.model, "models", plan.config, who=plan.name)
+    return _fill(built, arrays, plan, classes, device=device, dtype=dtype)
+
+
+@dataclass
+class _Plan:
+    """What is to be built and from what: `stored` is the configuration of the file, `config` that of the model."""
+
+    name: str
+    source: str
+    sha256: str
+    model: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    keys: Keys = field(default_factory=Keys)
+
+    def built_as(self, model: str, known: Registry) -> _Plan:
+        """The same file for the model that `model` names: an entry (with its key spellings) or a builder."""
+        if model in known:
+            entry = known.entry(model)
+            self.model, self.config, self.keys = entry.model, entry.config, entry.keys
+        else:
+            self.model, self.config = find_model(model), {}
+        return self
+
+
+def _check_classes(classes: int | None) -> None:
+    if classes is not None and (not isinstance(classes, int) or isinstance(classes, bool) or classes < 1):
+        raise UsageError(f"classes is a positive number of classes, but {classes!r} was given.")
+
+
+def _as_path(given: str | os.PathLike[str], known: Registry) -> Path | None:
+    """The file that `given` means, or None where it is a name of the registry, which wins over a file of that name."""
+    if isinstance(given, os.PathLike):
+        return Path(given)
+    if not isinstance(given, str) or not given:
+        raise UsageError(f"hub.load takes a model's name or the path of a file, but {given!r} was given.")
+    if given in known:
+        return None
+    looks_like_one = os.sep in given or "/" in given or _SUFFIX.search(given)
+    return Path(given) if looks_like_one or os.path.isfile(given) else None
+
+
+def _read_entry(entry: Entry, fetch: Fetch) -> tuple[Arrays, _Plan]:
+    from numzoo.hub.checkpoint import FORMATS
+
+    files = [file for file in entry.files if file.format in FORMATS]
+    if not files:
+        formats = ", ".join(sorted({file.format for file in entry.files}))
+        raise FormatError(f"{entry.name} has no file with tensors that can be read; its files are {formats}.")
+    arrays: Arrays = {}
+    digests = []
+    for file in files:
+        stream, sha256 = fetch.open(file)
+        digests.append(sha256)
+        for name, array in _read(stream, checksums=False).items():
+            if name in arrays:
+                raise LoadError(f"{entry.name}: two of its files hold a tensor named {name!r}.")
+            arrays[name] = array
+    source = ", ".join(file.label for file in files)
+    plan = _Plan(entry.name, source, ", ".join(digests), entry.model, entry.config, entry.config, entry.keys)
+    return arrays, plan
+
+
+def _read_path(path: Path, model: str | Any | None, known: Registry) -> tuple[Arrays, _Plan]:
+    from numzoo.hub.cache import digest_of
+
+    stream = _open(path)
+    with stream:
+        sha256 = digest_of(stream)
+        stream.seek(0)
+        plan = _Plan(path.name, str(path), sha256)
+        _from_metadata(stream, plan)
+        stream.seek(0)
+        if not plan.model and model is None:
+            raise UsageError(
+                f"{path} does not say which model its tensors belong to. Give model=, as in "
+                f"hub.load({str(path)!r}, model='resnet50'), or 'vision.models.resnet50', or a model already built."
+            )
+        return _read(stream), plan
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; wanted a checkpoint file.")
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"There is no file {path} and no model of that name; `numzoo ls` lists the models."
+        ) from None
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _read(stream: BinaryIO, *, checksums: bool = True) -> Arrays:
+    """The tensors of an open file; a file whose sha256 was checked needs no checksums of its members as well."""
+    from numzoo.hub.checkpoint import read_checkpoint
+
+    with stream:
+        return read_checkpoint(stream, checksums=checksums)
+
+
+def _from_metadata(stream: BinaryIO, plan: _Plan) -> None:
+    """Which model and settings the file says it holds, if `save` wrote it. It is not trusted: both are checked."""
+    from numzoo.hub.checkpoint import read_metadata
+
+    notes = read_metadata(stream).notes
+    model, config = notes.get(MODEL_KEY), notes.get(CONFIG_KEY, "{}")
+    if model is None:
+        return
+    settings = parse(config.encode(), who=f"{plan.source}, {CONFIG_KEY}")
+    check_settings(settings, who=f"{plan.source}, {CONFIG_KEY}")
+    plan.model, plan.config, plan.stored = find_model(model), settings, settings
+
+
+def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, device: Any, dtype: Any) -> Any:
+    """Load `arrays` into `model` under the contract."""
+    if not all(callable(getattr(model, method, None)) for method in ("state_dict", "load_state_dict", "eval", "to")):
+        raise UsageError(f"hub.load needs a model with state_dict and load_state_dict, but has {type(model).__name__}.")
+    heads = tuple(getattr(model, "head", ()))
+    fresh = heads if classes is not None and classes != plan.stored.get("classes") else ()
+    way_out = ""
+    if heads and not fresh:
+        way_out = f"For another number of classes give classes=: the head ({', '.join(heads)}) then stays fresh."
+    state, report = fit(
+        arrays,
+        model.state_dict(),
+        name=plan.name,
+        source=plan.source,
+        sha256=plan.sha256,
+        keys=plan.keys,
+        fresh_heads=fresh,
+        way_out=way_out,
+        built=(plan.model, plan.config),
+    )
+    model.load_state_dict(state, strict=False)
+    model.eval()
+    if device is not None or dtype is not None:
+        model = model.to(**{k: v for k, v in (("device", device), ("dtype", dtype)) if v is not None})
+    model.load_report = report
+    return model

@@ -1,0 +1,139 @@
+"""`transform` and `pipeline`: preprocessing as the entry says, the model, softmax, and the names of the classes.
+
+The preset, its settings and the list of categories are data of the manifest; nothing here knows a model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numzoo.hub.categories import categories
+from numzoo.hub.errors import UsageError
+from numzoo.hub.files import Fetch
+from numzoo.hub.loading import load
+from numzoo.hub.manifest import Entry
+from numzoo.hub.registry import Registry, is_resource, open_registry
+from numzoo.hub.resolve import build, resolve
+
+if TYPE_CHECKING:
+    from numzoo.hub.progress import Progress
+
+__all__ = ["Pipeline", "pipeline", "transform"]
+
+_READERS = {"image-classification": "vision.io.read_image"}
+_FROM_ARRAY = {"image-classification": "vision.io.from_array"}
+
+
+def transform(name: str, *, registry: Registry | str | os.PathLike[str] | None = None) -> Callable[[Any], Any]:
+    """The preprocessing that belongs to the weights `name`: from an image to the array that the model takes.
+
+    >>> transform("resnet50")                                   # doctest: +SKIP
+    """
+    return _transform(open_registry(registry).entry(name))
+
+
+def pipeline(
+    name: str,
+    *,
+    device: Any = None,
+    dtype: Any = None,
+    trust_first_use: bool = False,
+    offline: bool | None = None,
+    registry: Registry | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Pipeline:
+    """Preprocessing, the pretrained model and its categories as one callable.
+
+    >>> classify = pipeline("mobilenet_v2")                     # doctest: +SKIP
+    >>> classify("cat.jpg")                                     # doctest: +SKIP
+    [('Egyptian cat', 0.717), ('tiger cat', 0.147), ('tabby', 0.130), ...]
+    """
+    known = open_registry(registry)
+    entry = known.entry(name)
+    if entry.task not in _READERS:
+        raise UsageError(
+            f"hub.pipeline serves {', '.join(_READERS)}, but {entry.name} is for {entry.task}; use hub.load."
+        )
+    if entry.categories is None:
+        raise UsageError(f"{entry.name} classifies nothing: it has no list of categories. {entry.notes}".rstrip())
+    labels = categories(entry.categories)
+    prepare = _transform(entry)
+    fetch = Fetch(offline, trust_first_use, progress)
+    model = load(
+        entry.name,
+        device=device,
+        dtype=dtype,
+        trust_first_use=trust_first_use,
+        offline=offline,
+        registry=known,
+        progress=progress,
+    )
+    return Pipeline(model, prepare, labels, entry, known, fetch)
+
+
+class Pipeline:
+    """From images to classes with probabilities. `model` is frozen: none of its parameters asks for a gradient."""
+
+    def __init__(
+        self,
+        model: Any,
+        prepare: Callable[[Any], Any],
+        labels: Sequence[str],
+        entry: Entry,
+        registry: Registry,
+        fetch: Fetch,
+    ) -> None:
+        self.model, self.transform, self.categories, self.name = model, prepare, tuple(labels), entry.name
+        self._task, self._registry, self._fetch = entry.task, registry, fetch
+        for parameter in model.parameters():
+            parameter.requires_grad = False
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.name!r}, {len(self.categories)} categories)"
+
+    def __call__(self, images: Any, *, top: int = 5) -> list[Any]:
+        """The `top` most probable classes as (label, probability) pairs, the most probable first.
+
+        `images` is a path, ``sample:NAME``, a Pillow image, a uint8 array (height, width[, channels]), or a list of
+        these: then the answer is a list of such lists, and the images go through the model as one batch.
+        """
+        if not isinstance(top, int) or isinstance(top, bool) or top < 1:
+            raise UsageError(f"top is a positive number of classes, but {top!r} was given.")
+        if isinstance(images, (list, tuple)):
+            return [self._best(row, top) for row in self.probabilities(images)]
+        return self._best(self.probabilities([images])[0], top)
+
+    def probabilities(self, images: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The probability of every class for every image, float64 (images, classes); rows add up to 1."""
+        prepared = [self.transform(self._read(image)) for image in images]
+        if not prepared:
+            return np.zeros((0, len(self.categories)))
+        logits = np.asarray(self.model(np.stack(prepared)).numpy()).astype(np.float64)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def _best(self, row: np.ndarray[Any, np.dtype[np.float64]], top: int) -> list[tuple[str, float]]:
+        order = np.argsort(-row, kind="stable")[:top]
+        return [(self.categories[index], float(row[index])) for index in order]
+
+    def _read(self, image: Any) -> Any:
+        if isinstance(image, str) and is_resource(image):
+            (file,) = self._registry.files(image)
+            stream, _ = self._fetch.open(file)
+            with stream:
+                return resolve(_READERS[self._task], "io")(stream)
+        if isinstance(image, np.ndarray):
+            return resolve(_FROM_ARRAY[self._task], "io")(image)
+        return resolve(_READERS[self._task], "io")(image)
+
+
+def _transform(entry: Entry) -> Callable[[Any], Any]:
+    if entry.transform is None:
+        raise UsageError(f"{entry.name} says nothing of preprocessing.")
+    settings = dict(entry.transform)
+    preset: Callable[[Any], Any] = build(settings.pop("preset"), "transforms", settings, who=entry.name)
+    return preset
