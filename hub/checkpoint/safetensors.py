@@ -1,0 +1,242 @@
+"""safetensors: a JSON header, then the tensors' bytes back to back. Reading maps; writing replaces the file at once.
+
+The layout: 8 bytes little-endian header size, the header `{name: {"dtype", "shape", "data_offsets"}}` with an optional
+`__metadata__` of texts, then the data. Offsets count from the header's end and leave no gap.
+https://github.com/huggingface/safetensors (Format)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from numzoo.hub.checkpoint import limits
+from numzoo.hub.checkpoint.contents import Contents, check_name
+from numzoo.hub.checkpoint.dtypes import SAFETENSORS, DataType
+from numzoo.hub.checkpoint.source import Source
+from numzoo.hub.checkpoint.tensors import Storage, StorageView, Tensor, contiguous_strides
+from numzoo.hub.errors import FormatError, StorageError, UsageError
+
+__all__ = ["read", "recognise", "write_safetensors"]
+
+NOTES = "__metadata__"
+
+_SPELLING = {dtype.name: name for name, dtype in SAFETENSORS.items()}
+_SWAP = sys.byteorder == "big"
+
+
+def recognise(source: Source) -> bool:
+    """Whether the bytes begin like a safetensors file: a size, then an opening brace."""
+    return source.size >= 9 and source.view[8] == 0x7B
+
+
+def read(source: Source) -> Contents:
+    """Describe a safetensors file. Raises FormatError for any header that does not cover the data exactly."""
+    size = int.from_bytes(source.view[:8], "little")
+    if size > limits.SAFETENSORS_HEADER:
+        raise FormatError(f"The safetensors header claims {size} bytes; the limit is {limits.SAFETENSORS_HEADER}.")
+    if 8 + size > source.size:
+        raise FormatError(
+            f"The safetensors header claims {size} bytes, but the file has only {source.size}: cut short?"
+        )
+    header = _parse(bytes(source.view[8 : 8 + size]), source.size)
+    notes = _notes(header.pop(NOTES, None))
+    data = source.window(8 + size, source.size - 8 - size)
+    spans: list[tuple[int, int, str]] = []
+    tensors: dict[str, Tensor] = {}
+    for name, entry in header.items():
+        dtype, shape, begin, end = _entry(check_name(name), entry)
+        wanted = dtype.bytes
+        for length in shape:
+            wanted *= length
+        if end - begin != wanted:
+            raise FormatError(
+                f"The safetensors tensor {name!r} has {end - begin} bytes, but {dtype.name} {shape} takes {wanted}."
+            )
+        spans.append((begin, end, name))
+        storage = Storage(repr(name), wanted)
+        storage.place(data, begin, _SWAP)
+        view = StorageView(storage, dtype, 0, wanted)
+        tensors[name] = Tensor(view, dtype, 0, shape, contiguous_strides(shape))
+    _check_cover(spans, data.size)
+    return Contents("safetensors", tensors, notes=notes)
+
+
+def write_safetensors(
+    path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write `arrays` to `path`, wholly or not at all.
+
+    The bytes go to a temporary file in the same folder, to the disk, and then take the name at once. Arrays keep their
+    dtype (bfloat16 and float8 of ml_dtypes too); any order in memory is written C-ordered and little-endian.
+    Errors: UsageError (a name, dtype or metadata that the format cannot hold), StorageError (disk full, no permission).
+    """
+    target = os.path.abspath(os.fspath(path))
+    header, ordered = _layout(arrays, metadata)
+    temporary = f"{target}.{os.getpid()}-{os.urandom(6).hex()}.part"
+    try:
+        file = open(temporary, "xb")  # noqa: SIM115 (closed below, before the rename)
+    except OSError as error:
+        raise StorageError(f"{target} cannot be written: {error.strerror}.") from error
+    try:
+        with file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            for array in ordered:
+                file.write(_bytes_of(array))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise StorageError(f"{target} cannot be written: {error.strerror}.") from error
+        raise
+    _sync_folder(os.path.dirname(target))
+
+
+def _parse(raw: bytes, file_bytes: int) -> dict[str, Any]:
+    # JSON can blow up on parsing: `[],` is 3 bytes in the file and 64 in memory. Refuse before, not after.
+    marks = {b"{": 400, b"[": 120, b",": 48, b'"': 60}
+    memory = 4 * len(raw) + sum(weight * raw.count(mark) for mark, weight in marks.items())
+    if memory > file_bytes + limits.HEADER_MEMORY:
+        raise FormatError(f"The safetensors header of {len(raw)} bytes would take about {memory} bytes to parse.")
+    if not raw.startswith(b"{"):
+        raise FormatError("The safetensors header does not begin with '{'.")
+    try:
+        header = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_int=_natural,
+            parse_float=_refuse,
+            parse_constant=_refuse,
+        )
+    except FormatError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"The safetensors header is not JSON: {error}.") from None
+    assert isinstance(header, dict)  # it began with a brace
+    return header
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise FormatError(f"The safetensors header names {twice[:100]!a} twice.")
+    return found
+
+
+def _natural(text: str) -> int:
+    if text.startswith("-") or len(text) > 20:
+        raise FormatError(f"The safetensors header holds the number {text[:40]}; sizes are natural and below 2^64.")
+    return int(text)
+
+
+def _refuse(text: str) -> Any:
+    raise FormatError(f"The safetensors header holds {text[:40]}; only whole numbers belong there.")
+
+
+def _notes(notes: object) -> dict[str, str]:
+    if notes is None:
+        return {}
+    if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
+        raise FormatError("The safetensors __metadata__ is not a table of texts.")
+    try:
+        "".join([*notes, *notes.values()]).encode()
+    except UnicodeEncodeError:
+        raise FormatError("The safetensors __metadata__ is not valid Unicode.") from None
+    return notes
+
+
+def _entry(name: str, entry: object) -> tuple[DataType, tuple[int, ...], int, int]:
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise FormatError(f"The safetensors tensor {name!r} needs exactly dtype, shape and data_offsets.")
+    dtype = SAFETENSORS.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+    if dtype is None:
+        raise FormatError(f"The safetensors tensor {name!r} has the dtype {ascii(entry['dtype'])[:40]}, unknown here.")
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    for numbers in (shape, offsets):
+        if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
+            raise FormatError(f"The safetensors tensor {name!r} has a shape or offsets that are not lists of integers.")
+    if len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise FormatError(f"The safetensors tensor {name!r} needs data_offsets of a begin and an end.")
+    if len(shape) > limits.DIMENSIONS:
+        raise FormatError(
+            f"The safetensors tensor {name!r} has {len(shape)} dimensions, more than {limits.DIMENSIONS}."
+        )
+    return dtype, tuple(shape), offsets[0], offsets[1]
+
+
+def _check_cover(spans: list[tuple[int, int, str]], size: int) -> None:
+    expected = 0
+    for begin, end, name in sorted(spans):
+        if begin != expected:
+            what = "overlaps the one before it" if begin < expected else "leaves a gap"
+            raise FormatError(f"The safetensors tensor {name!r} begins at byte {begin}, not {expected}: it {what}.")
+        expected = end
+    if expected != size:
+        raise FormatError(f"The safetensors tensors take {expected} bytes, but the file holds {size}.")
+
+
+def _layout(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None) -> tuple[bytes, list[NDArray[Any]]]:
+    header: dict[str, Any] = {}
+    if metadata:
+        if not all(isinstance(key, str) and isinstance(value, str) for key, value in metadata.items()):
+            raise UsageError("write_safetensors: metadata must map texts to texts.")
+        header[NOTES] = dict(metadata)
+    for name, array in arrays.items():
+        _check_writable(name, array)
+    # The widest types first, so that every tensor lies at a multiple of its item size.
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    position = 0
+    for name, array in ordered:
+        end = position + array.nbytes
+        dtype = _SPELLING[array.dtype.name]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [position, end]}
+        position = end
+    try:
+        raw = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"write_safetensors: a name or a metadata text is not valid Unicode: {error}.") from None
+    raw += b" " * (-len(raw) % 8)
+    if len(raw) > limits.SAFETENSORS_HEADER:
+        raise UsageError(f"write_safetensors: the header would take {len(raw)} bytes, more than the format allows.")
+    return raw, [array for _, array in ordered]
+
+
+def _check_writable(name: object, array: object) -> None:
+    if not isinstance(name, str) or name == NOTES:
+        raise UsageError(f"write_safetensors: a tensor cannot be called {name!r}; wanted a text other than {NOTES}.")
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise UsageError(f"write_safetensors: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise UsageError(f"write_safetensors: {name!r} is a {type(array).__name__}; wanted a NumPy array.")
+    if array.dtype.name not in _SPELLING:
+        raise UsageError(f"write_safetensors: {name!r} has the dtype {array.dtype}, which safetensors does not know.")
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    array = np.ascontiguousarray(array).reshape(-1)
+    if array.dtype.isbuiltin == 2:  # of ml_dtypes: swapped as the integers of its width
+        array = array.view(f"u{array.dtype.itemsize}")
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).view(np.uint8).data
+
+
+def _sync_folder(folder: str) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some network file systems cannot; the rename itself has happened
+    finally:
+        os.close(descriptor)

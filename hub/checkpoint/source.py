@@ -1,0 +1,108 @@
+"""The bytes of a checkpoint: one private, writable mapping of the very file that was opened.
+
+Arrays made on the mapping share its pages until somebody writes to them; a write stays in this process.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import stat
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
+
+__all__ = ["Source", "map_descriptor", "open_source"]
+
+
+class Source:
+    """A window of bytes: `view` reads them in place, `copy` gives an aligned array of its own."""
+
+    __slots__ = ("_descriptor", "_start", "size", "view")
+
+    def __init__(self, view: memoryview, descriptor: int | None = None, start: int = 0) -> None:
+        self.view = view
+        self.size = len(view)
+        self._descriptor = descriptor
+        self._start = start
+
+    def window(self, offset: int, size: int) -> Source:
+        """Give `size` bytes at `offset` as a source of its own, without a copy."""
+        return Source(self.view[offset : offset + size], self._descriptor, self._start + offset)
+
+    def array(self, offset: int, size: int) -> NDArray[np.uint8]:
+        """Give `size` bytes at `offset` as an array on the mapping."""
+        return np.frombuffer(self.view, np.uint8, size, offset)
+
+    def copy(self, offset: int, size: int) -> NDArray[np.uint8]:
+        """Give `size` bytes at `offset` as a fresh array.
+
+        The bytes are read past the mapping, so that they do not lie in memory twice.
+        """
+        fresh = np.empty(size, np.uint8)
+        if self._descriptor is None or not hasattr(os, "preadv"):
+            fresh[:] = self.array(offset, size)
+            return fresh
+        done = 0
+        while done < size:
+            count = os.preadv(self._descriptor, [fresh.data[done:]], self._start + offset + done)
+            if count == 0:
+                raise FormatError("The file became shorter while it was read.")
+            done += count
+        return fresh
+
+
+def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, BinaryIO | None, str]:
+    """Map `file` from its first byte; give the source, what the caller must close afterwards, and a name for messages.
+
+    An open file keeps its position and stays open; one without a descriptor (io.BytesIO) is read into memory.
+    Errors: NotFoundError, StorageError (cannot be opened or mapped), UsageError (not a file), FormatError (empty).
+    """
+    if isinstance(file, (str, os.PathLike)):
+        name = os.fspath(file)
+        try:
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise UsageError(f"{name} is not a regular file; a checkpoint must be one.")
+            opened = open(name, "rb")  # noqa: SIM115 (the caller closes it)
+        except FileNotFoundError:
+            raise NotFoundError(f"There is no file {name}.") from None
+        except OSError as error:
+            raise StorageError(f"{name} cannot be opened: {error.strerror}.") from error
+        try:
+            return map_descriptor(opened.fileno(), name), opened, name
+        except BaseException:
+            opened.close()
+            raise
+    if isinstance(file, io.TextIOBase) or not hasattr(file, "read"):
+        raise UsageError(f"A checkpoint is read from a path or a file opened in binary mode, but {file!r} was given.")
+    label = getattr(file, "name", None)
+    name = label if isinstance(label, str) else "the open file"
+    raw = getattr(file, "raw", file)
+    if isinstance(raw, io.FileIO):
+        if raw.writable():
+            file.flush()
+        return map_descriptor(raw.fileno(), name), None, name
+    position = file.tell()
+    file.seek(0)
+    content = bytearray(file.read())
+    file.seek(position)
+    if not content:
+        raise FormatError(f"{name} is empty.")
+    return Source(memoryview(content)), None, name
+
+
+def map_descriptor(descriptor: int, name: str) -> Source:
+    """Map the whole file behind `descriptor`, private and writable."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"{name} is not a regular file; a checkpoint must be one.")
+    if status.st_size == 0:
+        raise FormatError(f"{name} is empty.")
+    try:
+        mapping: Any = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
+    except OSError as error:
+        raise StorageError(f"{name} cannot be mapped: {error.strerror}.") from error
+    return Source(memoryview(mapping), descriptor)
