@@ -1,0 +1,40 @@
+"""The engine: tensors, gradients, layers and optimisers, on NumPy and CuPy arrays. It knows no model and no file format.
+
+>>> from numzoo import engine
+>>> x = engine.tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> (x * x).sum().backward()
+>>> x.grad.tolist()
+[2.0, 4.0, 6.0]
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import errors, ops
+from .device import CPU, Device, set_threads
+from .dtype import (
+    bfloat16, bool_, complex64, complex128, float16, float32, float64, int8, int16, int32, int64, promote, result_type,
+    uint8,
+)  # fmt: skip
+from .errors import (
+    ArgumentError, DeviceError, DtypeError, EngineError, GradientError, SettingError, ShapeError, StateError,
+)  # fmt: skip
+from .gradient import backward, grad
+from .modes import enable_grad, is_grad_enabled, no_grad, precision, set_grad_enabled
+from .op import Op, elementwise, floating, op
+from .ops import *  # noqa: F403
+from .random import Generator, bernoulli, manual_seed, normal, rand, randint, randn, randperm, uniform
+from .tensor import Tensor, tensor
+
+if TYPE_CHECKING:
+    from . import check, nn, optim
+
+_LAZY = ("check", "data", "nn", "optim")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,35 @@
+"""Every error that the engine raises on purpose. Each is also a kind of the standard library's."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """The root of the engine's errors."""
+
+
+class ShapeError(EngineError, ValueError):
+    """Shapes, axes or sizes that do not fit together."""
+
+
+class DtypeError(EngineError, TypeError):
+    """A dtype that the operation does not take."""
+
+
+class DeviceError(EngineError, RuntimeError):
+    """A device that is missing, or tensors that live on different ones."""
+
+
+class ArgumentError(EngineError, TypeError):
+    """An argument that the operation does not know, or one that is missing."""
+
+
+class SettingError(EngineError, ValueError):
+    """A setting outside its range: a negative stride, a probability above one."""
+
+
+class GradientError(EngineError, RuntimeError):
+    """A gradient that was asked for and cannot be computed."""
+
+
+class StateError(EngineError, ValueError):
+    """A state dictionary that does not fit the module."""

@@ -1,0 +1,270 @@
+"""The walk back from results to inputs: each node's rules are called once, in the reverse of the order of computing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from .device import namespace
+from .dtype import is_differentiable
+from .errors import GradientError
+from .modes import enable_grad, modes, no_grad, precision_of
+from .node import Node, Output
+from .tensor import Tensor, tensor_of
+
+
+def backward(tensor: Tensor, gradient: Tensor | Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+    """Add the gradient of ``tensor`` to ``.grad`` of every leaf tensor that it was computed from.
+
+    ``gradient`` has the shape of ``tensor``; without it ``tensor`` must hold a single number. The graph's saved arrays
+    are freed on the way unless ``retain_graph`` (by default the value of ``create_graph``).
+    """
+    _Walk(create_graph, create_graph if retain_graph is None else retain_graph).run([(tensor, _seed(tensor, gradient))])
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    *,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of ``outputs`` with respect to ``inputs``, leaving every ``.grad`` alone.
+
+    ``create_graph`` records the computation, so that the results can be differentiated again.
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    seeds = [None] * len(outputs) if grad_outputs is None else [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    if len(seeds) != len(outputs):
+        raise GradientError(f"grad: {len(outputs)} outputs were given, but {len(seeds)} grad_outputs; give one for each")
+    for position, value in enumerate(inputs):
+        if not value.requires_grad:
+            raise GradientError(f"grad: input {position} ({_describe(value)}) does not require a gradient; set requires_grad=True before computing")
+    walk = _Walk(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk.targets = {_key(value): None for value in inputs}
+    walk.run([(o, _seed(o, s)) for o, s in zip(outputs, seeds, strict=True)])
+    results = tuple(walk.targets[_key(value)] for value in inputs)
+    if not allow_unused:
+        for position, result in enumerate(results):
+            if result is None:
+                raise GradientError(f"grad: input {position} ({_describe(inputs[position])}) was not used for the outputs; pass allow_unused=True to get None for it")
+    return results
+
+
+def _key(value: Tensor) -> Any:
+    node = value.node
+    if node is None:
+        return value
+    return (node.node, node.index) if isinstance(node, Output) else (node, 0)
+
+
+def _describe(value: Tensor) -> str:
+    return f"{value.dtype} {tuple(value.shape)}"
+
+
+def _seed(tensor: Tensor, gradient: Any) -> Tensor:
+    """The gradient that the walk starts with, checked."""
+    if not tensor.requires_grad:
+        raise GradientError(
+            f"backward: the tensor {_describe(tensor)} was computed from nothing that requires a gradient; "
+            "set requires_grad=True on an input, or compute outside no_grad"
+        )
+    xp = namespace(tensor.array)
+    if gradient is None:
+        if tensor.array.size != 1:
+            raise GradientError(f"backward: a gradient is made from a single number, but the tensor has shape {tuple(tensor.shape)}; reduce it first (.sum(), .mean()) or pass gradient=")
+        return tensor_of(xp.ones(tensor.array.shape, tensor.array.dtype))
+    value = gradient if isinstance(gradient, Tensor) else tensor_of(xp.asarray(gradient, tensor.array.dtype))
+    if value.array.shape != tensor.array.shape:
+        raise GradientError(f"backward: gradient has shape {tuple(value.shape)}, but the tensor has shape {tuple(tensor.shape)}; they must be equal")
+    return value
+
+
+class _Walk:
+    """One backward pass."""
+
+    def __init__(self, create_graph: bool, retain_graph: bool) -> None:
+        self.create_graph = create_graph
+        self.retain_graph = retain_graph
+        self.heap: list[tuple[int, Node]] = []
+        self.arrived: dict[Node, list[Tensor | None] | Tensor] = {}
+        self.given: set[int] = set()
+        self.targets: dict[Any, Tensor | None] | None = None
+
+    def run(self, roots: list[tuple[Tensor, Tensor]]) -> None:
+        with enable_grad() if self.create_graph else no_grad():
+            for root, seed in roots:
+                self.given.add(id(_owner(seed.array)))
+                self._deliver(root.node or root, seed)
+            while self.heap:
+                node = heappop(self.heap)[1]
+                self._step(node, self.arrived.pop(node))
+
+    def _step(self, node: Node, arrived: list[Tensor | None] | Tensor) -> None:
+        if self.targets is not None:
+            self._capture(node, arrived)
+        op = node.op
+        if node.plan is None:
+            raise GradientError(f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one")
+        try:
+            if node.precision is not None:
+                with precision_of(node.precision):
+                    gradients = self._gradients(node, arrived)
+            else:
+                gradients = self._gradients(node, arrived)
+        except Exception as error:
+            if isinstance(error, GradientError):
+                raise
+            raise GradientError(f"backward of {op.name} failed: {error}\n  the forward call was made at {node.origin()}") from error
+        if not self.retain_graph:
+            node.release()
+        for edge, gradient in gradients:
+            if gradient is not None:
+                self._deliver(edge, gradient)
+
+    def _gradients(self, node: Node, arrived: list[Tensor | None] | Tensor) -> list[tuple[Any, Tensor | None]]:
+        """Call the rules of a node; an edge with what flows along it, for each input that wants a gradient."""
+        op = node.op
+        values: dict[str, Any] = {}
+        if isinstance(arrived, list):
+            values["grads"] = tuple(arrived) if op.outputs > 1 else arrived[0]
+        else:
+            values["grad"] = arrived
+        wanted, keep_out, wanted_residuals = node.plan  # type: ignore[misc]
+        if wanted:
+            saved = node.saved
+            assert saved is not None
+            if op.variadic:
+                values[op.tensors[0]] = tuple(_as_tensor(v) for i, v in zip(wanted, saved, strict=True) if i >= 0)
+                values[f"{op.tensors[0]}_shape"] = tuple(v for i, v in zip(wanted, saved, strict=True) if i < 0)
+            else:
+                for position, value in zip(wanted, saved, strict=True):
+                    if position >= 0:
+                        values[op.tensors[position]] = _as_tensor(value)
+                    else:
+                        values[f"{op.tensors[~position]}_shape"] = value
+        if keep_out:
+            outs = self._results(node)
+            values["out"], values["outs"] = outs[0], outs
+        if wanted_residuals:
+            for position, array in zip(wanted_residuals, node.residuals or (), strict=True):
+                values[op.residuals[position]] = tensor_of(array)
+        gradients: list[tuple[Any, Tensor | None]] = []
+        for position, edge in enumerate(node.edges):
+            if edge is None:
+                continue
+            function, names = op.rules[0 if op.variadic else position]  # type: ignore[misc]
+            result = function(*[_argument(name, values, node, position) for name in names])
+            if op.jointly:
+                return [(edge, part) for edge, part in zip(node.edges, result, strict=False) if edge is not None]
+            gradients.append((edge, result))
+        return gradients
+
+    def _results(self, node: Node) -> tuple[Tensor, ...]:
+        """The results of a node as tensors that lead back to it."""
+        results = []
+        for index, array in enumerate(node.outs or ()):
+            out = tensor_of(array)
+            if self.create_graph and is_differentiable(array.dtype):
+                out.requires_grad = True
+                out.node = node if node.op.outputs == 1 else Output(node, index, array.shape, array.dtype)
+            results.append(out)
+        return tuple(results)
+
+    def _deliver(self, edge: Any, gradient: Tensor) -> None:
+        """Bring a gradient to the node or leaf that an edge leads to, in that one's shape and dtype."""
+        array = gradient.array
+        if isinstance(edge, Tensor):
+            shape, dtype = edge.shape, edge.dtype
+        else:
+            shape, dtype = edge.shape, edge.dtype
+        if array.shape != shape:
+            gradient = _sum_to(gradient, shape)
+        if array.dtype != dtype:
+            gradient = gradient.to(dtype)
+        if isinstance(edge, Node):
+            held = self.arrived.get(edge)
+            if held is None:
+                heappush(self.heap, (-edge.sequence, edge))
+                self.arrived[edge] = gradient
+            else:
+                self.arrived[edge] = held + gradient  # type: ignore[operator]
+        elif isinstance(edge, Output):
+            node = edge.node
+            slots = self.arrived.get(node)
+            if slots is None:
+                heappush(self.heap, (-node.sequence, node))
+                slots = self.arrived[node] = [None] * node.op.outputs
+            held = slots[edge.index]  # type: ignore[index]
+            slots[edge.index] = gradient if held is None else held + gradient  # type: ignore[index]
+        else:
+            self._accumulate(edge, gradient)
+
+    def _accumulate(self, leaf: Tensor, gradient: Tensor) -> None:
+        if self.targets is not None:
+            if leaf in self.targets:
+                held = self.targets[leaf]
+                self.targets[leaf] = gradient if held is None else held + gradient
+            return
+        held = leaf.grad
+        if held is not None:
+            leaf.grad = held + gradient
+            return
+        array = gradient.array
+        owner = id(_owner(array))
+        if not self.create_graph and (owner in self.given or not array.flags.writeable or 0 in array.strides):
+            # Another leaf may hold this very memory, and an optimiser may write to it.
+            gradient = tensor_of(array.copy())
+        else:
+            self.given.add(owner)
+        leaf.grad = gradient if self.create_graph else gradient.detach()
+
+    def _capture(self, node: Node, arrived: list[Tensor | None] | Tensor) -> None:
+        assert self.targets is not None
+        for index, value in enumerate(arrived if isinstance(arrived, list) else [arrived]):
+            if (node, index) in self.targets:
+                self.targets[(node, index)] = value
+
+
+def _argument(name: str, values: dict[str, Any], node: Node, position: int) -> Any:
+    if name in values:
+        return values[name]
+    if name in node.settings:
+        return node.settings[name]
+    # The place among variadic tensors, a tensor that was not given (bias=None), or a setting at its default.
+    return position if name == "position" and node.op.variadic else node.op.setting_defaults.get(name)
+
+
+def _as_tensor(value: Any) -> Any:
+    if value is None or isinstance(value, Tensor):
+        return value
+    return tensor_of(np.asarray(value) if isinstance(value, (bool, int, float, complex)) else value)
+
+
+def _owner(array: Any) -> Any:
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array
+
+
+def _sum_to(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Undo broadcasting: sum over the axes along which ``shape`` was stretched."""
+    extra = gradient.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(
+        axis + extra for axis, size in enumerate(shape) if size == 1 and gradient.shape[axis + extra] != 1
+    )
+    total = gradient.sum(axes) if axes else gradient
+    if total.shape == shape:
+        return total
+    if total.array.size != int(np.prod(shape)):
+        raise GradientError(f"a gradient rule gave shape {tuple(gradient.shape)} for an input of shape {tuple(shape)}")
+    return total.reshape(shape)
+
+
+__all__ = ["backward", "grad", "modes"]

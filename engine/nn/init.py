@@ -1,0 +1,121 @@
+"""Initial values of parameters. Each function says what a parameter will hold, and draws it at once only if it holds something already."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import SettingError, ShapeError
+from ..random import default_generator, stream
+from ..tensor import Tensor
+from .parameter import Fill, Parameter
+
+_GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0), "selu": 0.75}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By how much weights are to be larger so that variances survive a nonlinearity."""
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
+    if nonlinearity not in _GAINS and not nonlinearity.startswith("conv"):
+        raise SettingError(f"calculate_gain: {nonlinearity!r} is not known; give 'leaky_relu' or one of {', '.join(_GAINS)}")
+    return _GAINS.get(nonlinearity, 1.0)
+
+
+def constant_(tensor: Tensor, value: float) -> Tensor:
+    """One number everywhere."""
+    return _set(tensor, lambda _, shape: np.full(shape, value, np.float32))
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Zeros."""
+    return _set(tensor, lambda _, shape: np.zeros(shape, np.float32))
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Ones."""
+    return constant_(tensor, 1.0)
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """The normal distribution."""
+    _check_std("normal_", std)
+    return _set(tensor, lambda generator, shape: generator.standard_normal(shape, np.float32) * np.float32(std) + np.float32(mean))
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Evenly spread over [a, b)."""
+    return _set(tensor, lambda generator, shape: generator.random(shape, np.float32) * np.float32(b - a) + np.float32(a))
+
+
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
+    """The normal distribution between a and b: values outside are drawn again."""
+    _check_std("trunc_normal_", std)
+    if not a < b or (std and (b < mean - 8 * std or a > mean + 8 * std)):
+        raise SettingError(f"trunc_normal_: there is next to nothing of a normal distribution of mean {mean} and std {std} between {a} and {b}")
+
+    def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        values = generator.standard_normal(shape, np.float32) * np.float32(std) + np.float32(mean)
+        outside = (values < a) | (values > b)
+        while outside.any():
+            values[outside] = generator.standard_normal(int(outside.sum()), np.float32) * np.float32(std) + np.float32(mean)
+            outside = (values < a) | (values > b)
+        return values
+
+    return _set(tensor, draw)
+
+
+def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Evenly spread, with the variance that keeps that of a layer's signal (He et al., 2015, section 2.2)."""
+    bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    return uniform_(tensor, -bound, bound)
+
+
+def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Normal, with the variance that keeps that of a layer's signal (He et al., 2015, section 2.2)."""
+    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Evenly spread, with a variance between those of forward and backward (Glorot and Bengio, 2010)."""
+    bound = gain * math.sqrt(6.0 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Normal, with a variance between those of forward and backward (Glorot and Bengio, 2010)."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(fans(tensor))))
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs each output of a weight sees, and how many outputs each input reaches."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"init: fan-in and fan-out need at least 2 axes, not shape {tuple(tensor.shape)}")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+def _fan(tensor: Tensor, mode: str) -> int:
+    if mode not in ("fan_in", "fan_out"):
+        raise SettingError(f"init: mode must be 'fan_in' or 'fan_out', not {mode!r}")
+    return max(fans(tensor)[mode == "fan_out"], 1)
+
+
+def _check_std(name: str, std: float) -> None:
+    if std < 0:
+        raise SettingError(f"{name}: std must be at least 0, not {std}")
+
+
+def _set(tensor: Tensor, fill: Fill) -> Tensor:
+    if isinstance(tensor, Parameter):
+        tensor.set_fill(fill)
+    else:
+        from ..device import move
+        from ..ops import touch
+
+        values = np.asarray(fill(stream(default_generator().split()), tensor.shape)).astype(tensor.dtype, copy=False)
+        tensor.array[...] = move(values, tensor.device)
+        touch(tensor)
+    return tensor

@@ -1,0 +1,289 @@
+"""The module: a part of a network that holds parameters, buffers and other modules as plain attributes.
+
+The attributes are the tree: there is no second registry. The order of the state dictionary is PyTorch's: a module's own
+parameters, its buffers, then its children, each in the order in which they were first assigned.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from .. import device as devices
+from ..device import DeviceLike, as_device
+from ..dtype import DtypeLike, as_dtype, is_floating
+from ..errors import ArgumentError, DtypeError, StateError
+from ..tensor import Tensor, tensor_of
+from .parameter import Parameter
+from .state import StateReport, compare, load_into
+
+Self = TypeVar("Self", bound="Module")
+Hook = Callable[..., Any]
+ndarray = np.ndarray
+
+
+class Module:
+    """The base of every layer and model: define ``forward``, call the module.
+
+    ``head`` names the submodules that depend on the number of classes: what a fresh start on new classes replaces.
+    """
+
+    training: bool = True
+    head: ClassVar[tuple[str, ...]] = ()
+    _buffers: Mapping[str, bool] = {}
+    _hooks: tuple[Hook, ...] = ()
+    _pre_hooks: tuple[Hook, ...] = ()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; each kind of module says it."""
+        raise ArgumentError(f"{type(self).__name__} defines no forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for value in args:
+            if type(value) is ndarray:
+                args = tuple(Tensor(v) if type(v) is ndarray else v for v in args)
+                break
+        if not self._pre_hooks and not self._hooks:
+            return self.forward(*args, **kwargs)
+        for hook in self._pre_hooks:
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        result = self.forward(*args, **kwargs)
+        for hook in self._hooks:
+            changed = hook(self, args, result)
+            result = result if changed is None else changed
+        return result
+
+    # ---- the tree -------------------------------------------------------------------------------------------------
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Hold a tensor that is part of the state but not trained (not of the state either if not ``persistent``)."""
+        if not isinstance(tensor, Tensor) and tensor is not None:
+            raise ArgumentError(f"register_buffer: {name!r} must be a Tensor or None, not {type(tensor).__name__}")
+        self._buffers = {**self._buffers, name: persistent}
+        setattr(self, name, tensor)
+
+    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+        """The same as assigning it; None keeps the name free of a parameter."""
+        setattr(self, name, parameter)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """The same as assigning it, for names that are no identifiers."""
+        if not isinstance(module, Module) and module is not None:
+            raise ArgumentError(f"add_module: {name!r} must be a Module, not {type(module).__name__}")
+        self.__dict__[name] = module
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Names and modules one level down."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def children(self) -> Iterator[Module]:
+        """The modules one level down."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Dotted names and modules: this one (named ``prefix``), then everything below, each once."""
+        return self._walk(prefix, set())
+
+    def _walk(self, prefix: str, seen: set[int]) -> Iterator[tuple[str, Module]]:
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child._walk(f"{prefix}.{name}" if prefix else name, seen)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and everything below it."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """Dotted names and parameters, a shared one once."""
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, value in module.__dict__.items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters, a shared one once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """Dotted names and buffers."""
+        for path, module in self.named_modules(prefix):
+            for name in module._buffers:
+                value = module.__dict__.get(name)
+                if value is not None:
+                    yield (f"{path}.{name}" if path else name), value
+
+    def buffers(self) -> Iterator[Tensor]:
+        """The buffers."""
+        return (buffer for _, buffer in self.named_buffers())
+
+    def get_submodule(self, path: str) -> Module:
+        """The module that a dotted name leads to."""
+        module: Any = self
+        for part in path.split(".") if path else ():
+            module = module.__dict__.get(part) if isinstance(module, Module) else None
+            if not isinstance(module, Module):
+                raise ArgumentError(f"{type(self).__name__} has no module {path!r} (there is no {part!r}); named_modules() lists them")
+        return module  # type: ignore[no-any-return]
+
+    def apply(self: Self, function: Callable[[Module], Any]) -> Self:
+        """Call ``function`` on everything below, then on this module."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    # ---- state ----------------------------------------------------------------------------------------------------
+
+    def state_entries(self) -> Iterator[tuple[str, Module, str, Tensor]]:
+        """Every entry of the state: dotted name, the module that holds it, its name there, and the tensor."""
+        yield from self._entries("")
+
+    def _entries(self, prefix: str) -> Iterator[tuple[str, Module, str, Tensor]]:
+        for name, value in self.__dict__.items():
+            if isinstance(value, Parameter):
+                yield prefix + name, self, name, value
+        for name, persistent in self._buffers.items():
+            value = self.__dict__.get(name)
+            if persistent and value is not None:
+                yield prefix + name, self, name, value
+        for name, child in self.named_children():
+            yield from child._entries(f"{prefix}{name}.")
+
+    def state_dict(self) -> OrderedDict[str, Tensor]:
+        """Dotted names and tensors of all parameters and persistent buffers; they share the module's memory."""
+        return OrderedDict((name, value) for name, _, _, value in self.state_entries())
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> StateReport:
+        """Take values from a state dictionary of tensors or arrays; the report says what became of each name.
+
+        Nothing is changed unless every name fits: a missing, an unexpected or a mismatched one is a StateError. With ``strict=False``
+        the first two are only reported. Values are copied, or taken as they are with ``assign`` (they then share memory).
+        """
+        report = compare(dict((name, value) for name, _, _, value in self.state_entries()), state)
+        if report.mismatched or (strict and (report.missing or report.unexpected)):
+            raise StateError(f"{type(self).__name__}: the state does not fit.\n{report}")
+        load_into(self, state, report, assign)
+        return report
+
+    # ---- modes and places -----------------------------------------------------------------------------------------
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Behave as in training (dropout drops, batch norm uses the batch), here and below."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: Self) -> Self:
+        """Behave as in use: nothing is random, stored statistics serve."""
+        return self.train(False)
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """Train the parameters here and below, or freeze them."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget every parameter's gradient."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def to(self: Self, *args: Any, device: DeviceLike | None = None, dtype: DtypeLike | None = None) -> Self:
+        """Move to a device, change floating-point parameters and buffers to a dtype, or both; in place."""
+        for value in args:
+            if isinstance(value, devices.Device) or (isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")):
+                device = value
+            else:
+                dtype = value
+        kind = None if dtype is None else as_dtype(dtype)
+        if kind is not None and not is_floating(kind):
+            raise DtypeError(f"{type(self).__name__}.to: parameters are floating-point numbers; {kind} is no dtype for them")
+        place = None if device is None else as_device(device)
+        for parameter in self.parameters():
+            parameter.convert(kind, place)
+        for module in self.modules():
+            for name in module._buffers:
+                value = module.__dict__.get(name)
+                if value is not None:
+                    wanted = kind if kind is not None and is_floating(value.dtype) else value.dtype
+                    module.__dict__[name] = tensor_of(value.to(dtype=wanted, device=place or value.device).array)
+        return self
+
+    def cpu(self: Self) -> Self:
+        return self.to(device="cpu")
+
+    def cuda(self: Self, index: int = 0) -> Self:
+        return self.to(device=f"cuda:{index}")
+
+    def float(self: Self) -> Self:
+        return self.to(dtype="float32")
+
+    def half(self: Self) -> Self:
+        return self.to(dtype="float16")
+
+    def bfloat16(self: Self) -> Self:
+        return self.to(dtype="bfloat16")
+
+    def double(self: Self) -> Self:
+        return self.to(dtype="float64")
+
+    # ---- hooks ----------------------------------------------------------------------------------------------------
+
+    def register_forward_hook(self, hook: Hook) -> RemovableHook:
+        """Call ``hook(module, args, result)`` after forward; what it returns, if not None, replaces the result."""
+        self._hooks = (*self._hooks, hook)
+        return RemovableHook(self, "_hooks", hook)
+
+    def register_forward_pre_hook(self, hook: Hook) -> RemovableHook:
+        """Call ``hook(module, args)`` before forward; what it returns, if not None, replaces the arguments."""
+        self._pre_hooks = (*self._pre_hooks, hook)
+        return RemovableHook(self, "_pre_hooks", hook)
+
+    # ---- looks ----------------------------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """The settings, for the readable form."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
+        extra = self.extra_repr()
+        if not lines:
+            return f"{type(self).__name__}({extra})"
+        return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
+
+    def summary(self, *input_shape: int) -> str:
+        """A table of the modules with their parameter counts and, if the shape of an input is given, their output shapes."""
+        from .summary import summary
+
+        return summary(self, input_shape)
+
+    def __getattr__(self, name: str) -> Any:
+        import difflib
+
+        near = difflib.get_close_matches(name, [n for n in dir(type(self)) if not n.startswith("_")] + list(self.__dict__), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+
+class RemovableHook:
+    """A registered hook; ``remove`` takes it off again."""
+
+    def __init__(self, module: Module, place: str, hook: Hook) -> None:
+        self._where = (module, place, hook)
+
+    def remove(self) -> None:
+        module, place, hook = self._where
+        setattr(module, place, tuple(h for h in getattr(module, place) if h is not hook))

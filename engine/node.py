@@ -1,0 +1,82 @@
+"""The record of one operation: what backward needs to walk from its result to its inputs."""
+
+from __future__ import annotations
+
+import itertools
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from .dtype import Dtype
+
+if TYPE_CHECKING:
+    from .op import Op
+
+_sequence = itertools.count()
+_next = _sequence.__next__
+
+
+class Node:
+    """One operation in the graph. ``edges`` lead to the nodes of its inputs, or to leaf tensors."""
+
+    __slots__ = (
+        "__weakref__", "code", "dtype", "edges", "instruction", "op", "outs", "plan", "residuals", "result_shapes", "saved",
+        "sequence", "settings", "shape",
+    )  # fmt: skip
+
+    precision: Dtype | None = None
+
+    op: Op[Any, Any]
+    edges: list[Any]
+    settings: dict[str, Any]
+    saved: list[Any] | None
+    plan: tuple[tuple[int, ...], bool, tuple[int, ...]] | None
+    residuals: list[Any] | None
+    outs: list[Any] | None
+    code: CodeType
+    instruction: int
+    shape: tuple[int, ...] | None
+    dtype: Dtype | None
+    result_shapes: list[tuple[tuple[int, ...], Dtype]]
+
+    def __init__(self) -> None:
+        self.sequence = _next()
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} from {self.origin()}>"
+
+    def origin(self) -> str:
+        """The line of the program that made this node, outside the engine."""
+        line: int | None = self.code.co_firstlineno
+        for start, end, number in self.code.co_lines():
+            if start <= self.instruction < end:
+                line = number
+                break
+        return f"{self.code.co_filename}:{line} in {self.code.co_name}"
+
+    def release(self) -> None:
+        """Let go of every array that was kept for backward."""
+        self.saved = self.outs = self.residuals = self.plan = None
+
+
+class ReducedNode(Node):
+    """A node whose operation ran on narrowed operands; its backward does too."""
+
+    __slots__ = ("precision",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        from .modes import modes
+
+        self.precision = modes.precision
+
+
+class Output:
+    """One of several results of a node."""
+
+    __slots__ = ("dtype", "index", "node", "shape")
+
+    def __init__(self, node: Node, index: int, shape: tuple[int, ...], dtype: Dtype) -> None:
+        self.node = node
+        self.index = index
+        self.shape = shape
+        self.dtype = dtype

@@ -1,0 +1,412 @@
+"""What an operation is: a body that computes, and a gradient rule for each argument that can have one.
+
+    @elementwise(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
+    def multiply(xp, x: Array, y: Array) -> Array:
+        "The product x y."
+        return x * y
+
+The body's parameters annotated ``Array`` are its tensors; the others are its settings. ``xp`` is NumPy or CuPy. A rule
+gets what its parameters name: ``grad`` (of the result; a tuple ``grads`` where there are several), ``out`` (``outs``), a
+tensor, its shape alone (``x_shape``), a setting or a residual, and gives the gradient before broadcasting is undone.
+Where the gradients of all tensors share their work, one rule ``jointly`` gives them all, in order. What no rule names is
+not kept alive.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import numpy as np
+
+from . import device
+from .dtype import Array, Dtype, float32, float64, is_differentiable, kind, result_type
+from .errors import ArgumentError, DeviceError, DtypeError
+from .modes import modes
+from .node import Node, Output, ReducedNode
+from .tensor import Tensor, new_tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Rule = Callable[..., Any]
+
+ndarray = np.ndarray
+_ENGINE = str(Path(__file__).parent)
+_get_frame = sys._getframe
+
+
+class Op(Generic[P, R]):
+    """A callable operation: unwraps tensors, computes, and records a node when a gradient may be wanted."""
+
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        rules: dict[str, Rule],
+        *,
+        residuals: tuple[str, ...] = (),
+        outputs: int = 1,
+        promotes: bool = False,
+        floating: bool = False,
+        narrows: bool = False,
+        jointly: Rule | None = None,
+    ) -> None:
+        self.body = body
+        self.name = body.__name__
+        self.__name__ = self.name
+        self.__qualname__ = self.name
+        self.__module__ = body.__module__
+        self.__doc__ = body.__doc__
+        self.__wrapped__ = body
+        parameters = list(inspect.signature(body).parameters.values())[1:]
+        tensors = [p for p in parameters if "Array" in str(p.annotation)]
+        self.variadic = bool(tensors) and tensors[0].kind is inspect.Parameter.VAR_POSITIONAL
+        self.tensors = tuple(p.name for p in tensors)
+        self.count = sys.maxsize if self.variadic else len(tensors)
+        self.required = 1 if self.variadic else sum(p.default is inspect.Parameter.empty for p in tensors)
+        settings = [p for p in parameters if p not in tensors and p.name != "keep"]
+        self.setting_names = frozenset(p.name for p in settings)
+        self.setting_order = tuple(p.name for p in settings if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self.setting_defaults = {p.name: p.default for p in settings if p.default is not inspect.Parameter.empty}
+        self.needs_settings = len(self.setting_defaults) < len(settings)
+        self.keeps = any(p.name == "keep" for p in parameters)
+        self.residuals = residuals
+        self.outputs = outputs
+        self.promotes = promotes
+        self.floating = floating
+        self.narrows = narrows
+        self.jointly = jointly is not None
+        if jointly is not None:
+            rules = dict.fromkeys(self.tensors, jointly)
+        self.rules = tuple(self._compile(name, rules) for name in self.tensors)
+        unknown = set(rules) - set(self.tensors)
+        if unknown or _RESERVED & set(self.tensors):
+            raise ArgumentError(
+                f"op {self.name}: rules are given for {sorted(rules)}, but its tensors are {self.tensors}, none of which may be called {sorted(_RESERVED)}"
+            )
+        self.kernels: dict[str, Callable[..., Any]] = {}
+        self.implementations: dict[type, Callable[..., Any]] = {}
+        self.plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
+        TABLE[self.name] = self
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{inspect.signature(self.body)}>"
+
+    def kernel(self, device_type: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a faster implementation for ``"cpu"`` or ``"cuda"``: the body's parameters without ``xp``.
+
+        It may answer ``NotImplemented``; then the body computes.
+        """
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.kernels[device_type] = function
+            self.implementations.clear()
+            return function
+
+        return register
+
+    def __call__(self, *args: P.args, **settings: P.kwargs) -> R:
+        inputs: tuple[Any, ...] = args
+        if not self.required <= len(inputs) <= self.count or settings or self.needs_settings:
+            inputs, settings = self._bind(inputs, settings)  # type: ignore[assignment]
+        record = False
+        arrays = []
+        for value in inputs:
+            if isinstance(value, Tensor):
+                arrays.append(value.array)
+                if value.requires_grad:
+                    record = True
+            else:
+                arrays.append(value)
+        if record:
+            record = modes.recording
+        first = arrays[0]
+        if self.promotes:
+            # Two arrays of one dtype, none of them 0-dimensional beside a wider one, need no thought.
+            if not (
+                len(arrays) == 2
+                and type(first) is ndarray
+                and type(arrays[1]) is ndarray
+                and first.dtype is arrays[1].dtype
+                and not (self.floating and first.dtype.kind in "biu")
+            ):
+                arrays = self._promote(arrays)
+                first = arrays[0] if type(arrays[0]) is not float else arrays[1]
+        elif type(first) is not ndarray:
+            arrays = [self._as_array(value) for value in arrays]
+            first = arrays[0]
+        implementation = self.implementations.get(type(first)) or self._prepare(type(first))
+        if self.narrows and modes.precision is not None:
+            result = self._run_narrow(implementation, arrays, settings, record)
+        elif self.keeps:
+            result = implementation(*arrays, keep=record, **settings)
+        else:
+            try:
+                result = implementation(*arrays, **settings)
+            except (TypeError, ValueError) as error:
+                raise self._explain(error, arrays) from None
+        if self.outputs == 1 and not self.residuals:
+            if type(result) is not ndarray and isinstance(result, np.generic):
+                result = np.asarray(result)
+            out = new_tensor(Tensor)
+            out.array = result
+            out.requires_grad = False
+            out.node = None
+            if record:
+                self._record(inputs, settings, (out,), ())
+            return out  # type: ignore[return-value]
+        outs = []
+        for value in result[: self.outputs]:
+            out = new_tensor(Tensor)
+            out.array = np.asarray(value) if isinstance(value, np.generic) else value
+            out.requires_grad = False
+            out.node = None
+            outs.append(out)
+        if record:
+            self._record(inputs, settings, tuple(outs), result[self.outputs :])
+        return outs[0] if self.outputs == 1 else tuple(outs)  # type: ignore[return-value]
+
+    # ---- recording ------------------------------------------------------------------------------------------------
+
+    def _record(self, inputs: tuple[Any, ...], settings: dict[str, Any], outs: tuple[Tensor, ...], residuals: tuple[Any, ...]) -> None:
+        """Make the node that remembers this call, and hang the results on it."""
+        edges: list[Any] = []
+        mask = 0
+        bit = 1
+        rules = self.rules
+        for position, value in enumerate(inputs):
+            if isinstance(value, Tensor) and value.requires_grad and rules[0 if self.variadic else position] is not None:
+                mask |= bit
+                edges.append(value.node or value)
+            else:
+                edges.append(None)
+            bit <<= 1
+        if not mask:
+            return
+        plan = self.plans.get(mask) or self._plan(mask, len(inputs))
+        wanted, keep_out, wanted_residuals = plan
+        node = ReducedNode() if self.narrows and modes.precision is not None else Node()
+        node.op = self
+        node.edges = edges
+        node.settings = settings
+        node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in wanted] if wanted else None
+        node.plan = plan
+        node.residuals = [residuals[i] for i in wanted_residuals] if wanted_residuals else None
+        # The array alone: the Tensor itself would make a cycle with its node.
+        node.outs = [out.array for out in outs] if keep_out else None
+        frame = _get_frame(2)
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_ENGINE):
+            frame = frame.f_back
+        node.code = frame.f_code
+        node.instruction = frame.f_lasti
+        if len(outs) == 1:
+            out = outs[0]
+            node.shape = out.array.shape
+            node.dtype = out.array.dtype
+            out.requires_grad = True
+            out.node = node
+            return
+        node.shape = node.dtype = None
+        for index, out in enumerate(outs):
+            if is_differentiable(out.array.dtype):
+                out.requires_grad = True
+                out.node = Output(node, index, out.array.shape, out.array.dtype)
+        node.result_shapes = [(out.array.shape, out.array.dtype) for out in outs]
+
+    def _plan(self, mask: int, count: int) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+        """Which inputs, whether the results, and which residuals the rules of the inputs in ``mask`` name."""
+        names: set[str] = set()
+        for position in range(count):
+            rule = self.rules[0 if self.variadic else position]
+            if mask >> position & 1 and rule is not None:
+                names.update(rule[1])
+        tensors = self.tensors * count if self.variadic else self.tensors[:count]
+        inputs = tuple(i for i, name in enumerate(tensors) if name in names)
+        # A shape alone is asked for by the complement of the position.
+        inputs += tuple(~i for i, name in enumerate(tensors) if f"{name}_shape" in names)
+        plan = (
+            inputs,
+            bool(names & {"out", "outs"}),
+            tuple(i for i, name in enumerate(self.residuals) if name in names),
+        )
+        self.plans[mask] = plan
+        return plan
+
+    def _compile(self, tensor: str, rules: dict[str, Rule]) -> tuple[Rule, tuple[str, ...]] | None:
+        """A rule with the names it asks for, each checked; None where the tensor has no gradient."""
+        if tensor not in rules:
+            return None
+        names = tuple(inspect.signature(rules[tensor]).parameters)
+        shapes = {f"{name}_shape" for name in self.tensors}
+        known = {*_RESERVED, *self.tensors, *shapes, *self.setting_names, *self.residuals}
+        if not set(names) <= known:
+            raise ArgumentError(
+                f"op {self.name}: the rule for {tensor} names {sorted(set(names) - known)}; it may name {sorted(known)}"
+            )
+        return rules[tensor], names
+
+    # ---- arguments ------------------------------------------------------------------------------------------------
+
+    def _bind(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort arguments into tensors and settings; settings come back complete, with the defaults filled in."""
+        settings = dict(self.setting_defaults)
+        if len(args) > self.count:
+            surplus = args[self.count :]
+            if len(surplus) > len(self.setting_order):
+                raise ArgumentError(f"{self.name}: takes {self._form()}, but {len(args)} positional arguments were given")
+            settings.update(zip(self.setting_order, surplus, strict=False))
+            args = args[: self.count]
+        tensors = list(args)
+        if given:
+            for name, value in given.items():
+                if name in self.setting_names:
+                    settings[name] = value
+            for name in self.tensors[len(tensors) :]:
+                if name in given:
+                    tensors.append(given[name])
+                elif any(later in given for later in self.tensors):
+                    tensors.append(None)
+            for name in given:
+                if name not in self.setting_names and name not in self.tensors[len(args) :]:
+                    raise ArgumentError(f"{self.name}: has no argument {name!r}; it takes {self._form()}")
+        while tensors and tensors[-1] is None and len(tensors) > self.required:
+            tensors.pop()
+        if len(tensors) < self.required:
+            raise ArgumentError(f"{self.name}: takes {self._form()}, but only {len(tensors)} tensor(s) were given")
+        missing = self.setting_names - settings.keys()
+        if missing:
+            raise ArgumentError(f"{self.name}: the setting {sorted(missing)[0]!r} is missing; it takes {self._form()}")
+        return tuple(tensors), settings
+
+    def _form(self) -> str:
+        tensors = [f"*{self.tensors[0]}"] if self.variadic else list(self.tensors)
+        settings = [f"{n}={self.setting_defaults[n]!r}" if n in self.setting_defaults else n for n in sorted(self.setting_names)]
+        return f"({', '.join(tensors + settings)})"
+
+    def _as_array(self, value: Any) -> Any:
+        """A raw array of an input that is no Tensor: arrays stay, numbers and lists become arrays."""
+        if value is None or device.is_array(value):
+            return value
+        if isinstance(value, (bool, int, float, complex, np.generic, list, tuple)):
+            array = np.asarray(value)
+            return array.astype(float32) if array.dtype == float64 and not isinstance(value, np.generic) else array
+        raise ArgumentError(f"{self.name}: wants tensors or arrays, not {type(value).__name__} ({value!r:.60})")
+
+    def _promote(self, arrays: list[Any]) -> list[Any]:
+        """Operands of an elementwise op brought to the dtype that PyTorch's table gives them."""
+        arrays = [self._as_array(a) if isinstance(a, (list, tuple, np.generic)) else a for a in arrays]
+        operands = [a for a in arrays if a is not None]
+        for operand in operands:
+            if not (device.is_array(operand) or type(operand) in (bool, int, float, complex)):
+                raise ArgumentError(f"{self.name}: wants tensors, arrays or numbers, not {type(operand).__name__} ({operand!r:.60})")
+        target = result_type(*operands)
+        if self.floating and kind(target) < 2:
+            target = float32
+        if not any(device.is_array(a) for a in operands):
+            return [None if a is None else np.asarray(a, target) for a in arrays]
+        # Numbers become 0-dimensional arrays of the result's dtype, so that no body needs to know about them.
+        out = []
+        for a in arrays:
+            if device.is_array(a):
+                out.append(a if a.dtype == target else a.astype(target))
+            else:
+                out.append(None if a is None else np.asarray(a, target))
+        types = {type(a) for a in out if a is not None}
+        if len(types) > 1:
+            like = next(a for a in operands if device.is_array(a) and not isinstance(a, ndarray))
+            xp = device.namespace(like)
+            out = [xp.asarray(a) if isinstance(a, ndarray) and a.ndim == 0 else a for a in out]
+        return out
+
+    def _prepare(self, array_type: type) -> Callable[..., Any]:
+        """The kernel with the body behind it, or the body, for arrays of this type."""
+        if not (issubclass(array_type, ndarray) or array_type.__module__.startswith("cupy")):
+            raise ArgumentError(f"{self.name}: wants tensors or arrays, not {array_type.__name__}")
+        kernel = self.kernels.get(device.load_kernels(array_type))
+        xp = device.namespace_of_type(array_type)
+        body = partial(self.body, xp)
+        if kernel is None:
+            self.implementations[array_type] = body
+            return body
+        fast = kernel
+
+        def implementation(*arrays: Array, **settings: Any) -> Any:
+            result = fast(*arrays, **settings)
+            return body(*arrays, **settings) if result is NotImplemented else result
+
+        self.implementations[array_type] = implementation
+        return implementation
+
+    def _run_narrow(self, implementation: Callable[..., Any], arrays: list[Any], settings: dict[str, Any], record: bool) -> Any:
+        """Run on operands narrowed to the mode's precision, and widen the result to float32 again."""
+        narrow: Dtype = modes.precision  # type: ignore[assignment]
+        if any(a is not None and a.dtype != float32 for a in arrays):
+            return implementation(*arrays, **settings)
+        result = implementation(*[None if a is None else a.astype(narrow) for a in arrays], **settings)
+        return result.astype(float32)
+
+    def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
+        """The array library's complaint, with who was computing and on what."""
+        if type(error).__module__.startswith("numzoo") or type(error).__module__.endswith("engine.errors"):
+            return error
+        places = {str(device.device_of(a)) for a in arrays if device.is_array(a)}
+        if len(places) > 1:
+            return DeviceError(
+                f"{self.name}: its tensors are on {' and '.join(sorted(places))}; move them to one device with .to(device)"
+            )
+        given = ", ".join(describe(a) for a in arrays)
+        from .errors import EngineError, ShapeError
+
+        if isinstance(error, EngineError):
+            return error
+        made: Exception = DtypeError(f"{self.name}: {error} (given {given})") if isinstance(error, TypeError) else ShapeError(f"{self.name}: {error} (given {given})")
+        made.__cause__ = error
+        return made
+
+
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of a tensor, an array or a number; None of None."""
+    return None if value is None else tuple(getattr(value, "shape", ()))
+
+
+_RESERVED = {"grad", "grads", "out", "outs", "position"}
+
+TABLE: dict[str, Op[Any, Any]] = {}
+"""Every operation by name."""
+
+
+def describe(value: Any) -> str:
+    """Dtype and shape in a few characters, for messages."""
+    if device.is_array(value) or isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return repr(value)[:40]
+
+
+Body = Callable[Concatenate[Any, P], Any]
+
+
+def op(
+    *, residuals: tuple[str, ...] = (), narrows: bool = False, jointly: Rule | None = None, **rules: Rule
+) -> Callable[[Body[P]], Op[P, Tensor]]:
+    """An operation on tensors as they are: no promotion. ``narrows`` lets ``precision`` narrow its operands."""
+    return lambda body: Op(body, rules, residuals=residuals, narrows=narrows, jointly=jointly)
+
+
+def op_with_results(
+    results: int, *, residuals: tuple[str, ...] = (), jointly: Rule | None = None, **rules: Rule
+) -> Callable[[Body[P]], Op[P, tuple[Tensor, ...]]]:
+    """An operation with several results; its rules are given ``grads``, None for a result that was not used."""
+    return lambda body: Op(body, rules, residuals=residuals, outputs=results, jointly=jointly)
+
+
+def elementwise(**rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:
+    """An operation on each element, operands promoted and broadcast."""
+    return lambda body: Op(body, rules, promotes=True)
+
+
+def floating(**rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:
+    """An elementwise operation whose result is a floating-point number: integers become float32 first."""
+    return lambda body: Op(body, rules, promotes=True, floating=True)

@@ -1,0 +1,135 @@
+"""Activations, and the softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtype import Array, accumulator, float32
+from ..op import floating, op
+from ..tensor import Tensor
+from .arithmetic import where
+from .elementary import erf, error_function, exp, sigmoid, tanh
+
+SQRT_HALF = 0.7071067811865476
+ONE_OVER_SQRT_TWO_PI = 0.3989422804014327
+SQRT_TWO_OVER_PI = 0.7978845608028654
+
+
+@op(flow=lambda grad, result: relu_input(grad, result))
+def relu_input(xp: Any, flow: Array, result: Array) -> Array:
+    """The gradient of relu: what flows back passes where the result was above 0."""
+    return flow * (result > 0)
+
+
+@floating(x=lambda grad, out: relu_input(grad, out))
+def relu(xp: Any, x: Array) -> Array:
+    """max(x, 0); its slope at 0 is 0."""
+    return xp.maximum(x, x.dtype.type(0))
+
+
+def _gelu_x(grad: Tensor, x: Tensor) -> Tensor:
+    cumulative = (erf(x * SQRT_HALF) + 1.0) * 0.5
+    density = exp(x * x * -0.5) * ONE_OVER_SQRT_TWO_PI
+    return grad * (cumulative + x * density)
+
+
+@floating(x=_gelu_x)
+def gelu(xp: Any, x: Array) -> Array:
+    """x times the normal distribution's cumulative probability at x, by erf (Hendrycks and Gimpel, 2016)."""
+    half = x.dtype.type(0.5)
+    return half * x * (error_function(xp, x * x.dtype.type(SQRT_HALF)) + x.dtype.type(1))
+
+
+def _gelu_tanh_x(grad: Tensor, x: Tensor) -> Tensor:
+    inner = (x + x * x * x * 0.044715) * SQRT_TWO_OVER_PI
+    bent = tanh(inner)
+    slope = (1.0 - bent * bent) * (1.0 + x * x * (3 * 0.044715)) * SQRT_TWO_OVER_PI
+    return grad * ((bent + 1.0) * 0.5 + x * slope * 0.5)
+
+
+@floating(x=_gelu_tanh_x)
+def gelu_tanh(xp: Any, x: Array) -> Array:
+    """The tanh approximation of gelu: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))."""
+    number = x.dtype.type
+    return number(0.5) * x * (number(1) + xp.tanh(number(SQRT_TWO_OVER_PI) * (x + number(0.044715) * x * x * x)))
+
+
+def _silu_x(grad: Tensor, x: Tensor) -> Tensor:
+    gate = sigmoid(x)
+    return grad * gate * (x * (1.0 - gate) + 1.0)
+
+
+@floating(x=_silu_x)
+def silu(xp: Any, x: Array) -> Array:
+    """x sigmoid(x), also called swish."""
+    half = x.dtype.type(0.5)
+    return x * (half * (xp.tanh(half * x) + x.dtype.type(1)))
+
+
+def _hardswish_x(grad: Tensor, x: Tensor) -> Tensor:
+    return grad * where(x <= -3, 0.0, where(x < 3, x / 3.0 + 0.5, 1.0))
+
+
+@floating(x=_hardswish_x)
+def hardswish(xp: Any, x: Array) -> Array:
+    """x times hardsigmoid(x) (Howard et al., 2019)."""
+    return x * hardsigmoid.body(xp, x)
+
+
+@floating(x=lambda grad, x: grad * ((x > -3) & (x < 3)).to(dtype=grad.dtype) * (1 / 6))
+def hardsigmoid(xp: Any, x: Array) -> Array:
+    """min(max(x + 3, 0), 6) / 6."""
+    number = x.dtype.type
+    return xp.clip(x + number(3), number(0), number(6)) * number(1 / 6)
+
+
+def _leaky_relu_x(grad: Tensor, x: Tensor, negative_slope: float) -> Tensor:
+    return grad * where(x > 0, 1.0, negative_slope)
+
+
+@floating(x=_leaky_relu_x)
+def leaky_relu(xp: Any, x: Array, *, negative_slope: float = 0.01) -> Array:
+    """x above 0, negative_slope x below."""
+    return xp.where(x > 0, x, x * x.dtype.type(negative_slope))
+
+
+def _softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:
+    weighted = grad * out
+    return weighted - out * weighted.sum(axis, True)
+
+
+@op(x=_softmax_x)
+def softmax(xp: Any, x: Array, *, axis: int = -1) -> Array:
+    """exp(x) over its sum along ``axis``: positive numbers that add up to 1."""
+    values = _floats(xp, x)
+    powers = xp.exp(values - _peak(xp, values, axis))
+    return (powers / powers.sum(axis, keepdims=True)).astype(_result(x), copy=False)
+
+
+def _log_softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:
+    return grad - exp(out) * grad.sum(axis, True)
+
+
+@op(x=_log_softmax_x)
+def log_softmax(xp: Any, x: Array, *, axis: int = -1) -> Array:
+    """The logarithm of softmax, computed as x minus log-sum-exp."""
+    values = _floats(xp, x)
+    values = values - _peak(xp, values, axis)
+    return (values - xp.log(xp.exp(values).sum(axis, keepdims=True))).astype(_result(x), copy=False)
+
+
+def _floats(xp: Any, x: Array) -> Array:
+    return x.astype(accumulator(_result(x)), copy=False)
+
+
+def _result(x: Array) -> Any:
+    return x.dtype if x.dtype.kind in "fVc" else float32
+
+
+def _peak(xp: Any, x: Array, axis: int) -> Array:
+    if x.shape and x.shape[axis] == 0:
+        return xp.zeros((), x.dtype)
+    peak = x.max(axis, keepdims=True)
+    # A row of -inf alone would give NaN by inf - inf in the peak itself; PyTorch's result there is NaN too.
+    return xp.where(xp.isfinite(peak), peak, x.dtype.type(0))
+

@@ -1,0 +1,140 @@
+"""Arithmetic on each element: operands broadcast, dtypes promoted as PyTorch's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtype import Array, result_type
+from ..op import elementwise, floating, op
+from ..tensor import Tensor, tensor_of
+
+
+@elementwise(x=lambda grad: grad, y=lambda grad: grad)
+def add(xp: Any, x: Array, y: Array) -> Array:
+    """The sum x + y."""
+    return x + y if x.dtype.kind != "b" else xp.logical_or(x, y)
+
+
+@elementwise(x=lambda grad: grad, y=lambda grad: -grad)
+def sub(xp: Any, x: Array, y: Array) -> Array:
+    """The difference x - y."""
+    return x - y
+
+
+@elementwise(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
+def mul(xp: Any, x: Array, y: Array) -> Array:
+    """The product x y."""
+    return x * y
+
+
+@floating(x=lambda grad, y: grad / y, y=lambda grad, out, y: -grad * out / y)
+def div(xp: Any, x: Array, y: Array) -> Array:
+    """The quotient x / y; infinite or NaN where y is 0."""
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return x / y
+
+
+def _pow_x(grad: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    # y = 0 gives 0 also at x = 0, where x ** -1 has no value.
+    return grad * where(y == 0, 0.0, y * pow(x, where(y == 0, 1.0, y) - 1))
+
+
+def _pow_y(grad: Tensor, out: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    from .elementary import log
+
+    flat = (x == 0) & (y >= 0)
+    return grad * where(flat, 0.0, out * log(where(flat, 1.0, x)))
+
+
+@elementwise(x=_pow_x, y=_pow_y)
+def pow(xp: Any, x: Array, y: Array) -> Array:
+    """The power x ** y."""
+    if y.ndim == 0 and y == 2:
+        return x * x
+    with xp.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return x**y
+
+
+@elementwise(x=lambda grad: -grad)
+def neg(xp: Any, x: Array) -> Array:
+    """The negative -x."""
+    return -x
+
+
+@elementwise(x=lambda grad, x: grad * sign(x))
+def abs(xp: Any, x: Array) -> Array:
+    """The absolute value |x|; its slope at 0 is 0."""
+    return xp.abs(x)
+
+
+@elementwise(x=lambda grad: grad * 0.0)
+def sign(xp: Any, x: Array) -> Array:
+    """-1, 0 or 1, as x is below, at or above 0."""
+    return xp.sign(x)
+
+
+@elementwise(x=lambda grad, x, y: grad * _share(x, y), y=lambda grad, x, y: grad * _share(y, x))
+def maximum(xp: Any, x: Array, y: Array) -> Array:
+    """The larger of x and y; where they are equal each gets half of the gradient."""
+    return xp.maximum(x, y)
+
+
+@elementwise(x=lambda grad, x, y: grad * _share(y, x), y=lambda grad, x, y: grad * _share(x, y))
+def minimum(xp: Any, x: Array, y: Array) -> Array:
+    """The smaller of x and y; where they are equal each gets half of the gradient."""
+    return xp.minimum(x, y)
+
+
+def _share(winner: Tensor, loser: Tensor) -> Tensor:
+    dtype = result_type(winner.array, loser.array)
+    return (winner > loser).to(dtype=dtype) + (winner == loser).to(dtype=dtype) * 0.5
+
+
+def _clip_x(grad: Tensor, x: Tensor, low: float | None, high: float | None) -> Tensor:
+    inside = x >= low if low is not None else None
+    if high is not None:
+        inside = x <= high if inside is None else inside & (x <= high)
+    return grad if inside is None else grad * inside.to(dtype=grad.dtype)
+
+
+@elementwise(x=_clip_x)
+def clip(xp: Any, x: Array, *, low: float | None = None, high: float | None = None) -> Array:
+    """min(max(x, low), high); None leaves that side open."""
+    if low is None and high is None:
+        return x.copy()
+    return xp.clip(x, None if low is None else x.dtype.type(low), None if high is None else x.dtype.type(high))
+
+
+@elementwise()
+def floor_divide(xp: Any, x: Array, y: Array) -> Array:
+    """The quotient rounded down; no gradient."""
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return x // y
+
+
+@elementwise(x=lambda grad: grad, y=lambda grad, x, y: -grad * floor_divide(x, y))
+def remainder(xp: Any, x: Array, y: Array) -> Array:
+    """x - y floor(x / y): it has the sign of y."""
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return x % y
+
+
+@op(x=lambda grad, condition: select(condition, grad, tensor_of(grad.array * 0)), y=lambda grad, condition: select(condition, tensor_of(grad.array * 0), grad))
+def select(xp: Any, condition: Array, x: Array, y: Array) -> Array:
+    """x where the condition holds, else y: both of one dtype (``where`` takes any)."""
+    return xp.where(condition if condition.dtype.kind == "b" else condition != 0, x, y)
+
+
+def where(condition: Any, x: Any, y: Any) -> Tensor:
+    """x where the condition holds, else y; operands broadcast, their dtypes promoted."""
+    raw = [value.array if isinstance(value, Tensor) else value for value in (x, y)]
+    dtype = result_type(*raw)
+    operands = [value.to(dtype=dtype) if isinstance(value, Tensor) else _constant(condition, value, dtype) for value in (x, y)]
+    return select(condition, *operands)
+
+
+def _constant(like: Any, value: Any, dtype: Any) -> Tensor:
+    from ..device import namespace
+
+    array = like.array if isinstance(like, Tensor) else like
+    return tensor_of(namespace(array).asarray(value, dtype))

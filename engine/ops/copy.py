@@ -1,0 +1,51 @@
+"""The same values in another dtype, place or memory order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import device as devices
+from ..device import Device
+from ..dtype import Array, Dtype, is_differentiable
+from ..op import op
+from ..tensor import Tensor, tensor_of
+
+
+@op(x=lambda grad: grad)
+def cast(xp: Any, x: Array, *, dtype: Dtype) -> Array:
+    """The values in another dtype; what does not fit wraps or is rounded, as in NumPy."""
+    with xp.errstate(over="ignore", invalid="ignore"):
+        return x.astype(dtype)
+
+
+@op(x=lambda grad, source: move_from(grad, device=source, source=grad.device))
+def move_from(xp: Any, x: Array, *, device: Device, source: Device) -> Array:
+    """The values on another device."""
+    return devices.move(x, device)
+
+
+def move(x: Tensor, *, device: Device) -> Tensor:
+    """The values on another device; the gradient travels back."""
+    return move_from(x, device=device, source=x.device)
+
+
+@op(x=lambda grad: grad)
+def clone(xp: Any, x: Array) -> Array:
+    """A copy, in the same memory order."""
+    return x.copy(order="K") if xp.__name__ == "numpy" else x.copy()
+
+
+def contiguous(x: Tensor) -> Tensor:
+    """The values in row order: the tensor itself where they are already."""
+    return x if x.array.flags.c_contiguous else _rows(x)
+
+
+@op(x=lambda grad: grad)
+def _rows(xp: Any, x: Array) -> Array:
+    """A copy in row order."""
+    return xp.ascontiguousarray(x)
+
+
+def stopped(x: Tensor) -> Tensor:
+    """The values without the graph; integers as they are."""
+    return tensor_of(x.array) if is_differentiable(x.dtype) else x

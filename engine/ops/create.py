@@ -1,0 +1,72 @@
+"""New tensors: of one number, in steps, or random (see ``engine.random``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import device as devices
+from ..device import CPU, DeviceLike
+from ..dtype import Dtype, DtypeLike, as_dtype, float32
+from ..errors import ShapeError
+from ..tensor import Tensor
+
+
+def zeros(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``."""
+    return _made(lambda xp, size, kind: xp.zeros(size, kind), shape, dtype, device, requires_grad)
+
+
+def ones(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones."""
+    return _made(lambda xp, size, kind: xp.ones(size, kind), shape, dtype, device, requires_grad)
+
+
+def empty(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor whose contents are whatever the memory held."""
+    return _made(lambda xp, size, kind: xp.empty(size, kind), shape, dtype, device, requires_grad)
+
+
+def full(shape: Any, value: Any, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor filled with one number; its dtype follows the number unless given."""
+    kind = as_dtype(type(value)) if dtype is None else as_dtype(dtype)
+    return _made(lambda xp, size, _: xp.full(size, value, kind), (shape,), kind, device, requires_grad)
+
+
+def zeros_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
+    """Zeros in the shape, dtype and place of ``x``."""
+    return zeros(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def ones_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
+    """Ones in the shape, dtype and place of ``x``."""
+    return ones(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def arange(start: Any, stop: Any = None, step: Any = 1, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU) -> Tensor:
+    """The numbers from ``start`` (0 if only one is given) up to but not including ``stop``."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    kind = as_dtype(dtype) if dtype is not None else float32 if any(isinstance(v, float) for v in (start, stop, step)) else np.dtype("int64")
+    return Tensor(devices.move(np.arange(start, stop, step).astype(kind), devices.as_device(device)))
+
+
+def linspace(start: float, stop: float, steps: int, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
+    """``steps`` numbers at equal distances from ``start`` to ``stop``, both included."""
+    return Tensor(devices.move(np.linspace(start, stop, steps).astype(as_dtype(dtype)), devices.as_device(device)))
+
+
+def eye(rows: int, columns: int | None = None, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
+    """The identity matrix."""
+    return Tensor(devices.move(np.eye(rows, columns, dtype=as_dtype(dtype)), devices.as_device(device)))
+
+
+def _made(make: Callable[[Any, tuple[int, ...], Dtype], Any], shape: tuple[Any, ...], dtype: DtypeLike, device: DeviceLike, requires_grad: bool) -> Tensor:
+    size = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in size):
+        raise ShapeError(f"a shape is made of whole numbers from 0, not {size}")
+    place = devices.as_device(device)
+    if place.type == "cpu":
+        return Tensor(make(np, size, as_dtype(dtype)), requires_grad=requires_grad)
+    return Tensor(devices.move(make(np, size, as_dtype(dtype)), place), requires_grad=requires_grad)

@@ -1,0 +1,161 @@
+"""The elementary functions, on each element; integers become float32 first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtype import Array, accumulator
+from ..op import floating
+
+TWO_OVER_SQRT_PI = 1.1283791670955126
+
+
+@floating(x=lambda grad, out: grad * out)
+def exp(xp: Any, x: Array) -> Array:
+    """e to the power of x."""
+    with xp.errstate(over="ignore"):
+        return xp.exp(x)
+
+
+@floating(x=lambda grad, x: grad / x)
+def log(xp: Any, x: Array) -> Array:
+    """The natural logarithm; -inf at 0, NaN below."""
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return xp.log(x)
+
+
+@floating(x=lambda grad, x: grad / (x + 1.0))
+def log1p(xp: Any, x: Array) -> Array:
+    """log(1 + x), exact near 0."""
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return xp.log1p(x)
+
+
+@floating(x=lambda grad, out: grad * (out + 1.0))
+def expm1(xp: Any, x: Array) -> Array:
+    """exp(x) - 1, exact near 0."""
+    with xp.errstate(over="ignore"):
+        return xp.expm1(x)
+
+
+@floating(x=lambda grad, out: grad / (out * 2.0))
+def sqrt(xp: Any, x: Array) -> Array:
+    """The square root; NaN below 0."""
+    with xp.errstate(invalid="ignore"):
+        return xp.sqrt(x)
+
+
+@floating(x=lambda grad, out: grad * out * out * out * -0.5)
+def rsqrt(xp: Any, x: Array) -> Array:
+    """1 / sqrt(x)."""
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return (1 / xp.sqrt(x)).astype(x.dtype, copy=False)
+
+
+@floating(x=lambda grad, x: grad * cos(x))
+def sin(xp: Any, x: Array) -> Array:
+    """The sine of an angle in radians."""
+    with xp.errstate(invalid="ignore"):
+        return xp.sin(x)
+
+
+@floating(x=lambda grad, x: -grad * sin(x))
+def cos(xp: Any, x: Array) -> Array:
+    """The cosine of an angle in radians."""
+    with xp.errstate(invalid="ignore"):
+        return xp.cos(x)
+
+
+@floating(x=lambda grad, out: grad * (1.0 - out * out))
+def tanh(xp: Any, x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return xp.tanh(x)
+
+
+@floating(x=lambda grad, out: grad * out * (1.0 - out))
+def sigmoid(xp: Any, x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    half = x.dtype.type(0.5)
+    return half * (xp.tanh(half * x) + x.dtype.type(1))
+
+
+@floating(x=lambda grad, x: grad * exp(-x * x) * TWO_OVER_SQRT_PI)
+def erf(xp: Any, x: Array) -> Array:
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    return error_function(xp, x)
+
+
+@floating(x=lambda grad: grad * 0.0)
+def floor(xp: Any, x: Array) -> Array:
+    """The largest integer not above x; the gradient is 0."""
+    return xp.floor(x)
+
+
+@floating(x=lambda grad: grad * 0.0)
+def ceil(xp: Any, x: Array) -> Array:
+    """The smallest integer not below x; the gradient is 0."""
+    return xp.ceil(x)
+
+
+@floating(x=lambda grad: grad * 0.0)
+def round(xp: Any, x: Array) -> Array:
+    """The nearest integer, halves to even; the gradient is 0."""
+    return xp.round(x)
+
+
+# W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969):
+# coefficients for |x| <= 0.46875, for 0.46875 < |x| <= 4 and for |x| > 4, highest power first.
+_SMALL = (
+    (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
+    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
+)
+_MIDDLE = (
+    (
+        2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1, 2.98635138197400131e2,
+        8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
+    ),
+    (
+        1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+        3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3,
+    ),
+)  # fmt: skip
+_LARGE = (
+    (
+        1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+        1.60837851487422766e-2, 6.58749161529837803e-4,
+    ),
+    (
+        1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2,
+        2.33520497626869185e-3,
+    ),
+)  # fmt: skip
+_ONE_OVER_SQRT_PI = 0.5641895835477563
+
+
+def error_function(xp: Any, x: Array) -> Array:
+    """erf of a floating-point array, to the precision of its dtype (double at most)."""
+    work = accumulator(x.dtype)
+    values = x.astype(work, copy=False)
+    size = xp.minimum(xp.abs(values), work.type(6.0))
+    square = size * size
+    small = values * _ratio(_SMALL, xp.minimum(square, work.type(0.22)))
+    decay = xp.exp(-square)
+    middle = 1 - decay * _ratio(_MIDDLE, size)
+    inverse = 1 / xp.maximum(square, work.type(1))
+    tail = _ONE_OVER_SQRT_PI - inverse * _ratio(_LARGE, inverse)
+    large = 1 - decay * tail / xp.maximum(size, work.type(1))
+    outer = xp.copysign(xp.where(size <= 4, middle, large), values)
+    result = xp.where(size <= 0.46875, small, outer)
+    return xp.where(xp.isnan(values), values, result).astype(x.dtype, copy=False)
+
+
+def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
+    above, below = (_polynomial(c, x) for c in coefficients)
+    return above / below
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    total = x * 0 + x.dtype.type(coefficients[0])
+    for coefficient in coefficients[1:]:
+        total = total * x + x.dtype.type(coefficient)
+    return total

@@ -1,0 +1,166 @@
+"""Reductions: many elements to one, along all axes, one, or several."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..dtype import Array, accumulator, kind
+from ..errors import DtypeError, ShapeError
+from ..op import op
+from ..tensor import Tensor
+
+Axes = int | tuple[int, ...] | None
+
+
+def normal_axes(name: str, axis: Axes, ndim: int) -> tuple[int, ...]:
+    """Axes as a tuple of distinct numbers from 0; checked."""
+    given = tuple(range(ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = []
+    for value in given:
+        if not -max_of(ndim, 1) <= value < max_of(ndim, 1):
+            raise ShapeError(f"{name}: axis {value} is out of range for {ndim} dimension(s); give {-ndim} to {ndim - 1}")
+        axes.append(value % ndim if ndim else 0)
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{name}: an axis is named twice in {given}")
+    return tuple(axes) if ndim else ()
+
+
+def max_of(a: int, b: int) -> int:
+    return a if a > b else b
+
+
+def spread(grad: Tensor, shape: tuple[int, ...], axis: Axes, keepdim: bool) -> Tensor:
+    """A reduced gradient over the shape it was reduced from."""
+    from .shape import broadcast_to, reshape
+
+    if not keepdim:
+        axes = normal_axes("sum", axis, len(shape))
+        grad = reshape(grad, tuple(1 if i in axes else size for i, size in enumerate(shape)))
+    return broadcast_to(grad, shape)
+
+
+@op(x=lambda grad, x_shape, axis, keepdim: spread(grad, x_shape, axis, keepdim))
+def sum(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
+    """The sum over ``axis`` (all axes if None). Half precisions are summed in float32, integers in int64."""
+    axes = normal_axes("sum", axis, x.ndim)
+    if x.dtype.kind in "fc":
+        return xp.sum(x, axes, keepdims=keepdim)
+    wide = accumulator(x.dtype)
+    if kind(x.dtype) < 2:
+        return xp.sum(x, axes, dtype="int64", keepdims=keepdim)
+    return xp.sum(x, axes, dtype=wide, keepdims=keepdim).astype(x.dtype)
+
+
+def _count(shape: tuple[int, ...], axis: Axes) -> int:
+    return math.prod(shape[a] for a in normal_axes("mean", axis, len(shape)))
+
+
+@op(x=lambda grad, x_shape, axis, keepdim: spread(grad * (1.0 / max_of(_count(x_shape, axis), 1)), x_shape, axis, keepdim))
+def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
+    """The mean over ``axis``; NaN of nothing. Only for floating-point tensors."""
+    if kind(x.dtype) < 2:
+        raise DtypeError(f"mean: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
+    axes = normal_axes("mean", axis, x.ndim)
+    count = _count(x.shape, axis)
+    wide = accumulator(x.dtype)
+    total = xp.sum(x, axes, dtype=wide, keepdims=keepdim)
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        return (total / wide.type(count)).astype(x.dtype)
+
+
+def var(x: Tensor, axis: Axes = None, keepdim: bool = False, correction: float = 1) -> Tensor:
+    """The variance over ``axis``, dividing by the count less ``correction`` (1: unbiased)."""
+    count = _count(x.shape, axis)
+    away = x - mean(x, axis, True)
+    total = sum(away * away, axis, keepdim)
+    return total / float(count - correction) if count > correction else total * math.nan
+
+
+def _share_of_extreme(grad: Tensor, x: Tensor, out: Tensor, axis: Axes, keepdim: bool) -> Tensor:
+    """Equal shares of the gradient for all elements that equal the extreme."""
+    hit = (x == spread(out, x.shape, axis, keepdim)).to(dtype=grad.dtype)
+    return spread(grad, x.shape, axis, keepdim) * hit / hit.sum(axis, True)
+
+
+@op(x=_share_of_extreme)
+def amax(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
+    """The largest element over ``axis``; equal ones share the gradient."""
+    return xp.max(_filled("amax", x, axis), normal_axes("amax", axis, x.ndim), keepdims=keepdim)
+
+
+@op(x=_share_of_extreme)
+def amin(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
+    """The smallest element over ``axis``; equal ones share the gradient."""
+    return xp.min(_filled("amin", x, axis), normal_axes("amin", axis, x.ndim), keepdims=keepdim)
+
+
+@op()
+def argmax(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) -> Array:
+    """The index of the largest element along ``axis``, the first of equal ones; in the flat tensor if None."""
+    return xp.argmax(_filled("argmax", x, axis), axis, keepdims=keepdim)
+
+
+@op()
+def argmin(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) -> Array:
+    """The index of the smallest element along ``axis``, the first of equal ones; in the flat tensor if None."""
+    return xp.argmin(_filled("argmin", x, axis), axis, keepdims=keepdim)
+
+
+def max(x: Tensor, axis: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest element of all; with an ``axis``, (values, indices), the gradient going to that index alone."""
+    return amax(x, None, keepdim) if axis is None else _pick(x, argmax(x, axis, True), axis, keepdim)
+
+
+def min(x: Tensor, axis: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    """The smallest element of all; with an ``axis``, (values, indices), the gradient going to that index alone."""
+    return amin(x, None, keepdim) if axis is None else _pick(x, argmin(x, axis, True), axis, keepdim)
+
+
+def _pick(x: Tensor, index: Tensor, axis: int, keepdim: bool) -> tuple[Tensor, Tensor]:
+    from .index import gather
+    from .shape import squeeze
+
+    values = gather(x, index, axis=axis)
+    return (values, index) if keepdim else (squeeze(values, axis), squeeze(index, axis))
+
+
+def _prod_x(grad: Tensor, x: Tensor, axis: Axes, keepdim: bool) -> Tensor:
+    """The product of the others: by division where nothing is 0, else from both sides."""
+    from .arithmetic import where
+
+    zero = x == 0
+    zeros = zero.to(dtype=x.dtype).sum(axis, True)
+    rest = prod(where(zero, 1.0, x), axis, True)
+    others = where(zeros == 0, rest / where(zero, 1.0, x), where((zeros == 1) & zero, rest, 0.0))
+    return spread(grad, x.shape, axis, keepdim) * others
+
+
+@op(x=_prod_x)
+def prod(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
+    """The product over ``axis``. Second gradients are exact where no element is 0."""
+    axes = normal_axes("prod", axis, x.ndim)
+    if kind(x.dtype) < 2:
+        return xp.prod(x, axes, dtype="int64", keepdims=keepdim)
+    return xp.prod(x, axes, dtype=accumulator(x.dtype), keepdims=keepdim).astype(x.dtype)
+
+
+@op()
+def all(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
+    """Whether every element over ``axis`` is other than 0."""
+    return xp.all(x, normal_axes("all", axis, x.ndim), keepdims=keepdim)
+
+
+@op()
+def any(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
+    """Whether some element over ``axis`` is other than 0."""
+    return xp.any(x, normal_axes("any", axis, x.ndim), keepdims=keepdim)
+
+
+def _filled(name: str, x: Array, axis: Axes) -> Array:
+    if _count(x.shape, axis) == 0:
+        raise ShapeError(f"{name}: there is nothing to choose from in a tensor of shape {tuple(x.shape)} along axis {axis}")
+    return x
+
+
+__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "prod", "sum", "var"]

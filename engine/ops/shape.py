@@ -1,0 +1,219 @@
+"""Changing a tensor's shape, and joining and cutting tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..dtype import Array, result_type
+from ..errors import SettingError, ShapeError
+from ..op import op
+from ..tensor import Tensor, tensor_of
+from .reduction import normal_axes
+
+
+@op(x=lambda grad, x_shape: reshape(grad, x_shape))
+def reshape(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
+    """The elements in row order in another shape; one size may be -1. A view where strides allow."""
+    known = math.prod(size for size in shape if size != -1)
+    fits = x.size == known if -1 not in shape else known > 0 and x.size % known == 0
+    if not fits or sum(size == -1 for size in shape) > 1 or any(size < -1 for size in shape):
+        raise ShapeError(f"reshape: {x.size} elements of shape {tuple(x.shape)} do not fit {tuple(shape)}; the sizes must multiply to {x.size}, with at most one -1")
+    return x.reshape(shape)
+
+
+@op(x=lambda grad, axes: permute(grad, tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))))
+def permute(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
+    """The axes in another order; a view."""
+    if len(axes) != x.ndim or len(normal_axes("permute", tuple(axes), x.ndim)) != x.ndim:
+        raise ShapeError(f"permute: {axes} must name each of the {x.ndim} axes of shape {tuple(x.shape)} once")
+    return x.transpose(axes)
+
+
+@op(x=lambda grad: grad)
+def broadcast_to(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
+    """The tensor repeated over axes of size 1 and new leading axes; a view."""
+    return xp.broadcast_to(x, shape)
+
+
+def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """As ``broadcast_to``, where -1 keeps a size."""
+    extra = len(shape) - x.ndim
+    sizes = tuple(x.shape[i - extra] if size == -1 and i >= extra else size for i, size in enumerate(shape))
+    if extra < 0 or -1 in sizes or any(a not in (1, b) for a, b in zip(x.shape, sizes[extra:], strict=True)):
+        raise ShapeError(f"expand: shape {tuple(x.shape)} does not stretch to {tuple(shape)}; only axes of size 1 and new leading axes can grow")
+    return broadcast_to(x, sizes)
+
+
+def transpose(x: Tensor, first: int, second: int) -> Tensor:
+    """Two axes exchanged; a view."""
+    axes = list(range(x.ndim))
+    first, second = normal_axes("transpose", first, x.ndim)[0], normal_axes("transpose", second, x.ndim)[0]
+    axes[first], axes[second] = axes[second], axes[first]
+    return permute(x, tuple(axes))
+
+
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The axes from ``start_dim`` to ``end_dim`` made one."""
+    if x.ndim == 0:
+        return reshape(x, (1,))
+    start, end = normal_axes("flatten", start_dim, x.ndim)[0], normal_axes("flatten", end_dim, x.ndim)[0]
+    if start > end:
+        raise ShapeError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} for shape {tuple(x.shape)}")
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+
+
+def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
+    """Without the axes of size 1, or without those of them that ``axis`` names."""
+    axes = range(x.ndim) if axis is None else normal_axes("squeeze", axis, x.ndim)
+    return reshape(x, tuple(size for i, size in enumerate(x.shape) if not (i in axes and size == 1)))
+
+
+def unsqueeze(x: Tensor, axis: int) -> Tensor:
+    """With a new axis of size 1 before ``axis``."""
+    position = normal_axes("unsqueeze", axis, x.ndim + 1)[0]
+    return reshape(x, (*x.shape[:position], 1, *x.shape[position:]))
+
+
+@op(x=lambda grad, axes: flip(grad, axes))
+def flip(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
+    """The order reversed along ``axes``."""
+    return xp.flip(x, normal_axes("flip", axes, x.ndim))
+
+
+@op(x=lambda grad, shifts, axis: rolled(grad, tuple(-s for s in shifts), axis))
+def rolled(xp: Any, x: Array, shifts: tuple[int, ...], axis: tuple[int, ...]) -> Array:
+    """Elements moved by ``shifts`` along ``axis``, those pushed out coming back at the other end."""
+    return xp.roll(x, shifts, axis)
+
+
+def roll(x: Tensor, shifts: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Tensor:
+    """As ``rolled``; without an axis, through the flattened tensor."""
+    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    if axis is None:
+        return reshape(rolled(flatten(x), (sum(steps),), (0,)), x.shape)
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    if len(axes) != len(steps):
+        raise ShapeError(f"roll: {len(steps)} shift(s) were given for {len(axes)} axes; give one for each")
+    return rolled(x, steps, normal_axes("roll", axes, x.ndim))
+
+
+def _cat_part(grad: Tensor, tensors_shape: tuple[tuple[int, ...], ...], position: int, axis: int) -> Tensor:
+    from .index import getitem
+
+    start = sum(shape[axis] for shape in tensors_shape[:position])
+    stop = start + tensors_shape[position][axis]
+    return getitem(grad, (slice(None),) * (axis % grad.ndim) + (slice(start, stop),))
+
+
+@op(tensors=_cat_part)
+def cat_along(xp: Any, *tensors: Array, axis: int) -> Array:
+    """Tensors of one dtype, one behind the other along ``axis``."""
+    return xp.concatenate(tensors, axis)
+
+
+def cat(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> Tensor:
+    """Tensors one behind the other along ``axis``; the other sizes must agree, dtypes are promoted."""
+    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+    axis = axis if dim is None else dim
+    if not tensors:
+        raise ShapeError("cat: needs at least one tensor")
+    place = normal_axes("cat", axis, tensors[0].ndim)
+    shapes = [t.shape for t in tensors]
+    if not place or any(len(s) != len(shapes[0]) or any(a != b for i, (a, b) in enumerate(zip(s, shapes[0], strict=True)) if i != place[0]) for s in shapes):
+        raise ShapeError(f"cat: along axis {axis} the other sizes must agree, but the shapes are {', '.join(str(tuple(s)) for s in shapes)}")
+    dtype = tensors[0].dtype
+    if any(t.dtype != dtype for t in tensors):
+        dtype = result_type(*(t.array for t in tensors))
+        tensors = [t.to(dtype=dtype) for t in tensors]
+    return cat_along(*tensors, axis=place[0])
+
+
+def stack(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> Tensor:
+    """Tensors of one shape side by side along a new axis."""
+    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+    axis = axis if dim is None else dim
+    if len({t.shape for t in tensors}) != 1:
+        raise ShapeError(f"stack: needs tensors of one shape, but was given {', '.join(str(tuple(t.shape)) for t in tensors) or 'none'}")
+    return cat([unsqueeze(t, axis) for t in tensors], normal_axes("stack", axis, tensors[0].ndim + 1)[0])
+
+
+def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of ``sizes`` along ``axis``: all of one size (the last may be smaller), or as listed."""
+    from .index import getitem
+
+    place = normal_axes("split", axis, x.ndim)[0]
+    length = x.shape[place]
+    if isinstance(sizes, int):
+        if sizes < 1:
+            raise SettingError(f"split: the size of a piece must be at least 1, not {sizes}")
+        sizes = [min(sizes, length - start) for start in range(0, length, sizes)] or [0]
+    if sum(sizes) != length or any(size < 0 for size in sizes):
+        raise ShapeError(f"split: the sizes {list(sizes)} must add up to {length}, the length of axis {axis} of shape {tuple(x.shape)}")
+    pieces, start = [], 0
+    for size in sizes:
+        pieces.append(getitem(x, (slice(None),) * place + (slice(start, start + size),)))
+        start += size
+    return tuple(pieces)
+
+
+def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+    """At most ``chunks`` pieces of equal size along ``axis``, the last perhaps smaller."""
+    if chunks < 1:
+        raise SettingError(f"chunk: the number of chunks must be at least 1, not {chunks}")
+    length = x.shape[normal_axes("chunk", axis, x.ndim)[0]]
+    return split(x, max(-(-length // chunks), 1), axis)
+
+
+def unbind(x: Tensor, axis: int = 0) -> tuple[Tensor, ...]:
+    """The slices along ``axis``, that axis gone."""
+    return tuple(squeeze(piece, axis) for piece in split(x, 1, axis))
+
+
+@op(x=lambda grad, widths: unpadded(grad, widths))
+def padded(xp: Any, x: Array, widths: tuple[tuple[int, int], ...], value: float = 0.0) -> Array:
+    """``widths`` = (before, after) elements of ``value`` around each axis; memory order is kept."""
+    shape = tuple(size + before + after for size, (before, after) in zip(x.shape, widths, strict=True))
+    out = xp.full_like(x, value, shape=shape)
+    out[tuple(slice(before, before + size) for size, (before, _) in zip(x.shape, widths, strict=True))] = x
+    return out
+
+
+@op(x=lambda grad, widths: padded(grad, widths))
+def unpadded(xp: Any, x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
+    """``widths`` elements cut off around each axis."""
+    return x[tuple(slice(before, size - after) for size, (before, after) in zip(x.shape, widths, strict=True))]
+
+
+def pad(x: Tensor, pads: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """Elements around the last axes: ``pads`` = (before, after) of the last axis, then of the one before it, and so on.
+
+    ``mode`` is "constant" (``value``; negative widths cut), "reflect", "replicate" or "circular".
+    """
+    from .index import getitem
+
+    if len(pads) % 2 or len(pads) > 2 * x.ndim:
+        raise ShapeError(f"pad: wants (before, after) for up to {x.ndim} axes of shape {tuple(x.shape)}, but was given {tuple(pads)}")
+    widths = [(0, 0)] * (x.ndim - len(pads) // 2) + [(int(pads[i]), int(pads[i + 1])) for i in range(len(pads) - 2, -1, -2)]
+    if any(before + after + size < 0 for size, (before, after) in zip(x.shape, widths, strict=True)):
+        raise ShapeError(f"pad: {tuple(pads)} cuts off more than shape {tuple(x.shape)} has")
+    if mode == "constant":
+        cut = tuple((max(-before, 0), max(-after, 0)) for before, after in widths)
+        grow = tuple((max(before, 0), max(after, 0)) for before, after in widths)
+        x = unpadded(x, cut) if any(map(any, cut)) else x
+        return padded(x, grow, value) if any(map(any, grow)) else x
+    if mode not in ("reflect", "replicate", "circular"):
+        raise SettingError(f"pad: mode {mode!r} is not known; give 'constant', 'reflect', 'replicate' or 'circular'")
+    import numpy as np
+
+    for axis, (before, after) in enumerate(widths):
+        if not before and not after:
+            continue
+        size = x.shape[axis]
+        limit = size - 1 if mode == "reflect" else size
+        if before < 0 or after < 0 or (mode != "replicate" and max(before, after) > limit) or size == 0:
+            raise ShapeError(f"pad: mode {mode!r} can add 0 to {limit} elements at axis {axis} of shape {tuple(x.shape)}, not {(before, after)}")
+        places = np.pad(np.arange(size), (before, after), mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])  # type: ignore[call-overload]
+        x = getitem(x, (slice(None),) * axis + (tensor_of(places),))
+    return x

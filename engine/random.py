@@ -1,0 +1,130 @@
+"""Random numbers, reproducible from one seed.
+
+Numbers come from NumPy's Philox generator, counter-based, so that streams can be split off without overlap.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from . import device as devices
+from .device import CPU, DeviceLike
+from .dtype import DtypeLike, as_dtype, float32, float64
+from .errors import SettingError
+from .tensor import Tensor
+
+
+Split: TypeAlias = tuple[Any, int]
+"""The seed of a stream split off another: the parent's entropy, and which child it is."""
+
+
+class Generator:
+    """A stream of random numbers. ``split`` gives an independent stream, one after another from the same seed."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        sequence = np.random.SeedSequence(seed)
+        self._entropy = sequence.entropy
+        self._children = 0
+        self.numpy = np.random.Generator(np.random.Philox(sequence))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream anew."""
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise SettingError(f"manual_seed: the seed must be a whole number from 0, not {seed!r}")
+        self.__init__(seed)  # type: ignore[misc]
+        return self
+
+    def split(self) -> Split:
+        """The seed of an independent stream; it costs nothing until ``stream`` makes it one."""
+        self._children += 1
+        return self._entropy, self._children
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the stream stands, for a checkpoint."""
+        return {"bits": self.numpy.bit_generator.state, "entropy": self._entropy, "children": self._children}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where ``get_state`` stood."""
+        self.numpy.bit_generator.state = state["bits"]
+        self._entropy, self._children = state["entropy"], state["children"]
+
+
+def stream(split: Split) -> np.random.Generator:
+    """The stream that a split seed stands for."""
+    entropy, child = split
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy, spawn_key=(child,))))
+
+
+_default = Generator(0)
+
+
+def default_generator() -> Generator:
+    """The stream that everything draws from when none is named. Its seed is 0 at first: runs repeat."""
+    return _default
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default stream anew from ``seed``."""
+    return _default.manual_seed(seed)
+
+
+def _stream(generator: Generator | None) -> np.random.Generator:
+    return (generator or _default).numpy
+
+
+def _size(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+
+
+def _wrap(values: Any, dtype: DtypeLike, device: DeviceLike, requires_grad: bool = False) -> Tensor:
+    array = np.asarray(values).astype(as_dtype(dtype), copy=False)
+    return Tensor(devices.move(array, devices.as_device(device)), requires_grad=requires_grad)
+
+
+def rand(
+    *shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
+    """Numbers spread evenly over [0, 1)."""
+    kind = float64 if as_dtype(dtype) == float64 else float32
+    return _wrap(_stream(generator).random(_size(shape), dtype=kind.type), dtype, device, requires_grad)
+
+
+def randn(
+    *shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
+    """Numbers from the normal distribution of mean 0 and standard deviation 1."""
+    kind = float64 if as_dtype(dtype) == float64 else float32
+    return _wrap(_stream(generator).standard_normal(_size(shape), dtype=kind.type), dtype, device, requires_grad)
+
+
+def uniform(low: float, high: float, shape: Any, *, dtype: DtypeLike = float32, device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+    """Numbers spread evenly over [low, high)."""
+    return _wrap(_stream(generator).uniform(low, high, shape), dtype, device)
+
+
+def normal(mean: float, std: float, shape: Any, *, dtype: DtypeLike = float32, device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+    """Numbers from the normal distribution of ``mean`` and ``std``."""
+    if std < 0:
+        raise SettingError(f"normal: std must be at least 0, not {std}")
+    return _wrap(_stream(generator).normal(mean, std, shape), dtype, device)
+
+
+def randint(low: int, high: int, shape: Any, *, dtype: DtypeLike = "int64", device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+    """Whole numbers from ``low`` up to but not including ``high``."""
+    if high <= low:
+        raise SettingError(f"randint: high ({high}) must lie above low ({low})")
+    return _wrap(_stream(generator).integers(low, high, shape), dtype, device)
+
+
+def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
+    """The numbers 0 to ``count`` - 1 in random order."""
+    return Tensor(_stream(generator).permutation(count))
+
+
+def bernoulli(probability: float, shape: Any, *, dtype: DtypeLike = float32, device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+    """1 with ``probability``, else 0."""
+    if not 0.0 <= probability <= 1.0:
+        raise SettingError(f"bernoulli: the probability must lie between 0 and 1, not {probability}")
+    return _wrap(_stream(generator).random(shape, dtype=np.float32) < probability, dtype, device)
