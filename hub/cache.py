@@ -26,7 +26,7 @@ from numzoo.hub import settings
 from numzoo.hub.errors import HubError, IntegrityError, NotFoundError, StorageError
 from numzoo.hub.record import check_sha256
 
-__all__ = ["Cache", "Entry", "storage"]
+__all__ = ["Cache", "Entry", "digest_of", "storage"]
 
 _BLOCK = 1 << 20
 # A file that changed this recently might change again within one tick of its file system's clock, and the change would

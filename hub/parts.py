@@ -127,11 +127,12 @@ class Part:
 
     def restart(self) -> None:
         """Drop what the present source has given, and what was there before it if it is not joined to another."""
+        if self.length > self.origin:
+            self.validator = None
         self._return_to(self._origin)
         self._checked = min(self._checked, self._origin, key=lambda mark: mark[0])
         if self.origin == 0:
             self.inherited = False
-        self.validator = None
 
     def fill(self) -> None:
         """Copy the chunks that come next from leftovers, as long as they have them right."""

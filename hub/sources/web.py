@@ -144,6 +144,10 @@ class _Transfer:
                 part.restart()
                 raise _AgainError(f"{host} sent bytes from {offset}, though the file was asked for from {start}.")
         self._check_total(response, total)
+        if status == 200 and part.record.chunks is None:
+            part.restart()
+        elif start:
+            part.inherited = True  # Nothing promises that both halves are of one version.
         self._note_version(response)
         part.check_space(None if total is None else part.origin + total)
         return True
@@ -174,6 +178,7 @@ class _Transfer:
         encoded = _is_encoded(response, _length(response), size)
         promised = None if encoded else _length(response)
         received = 0
+        response.raw.enforce_content_length = False  # A short answer is noticed below, and resumed.
 
         def body() -> Iterator[bytes]:
             nonlocal received
