@@ -54,6 +54,16 @@ GOLDENS = Path(__file__).parents[1] / "vision" / "preset_goldens.json"
 SAMPLES = ("cat", "coffee", "astronaut", "rocket", "china", "flower")
 
 
+@pytest.fixture(scope="session")
+def torch(reference: Any) -> Any:
+    return reference.torch
+
+
+@pytest.fixture(scope="session")
+def torchvision(reference: Any) -> Any:
+    return reference.torchvision
+
+
 @lru_cache
 def picture(height: int, width: int, mode: str = "RGB", seed: int = 0) -> PIL.Image.Image:
     """Waves with noise on them: smooth parts, sharp edges, every grey level."""
