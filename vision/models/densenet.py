@@ -42,7 +42,7 @@ class DenseBlock(nn.Module):
         super().__init__()
         for i in range(depth):
             layer = DenseLayer(in_channels + i * growth_rate, growth_rate, bottleneck=bottleneck, dropout=dropout)
-            setattr(self, f"denselayer{i + 1}", layer)
+            self.add_module(f"denselayer{i + 1}", layer)
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.children():
@@ -84,20 +84,21 @@ class DenseNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.features = nn.Sequential()
-        self.features.conv0 = nn.Conv2d(3, stem_width, 7, stride=2, padding=3, bias=False)
-        self.features.norm0 = nn.BatchNorm2d(stem_width)
-        self.features.relu0 = nn.ReLU()
-        self.features.pool0 = nn.MaxPool2d(3, stride=2, padding=1)
+        layers: dict[str, nn.Module] = {
+            "conv0": nn.Conv2d(3, stem_width, 7, stride=2, padding=3, bias=False),
+            "norm0": nn.BatchNorm2d(stem_width),
+            "relu0": nn.ReLU(),
+            "pool0": nn.MaxPool2d(3, stride=2, padding=1),
+        }
         channels = stem_width
         for i, depth in enumerate(depths, start=1):
-            block = DenseBlock(channels, depth, growth_rate, bottleneck=bottleneck, dropout=dropout)
-            setattr(self.features, f"denseblock{i}", block)
+            layers[f"denseblock{i}"] = DenseBlock(channels, depth, growth_rate, bottleneck=bottleneck, dropout=dropout)
             channels += depth * growth_rate
             if i < len(depths):
-                setattr(self.features, f"transition{i}", Transition(channels, channels // 2))
+                layers[f"transition{i}"] = Transition(channels, channels // 2)
                 channels //= 2
-        self.features.norm5 = nn.BatchNorm2d(channels)
+        layers["norm5"] = nn.BatchNorm2d(channels)
+        self.features = nn.Sequential(layers)
         self.classifier = nn.Linear(channels, classes)
 
         initialize_convolutions(self, mode="fan_in")

@@ -8,7 +8,7 @@ In training a model with auxiliary heads returns a named tuple of logits; in eva
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from numzoo import engine
 from numzoo.engine import Tensor, nn
@@ -104,10 +104,10 @@ class AuxiliaryV1(nn.Module):
 
 class GoogLeNet(nn.Module):
     """GoogLeNet. `transform_input` takes images normalised as for the other ImageNet models; `aux_logits` builds the
-    auxiliary heads, `dropout_aux` acts in them. Without them `head` names ``fc`` alone.
+    auxiliary heads, and `dropout_aux` acts in them.
     """
 
-    head: tuple[str, ...] = ("fc", "aux1.fc2", "aux2.fc2")
+    head: ClassVar[tuple[str, ...]] = ("fc", "aux1.fc2", "aux2.fc2")
 
     def __init__(
         self,
@@ -141,8 +141,6 @@ class GoogLeNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(1024, classes)
-        if not aux_logits:
-            self.head = ("fc",)
 
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -295,10 +293,10 @@ class AuxiliaryV3(nn.Module):
 
 class Inception3(nn.Module):
     """Inception v3. `transform_input` takes images normalised as for the other ImageNet models; `aux_logits` builds
-    the auxiliary head. Without it `head` names ``fc`` alone.
+    the auxiliary head.
     """
 
-    head: tuple[str, ...] = ("fc", "AuxLogits.fc")
+    head: ClassVar[tuple[str, ...]] = ("fc", "AuxLogits.fc")
 
     def __init__(
         self, *, classes: int = 1000, aux_logits: bool = True, transform_input: bool = False, dropout: float = 0.5
@@ -327,8 +325,6 @@ class Inception3(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(2048, classes)
-        if not aux_logits:
-            self.head = ("fc",)
 
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
