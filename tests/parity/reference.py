@@ -13,7 +13,7 @@ if not hasattr(torch.ops.torchvision, "nms"):
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import torchvision  # noqa: E402
+import torchvision
 
 # The usual image size is 224; the smallest that serves every model is 64, but for these. A name stands for its family.
 USUAL_SIZES = {
