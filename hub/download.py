@@ -62,8 +62,7 @@ def obtain(
     file = trust.locked(file, cache.root)
     if file.sha256 is None and not trust_first_use:
         raise TrustError(
-            f"The full sha256 of {file.label} is not known, only its beginning {file.sha256_prefix} and its "
-            f"{file.bytes} bytes. To accept what comes first and lock it in {trust.lock_path(cache.root)}, say "
+            f"The full sha256 of {file.label} is not known, only that it begins with {file.sha256_prefix}. To accept what comes first and lock it in {trust.lock_path(cache.root)}, say "
             f"--trust-first-use (trust_first_use=True)."
         )
     if file.sha256 is not None and cache.has(file.sha256):
@@ -118,7 +117,7 @@ def _deliver(part: Part, file: FileRecord, run: Callable[[], None]) -> None:
 def _publish(cache: Cache, file: FileRecord, part: Part) -> str:
     sha256 = part.publish(cache)
     if file.sha256 is None:
-        trust.remember(file, sha256, cache.root)
+        trust.remember(file, sha256, part.length, cache.root)
     return sha256
 
 

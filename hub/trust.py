@@ -44,11 +44,14 @@ def locked(record: FileRecord, home: Path | None = None) -> FileRecord:
         return record
     path = lock_path(home)
     found = _read(path)["files"].get(_key(record))
-    return record if found is None else replace(record, sha256=_digest(found, record, path))
+    if found is None:
+        return record
+    digest, size = _entry(found, record, path)
+    return replace(record, sha256=digest, bytes=size)
 
 
-def remember(record: FileRecord, sha256: str, home: Path | None = None) -> Path:
-    """Write the digest of a file that was trusted at first use; give the lock's path.
+def remember(record: FileRecord, sha256: str, size: int, home: Path | None = None) -> Path:
+    """Write the digest and the size in bytes of a file that was trusted at first use; give the lock's path.
 
     Raises IntegrityError if another digest was locked in the meantime, and StorageError if the lock cannot be written.
     """
@@ -59,12 +62,12 @@ def remember(record: FileRecord, sha256: str, home: Path | None = None) -> Path:
         with _exclusive(path) as file:
             content = _read(path)
             before = content["files"].get(_key(record))
-            if before is not None and (known := _digest(before, record, path)) != sha256:
+            if before is not None and (known := _entry(before, record, path)[0]) != sha256:
                 raise IntegrityError(
                     f"{record.label} has sha256 {sha256}, but {path} locks {known}. The file has changed since it was "
                     f"first trusted. If the change is meant, remove its entry from {path}."
                 )
-            content["files"][_key(record)] = {"name": record.name, "sha256": sha256, "bytes": record.bytes}
+            content["files"][_key(record)] = {"name": record.name, "sha256": sha256, "bytes": size}
             content["files"] = dict(sorted(content["files"].items()))
             file.write(json.dumps(content, indent=2).encode() + b"\n")
             file.flush()
@@ -117,18 +120,20 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _digest(entry: Any, record: FileRecord, path: Path) -> str:
+def _entry(entry: Any, record: FileRecord, path: Path) -> tuple[str, int]:
     try:
         digest, size = check_sha256(entry["sha256"]), entry["bytes"]
+        if type(size) is not int or size < 0:
+            raise ValueError(size)
     except (TypeError, KeyError, ValueError):
         raise FormatError(f"{path} has a damaged entry for {record.label}: it needs a sha256 and bytes.") from None
-    if not digest.startswith(str(record.sha256_prefix)) or size != record.bytes:
+    if not digest.startswith(str(record.sha256_prefix)) or record.bytes not in (None, size):
         raise IntegrityError(
-            f"{path} locks {record.label} to sha256 {digest} and {size} bytes, but the manifest says "
-            f"{record.sha256_prefix}... and {record.bytes} bytes."
+            f"{path} locks {record.label} to sha256 {digest} and {size} bytes, but in the manifest it begins with "
+            f"{record.sha256_prefix} and has {record.bytes} bytes."
         )
-    return digest
+    return digest, size
 
 
 def _key(record: FileRecord) -> str:
-    return f"{record.sha256_prefix}-{record.bytes}"
+    return str(record.sha256_prefix) if record.bytes is None else f"{record.sha256_prefix}-{record.bytes}"
