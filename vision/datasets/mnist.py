@@ -1,0 +1,121 @@
+"""MNIST: 70,000 handwritten digits, 28 x 28, grey. LeCun, Cortes, Burges, http://yann.lecun.com/exdb/mnist/."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DatasetError, MissingDatasetError
+from .idx import read_idx
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+FILES = {  # split: the names of its images and of its labels
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class MNIST:
+    """The digits of one split: 60,000 in "train", 10,000 in "test".
+
+    `folder` holds the IDX files (packed by gzip or not, also below MNIST/raw as torchvision keeps them). Without it
+    `fetch` gets each file: called with its name in the hub, such as "data:mnist/train-images-idx3-ubyte", it returns
+    the path of a verified file; left out, that is numzoo.hub.pull.
+
+    `images` is uint8 (n, 28, 28), 0 the paper and 255 the ink; `labels` is int64 (n,), the digits. By index: (image,
+    label), the image a grey Pillow image, or what `transform` makes of it. Raises MissingDatasetError, DatasetError.
+
+    >>> from numzoo.vision import datasets, transforms
+    >>> digits = datasets.MNIST(split="test", transform=transforms.ToArray())           # doctest: +SKIP
+    >>> image, label = digits[0]                                                        # doctest: +SKIP
+    """
+
+    classes = tuple("0123456789")
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        split: str = "train",
+        *,
+        transform: Callable[[Any], Any] | None = None,
+        fetch: Callable[[str], str | os.PathLike[str]] | None = None,
+    ) -> None:
+        if split not in FILES:
+            raise ValueError(f"MNIST: split is {split!r} but must be one of {', '.join(map(repr, FILES))}")
+        if folder is not None and fetch is not None:
+            raise ValueError(
+                "MNIST: folder and fetch were both given, but the files come from one place; leave one out"
+            )
+        self.split, self.transform = split, transform
+        paths = [_found(Path(folder), name) if folder is not None else _fetched(name, fetch) for name in FILES[split]]
+        self.images: NDArray[numpy.uint8] = _checked(paths[0], (28, 28))
+        self.labels: NDArray[numpy.int64] = _checked(paths[1], ()).astype("int64")
+        if len(self.images) != len(self.labels):
+            raise DatasetError(
+                f"MNIST: {str(paths[0])!r} holds {len(self.images)} images but {str(paths[1])!r} {len(self.labels)} "
+                "labels; they do not belong together: get both again"
+            )
+        if len(self.labels) and self.labels.max() > 9:
+            raise DatasetError(f"MNIST: {str(paths[1])!r} holds a label {self.labels.max()}, where digits are 0 to 9")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        from PIL.Image import fromarray
+
+        image: Image = fromarray(self.images[position(index, len(self), "MNIST")])
+        label = int(self.labels[index])
+        return (image if self.transform is None else self.transform(image)), label
+
+    def __repr__(self) -> str:
+        return f"MNIST(split={self.split!r}, {len(self)} images, transform={self.transform!r})"
+
+
+def position(index: Any, length: int, who: str) -> int:
+    """`index` as a whole number within a dataset of `length`; from the end, if it is below zero."""
+    try:
+        place = index.__index__()
+    except AttributeError:
+        raise TypeError(
+            f"{who}: the index is a {type(index).__name__} but must be a whole number; for several at once use a list: "
+            "[dataset[i] for i in indices]"
+        ) from None
+    if not -length <= place < length:
+        raise IndexError(f"{who}: there is no image {place} among {length}")
+    return int(place)
+
+
+def _found(folder: Path, name: str) -> Path:
+    spellings = (name, f"{name}.gz", name.replace("-idx", ".idx"))
+    for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
+        for spelling in spellings:
+            if (place / spelling).is_file():
+                return place / spelling
+    state = f"it does not hold {name} (nor {name}.gz)" if folder.is_dir() else "there is no such folder"
+    raise MissingDatasetError(
+        f"MNIST was looked for in {str(folder)!r}, but {state}. Leave folder out, and the hub fetches the files."
+    )
+
+
+def _fetched(name: str, fetch: Callable[[str], str | os.PathLike[str]] | None) -> Path:
+    if fetch is None:
+        from numzoo.hub import pull as fetch
+    return Path(fetch(f"data:mnist/{name}"))
+
+
+def _checked(path: Path, item: tuple[int, ...]) -> NDArray[numpy.uint8]:
+    array = read_idx(path)
+    if array.dtype != "uint8" or array.ndim != 1 + len(item) or array.shape[1:] != item:
+        wanted = f"(n{''.join(f', {side}' for side in item)}{'' if item else ','})"
+        raise DatasetError(
+            f"MNIST: {str(path)!r} holds {array.dtype} {array.shape} but must hold uint8 {wanted}; "
+            "it is another file than its name says"
+        )
+    return array
