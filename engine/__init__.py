@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import errors, ops
+from . import errors
 from .device import CPU, Device, set_threads
 from .dtype import (
     bfloat16, bool_, complex64, complex128, float16, float32, float64, int8, int16, int32, int64, promote, result_type,

@@ -11,8 +11,8 @@ import numpy as np
 from .device import namespace
 from .dtype import is_differentiable
 from .errors import GradientError
-from .modes import enable_grad, modes, no_grad, precision_of
-from .node import Node, Output
+from .modes import modes, precision_of
+from .node import NOTHING_KEPT, Node, Output
 from .tensor import Tensor, tensor_of
 
 
@@ -79,7 +79,7 @@ def _seed(tensor: Tensor, gradient: Any) -> Tensor:
     if gradient is None:
         if tensor.array.size != 1:
             raise GradientError(f"backward: a gradient is made from a single number, but the tensor has shape {tuple(tensor.shape)}; reduce it first (.sum(), .mean()) or pass gradient=")
-        return tensor_of(xp.ones(tensor.array.shape, tensor.array.dtype))
+        return tensor_of(xp.full_like(tensor.array, 1) if tensor.array.ndim else xp.array(1, tensor.array.dtype))
     value = gradient if isinstance(gradient, Tensor) else tensor_of(xp.asarray(gradient, tensor.array.dtype))
     if value.array.shape != tensor.array.shape:
         raise GradientError(f"backward: gradient has shape {tuple(value.shape)}, but the tensor has shape {tuple(tensor.shape)}; they must be equal")
@@ -98,44 +98,66 @@ class _Walk:
         self.targets: dict[Any, Tensor | None] | None = None
 
     def run(self, roots: list[tuple[Tensor, Tensor]]) -> None:
-        with enable_grad() if self.create_graph else no_grad():
+        previous, modes.recording = modes.recording, self.create_graph
+        try:
             for root, seed in roots:
                 self.given.add(id(_owner(seed.array)))
                 self._deliver(root.node or root, seed)
-            while self.heap:
-                node = heappop(self.heap)[1]
-                self._step(node, self.arrived.pop(node))
+            heap, arrived = self.heap, self.arrived
+            while heap:
+                node = heappop(heap)[1]
+                self._step(node, arrived.pop(node))
+        finally:
+            modes.recording = previous
 
     def _step(self, node: Node, arrived: list[Tensor | None] | Tensor) -> None:
         if self.targets is not None:
             self._capture(node, arrived)
-        op = node.op
-        if node.plan is None:
+        plan = node.plan
+        if plan is None:
             raise GradientError(f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one")
         try:
-            if node.precision is not None:
+            if node.precision is None:
+                gradients = self._gradients(node, arrived)
+            else:
                 with precision_of(node.precision):
                     gradients = self._gradients(node, arrived)
-            else:
-                gradients = self._gradients(node, arrived)
         except Exception as error:
             if isinstance(error, GradientError):
                 raise
-            raise GradientError(f"backward of {op.name} failed: {error}\n  the forward call was made at {node.origin()}") from error
-        if not self.retain_graph:
+            raise GradientError(f"backward of {node.op.name} failed: {error}\n  the forward call was made at {node.origin()}") from error
+        if not self.retain_graph and plan != NOTHING_KEPT:
             node.release()
-        for edge, gradient in gradients:
-            if gradient is not None:
-                self._deliver(edge, gradient)
+        deliver = self._deliver
+        for edge, gradient in zip(node.edges, gradients, strict=False):
+            if edge is not None and gradient is not None:
+                deliver(edge, gradient)
 
-    def _gradients(self, node: Node, arrived: list[Tensor | None] | Tensor) -> list[tuple[Any, Tensor | None]]:
-        """Call the rules of a node; an edge with what flows along it, for each input that wants a gradient."""
+    def _gradients(self, node: Node, arrived: Any) -> Any:
+        """What flows along each edge: the rules of a node, called."""
         op = node.op
-        values: dict[str, Any] = {}
-        if isinstance(arrived, list):
-            values["grads"] = tuple(arrived) if op.outputs > 1 else arrived[0]
-        else:
-            values["grad"] = arrived
+        values: dict[str, Any] | None = None
+        gradients: list[Tensor | None] = []
+        for position, edge in enumerate(node.edges):
+            if edge is None:
+                gradients.append(None)
+                continue
+            function, names, alone = op.rules[0 if op.variadic else position]  # type: ignore[misc]
+            if alone:
+                gradients.append(function(arrived))
+                continue
+            if values is None:
+                values = self._values(node, arrived)
+            result = function(*[values[name] if name in values else _argument(name, node, position) for name in names])
+            if op.jointly:
+                return result
+            gradients.append(result)
+        return gradients
+
+    def _values(self, node: Node, arrived: Any) -> dict[str, Any]:
+        """Everything that a node kept, by the names that its rules use."""
+        op = node.op
+        values: dict[str, Any] = {"grads": tuple(arrived)} if op.outputs > 1 else {"grad": arrived}
         wanted, keep_out, wanted_residuals = node.plan  # type: ignore[misc]
         if wanted:
             saved = node.saved
@@ -148,23 +170,14 @@ class _Walk:
                     if position >= 0:
                         values[op.tensors[position]] = _as_tensor(value)
                     else:
-                        values[f"{op.tensors[~position]}_shape"] = value
+                        values[op.tensors[~position] + "_shape"] = value
         if keep_out:
             outs = self._results(node)
             values["out"], values["outs"] = outs[0], outs
         if wanted_residuals:
             for position, array in zip(wanted_residuals, node.residuals or (), strict=True):
                 values[op.residuals[position]] = tensor_of(array)
-        gradients: list[tuple[Any, Tensor | None]] = []
-        for position, edge in enumerate(node.edges):
-            if edge is None:
-                continue
-            function, names = op.rules[0 if op.variadic else position]  # type: ignore[misc]
-            result = function(*[_argument(name, values, node, position) for name in names])
-            if op.jointly:
-                return [(edge, part) for edge, part in zip(node.edges, result, strict=False) if edge is not None]
-            gradients.append((edge, result))
-        return gradients
+        return values
 
     def _results(self, node: Node) -> tuple[Tensor, ...]:
         """The results of a node as tensors that lead back to it."""
@@ -180,15 +193,11 @@ class _Walk:
     def _deliver(self, edge: Any, gradient: Tensor) -> None:
         """Bring a gradient to the node or leaf that an edge leads to, in that one's shape and dtype."""
         array = gradient.array
-        if isinstance(edge, Tensor):
-            shape, dtype = edge.shape, edge.dtype
-        else:
-            shape, dtype = edge.shape, edge.dtype
-        if array.shape != shape:
-            gradient = _sum_to(gradient, shape)
-        if array.dtype != dtype:
-            gradient = gradient.to(dtype)
-        if isinstance(edge, Node):
+        if array.shape != edge.shape:
+            gradient = _sum_to(gradient, edge.shape)
+        if array.dtype != edge.dtype:
+            gradient = gradient.to(edge.dtype)
+        if type(edge) is Node or isinstance(edge, Node):
             held = self.arrived.get(edge)
             if held is None:
                 heappush(self.heap, (-edge.sequence, edge))
@@ -216,14 +225,15 @@ class _Walk:
         if held is not None:
             leaf.grad = held + gradient
             return
-        array = gradient.array
-        owner = id(_owner(array))
-        if not self.create_graph and (owner in self.given or not array.flags.writeable or 0 in array.strides):
-            # Another leaf may hold this very memory, and an optimiser may write to it.
-            gradient = tensor_of(array.copy())
-        else:
+        if not self.create_graph:
+            array = gradient.array
+            owner = id(_owner(array))
+            if owner in self.given or not array.flags.writeable:
+                # Another leaf may hold this very memory, and an optimiser may write to it.
+                array = array.copy()
             self.given.add(owner)
-        leaf.grad = gradient if self.create_graph else gradient.detach()
+            gradient = tensor_of(array)
+        leaf.grad = gradient
 
     def _capture(self, node: Node, arrived: list[Tensor | None] | Tensor) -> None:
         assert self.targets is not None
@@ -232,9 +242,7 @@ class _Walk:
                 self.targets[(node, index)] = value
 
 
-def _argument(name: str, values: dict[str, Any], node: Node, position: int) -> Any:
-    if name in values:
-        return values[name]
+def _argument(name: str, node: Node, position: int) -> Any:
     if name in node.settings:
         return node.settings[name]
     # The place among variadic tensors, a tensor that was not given (bias=None), or a setting at its default.
@@ -267,4 +275,4 @@ def _sum_to(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
     return total.reshape(shape)
 
 
-__all__ = ["backward", "grad", "modes"]
+__all__ = ["backward", "grad"]

@@ -11,16 +11,19 @@ from .dtype import Dtype
 if TYPE_CHECKING:
     from .op import Op
 
+NOTHING_KEPT = ((), False, ())
+"""The plan of a node whose rules need only the gradient: it can be walked again and again."""
+
 _sequence = itertools.count()
-_next = _sequence.__next__
+next_sequence = _sequence.__next__
 
 
 class Node:
     """One operation in the graph. ``edges`` lead to the nodes of its inputs, or to leaf tensors."""
 
     __slots__ = (
-        "__weakref__", "code", "dtype", "edges", "instruction", "op", "outs", "plan", "residuals", "result_shapes", "saved",
-        "sequence", "settings", "shape",
+        "__weakref__", "code", "dtype", "edges", "instruction", "op", "outs", "plan", "residuals", "saved", "sequence",
+        "settings", "shape",
     )  # fmt: skip
 
     precision: Dtype | None = None
@@ -36,10 +39,8 @@ class Node:
     instruction: int
     shape: tuple[int, ...] | None
     dtype: Dtype | None
-    result_shapes: list[tuple[tuple[int, ...], Dtype]]
 
-    def __init__(self) -> None:
-        self.sequence = _next()
+    # Filled by Op._record, which also leaves ``saved``, ``residuals`` and ``outs`` out where the plan names none.
 
     def __repr__(self) -> str:
         return f"<{self.op.name} from {self.origin()}>"
@@ -55,7 +56,8 @@ class Node:
 
     def release(self) -> None:
         """Let go of every array that was kept for backward."""
-        self.saved = self.outs = self.residuals = self.plan = None
+        if self.plan is not None and self.plan != NOTHING_KEPT:
+            self.saved = self.outs = self.residuals = self.plan = None
 
 
 class ReducedNode(Node):
@@ -63,11 +65,8 @@ class ReducedNode(Node):
 
     __slots__ = ("precision",)
 
-    def __init__(self) -> None:
-        super().__init__()
-        from .modes import modes
-
-        self.precision = modes.precision
+    def __init__(self, precision: Dtype) -> None:
+        self.precision = precision
 
 
 class Output:

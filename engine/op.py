@@ -27,15 +27,17 @@ from . import device
 from .dtype import Array, Dtype, float32, float64, is_differentiable, kind, result_type
 from .errors import ArgumentError, DeviceError, DtypeError
 from .modes import modes
-from .node import Node, Output, ReducedNode
-from .tensor import Tensor, new_tensor
+from .node import NOTHING_KEPT, Node, Output, ReducedNode, next_sequence
+from .tensor import Tensor, new_tensor, tensor_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Rule = Callable[..., Any]
 
 ndarray = np.ndarray
-_ENGINE = str(Path(__file__).parent)
+# The engine's own files: the line that is blamed for a node lies outside them.
+_ENGINE_FILES = frozenset(str(file) for file in Path(__file__).parent.rglob("*.py"))
+_NOTHING: dict[str, Any] = {}
 _get_frame = sys._getframe
 
 
@@ -125,12 +127,13 @@ class Op(Generic[P, R]):
             record = modes.recording
         first = arrays[0]
         if self.promotes:
-            # Two arrays of one dtype, none of them 0-dimensional beside a wider one, need no thought.
+            # Arrays of one dtype need no thought, nor does a number beside a floating-point array.
             if not (
-                len(arrays) == 2
-                and type(first) is ndarray
-                and type(arrays[1]) is ndarray
-                and first.dtype is arrays[1].dtype
+                type(first) is ndarray
+                and (
+                    len(arrays) == 1
+                    or (len(arrays) == 2 and type(arrays[1]) is ndarray and first.dtype is arrays[1].dtype)
+                )
                 and not (self.floating and first.dtype.kind in "biu")
             ):
                 arrays = self._promote(arrays)
@@ -149,25 +152,66 @@ class Op(Generic[P, R]):
             except (TypeError, ValueError) as error:
                 raise self._explain(error, arrays) from None
         if self.outputs == 1 and not self.residuals:
-            if type(result) is not ndarray and isinstance(result, np.generic):
-                result = np.asarray(result)
             out = new_tensor(Tensor)
-            out.array = result
-            out.requires_grad = False
-            out.node = None
+            out.array = result if type(result) is ndarray else _whole(result)
             if record:
                 self._record(inputs, settings, (out,), ())
+            else:
+                out.requires_grad = False
+                out.node = None
             return out  # type: ignore[return-value]
-        outs = []
-        for value in result[: self.outputs]:
-            out = new_tensor(Tensor)
-            out.array = np.asarray(value) if isinstance(value, np.generic) else value
-            out.requires_grad = False
-            out.node = None
-            outs.append(out)
+        outs = [tensor_of(_whole(value)) for value in result[: self.outputs]]
         if record:
             self._record(inputs, settings, tuple(outs), result[self.outputs :])
         return outs[0] if self.outputs == 1 else tuple(outs)  # type: ignore[return-value]
+
+    def one(self, x: Any) -> Any:
+        """The call on one tensor and no settings: what operators and methods use, without the general call's care."""
+        if type(x) is not Tensor or (self.floating and x.array.dtype.kind in "biu"):
+            return self(x)  # type: ignore[call-arg]
+        array = x.array
+        implementation = self.implementations.get(type(array))
+        if implementation is None:
+            return self(x)  # type: ignore[call-arg]
+        result = implementation(array)
+        out = new_tensor(Tensor)
+        out.array = result if type(result) is ndarray else _whole(result)
+        if x.requires_grad and modes.recording and self.rules[0] is not None:
+            self._attach([x.node or x], 1, (x,), _NOTHING, out, 3)
+        else:
+            out.requires_grad = False
+            out.node = None
+        return out
+
+    def two(self, x: Any, y: Any) -> Any:
+        """The call on two tensors of one dtype and no settings, likewise."""
+        if type(x) is not Tensor or type(y) is not Tensor:
+            return self(x, y)  # type: ignore[call-arg]
+        a = x.array
+        b = y.array
+        implementation = self.implementations.get(type(a))
+        if a.dtype is not b.dtype or implementation is None or (self.floating and a.dtype.kind in "biu"):
+            return self(x, y)  # type: ignore[call-arg]
+        try:
+            result = implementation(a, b)
+        except (TypeError, ValueError) as error:
+            raise self._explain(error, [a, b]) from None
+        out = new_tensor(Tensor)
+        out.array = result if type(result) is ndarray else _whole(result)
+        mask = 0
+        first = second = None
+        if x.requires_grad:
+            mask = 1
+            first = x.node or x
+        if y.requires_grad:
+            mask += 2
+            second = y.node or y
+        if mask and modes.recording and self.rules[0] is not None:
+            self._attach([first, second], mask, (x, y), _NOTHING, out, 3)
+        else:
+            out.requires_grad = False
+            out.node = None
+        return out
 
     # ---- recording ------------------------------------------------------------------------------------------------
 
@@ -177,44 +221,64 @@ class Op(Generic[P, R]):
         mask = 0
         bit = 1
         rules = self.rules
-        for position, value in enumerate(inputs):
-            if isinstance(value, Tensor) and value.requires_grad and rules[0 if self.variadic else position] is not None:
+        position = 0
+        for value in inputs:
+            edge = None
+            if isinstance(value, Tensor) and value.requires_grad and rules[position] is not None:
                 mask |= bit
-                edges.append(value.node or value)
-            else:
-                edges.append(None)
+                edge = value.node or value
+            edges.append(edge)
             bit <<= 1
+            if not self.variadic:
+                position += 1
         if not mask:
+            for out in outs:
+                out.requires_grad = False
+                out.node = None
             return
+        if len(outs) == 1:
+            self._attach(edges, mask, inputs, settings, outs[0], 3, residuals)
+            return
+        node = self._attach(edges, mask, inputs, settings, None, 3, residuals, outs)
+        for index, out in enumerate(outs):
+            out.requires_grad = is_differentiable(out.array.dtype)
+            out.node = Output(node, index, out.array.shape, out.array.dtype) if out.requires_grad else None
+
+    def _attach(
+        self, edges: list[Any], mask: int, inputs: tuple[Any, ...], settings: dict[str, Any], out: Tensor | None, depth: int,
+        residuals: tuple[Any, ...] = (), outs: tuple[Tensor, ...] = (),
+    ) -> Node:  # fmt: skip
+        """Make the node, with what the rules in ``mask`` want kept and the line that called, and hang ``out`` on it."""
         plan = self.plans.get(mask) or self._plan(mask, len(inputs))
-        wanted, keep_out, wanted_residuals = plan
-        node = ReducedNode() if self.narrows and modes.precision is not None else Node()
+        node = new_tensor(Node) if not self.narrows or modes.precision is None else ReducedNode(modes.precision)
+        node.sequence = next_sequence()
         node.op = self
         node.edges = edges
         node.settings = settings
-        node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in wanted] if wanted else None
         node.plan = plan
-        node.residuals = [residuals[i] for i in wanted_residuals] if wanted_residuals else None
-        # The array alone: the Tensor itself would make a cycle with its node.
-        node.outs = [out.array for out in outs] if keep_out else None
-        frame = _get_frame(2)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_ENGINE):
+        if plan != NOTHING_KEPT:
+            wanted, keep_out, wanted_residuals = plan
+            if wanted:
+                node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in wanted]
+            if wanted_residuals:
+                node.residuals = [residuals[i] for i in wanted_residuals]
+            if keep_out:
+                # The array alone: the Tensor itself would make a cycle with its node.
+                node.outs = [out.array] if out is not None else [o.array for o in outs]
+        frame = _get_frame(depth)
+        code = frame.f_code
+        while code.co_filename in _ENGINE_FILES and frame.f_back is not None:
             frame = frame.f_back
-        node.code = frame.f_code
+            code = frame.f_code
+        node.code = code
         node.instruction = frame.f_lasti
-        if len(outs) == 1:
-            out = outs[0]
-            node.shape = out.array.shape
-            node.dtype = out.array.dtype
+        if out is not None:
+            array = out.array
+            node.shape = array.shape
+            node.dtype = array.dtype
             out.requires_grad = True
             out.node = node
-            return
-        node.shape = node.dtype = None
-        for index, out in enumerate(outs):
-            if is_differentiable(out.array.dtype):
-                out.requires_grad = True
-                out.node = Output(node, index, out.array.shape, out.array.dtype)
-        node.result_shapes = [(out.array.shape, out.array.dtype) for out in outs]
+        return node
 
     def _plan(self, mask: int, count: int) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
         """Which inputs, whether the results, and which residuals the rules of the inputs in ``mask`` name."""
@@ -235,8 +299,8 @@ class Op(Generic[P, R]):
         self.plans[mask] = plan
         return plan
 
-    def _compile(self, tensor: str, rules: dict[str, Rule]) -> tuple[Rule, tuple[str, ...]] | None:
-        """A rule with the names it asks for, each checked; None where the tensor has no gradient."""
+    def _compile(self, tensor: str, rules: dict[str, Rule]) -> tuple[Rule, tuple[str, ...], bool] | None:
+        """A rule, the names it asks for, each checked, and whether that is the gradient alone; None where the tensor has no gradient."""
         if tensor not in rules:
             return None
         names = tuple(inspect.signature(rules[tensor]).parameters)
@@ -246,7 +310,7 @@ class Op(Generic[P, R]):
             raise ArgumentError(
                 f"op {self.name}: the rule for {tensor} names {sorted(set(names) - known)}; it may name {sorted(known)}"
             )
-        return rules[tensor], names
+        return rules[tensor], names, names == ("grad",)
 
     # ---- arguments ------------------------------------------------------------------------------------------------
 
@@ -302,6 +366,8 @@ class Op(Generic[P, R]):
         for operand in operands:
             if not (device.is_array(operand) or type(operand) in (bool, int, float, complex)):
                 raise ArgumentError(f"{self.name}: wants tensors, arrays or numbers, not {type(operand).__name__} ({operand!r:.60})")
+        if len(arrays) == 2 and type(arrays[1]) in _REAL and type(arrays[0]) is ndarray and arrays[0].dtype.kind == "f":
+            return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
         target = result_type(*operands)
         if self.floating and kind(target) < 2:
             target = float32
@@ -372,10 +438,16 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
     return None if value is None else tuple(getattr(value, "shape", ()))
 
 
+_REAL = (float, int)
 _RESERVED = {"grad", "grads", "out", "outs", "position"}
 
 TABLE: dict[str, Op[Any, Any]] = {}
 """Every operation by name."""
+
+
+def _whole(result: Any) -> Any:
+    """An array library's number as a 0-dimensional array."""
+    return np.asarray(result) if isinstance(result, np.generic) else result
 
 
 def describe(value: Any) -> str:

@@ -229,25 +229,25 @@ class Tensor:
     # ---- operators ------------------------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor:
-        return ops.add(self, other)
+        return _add(self, other)
 
     def __radd__(self, other: Any) -> Tensor:
         return ops.add(other, self)
 
     def __sub__(self, other: Any) -> Tensor:
-        return ops.sub(self, other)
+        return _sub(self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
         return ops.sub(other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return ops.mul(self, other)
+        return _mul(self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
         return ops.mul(other, self)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return ops.div(self, other)
+        return _div(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
         return ops.div(other, self)
@@ -265,7 +265,7 @@ class Tensor:
         return ops.remainder(other, self)
 
     def __pow__(self, other: Any) -> Tensor:
-        return ops.pow(self, other)
+        return _pow(self, other)
 
     def __rpow__(self, other: Any) -> Tensor:
         return ops.pow(other, self)
@@ -277,13 +277,13 @@ class Tensor:
         return ops.matmul(other, self)
 
     def __neg__(self) -> Tensor:
-        return ops.neg(self)
+        return _neg(self)
 
     def __pos__(self) -> Tensor:
         return self
 
     def __abs__(self) -> Tensor:
-        return ops.abs(self)
+        return _abs(self)
 
     def __invert__(self) -> Tensor:
         return ops.bitwise_not(self)
@@ -426,19 +426,19 @@ class Tensor:
     # ---- elementwise ----------------------------------------------------------------------------------------------
 
     def exp(self) -> Tensor:
-        return ops.exp(self)
+        return _exp(self)
 
     def log(self) -> Tensor:
-        return ops.log(self)
+        return _log(self)
 
     def sqrt(self) -> Tensor:
-        return ops.sqrt(self)
+        return _sqrt(self)
 
     def rsqrt(self) -> Tensor:
         return ops.rsqrt(self)
 
     def abs(self) -> Tensor:
-        return ops.abs(self)
+        return _abs(self)
 
     def pow(self, exponent: Any) -> Tensor:
         return ops.pow(self, exponent)
@@ -447,19 +447,19 @@ class Tensor:
         return self * self
 
     def sin(self) -> Tensor:
-        return ops.sin(self)
+        return _sin(self)
 
     def cos(self) -> Tensor:
-        return ops.cos(self)
+        return _cos(self)
 
     def tanh(self) -> Tensor:
-        return ops.tanh(self)
+        return _tanh(self)
 
     def sigmoid(self) -> Tensor:
-        return ops.sigmoid(self)
+        return _sigmoid(self)
 
     def relu(self) -> Tensor:
-        return ops.relu(self)
+        return _relu(self)
 
     def clip(self, low: Any = None, high: Any = None) -> Tensor:
         return ops.clip(self, low=low, high=high)
@@ -532,3 +532,8 @@ def same_device(name: str, *tensors: Tensor) -> None:
 
 # The one cycle of the engine: tensors have operations as methods, operations make tensors.
 from . import ops  # noqa: E402
+
+# Names bound once: the operators are the hottest calls there are.
+_add, _sub, _mul, _div, _pow = ops.add.two, ops.sub.two, ops.mul.two, ops.div.two, ops.pow.two
+_neg, _abs, _exp, _log, _sqrt = ops.neg.one, ops.abs.one, ops.exp.one, ops.log.one, ops.sqrt.one
+_sin, _cos, _tanh, _sigmoid, _relu = ops.sin.one, ops.cos.one, ops.tanh.one, ops.sigmoid.one, ops.relu.one

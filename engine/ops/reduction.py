@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..dtype import Array, accumulator, kind
 from ..errors import DtypeError, ShapeError
 from ..op import op
@@ -34,7 +36,7 @@ def spread(grad: Tensor, shape: tuple[int, ...], axis: Axes, keepdim: bool) -> T
     """A reduced gradient over the shape it was reduced from."""
     from .shape import broadcast_to, reshape
 
-    if not keepdim:
+    if not keepdim and grad.ndim:
         axes = normal_axes("sum", axis, len(shape))
         grad = reshape(grad, tuple(1 if i in axes else size for i, size in enumerate(shape)))
     return broadcast_to(grad, shape)
@@ -43,9 +45,9 @@ def spread(grad: Tensor, shape: tuple[int, ...], axis: Axes, keepdim: bool) -> T
 @op(x=lambda grad, x_shape, axis, keepdim: spread(grad, x_shape, axis, keepdim))
 def sum(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
     """The sum over ``axis`` (all axes if None). Half precisions are summed in float32, integers in int64."""
-    axes = normal_axes("sum", axis, x.ndim)
+    axes = None if axis is None else normal_axes("sum", axis, x.ndim)
     if x.dtype.kind in "fc":
-        return xp.sum(x, axes, keepdims=keepdim)
+        return xp.add.reduce(x, axes, None, None, keepdim) if xp is np else xp.sum(x, axes, keepdims=keepdim)
     wide = accumulator(x.dtype)
     if kind(x.dtype) < 2:
         return xp.sum(x, axes, dtype="int64", keepdims=keepdim)
