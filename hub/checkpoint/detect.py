@@ -53,9 +53,9 @@ def _read(source: Source, checksums: bool, nested: bool) -> Contents:
 
 def _read_zip(source: Source, checksums: bool, nested: bool) -> Contents:
     """Tell a checkpoint of PyTorch, an archive of arrays, and a zip file around one checkpoint apart."""
-    members = archive.read_directory(source, methods=(archive.STORED, archive.DEFLATED))
+    members = archive.read_directory(source)
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in members):
-        return torch_zip.read(source, checksums=checksums)
+        return torch_zip.read(source, members, checksums=checksums)
     if members and all(name.endswith(".npy") for name in members):
         return numpy_files.read_npz(source, members)
     if len(members) == 1 and not nested:

@@ -67,51 +67,42 @@ class Machine:
         try:
             return self._run()
         except (IndexError, struct.error):
-            at_end = self.position >= len(self.data)
-            what = "ends in the middle" if at_end else "takes more from the stack than is there, or is cut short"
-            raise FormatError(f"{self.label} is not a whole pickle: at byte {self.opcode_at} it {what}.") from None
+            self.fail("the pickle is cut short here, or takes more from the stack than is there")
 
     def _run(self) -> object:
-        data, handlers, start = self.data, _HANDLERS, self.position
-        if data[start] != PROTO or data[start + 1] != 2:
-            if data[start] == PROTO:
-                raise UnsafeFileError(
-                    f"{self.label} is a pickle of protocol {data[start + 1]} at byte {start}; only protocol 2, which "
-                    "torch.save writes, is read."
-                )
-            raise FormatError(f"{self.label} is not a pickle: byte {start} is {data[start]:#04x}, not PROTO.")
-        self.position = start + 2
-        stack_limit, code = limits.STACK, PROTO
+        data, handlers, position = self.data, _HANDLERS, self.position
+        if data[position] != PROTO:
+            raise FormatError(f"{self.label} is not a pickle: byte {position} is {data[position]:#04x}, not PROTO.")
+        if data[position + 1] != 2:
+            raise UnsafeFileError(
+                f"{self.label} is a pickle of protocol {data[position + 1]} at byte {position}; only protocol 2, which "
+                "torch.save writes, is read."
+            )
+        position, code, stack_limit = position + 2, PROTO, limits.STACK
         for _ in range(limits.OPCODES):
-            self.opcode_at = position = self.position
+            self.opcode_at = position
             code = data[position]
-            self.position = position + 1
             if code == STOP:
                 break
-            handler = handlers.get(code)
-            if handler is None:
-                self._refuse_opcode(code)
-            handler(self)
+            position = handlers.get(code, _refuse)(self, data, position + 1)
             if len(self.stack) > stack_limit:
                 self.fail(f"the stack grows beyond {stack_limit} values")
         if code != STOP:
             self.fail(f"the stream has more than {limits.OPCODES} opcodes")
         if len(self.stack) != 1 or self.marks:
             self.fail(f"STOP finds {len(self.stack)} values and {len(self.marks)} open marks in place of one value")
+        self.position = position + 1
         return self.stack[0]
 
     def fail(self, why: str, kind: type[HubError] = FormatError) -> NoReturn:
         """Raise `kind` with the byte of the opcode at work."""
         raise kind(f"{self.label}, byte {self.opcode_at}: {why}.")
 
-    def take(self, size: int) -> memoryview:
-        """Give the next `size` bytes."""
-        begin = self.position
-        end = begin + size
-        if end > len(self.data):
+    def slice(self, begin: int, size: int) -> memoryview:
+        """Give `size` bytes at `begin`."""
+        if begin + size > len(self.data):
             self.fail(f"{size} bytes should follow, but only {len(self.data) - begin} are left")
-        self.position = end
-        return self.data[begin:end]
+        return self.data[begin : begin + size]
 
     def pop_mark(self) -> list[object]:
         """Give what was pushed since the last MARK and go back to the stack before it."""
@@ -127,20 +118,24 @@ class Machine:
         except HubError as error:
             self.fail(str(error), type(error))
 
-    def _refuse_opcode(self, code: int) -> NoReturn:
-        name = _FORBIDDEN.get(code)
-        if name is None:
-            self.fail(f"{code:#04x} is no opcode of a pickle")
-        self.fail(f"the opcode {name} is not on the list of what a checkpoint may use", UnsafeFileError)
+
+Handler = Callable[[Machine, memoryview, int], int]
+"""One opcode: it gets the position behind the opcode's byte and gives the position of the next."""
 
 
-def _global(machine: Machine) -> None:
-    begin = machine.position
-    window = bytes(machine.data[begin : begin + 2 * limits.GLOBAL_NAME + 2])
+def _refuse(machine: Machine, data: memoryview, position: int) -> int:
+    code = data[position - 1]
+    name = _FORBIDDEN.get(code)
+    if name is None:
+        machine.fail(f"{code:#04x} is no opcode of a pickle")
+    machine.fail(f"the opcode {name} is not on the list of what a checkpoint may use", UnsafeFileError)
+
+
+def _global(machine: Machine, data: memoryview, position: int) -> int:
+    window = bytes(data[position : position + 2 * limits.GLOBAL_NAME + 2])
     lines = window.split(b"\n", 2)
     if len(lines) < 3 or len(lines[0]) > limits.GLOBAL_NAME or len(lines[1]) > limits.GLOBAL_NAME:
         machine.fail(f"a global's name has no end within {limits.GLOBAL_NAME} characters")
-    machine.position = begin + len(lines[0]) + len(lines[1]) + 2
     name = b" ".join(lines[:2]).decode("latin-1")
     found = GLOBALS.get(name)
     if found is None:
@@ -151,70 +146,82 @@ def _global(machine: Machine) -> None:
             UnsafeFileError,
         )
     machine.stack.append(found)
+    return position + len(lines[0]) + len(lines[1]) + 2
 
 
-def _reduce(machine: Machine) -> None:
+def _reduce(machine: Machine, data: memoryview, position: int) -> int:
     arguments = machine.stack.pop()
     machine.copied += cost(arguments)
     if machine.copied > limits.COPIED:
         machine.fail(f"copies of what stands in the file would take more than {limits.COPIED} bytes")
     machine.stack.append(machine.apply(reduce, machine.stack.pop(), arguments))
+    return position
 
 
-def _newobj(machine: Machine) -> None:
+def _newobj(machine: Machine, data: memoryview, position: int) -> int:
     arguments = machine.stack.pop()
     machine.stack.append(machine.apply(new, machine.stack.pop(), arguments))
+    return position
 
 
-def _build(machine: Machine) -> None:
+def _build(machine: Machine, data: memoryview, position: int) -> int:
     state = machine.stack.pop()
     machine.apply(build, machine.stack[-1], state)
+    return position
 
 
-def _binpersid(machine: Machine) -> None:
+def _binpersid(machine: Machine, data: memoryview, position: int) -> int:
     if machine.persistent is None:
         machine.fail("a persistent id stands where none may be", UnsafeFileError)
     try:
         machine.stack.append(machine.persistent(machine.stack.pop()))
     except HubError as error:
         machine.fail(str(error), type(error))
+    return position
 
 
-def _mark(machine: Machine) -> None:
+def _mark(machine: Machine, data: memoryview, position: int) -> int:
     if len(machine.marks) >= limits.MARKS:
         machine.fail(f"more than {limits.MARKS} marks are open")
     machine.marks.append(machine.stack)
     machine.stack = []
+    return position
 
 
-def _tuple(machine: Machine) -> None:
+def _tuple(machine: Machine, data: memoryview, position: int) -> int:
     items = machine.pop_mark()
     machine.stack.append(tuple(items))
+    return position
 
 
-def _tuple1(machine: Machine) -> None:
+def _tuple1(machine: Machine, data: memoryview, position: int) -> int:
     machine.stack[-1] = (machine.stack[-1],)
+    return position
 
 
-def _tuple2(machine: Machine) -> None:
+def _tuple2(machine: Machine, data: memoryview, position: int) -> int:
     last = machine.stack.pop()
     machine.stack[-1] = (machine.stack[-1], last)
+    return position
 
 
-def _tuple3(machine: Machine) -> None:
+def _tuple3(machine: Machine, data: memoryview, position: int) -> int:
     last = machine.stack.pop()
     middle = machine.stack.pop()
     machine.stack[-1] = (machine.stack[-1], middle, last)
+    return position
 
 
-def _append(machine: Machine) -> None:
+def _append(machine: Machine, data: memoryview, position: int) -> int:
     item = machine.stack.pop()
     _list(machine).append(item)
+    return position
 
 
-def _appends(machine: Machine) -> None:
+def _appends(machine: Machine, data: memoryview, position: int) -> int:
     items = machine.pop_mark()
     _list(machine).extend(items)
+    return position
 
 
 def _list(machine: Machine) -> list[object]:
@@ -224,14 +231,16 @@ def _list(machine: Machine) -> list[object]:
     return target
 
 
-def _setitem(machine: Machine) -> None:
+def _setitem(machine: Machine, data: memoryview, position: int) -> int:
     value = machine.stack.pop()
     key = machine.stack.pop()
     _set_items(machine, [key, value])
+    return position
 
 
-def _setitems(machine: Machine) -> None:
+def _setitems(machine: Machine, data: memoryview, position: int) -> int:
     _set_items(machine, machine.pop_mark())
+    return position
 
 
 def _set_items(machine: Machine, items: list[object]) -> None:
@@ -245,61 +254,61 @@ def _set_items(machine: Machine, items: list[object]) -> None:
         machine.fail(str(error), type(error))
 
 
-def _binint(machine: Machine) -> None:
-    machine.stack.append(_INT32(machine.data, machine.position)[0])
-    machine.position += 4
+def _binint(machine: Machine, data: memoryview, position: int) -> int:
+    machine.stack.append(_INT32(data, position)[0])
+    return position + 4
 
 
-def _binint1(machine: Machine) -> None:
-    machine.stack.append(machine.data[machine.position])
-    machine.position += 1
+def _binint1(machine: Machine, data: memoryview, position: int) -> int:
+    machine.stack.append(data[position])
+    return position + 1
 
 
-def _binint2(machine: Machine) -> None:
-    machine.stack.append(_UINT16(machine.data, machine.position)[0])
-    machine.position += 2
+def _binint2(machine: Machine, data: memoryview, position: int) -> int:
+    machine.stack.append(_UINT16(data, position)[0])
+    return position + 2
 
 
-def _long1(machine: Machine) -> None:
-    size = machine.data[machine.position]
-    machine.position += 1
-    machine.stack.append(int.from_bytes(machine.take(size), "little", signed=True))
+def _long1(machine: Machine, data: memoryview, position: int) -> int:
+    size = data[position]
+    machine.stack.append(int.from_bytes(machine.slice(position + 1, size), "little", signed=True))
+    return position + 1 + size
 
 
-def _binfloat(machine: Machine) -> None:
-    machine.stack.append(_FLOAT64(machine.data, machine.position)[0])
-    machine.position += 8
+def _binfloat(machine: Machine, data: memoryview, position: int) -> int:
+    machine.stack.append(_FLOAT64(data, position)[0])
+    return position + 8
 
 
-def _binunicode(machine: Machine) -> None:
-    (size,) = _UINT32(machine.data, machine.position)
-    machine.position += 4
+def _binunicode(machine: Machine, data: memoryview, position: int) -> int:
+    size: int = _UINT32(data, position)[0]
     if size > limits.TEXT:
         machine.fail(f"a text of {size} bytes is longer than {limits.TEXT}")
     try:
-        machine.stack.append(str(machine.take(size), "utf-8"))
+        machine.stack.append(str(machine.slice(position + 4, size), "utf-8"))
     except UnicodeDecodeError:
         machine.fail("a text is not UTF-8")
+    return position + 4 + size
 
 
-def _short_binstring(machine: Machine) -> None:
-    size = machine.data[machine.position]
-    machine.position += 1
-    raw = bytes(machine.take(size))
+def _short_binstring(machine: Machine, data: memoryview, position: int) -> int:
+    size = data[position]
+    raw = bytes(machine.slice(position + 1, size))
     try:  # Python 2 wrote its names as byte strings
         machine.stack.append(raw.decode("utf-8"))
     except UnicodeDecodeError:
         machine.stack.append(raw.decode("latin-1"))
+    return position + 1 + size
 
 
-def _binget(machine: Machine) -> None:
-    _recall(machine, machine.data[machine.position])
-    machine.position += 1
+def _binget(machine: Machine, data: memoryview, position: int) -> int:
+    _recall(machine, data[position])
+    return position + 1
 
 
-def _long_binget(machine: Machine) -> None:
-    _recall(machine, _UINT32(machine.data, machine.position)[0])
-    machine.position += 4
+def _long_binget(machine: Machine, data: memoryview, position: int) -> int:
+    _recall(machine, _UINT32(data, position)[0])
+    return position + 4
 
 
 def _recall(machine: Machine, index: int) -> None:
@@ -309,21 +318,37 @@ def _recall(machine: Machine, index: int) -> None:
         machine.fail(f"memo {index} is asked for before it was kept")
 
 
-def _binput(machine: Machine) -> None:
-    machine.memo[machine.data[machine.position]] = machine.stack[-1]
-    machine.position += 1
+def _binput(machine: Machine, data: memoryview, position: int) -> int:
+    machine.memo[data[position]] = machine.stack[-1]
+    return position + 1
 
 
-def _long_binput(machine: Machine) -> None:
-    machine.memo[_UINT32(machine.data, machine.position)[0]] = machine.stack[-1]
-    machine.position += 4
+def _long_binput(machine: Machine, data: memoryview, position: int) -> int:
+    machine.memo[_UINT32(data, position)[0]] = machine.stack[-1]
     if len(machine.memo) > limits.MEMO:
         machine.fail(f"the memo grows beyond {limits.MEMO} values")
+    return position + 4
 
 
-_EMPTY_SET: frozenset[object] = frozenset()  # no opcode of the list can add to a set
+def _constant(value: object) -> Handler:
+    def push(machine: Machine, data: memoryview, position: int) -> int:
+        machine.stack.append(value)
+        return position
 
-_HANDLERS: dict[int, Callable[[Machine], None]] = {
+    return push
+
+
+def _empty_list(machine: Machine, data: memoryview, position: int) -> int:
+    machine.stack.append([])
+    return position
+
+
+def _empty_dict(machine: Machine, data: memoryview, position: int) -> int:
+    machine.stack.append({})
+    return position
+
+
+_HANDLERS: dict[int, Handler] = {
     ord("c"): _global,
     ord("R"): _reduce,
     0x81: _newobj,
@@ -334,17 +359,17 @@ _HANDLERS: dict[int, Callable[[Machine], None]] = {
     0x85: _tuple1,
     0x86: _tuple2,
     0x87: _tuple3,
-    ord(")"): lambda machine: machine.stack.append(()),
-    ord("]"): lambda machine: machine.stack.append([]),
-    ord("}"): lambda machine: machine.stack.append({}),
-    0x8F: lambda machine: machine.stack.append(_EMPTY_SET),
+    ord(")"): _constant(()),
+    ord("]"): _empty_list,
+    ord("}"): _empty_dict,
+    0x8F: _constant(frozenset()),  # no opcode of the list can add to it
     ord("a"): _append,
     ord("e"): _appends,
     ord("s"): _setitem,
     ord("u"): _setitems,
-    ord("N"): lambda machine: machine.stack.append(None),
-    0x88: lambda machine: machine.stack.append(True),
-    0x89: lambda machine: machine.stack.append(False),
+    ord("N"): _constant(None),
+    0x88: _constant(True),
+    0x89: _constant(False),
     ord("J"): _binint,
     ord("K"): _binint1,
     ord("M"): _binint2,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from numzoo.hub.checkpoint import limits
-from numzoo.hub.checkpoint.archive import Member, read_directory, verify_checksum
+from numzoo.hub.checkpoint.archive import STORED, Member, verify_checksum
 from numzoo.hub.checkpoint.contents import Contents, flatten
 from numzoo.hub.checkpoint.objects import StorageType
 from numzoo.hub.checkpoint.opcodes import read_pickle
@@ -21,12 +21,14 @@ __all__ = ["read", "storage_id"]
 _VERSIONS = range(1, 11)
 
 
-def read(source: Source, *, checksums: bool = True) -> Contents:
+def read(source: Source, members: dict[str, Member], *, checksums: bool = True) -> Contents:
     """Describe the checkpoint; with `checksums` the CRC-32 of every member that is used is held against its bytes.
+
+    `members` is the archive's directory.
 
     Raises FormatError or UnsafeFileError; TorchScript archives, which are programs, raise UnsafeFileError.
     """
-    return _Reader(source, read_directory(source), checksums).read()
+    return _Reader(source, members, checksums).read()
 
 
 def storage_id(value: object, length: int) -> tuple[StorageType, str, int]:
@@ -72,6 +74,11 @@ class _Reader:
             raise UnsafeFileError(
                 "This is a TorchScript archive, a program and not a state dict. Load it with PyTorch where you trust "
                 "it, and save model.state_dict()."
+            )
+        packed = [member.name for member in self.members.values() if member.method != STORED]
+        if packed:
+            raise UnsafeFileError(
+                f"The zip member {packed[0]!r} is compressed; torch.save stores its members as they are."
             )
         self.swapped = self._note("byteorder", sys.byteorder, ("little", "big")) != sys.byteorder
         self._note(".format_version", "1", ("1",))
