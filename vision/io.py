@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -245,7 +244,7 @@ def _seekable(file: Any, name: str) -> BinaryIO:
 
 
 def _publish(data: bytes, target: Path) -> None:
-    part = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.part")
+    part = target.with_name(f".{target.name[:80]}.{os.urandom(6).hex()}.part")
     try:
         # Not tempfile: the new file gets the rights that the user's umask asks for.
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
