@@ -192,7 +192,8 @@ def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, devic
     """Load `arrays` into `model` under the contract."""
     if not all(callable(getattr(model, method, None)) for method in ("state_dict", "load_state_dict", "eval", "to")):
         raise UsageError(f"hub.load needs a model with state_dict and load_state_dict, but has {type(model).__name__}.")
-    heads = tuple(getattr(model, "head", ()))
+    # Of the class, because a model may well call a layer "head" too (Swin does).
+    heads = tuple(getattr(type(model), "head", ()))
     fresh = heads if classes is not None and classes != plan.stored.get("classes") else ()
     way_out = ""
     if heads and not fresh:
@@ -208,7 +209,7 @@ def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, devic
         way_out=way_out,
         built=(plan.model, plan.config),
     )
-    model.load_state_dict(state, strict=False)
+    model.load_state_dict(state, strict=False, assign=True)
     model.eval()
     if device is not None or dtype is not None:
         model = model.to(**{k: v for k, v in (("device", device), ("dtype", dtype)) if v is not None})

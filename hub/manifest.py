@@ -254,7 +254,7 @@ def parse(text: bytes, *, who: str) -> Any:
 
 def file_name(source: str) -> str:
     """The last part of a source's path, when that can be a file's name."""
-    last = re.split(r"[/!]", source.partition("?")[0].partition("#")[0])[-1]
+    last = re.split(r"[/!:]", source.partition("?")[0].partition("#")[0])[-1]
     return last if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}", last) else ""
 
 

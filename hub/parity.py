@@ -128,8 +128,7 @@ def run_card(model: Any, card: Mapping[str, Any], *, who: str) -> ParityResult:
     """Run `model` (in evaluation mode) on the card's input and compare every value of the card."""
     tolerance = float(card["tolerance"]["f32"])
     stages: Mapping[str, Sequence[float]] = card.get("stages", {})
-    for parameter in model.parameters():
-        parameter.requires_grad = False
+    model.requires_grad_(False)
     found, logits = _run(model, ramp(card["shape"]), stages, who)
     checks: list[Check] = []
     for stage, (wanted, magnitude) in stages.items():

@@ -89,8 +89,7 @@ class Pipeline:
     ) -> None:
         self.model, self.transform, self.categories, self.name = model, prepare, tuple(labels), entry.name
         self._task, self._registry, self._fetch = entry.task, registry, fetch
-        for parameter in model.parameters():
-            parameter.requires_grad = False
+        model.requires_grad_(False)
 
     def __repr__(self) -> str:
         return f"Pipeline({self.name!r}, {len(self.categories)} categories)"
@@ -112,7 +111,8 @@ class Pipeline:
         prepared = [self.transform(self._read(image)) for image in images]
         if not prepared:
             return np.zeros((0, len(self.categories)))
-        logits = np.asarray(self.model(np.stack(prepared)).numpy()).astype(np.float64)
+        batch = np.stack(prepared).astype(next(self.model.parameters()).dtype, copy=False)
+        logits = np.asarray(self.model(batch).numpy()).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 

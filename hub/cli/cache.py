@@ -25,7 +25,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _ls(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cache import Cache
 
-    owners = _owners()
+    owners = _owners(options)
     entries = list(Cache().entries())
     console.document(
         {
@@ -69,11 +69,11 @@ def _size(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _owners() -> dict[str, list[str]]:
+def _owners(options: argparse.Namespace) -> dict[str, list[str]]:
     """sha256 -> the names of the registry that use it."""
-    from numzoo.hub.registry import default_registry
+    from numzoo.hub.registry import open_registry
 
-    registry = default_registry()
+    registry = open_registry(options.registry)
     manifest = registry.manifest
     names = [*manifest.names, *(f"sample:{n}" for n in manifest.samples), *(f"data:{n}" for n in manifest.data)]
     owners: dict[str, list[str]] = {}

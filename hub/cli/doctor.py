@@ -6,8 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numzoo.hub.cli.console import Console, size_text
 
@@ -17,8 +16,7 @@ _PACKAGE = __package__.split(".")[0]
 _LITTLE_SPACE = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing looked at: "ok", "slower" or "missing" (works without), or "broken"; with the way to mend it."""
 
     what: str

@@ -85,6 +85,8 @@ def _shared(*, defaults: bool) -> argparse.ArgumentParser:
 
     flag("--json", "print one JSON document")
     flag("--offline", "use no network: a file that is not here is an error (exit 6)")
+    default = None if defaults else argparse.SUPPRESS
+    options.add_argument("--registry", metavar="FILE", default=default, help="another manifest than numzoo's own")
     flag("--quiet", "no progress and no notes on stderr, only errors")
     flag("--debug", "show the traceback of an error (also NUMZOO_DEBUG=1)")
     return options

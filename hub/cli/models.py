@@ -28,9 +28,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _ls(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry import default_registry
+    from numzoo.hub.registry import open_registry
 
-    registry = default_registry()
+    registry = open_registry(options.registry)
     if options.kind != "models":
         return _ls_resources(registry, options, console)
     names = registry.names(options.pattern, options.task)
@@ -109,9 +109,9 @@ def _print(console: Console, names: bool, header: tuple[str, ...], rows: Sequenc
 
 
 def _show(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry import default_registry
+    from numzoo.hub.registry import open_registry
 
-    registry = default_registry()
+    registry = open_registry(options.registry)
     known = registry.describe(options.name)
     records = registry.files(options.name)
     for fields, file in zip(known["files"], records, strict=True):

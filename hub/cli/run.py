@@ -40,9 +40,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _pull(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.models import is_here
-    from numzoo.hub.registry import default_registry
+    from numzoo.hub.registry import open_registry
 
-    registry = default_registry()
+    registry = open_registry(options.registry)
     fetch = _fetch(options, console)
     wanted = [(name, file) for name in options.names for file in registry.files(name)]
     documents = []
@@ -72,9 +72,9 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
 def _predict(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.main import exit_code
     from numzoo.hub.pipelines import pipeline
-    from numzoo.hub.registry import default_registry
+    from numzoo.hub.registry import open_registry
 
-    registry = default_registry()
+    registry = open_registry(options.registry)
     fetch = _fetch(options, console)
     _license_note(registry, options.model, console)
     classify = pipeline(
@@ -83,6 +83,7 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
         dtype=options.dtype,
         trust_first_use=options.trust_first_use,
         offline=fetch.offline,
+        registry=registry,
         progress=fetch.progress,
     )
     code, documents = 0, []
@@ -106,11 +107,11 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry import default_registry
+    from numzoo.hub.registry import open_registry
 
     if not options.names:
         return _verify_cache(options, console)
-    registry = default_registry()
+    registry = open_registry(options.registry)
     fetch = _fetch(options, console)
     code, documents = 0, []
     for name in options.names:
@@ -139,7 +140,11 @@ def _verify_one(
         from numzoo.hub.parity import verify_parity
 
         result = verify_parity(
-            name, trust_first_use=options.trust_first_use, offline=fetch.offline, progress=fetch.progress
+            name,
+            trust_first_use=options.trust_first_use,
+            offline=fetch.offline,
+            registry=registry,
+            progress=fetch.progress,
         )
     except Exception as error:
         failed = console.error(error, exit_code(error), about="" if name in str(error) else name)
