@@ -62,8 +62,9 @@ def obtain(
     file = trust.locked(file, cache.root)
     if file.sha256 is None and not trust_first_use:
         raise TrustError(
-            f"The full sha256 of {file.label} is not known, only that it begins with {file.sha256_prefix}. To accept what comes first and lock it in {trust.lock_path(cache.root)}, say "
-            f"--trust-first-use (trust_first_use=True)."
+            f"The full sha256 of {file.label} is not known, only that it begins with {file.sha256_prefix}. To accept "
+            f"what comes first and lock it in {trust.lock_path(cache.root)}, say --trust-first-use "
+            f"(trust_first_use=True)."
         )
     if file.sha256 is not None and cache.has(file.sha256):
         if not refresh or _intact(cache, file):
@@ -80,6 +81,7 @@ def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | N
     if (found := _from_neighbours(cache, file)) is not None:
         return found
     with Part(cache, file, progress) as part:
+        part.fill()
         if part.length and part.right():
             return _publish(cache, file, part)
         part.check_space()

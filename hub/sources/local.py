@@ -36,20 +36,22 @@ def copy(path: Path, part: Part, size: int | None) -> None:
         raise NotFoundError(f"There is no file {path}.") from None
     except OSError as problem:
         raise StorageError(f"Could not open {path}: {problem.strerror}. Check who may read it.") from problem
-    with open(descriptor, "rb", buffering=0) as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise IntegrityError(f"{path} is not a regular file.")
         if size is not None and status.st_size != size:
             raise IntegrityError(f"{path} has {status.st_size} bytes, but {size} were expected.")
         part.check_space(part.origin + status.st_size)
-        part.pour(_blocks(file.read, path))
+        part.pour(_blocks(descriptor, path))
+    finally:
+        os.close(descriptor)
 
 
-def _blocks(read: object, path: Path) -> Iterator[bytes]:
+def _blocks(descriptor: int, path: Path) -> Iterator[bytes]:
     while True:
         try:
-            block = read(_BLOCK)  # type: ignore[operator]
+            block = os.read(descriptor, _BLOCK)
         except OSError as problem:
             raise StorageError(f"Could not read {path}: {problem.strerror}.") from problem
         if not block:

@@ -14,12 +14,12 @@ __all__ = ["failure", "run"]
 
 _UNREACHABLE = re.compile(
     r"connection|retrying|timed? ?out|temporary failure|name or service|getaddrinfo|proxy|ssl|certificate|unreachable|"
-    r"ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|50[0-9]|network",
+    r"ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|\b50[0-9]\b",
     re.IGNORECASE,
 )
-_UNKNOWN = re.compile(
-    r"no matching distribution|could not find a version|\bE404\b|\bETARGET\b|not found|404", re.IGNORECASE
-)
+_UNKNOWN = re.compile(r"no matching distribution|could not find a version", re.IGNORECASE)
+_UNKNOWN_SURELY = re.compile(r"\b(?:E404|ETARGET)\b")
+_NOISE = ("[notice]", "npm error A complete log of this run")
 
 
 def run(command: Sequence[str], folder: Path, timeout: float, variables: Mapping[str, str] | None = None) -> str | None:
@@ -50,12 +50,12 @@ def run(command: Sequence[str], folder: Path, timeout: float, variables: Mapping
 def failure(program: str, package: str, output: str) -> HubError:
     """The error for a program that could not fetch a package, of a class that its output suggests."""
     told = f"{program} could not fetch {package}. It said: {_last_lines(output)}"
-    if _UNKNOWN.search(output) and not _UNREACHABLE.search(output):
+    if _UNKNOWN_SURELY.search(output) or (_UNKNOWN.search(output) and not _UNREACHABLE.search(output)):
         return NotFoundError(told)
     return NetworkError(told)
 
 
 def _last_lines(output: str, count: int = 4) -> str:
     """The last lines that say something, with no password of an address in them."""
-    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("[notice]")]
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith(_NOISE)]
     return re.sub(r"://[^/@\s]+@", "://***@", " | ".join(lines[-count:]))[-1000:]
