@@ -1,9 +1,9 @@
 """The part of JSON Schema (draft 2020-12) that the manifest's schema uses, checked without a dependency.
 
 `check` raises FormatError at the first thing that is wrong and names it by its path, as in
-``$.models['resnet50.imagenet1k-v2'].files[0].sha256``. Two readings are stricter than the standard's usual Python
-implementation: a pattern's ``$`` means the very end of the string (Python's own also allows a newline after it, and a
-digest becomes a path), and NaN or an infinity is no number.
+``$.models['resnet50.imagenet1k-v2'].files[0].sha256``. Three readings are stricter than those of the usual
+Python implementation: a pattern's ``$`` means the very end of the string (Python's own also allows a newline after it,
+and a digest becomes a path), NaN or an infinity is no number, and 3.0 is no integer.
 """
 
 from __future__ import annotations

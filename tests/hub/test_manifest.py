@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from numzoo.hub.errors import FormatError, NotFoundError
 from numzoo.hub.manifest import Manifest, parse
 from numzoo.hub.registry import Registry
@@ -59,13 +60,13 @@ def test_an_outline_that_cannot_be_is_refused(kind: str) -> None:
 BROKEN_ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     "pattern": ({"keys": {"ignore": ["("]}}, r"\.keys\.ignore\[0\] is no regular expression"),
     "rename pattern": ({"keys": {"rename": [{"match": "[", "to": ""}]}}, r"\.keys\.rename\[0\]\.match is no regular"),
-    "group that is not there": ({"keys": {"rename": [{"match": "(a)", "to": r"\2"}]}}, r"\.rename\[0\]\.to is"),
-    "escape": ({"keys": {"rename": [{"match": "(a)", "to": r"\g<x>"}]}}, r"\.rename\[0\]\.to is"),
+    "group that is not there": ({"keys": {"rename": [{"match": "(a)", "to": r"\2"}]}}, r"\.keys\.rename\[0\]\.to is"),
+    "escape": ({"keys": {"rename": [{"match": "(a)", "to": r"\g<x>"}]}}, r"\.keys\.rename\[0\]\.to is"),
     "chunks": ({"files": [{**FILE, "chunks": {"size": 2, "sha256": ["ab" * 32]}}]}, r"\.files\[0\] is inconsistent"),
     "prefix": ({"files": [{**FILE, "sha256_prefix": "00" * 4}]}, r"\.files\[0\] is inconsistent"),
     "no digest": ({"files": [{"format": "x", "sources": ["file:a"]}]}, r"\.files\[0\] fits none of its 2 forms"),
     "foreign model": ({"model": "os.system"}, r"\.model is 'os\.system'"),
-    "foreign preset": ({"transform": {"preset": "vision.io.write_image"}}, r"\.preset is"),
+    "foreign preset": ({"transform": {"preset": "vision.io.write_image"}}, r"\.transform\.preset is"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The small schema checker against jsonschema, on the manifest's own schema: the same verdict on whatever is changed."""
+"""The small schema checker against jsonschema, on the manifest's own schema: whatever is changed, one verdict."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from numzoo.hub.errors import FormatError
 from numzoo.hub.schema import check
 
@@ -82,10 +83,15 @@ def changed(path: tuple[Any, ...], change: Callable[[Any, Any], None]) -> Any:
     return document
 
 
+TEXTS = ["vision.models.lenet", "os.system", "ab" * 32, "ab" * 4, "https://x", "ramp-v1"]
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 5), st.floats(-2, 2, allow_nan=False), st.text("ab.:0/-A$ ", max_size=5),
-    st.sampled_from(["vision.models.lenet", "os.system", "ab" * 32, "ab" * 4, "https://x", "ramp-v1", 1, [], {}, [[]], [1]]),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 5),
+    st.floats(-2, 2).filter(lambda number: not number.is_integer()),
+    st.text("ab.:0/-A$ ", max_size=5),
+    st.sampled_from([*TEXTS, [], {}, [[]], [1]]),
+)
 PLACES = st.sampled_from([place for place in places(EXAMPLE) if place])
 
 
@@ -122,6 +128,11 @@ def test_an_unknown_field_gets_the_verdict_of_the_reference(path: tuple[Any, ...
 def test_what_is_no_finite_number_is_refused(value: float) -> None:
     path = ("models", "tiny.v1", "gflops")
     assert not accepts(changed(path, lambda holder, key: holder.__setitem__(key, value)))
+
+
+def test_a_number_with_a_point_is_no_integer() -> None:
+    path = ("models", "tiny.v1", "parameters")
+    assert not accepts(changed(path, lambda holder, key: holder.__setitem__(key, 3.0)))
 
 
 def test_a_digest_with_a_newline_at_its_end_is_refused() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+
 from numzoo.hub.categories import categories
 from numzoo.hub.embedded import embedded_path, open_embedded
 from numzoo.hub.manifest import Entry

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import PIL.Image
 import pytest
+
 from numzoo.hub.checkpoint import write_safetensors
 from numzoo.hub.cli.main import main
 from numzoo.vision import models

@@ -11,6 +11,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
+
 from numzoo.hub import registry
 
 Run = Callable[..., Any]

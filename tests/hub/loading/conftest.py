@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from numzoo.hub.checkpoint import write_safetensors
 from numzoo.hub.registry import Registry, open_registry
 from numzoo.vision import models

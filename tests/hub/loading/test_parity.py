@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from numzoo import hub
 from numzoo.hub.errors import FormatError, NotFoundError
 from numzoo.hub.parity import ramp

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+
 from numzoo import hub
 from numzoo.hub.errors import UsageError
 from numzoo.hub.registry import Registry
