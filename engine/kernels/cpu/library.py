@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
+from typing import Any
 
 FILE_NAME = "libdnnl.so.3"
 
@@ -50,7 +51,7 @@ ISA_NAMES = {
 }
 
 _DIMENSIONS = POINTER(c_int64)
-_CREATE: dict[str, tuple[object, ...]] = {
+_CREATE: dict[str, tuple[Any, ...]] = {
     # name: the arguments between (primitive_desc*, engine) and the final attributes
     "matmul": (c_void_p,) * 4,
     "binary": (c_int, c_void_p, c_void_p, c_void_p),
@@ -73,11 +74,11 @@ _CREATE: dict[str, tuple[object, ...]] = {
 class ExecutionArgument(ctypes.Structure):
     """One argument of an execution: which one it is, and its memory object."""
 
-    _fields_ = [("argument", c_int), ("memory", c_void_p)]  # noqa: RUF012 (ctypes wants a plain list)
+    _fields_ = [("argument", c_int), ("memory", c_void_p)]
 
 
 class _Version(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("major", c_int),
         ("minor", c_int),
         ("patch", c_int),
@@ -150,11 +151,11 @@ class Library:
             self._noting.omp_set_num_threads(c_int(threads))
 
     @staticmethod
-    def _bind(handle: ctypes.CDLL, name: str, *arguments: object) -> ctypes._NamedFuncPointer:
+    def _bind(handle: ctypes.CDLL, name: str, *arguments: Any) -> Any:
         function = handle[name]  # indexing makes a function object of our own, so its argument types are ours too
-        function.argtypes = list(arguments)  # type: ignore[assignment]
+        function.argtypes = arguments
         function.restype = c_int
-        return function  # type: ignore[return-value]
+        return function
 
 
 _lock = threading.Lock()
@@ -231,7 +232,9 @@ def _recorded() -> Path | None:
 def _explain(named: str | None, reasons: list[str]) -> str:
     told = "; ".join(reasons)
     if named:
-        return f"NUMZOO_ONEDNN names {named}, which cannot be used ({told}). Correct it, or unset it to use the wheel's."
+        return (
+            f"NUMZOO_ONEDNN names {named}, which cannot be used ({told}). Correct it, or unset it to use the wheel's."
+        )
     if "libgomp" in told:
         mend = "install the OpenMP runtime (Debian, Ubuntu: apt install libgomp1; Fedora: dnf install libgomp; Alpine: apk add libgomp)"
     elif sys.platform == "linux" and os.uname().machine == "x86_64":

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from types import NotImplementedType
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
 
-from numzoo.engine.kernels.cpu.library import Library
+from .library import Library
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
-Maybe: TypeAlias = "Array | NotImplementedType"
+# What a kernel answers: an array, several, or NotImplemented where the body is to compute.
+Result: TypeAlias = Any
 
 BYTE = np.dtype(np.uint8)
 FLOAT32 = np.dtype(np.float32)
@@ -47,7 +48,7 @@ def _slow_address(array: Array) -> int:
 
 _probe = np.zeros(4, np.uint8)[1:]
 if address(_probe) != _slow_address(_probe):  # an interpreter whose objects look different
-    address = _slow_address  # noqa: F811
+    address = _slow_address
 
 
 class Layout:
@@ -81,7 +82,10 @@ def vector(values: tuple[int, ...]) -> ctypes.Array[ctypes.c_int64]:
 
 
 def element_strides(array: Array) -> tuple[int, ...] | None:
-    """Strides in elements, those of axes of length one made regular; None where oneDNN cannot express them."""
+    """Strides in elements, those of axes of length one made regular; None where oneDNN cannot express them.
+
+    It cannot express steps back, steps of parts of an element, repetition (a step of 0) and overlap.
+    """
     size = array.itemsize
     strides = []
     regular = 1
@@ -94,7 +98,19 @@ def element_strides(array: Array) -> tuple[int, ...] | None:
             stride //= size
         strides.append(stride)
         regular = max(regular, stride * length)
-    return tuple(reversed(strides))
+    strides.reverse()
+    return tuple(strides) if disjoint(array.shape, strides) else None
+
+
+def disjoint(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether no two elements share memory, as far as sorting the axes by their steps can tell."""
+    taken = 0
+    for stride, length in sorted(zip(strides, shape, strict=True)):
+        if length > 1:
+            if stride < taken:
+                return False
+            taken = stride * length
+    return True
 
 
 def dense_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -112,16 +128,6 @@ def channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     channels = shape[1]
     strides = dense_strides((shape[0], *shape[2:], channels))
     return (strides[0], strides[-1], *strides[1:-1])
-
-
-def is_channels_last(array: Array) -> bool:
-    """Whether an (N, C, H, W) array's memory is (N, H, W, C) without gaps; axes of length one fit anything."""
-    size = array.itemsize
-    wanted = channels_last_strides(array.shape)
-    return all(
-        length == 1 or stride == want * size
-        for length, stride, want in zip(array.shape, array.strides, wanted, strict=True)
-    )
 
 
 def is_dense(array: Array) -> bool:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from numzoo.engine.kernels.cpu.memory import Array, address
+from .memory import Array, address
 
 PackKey = tuple[int, object]
 
@@ -24,6 +24,8 @@ class _Record:
         self.owner = owner
         self.packs: dict[PackKey, tuple[int, Any]] = {}  # (address, token) -> (address past the end, the pack)
 
+
+_SEEN = b""  # holds the place of a pack
 
 _records: dict[int, _Record] = {}
 _forgotten = 0
@@ -54,6 +56,14 @@ def obtain(array: Array, token: object, make: Callable[[Array], Any]) -> Any:
     return pack
 
 
+def seen(array: Array, token: object) -> bool:
+    """Whether this was asked before of these contents under this token."""
+    if find(array, token) is not None:
+        return True
+    _keep(array, token, _SEEN)
+    return False
+
+
 def forget(array: Array) -> None:
     """Drop every pack made of memory that `array` covers. To be called after each change of an array's contents."""
     global _forgotten
@@ -70,7 +80,8 @@ def forget(array: Array) -> None:
 
 def kept_bytes() -> int:
     """The bytes of all packs."""
-    return sum(pack.nbytes for record in list(_records.values()) for _, pack in list(record.packs.values()))
+    packs = [pack for record in list(_records.values()) for _, pack in list(record.packs.values())]
+    return sum(pack.nbytes for pack in packs if pack is not _SEEN)
 
 
 def clear() -> None:

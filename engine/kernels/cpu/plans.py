@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
-from numzoo.engine.kernels.cpu import library as _library
-from numzoo.engine.kernels.cpu.library import Library
+from . import library as _library
+from .library import Library
 
 Plan: TypeAlias = "Callable[..., Any]"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from numzoo.engine.kernels.cpu.memory import Array, address
+from .memory import Array, address
 
 SMALLEST = 64 * 1024
 ALIGNMENT = 64

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from numzoo.engine.kernels.cpu import threads
-from numzoo.engine.kernels.cpu.library import (
+from . import threads
+from .library import (
     QUERY_ARGUMENT,
     QUERY_AXES,
     QUERY_BLOCK_AXES,
@@ -29,7 +29,7 @@ from numzoo.engine.kernels.cpu.library import (
     ExecutionArgument,
     Library,
 )
-from numzoo.engine.kernels.cpu.memory import Array, Layout, address
+from .memory import Array, Layout, address
 
 # Names of the arguments of an execution (DNNL_ARG_*).
 SOURCE = 1
@@ -232,7 +232,7 @@ _local = _Local()
 
 
 def _lane(team: int) -> _Lane:
-    from numzoo.engine.kernels.cpu.library import library
+    from .library import library
 
     found = library()
     assert found is not None  # a primitive exists only where the library does

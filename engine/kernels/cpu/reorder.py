@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from numzoo.engine.kernels.cpu import packs, pool
-from numzoo.engine.kernels.cpu.library import Library
-from numzoo.engine.kernels.cpu.memory import (
+from . import packs, pool
+from .library import Library
+from .memory import (
     BYTE,
     Array,
     Layout,
     address,
     channels_last_strides,
     element_strides,
-    is_channels_last,
 )
-from numzoo.engine.kernels.cpu.primitive import (
+from .primitive import (
     DESTINATION,
     SOURCE,
     Primitive,
@@ -26,17 +25,27 @@ from numzoo.engine.kernels.cpu.primitive import (
     signature,
 )
 
-def as_channels_last(library: Library, array: Array) -> Callable[[Array], Array]:
-    """A function that gives such an (N, C, H, W) array in channels-last memory: the array itself where it is."""
-    if is_channels_last(array):
-        return lambda array: array
+Fetch = Callable[[Array], Array]
+
+
+def as_channels_last(library: Library, array: Array) -> Fetch:
+    """A function that gives such an (N, C, ...) array in channels-last memory: the array itself where it is."""
+    return as_layout(library, array, channels_last_strides(array.shape))
+
+
+def as_layout(library: Library, array: Array, strides: tuple[int, ...]) -> Fetch:
+    """A function that gives such an array in a dense layout (strides in elements): the array itself where it is."""
     shape, dtype = array.shape, array.dtype
-    wanted = channels_last_strides(shape)
-    allocate = channels_last_allocator(shape, dtype)
-    strides = element_strides(array)
+    in_bytes = tuple(stride * dtype.itemsize for stride in strides)
+    if all(n == 1 or have == want for n, have, want in zip(shape, array.strides, in_bytes, strict=True)):
+        return lambda array: array
+    allocate = pool.allocator(shape, dtype, in_bytes)
+    given = element_strides(array)
     description = None
-    if strides is not None:
-        description = describe_reorder(library, Layout(library, shape, dtype, strides), Layout(library, shape, dtype, wanted))
+    if given is not None:
+        description = describe_reorder(
+            library, Layout(library, shape, dtype, given), Layout(library, shape, dtype, strides)
+        )
     if description is None:
 
         def copy(array: Array) -> Array:
@@ -45,11 +54,11 @@ def as_channels_last(library: Library, array: Array) -> Callable[[Array], Array]
             return result
 
         return copy
-    primitive = Primitive(description, (SOURCE, DESTINATION))
+    run = Primitive(description, (SOURCE, DESTINATION)).run
 
     def reorder(array: Array) -> Array:
         result = allocate()
-        primitive.run(address(array), address(result))
+        run(address(array), address(result))
         return result
 
     return reorder
@@ -60,7 +69,7 @@ def channels_last_allocator(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Cal
     return pool.allocator(shape, dtype, tuple(stride * dtype.itemsize for stride in channels_last_strides(shape)))
 
 
-def as_dense(array: Array) -> Callable[[Array], Array]:
+def as_dense(array: Array) -> Fetch:
     """A function that gives such an array C-contiguous."""
     if array.flags.c_contiguous:
         return lambda array: array
@@ -74,7 +83,7 @@ def as_dense(array: Array) -> Callable[[Array], Array]:
     return copy
 
 
-def packer(library: Library, array: Array, source: Layout, destination: int, *, keep: bool) -> Callable[[Array], Array] | None:
+def packer(library: Library, array: Array, source: Layout, destination: int, *, keep: bool) -> Fetch | None:
     """A function that gives such weights in the layout `destination`, as bytes; kept per array if `keep`.
 
     `source` describes the array, perhaps with other axes. None where oneDNN has no such copy.
@@ -82,19 +91,19 @@ def packer(library: Library, array: Array, source: Layout, destination: int, *, 
     description = describe_reorder(library, source, destination)
     if description is None:
         return None
-    primitive = Primitive(description, (SOURCE, DESTINATION))
+    run = Primitive(description, (SOURCE, DESTINATION)).run
     size = int(library.layout_bytes(destination))
     obtain, allocate = packs.obtain, pool.allocator((size,), BYTE)
 
     def make(array: Array) -> Array:
         result = np.empty(size + 64, np.uint8)
         result = result[-address(result) % 64 :][:size]
-        primitive.run(address(array), address(result))
+        run(address(array), address(result))
         return result
 
     def temporary(array: Array) -> Array:
         result = allocate()
-        primitive.run(address(array), address(result))
+        run(address(array), address(result))
         return result
 
     if not keep:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from numzoo.engine.kernels.cpu import pool
-from numzoo.engine.kernels.cpu.library import Library
-from numzoo.engine.kernels.cpu.memory import (
+from . import pool
+from .library import Library
+from .memory import (
     BYTE,
     FLOATS,
     Array,
     Layout,
-    Maybe,
+    Result,
     address,
     channels_last_strides,
     dense_strides,
     element_strides,
     vector,
 )
-from numzoo.engine.kernels.cpu.plans import PLANS, Plan, plan
-from numzoo.engine.kernels.cpu.primitive import (
+from .plans import PLANS, Plan, plan
+from .primitive import (
     BIAS,
     DESTINATION,
     DESTINATION_GRADIENT,
@@ -32,7 +32,7 @@ from numzoo.engine.kernels.cpu.primitive import (
     describe,
     describe_reorder,
 )
-from numzoo.engine.kernels.cpu.reorder import as_channels_last, channels_last_allocator, packer
+from .reorder import as_channels_last, channels_last_allocator, packer
 
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
@@ -43,7 +43,7 @@ FORWARD_TRAINING = 64
 
 def conv2d(
     x: Array, weight: Array, bias: Array | None = None, *, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Maybe:
+) -> Result:
     """Cross-correlation: x (N, C, H, W), weight (K, C/groups, R, S), bias (K) -> (N, K, H', W')."""
     key = (
         conv2d, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
@@ -55,7 +55,7 @@ def conv2d(
 
 def conv2d_input(
     grad: Array, weight: Array, *, shape: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Maybe:
+) -> Result:
     """The gradient of conv2d by its input: grad (N, K, H', W'), weight (K, C/groups, R, S) -> `shape` (N, C, H, W)."""
     key = (
         conv2d_input, grad.shape, grad.strides, grad.dtype, weight.shape, weight.strides, weight.dtype,
@@ -67,7 +67,7 @@ def conv2d_input(
 
 def conv2d_weight(
     grad: Array, x: Array, *, shape: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Maybe:
+) -> Result:
     """The gradient of conv2d by its weight: grad (N, K, H', W'), x (N, C, H, W) -> `shape` (K, C/groups, R, S)."""
     key = (
         conv2d_weight, grad.shape, grad.strides, grad.dtype, x.shape, x.strides, x.dtype,
@@ -102,7 +102,15 @@ class _Geometry:
 
     def forward(self, bias: Layout | None, propagation: int) -> Description | None:
         return describe(
-            self.library, "convolution_forward", propagation, DIRECT, self.x, self.weight, bias, self.out, *self.settings
+            self.library,
+            "convolution_forward",
+            propagation,
+            DIRECT,
+            self.x,
+            self.weight,
+            bias,
+            self.out,
+            *self.settings,
         )
 
 
@@ -130,7 +138,14 @@ def output_shape(x: Shape, weight: Shape, stride: Pair, padding: Pair, dilation:
 
 
 def _plan_forward(
-    library: Library, x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    library: Library,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
 ) -> Plan | None:
     if x.ndim != 4 or weight.ndim != 4 or x.dtype != weight.dtype:
         return None
@@ -186,7 +201,14 @@ def _plan_input(
     if hint is None:
         return None
     description = describe(
-        library, "convolution_backward_data", DIRECT, geometry.x, geometry.weight, geometry.out, *geometry.settings, hint
+        library,
+        "convolution_backward_data",
+        DIRECT,
+        geometry.x,
+        geometry.weight,
+        geometry.out,
+        *geometry.settings,
+        hint,
     )
     if description is None:
         return None

@@ -1,0 +1,141 @@
+"""Activations and the softmax by oneDNN.
+
+Where oneDNN's own code would lose a NaN (its relu, clip, exp, hardsigmoid) it is not used, or used another way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import pool
+from .elementwise import (
+    GELU_ERF,
+    GELU_TANH,
+    HARDSWISH,
+    RELU,
+    SWISH,
+    backward,
+    flat_layout,
+    forward,
+    zeros_address,
+)
+from .library import Library
+from .memory import FLOAT32, Array, Layout, Result, address
+from .plans import PLANS, Plan, plan
+from .primitive import DESTINATION, SOURCE, SOURCE_1, Primitive, describe
+from .reorder import as_dense
+
+BINARY_MAXIMUM = 0x1FFF2
+SOFTMAX = 0x30000
+LOG_SOFTMAX = 0x30001
+FORWARD_INFERENCE = 96
+
+# The sizes from which on these kernels beat NumPy, in elements.
+FEWEST_RELU = 1 << 14
+FEWEST = 1 << 12
+FEWEST_SOFTMAX = 1 << 13
+
+
+def relu(x: Array) -> Result:
+    """max(x, 0)."""
+    key = (relu, x.shape, x.strides, x.dtype)
+    return (PLANS.get(key) or plan(key, _plan_relu, x))(x)
+
+
+def relu_input(flow: Array, result: Array) -> Result:
+    """What flows back through relu, where the result was above 0."""
+    return backward(RELU, flow, result, FEWEST)
+
+
+def gelu(x: Array) -> Result:
+    """x times the normal distribution's cumulative probability at x, by erf (to 2e-7 of the largest)."""
+    return forward(GELU_ERF, x, FEWEST)
+
+
+def gelu_input(flow: Array, x: Array) -> Result:
+    """What flows back through gelu."""
+    return backward(GELU_ERF, flow, x, FEWEST)
+
+
+def gelu_tanh(x: Array) -> Result:
+    """The tanh approximation of gelu."""
+    return forward(GELU_TANH, x, FEWEST)
+
+
+def gelu_tanh_input(flow: Array, x: Array) -> Result:
+    """What flows back through gelu_tanh."""
+    return backward(GELU_TANH, flow, x, FEWEST)
+
+
+def silu(x: Array) -> Result:
+    """x sigmoid(x)."""
+    return forward(SWISH, x, FEWEST, 1.0)
+
+
+def silu_input(flow: Array, x: Array) -> Result:
+    """What flows back through silu."""
+    return backward(SWISH, flow, x, FEWEST, 1.0)
+
+
+def hardswish(x: Array) -> Result:
+    """x min(max(x + 3, 0), 6) / 6."""
+    return forward(HARDSWISH, x, FEWEST, 1 / 6, 0.5)
+
+
+def hardswish_input(flow: Array, x: Array) -> Result:
+    """What flows back through hardswish."""
+    return backward(HARDSWISH, flow, x, FEWEST, 1 / 6, 0.5)
+
+
+def softmax(x: Array, *, axis: int = -1) -> Result:
+    """exp(x) over its sum along the last axis."""
+    key = (SOFTMAX, x.shape, x.strides, x.dtype, axis)
+    return (PLANS.get(key) or plan(key, _plan_softmax, x, SOFTMAX, axis))(x)
+
+
+def log_softmax(x: Array, *, axis: int = -1) -> Result:
+    """The logarithm of softmax along the last axis."""
+    key = (LOG_SOFTMAX, x.shape, x.strides, x.dtype, axis)
+    return (PLANS.get(key) or plan(key, _plan_softmax, x, LOG_SOFTMAX, axis))(x)
+
+
+def _plan_relu(library: Library, x: Array) -> Plan | None:
+    layout = flat_layout(library, x) if x.size >= FEWEST_RELU else None
+    if layout is None:
+        return None
+    # The machine's maximum gives its second operand where one is NaN; oneDNN's relu has 0 there. With x there, NaN passes.
+    description = describe(library, "binary", BINARY_MAXIMUM, layout, layout, layout)
+    if description is None:
+        return None
+    run = Primitive(description, (SOURCE, SOURCE_1, DESTINATION)).run
+    allocate, size = pool.allocator(x.shape, x.dtype, x.strides), x.nbytes
+
+    def compute(x: Array) -> Array:
+        result = allocate()
+        run(zeros_address(size), address(x), address(result))
+        return result
+
+    return compute
+
+
+def _plan_softmax(library: Library, x: Array, algorithm: int, axis: int) -> Plan | None:
+    if x.size < FEWEST_SOFTMAX or axis not in (-1, x.ndim - 1) or x.dtype != FLOAT32:
+        return None
+    width = x.shape[-1]
+    layout = Layout(library, (x.size // width, width), x.dtype, (width, 1))
+    description = describe(library, "softmax_forward", FORWARD_INFERENCE, algorithm, layout, layout, 1)
+    if description is None:
+        return None
+    run, fetch, allocate = (
+        Primitive(description, (SOURCE, DESTINATION)).run,
+        as_dense(x),
+        pool.allocator(x.shape, x.dtype),
+    )
+
+    def compute(x: Array) -> Result:
+        source, result = fetch(x), allocate()
+        run(address(source), address(result))
+        # oneDNN leaves one NaN in a row that should be NaN throughout.
+        return NotImplemented if np.isnan(result.max()) else result
+
+    return compute

@@ -1,0 +1,210 @@
+"""Products of matrices by oneDNN: any leading axes, broadcasting, and transposed operands without copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from . import packs, pool
+from .library import Library
+from .memory import FLOATS, MOST_DIMENSIONS, Array, Layout, Result, address, dense_strides, disjoint
+from .plans import PLANS, Plan, plan
+from .primitive import BIAS, DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe
+from .reorder import as_dense, packer
+
+# Below this many multiplications NumPy's product is done before a plan is found and two threads are woken.
+FEWEST_PRODUCTS = 1 << 17
+
+Shape = tuple[int, ...]
+
+
+def matmul(x: Array, y: Array) -> Result:
+    """The matrix product over the last two axes, (..., M, K) and (..., K, N) -> (..., M, N), as NumPy's."""
+    key = (matmul, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype)
+    return (PLANS.get(key) or plan(key, _plan_matmul, x, y))(x, y)
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
+    """x weight^T + bias: x (..., K), weight (N, K), bias (N) -> (..., N)."""
+    key = (
+        linear, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
+        None if bias is None else (bias.shape, bias.strides, bias.dtype),
+    )  # fmt: skip
+    return (PLANS.get(key) or plan(key, _plan_linear, x, weight, bias))(x, weight, bias)
+
+
+def _plan_matmul(library: Library, x: Array, y: Array) -> Plan | None:
+    if x.dtype != y.dtype or x.dtype not in FLOATS or not x.ndim or not y.ndim:
+        return None
+    left = x[None, :] if x.ndim == 1 else x
+    right = y[:, None] if y.ndim == 1 else y
+    if left.shape[-1] != right.shape[-2]:
+        return None
+    try:
+        batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    except ValueError:
+        return None
+    full = (*batch, left.shape[-2], right.shape[-1])
+    if _products(full, left.shape[-1]) < FEWEST_PRODUCTS:
+        return None
+    shape = (*batch, *full[-2 : -1 if x.ndim > 1 else -2], *full[-1 : None if y.ndim > 1 else -1])
+    allocate = pool.allocator(shape, x.dtype)
+    found = _product(library, left, right, full)
+    copy_left = copy_right = None
+    if found is None:
+        # Strides that no implementation takes: once more with dense operands.
+        copy_left, copy_right = as_dense(left), as_dense(right)
+        found = _product(library, copy_left(left), copy_right(right), full)
+        if found is None:
+            return None
+    run = found.run
+    if copy_left is None or copy_right is None:
+
+        def compute(x: Array, y: Array) -> Array:
+            result = allocate()
+            run(address(x), address(y), address(result))
+            return result
+
+        return compute
+    fetch_left, fetch_right, left_shape, right_shape = copy_left, copy_right, left.shape, right.shape
+
+    def compute_copies(x: Array, y: Array) -> Array:
+        result = allocate()
+        dense_x, dense_y = fetch_left(x.reshape(left_shape)), fetch_right(y.reshape(right_shape))
+        run(address(dense_x), address(dense_y), address(result))
+        return result
+
+    return compute_copies
+
+
+def _products(full: Shape, inner: int) -> int:
+    count = inner
+    for length in full:
+        count *= length
+    return count
+
+
+def _product(library: Library, x: Array, y: Array, full: Shape) -> Primitive | None:
+    """The primitive for x (..., M, K) times y (..., K, N) -> dense `full`, or None where the strides do not suit."""
+    left, right = _matrix(x, full[:-2]), _matrix(y, full[:-2])
+    if left is None or right is None:
+        return None
+    axes = _merge_batch(full, *left, *right)
+    if axes is None:
+        return None
+    shape, left_layout, right_layout = axes
+    if len(shape) > MOST_DIMENSIONS:
+        return None
+    out = Layout(library, shape, x.dtype, dense_strides(shape))
+    description = describe(
+        library, "matmul", Layout(library, left_layout[0], x.dtype, left_layout[1]),
+        Layout(library, right_layout[0], x.dtype, right_layout[1]), None, out,
+    )  # fmt: skip
+    return None if description is None else Primitive(description, (SOURCE, WEIGHTS, DESTINATION))
+
+
+def _matrix(array: Array, batch: Shape) -> tuple[list[int], list[int]] | None:
+    """Lengths and strides in elements of an operand as oneDNN takes it: repeated axes have length one.
+
+    None unless the matrices are stored by rows or by columns and nothing overlaps.
+    """
+    shape = [1] * (len(batch) + 2 - array.ndim) + list(array.shape)
+    given = [0] * (len(batch) + 2 - array.ndim) + list(array.strides)
+    shape[:-2] = [1 if stride == 0 else length for length, stride in zip(shape[:-2], given[:-2], strict=True)]
+    size = array.itemsize
+    if any(length > 1 and (stride <= 0 or stride % size) for length, stride in zip(shape, given, strict=True)):
+        return None
+    strides = [stride // size for stride in given]
+    rows, columns = shape[-2:]
+    if columns == 1:
+        strides[-1] = 1 if strides[-2] != 1 else rows
+    if rows == 1:
+        strides[-2] = columns if strides[-1] == 1 else 1
+    if not ((strides[-1] == 1 and strides[-2] >= columns) or (strides[-2] == 1 and strides[-1] >= rows)):
+        return None
+    regular = max(rows * strides[-2], columns * strides[-1])
+    for axis in range(len(shape) - 3, -1, -1):
+        if shape[axis] == 1:
+            strides[axis] = regular
+        regular = max(regular, shape[axis] * strides[axis])
+    return (shape, strides) if disjoint(shape, strides) else None
+
+
+def _merge_batch(
+    full: Shape, left_shape: list[int], left: list[int], right_shape: list[int], right: list[int]
+) -> tuple[Shape, tuple[Shape, Shape], tuple[Shape, Shape]] | None:
+    """Neighbouring leading axes made one where both operands allow it; and the left's rows too where there is one right."""
+    full_axes = list(full)
+    axis = len(full_axes) - 3
+    while axis > 0:
+        if all(
+            (shape[axis - 1] == 1 and shape[axis] == 1)
+            or (shape[axis - 1] == full_axes[axis - 1] and shape[axis] == full_axes[axis]
+                and strides[axis - 1] == strides[axis] * shape[axis])
+            for shape, strides in ((left_shape, left), (right_shape, right))
+        ):  # fmt: skip
+            for shape in (left_shape, right_shape, full_axes):
+                shape[axis - 1 : axis + 1] = [shape[axis - 1] * shape[axis]]
+            del left[axis - 1], right[axis - 1]
+        axis -= 1
+    one_right = len(full_axes) == 3 and right_shape[0] == 1 and left_shape[0] == full_axes[0]
+    if one_right and left[-1] == 1 and (left[0] == left[1] * left_shape[1] or left_shape[0] == 1):
+        full_axes[:2] = [full_axes[0] * full_axes[1]]
+        left_shape[:2] = [left_shape[0] * left_shape[1]]
+        del left[0], right[0], right_shape[0]
+    return tuple(full_axes), (tuple(left_shape), tuple(left)), (tuple(right_shape), tuple(right))
+
+
+def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None) -> Plan | None:
+    dtype = x.dtype
+    if dtype not in FLOATS or weight.dtype != dtype or weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
+        return None
+    outs, inner = weight.shape
+    if bias is not None and (
+        bias.dtype != dtype or bias.shape != (outs,) or (outs > 1 and bias.strides != (bias.itemsize,))
+    ):
+        return None
+    rows = x.size // inner if inner else 0
+    if _products((rows, outs), inner) < FEWEST_PRODUCTS:
+        return None
+    flat, result_layout = (rows, inner), Layout(library, (rows, outs), dtype, (outs, 1))
+    bias_layout = None if bias is None else Layout(library, (1, outs), dtype, (outs, 1))
+    given = _matrix(weight.T, ())
+    if given is None:
+        return None
+    weight_layout = Layout(library, (inner, outs), dtype, tuple(given[1]))
+    source = Layout(library, flat, dtype, (inner, 1))
+
+    def find(weights: Layout) -> Description | None:
+        return describe(library, "matmul", source, weights, bias_layout, result_layout)
+
+    packed, plain = find(Layout(library, (inner, outs), dtype)), find(weight_layout)
+    if packed is None or plain is None:
+        return None
+    pack = packer(library, weight, weight_layout, packed.layout(WEIGHTS), keep=True)
+    if pack is None:
+        return None
+    names = (SOURCE, WEIGHTS, DESTINATION) if bias is None else (SOURCE, WEIGHTS, DESTINATION, BIAS)
+    return _linear(
+        Primitive(packed, names).run, Primitive(plain, names).run, pack, as_dense(x),
+        pool.allocator((*x.shape[:-1], outs), dtype), (weight.shape, weight.strides, dtype, "seen"),
+    )  # fmt: skip
+
+
+def _linear(
+    run_packed: Callable[..., None], run_plain: Callable[..., None], pack: Callable[[Array], Array],
+    fetch: Callable[[Array], Array], allocate: Callable[[], Array], seen: object,
+) -> Plan:  # fmt: skip
+    # Weights are packed when they are used a second time unchanged: a training step, which changes them after each use, and a
+    # process that predicts once would only lose by it.
+    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
+        source, result = fetch(x), allocate()
+        vectors = () if bias is None else (address(bias),)
+        if packs.seen(weight, seen):
+            run_packed(address(source), address(pack(weight)), address(result), *vectors)
+        else:
+            run_plain(address(source), address(weight), address(result), *vectors)
+        return result
+
+    return compute

@@ -1,0 +1,147 @@
+"""Matrix products against NumPy's in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from numzoo.engine.kernels.cpu import linear as module
+from numzoo.engine.kernels.cpu import packs, plans
+from numzoo.engine.kernels.cpu.linear import linear, matmul
+
+LAYOUTS = ["dense", "cut", "every other", "transposed", "reversed"]
+SHAPES = [
+    ((3, 4), (4, 5)),
+    ((1, 64), (64, 33)),
+    ((64, 33), (33, 1)),
+    ((1, 1), (1, 1)),
+    ((7,), (7,)),
+    ((7,), (7, 3)),
+    ((3, 7), (7,)),
+    ((2, 3, 7), (7,)),
+    ((7,), (2, 7, 3)),
+    ((2, 3, 4), (4, 5)),
+    ((2, 3, 4), (2, 4, 5)),
+    ((1, 3, 4), (2, 4, 5)),
+    ((2, 3, 4), (1, 4, 5)),
+    ((2, 1, 3, 4), (5, 4, 6)),
+    ((2, 5, 3, 4), (2, 1, 4, 6)),
+    ((4, 1, 2, 3, 5), (3, 1, 5, 2)),
+    ((3, 4), (2, 5, 4, 6)),
+]
+
+
+def double(array: Any) -> Any:
+    return array.astype(np.float64)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("left", "right"), SHAPES, ids=str)
+def test_a_product_is_numpys(make: Any, assert_close: Any, left: Any, right: Any, layout: str, dtype: Any) -> None:
+    x, y = make(left, layout, dtype), make(right, layout, dtype, seed=1)
+    expected = np.asarray(double(x) @ double(y))
+    result = matmul(x, y)
+    assert_close(result, expected)
+    assert result.flags.c_contiguous
+
+
+@pytest.mark.parametrize("swap", ["neither", "left", "right", "both"])
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
+def test_transposed_operands_need_no_copy(make: Any, assert_close: Any, swap: str, batch: Any, monkeypatch: Any) -> None:
+    def refuse(*_: object) -> Any:
+        raise AssertionError("an operand was copied")
+
+    monkeypatch.setattr(module, "as_dense", refuse)
+    x, y = make((*batch, 5, 6)), make((*batch, 6, 7), seed=1)
+    if swap in ("left", "both"):
+        x = make((*batch, 6, 5)).swapaxes(-1, -2)
+    if swap in ("right", "both"):
+        y = make((*batch, 7, 6), seed=1).swapaxes(-1, -2)
+    assert_close(matmul(x, y), double(x) @ double(y))
+
+
+def test_heads_split_from_one_projection_are_multiplied(make: Any, assert_close: Any) -> None:
+    whole = make((2, 9, 3, 4, 8))  # batch, time, (query, key, value), heads, width
+    query, key, value = (whole[:, :, part].transpose(0, 2, 1, 3) for part in range(3))
+    scores = matmul(query, key.swapaxes(-1, -2))
+    assert_close(scores, double(query) @ double(key).swapaxes(-1, -2))
+    assert_close(matmul(scores, value), double(scores) @ double(value))
+
+
+def test_repeated_batch_axes_are_not_copied_out(make: Any, assert_close: Any) -> None:
+    x, y = np.broadcast_to(make((3, 4)), (5, 3, 4)), make((5, 4, 6), seed=1)
+    assert_close(matmul(x, y), double(x) @ double(y))
+    assert_close(matmul(np.broadcast_to(make((1, 4)), (3, 4)), make((4, 2))), double(np.broadcast_to(make((1, 4)), (3, 4))) @ double(make((4, 2))))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_random_broadcasts_agree_with_numpy(make: Any, assert_close: Any, data: st.DataObject) -> None:
+    size, layout = st.integers(1, 5), st.sampled_from(LAYOUTS)
+    batch = data.draw(st.lists(size, max_size=3))
+    rows, inner, columns = data.draw(size), data.draw(size), data.draw(size)
+
+    def some() -> tuple[int, ...]:
+        kept = [n if data.draw(st.booleans()) else 1 for n in batch]
+        return tuple(kept[data.draw(st.integers(0, len(kept))) :])
+
+    x = make((*some(), rows, inner), data.draw(layout))
+    y = make((*some(), inner, columns), data.draw(layout), seed=1)
+    assert_close(matmul(x, y), double(x) @ double(y))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("lead", [(), (1,), (5,), (2, 3), (2, 1, 4)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("biased", [False, True])
+def test_linear_is_a_product_with_the_transposed_weight(make: Any, assert_close: Any, lead: Any, layout: str, dtype: Any, biased: bool) -> None:
+    x, weight, bias = make((*lead, 12), layout, dtype), make((7, 12), dtype=dtype, seed=1), make((7,), dtype=dtype, seed=2)
+    expected = double(x) @ double(weight).T + (double(bias) if biased else 0)
+    for _ in range(3):  # plain, then packed, then from the kept pack
+        assert_close(linear(x, weight, bias if biased else None), expected)
+
+
+def test_linear_takes_weights_stored_the_other_way(make: Any, assert_close: Any) -> None:
+    x, weight = make((4, 12)), make((12, 7), seed=1).T
+    for _ in range(3):
+        assert_close(linear(x, weight), double(x) @ double(weight).T)
+
+
+def test_linear_packs_weights_at_their_second_use(make: Any) -> None:
+    x, weight = make((4, 12)), make((7, 12), seed=1)
+    linear(x, weight)
+    assert packs.kept_bytes() == 0
+    linear(x, weight)
+    assert packs.kept_bytes() > 0
+    packs.forget(weight)
+    assert packs.kept_bytes() == 0
+
+
+def test_small_products_are_left_to_numpy(monkeypatch: Any) -> None:
+    monkeypatch.undo()
+    plans.clear()
+    x = np.ones((8, 8), np.float32)
+    assert matmul(x, x) is NotImplemented
+    assert linear(x, x) is NotImplemented
+
+
+REFUSED = {
+    "inner sizes that differ": (np.ones((3, 4), np.float32), np.ones((5, 6), np.float32)),
+    "batches that do not broadcast": (np.ones((2, 3, 4), np.float32), np.ones((3, 4, 6), np.float32)),
+    "double precision": (np.ones((3, 4)), np.ones((4, 5))),
+    "mixed types": (np.ones((3, 4), np.float32), np.ones((4, 5), ml_dtypes.bfloat16)),
+    "nothing inside": (np.ones((3, 0), np.float32), np.ones((0, 5), np.float32)),
+    "no rows": (np.ones((0, 4), np.float32), np.ones((4, 5), np.float32)),
+    "numbers": (np.ones((), np.float32), np.ones((), np.float32)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_served_is_left_to_the_body(name: str) -> None:
+    assert matmul(*REFUSED[name]) is NotImplemented
