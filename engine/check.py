@@ -18,7 +18,12 @@ from .tensor import Tensor, tensor_of
 
 
 def gradients(
-    function: Callable[..., Any], *inputs: Any, order: int = 2, epsilon: float = 1e-6, tolerance: float = 1e-5, seed: int = 0
+    function: Callable[..., Any],
+    *inputs: Any,
+    order: int = 2,
+    epsilon: float = 1e-6,
+    tolerance: float = 1e-5,
+    seed: int = 0,
 ) -> None:
     """Compare the gradients of ``function`` at ``inputs`` with central differences, up to ``order``; a GradientError if they differ.
 
@@ -41,7 +46,13 @@ def gradients(
 
 
 def _compare(
-    function: Callable[..., Tensor], arrays: list[Any], generator: Any, order: int, level: int, epsilon: float, tolerance: float
+    function: Callable[..., Tensor],
+    arrays: list[Any],
+    generator: Any,
+    order: int,
+    level: int,
+    epsilon: float,
+    tolerance: float,
 ) -> None:
     directions = [generator.standard_normal(a.shape) for a in arrays]
 
@@ -64,7 +75,9 @@ def _compare(
     wanted = (moved(epsilon) - moved(-epsilon)) / (2 * epsilon)
     scale = max(1.0, abs(wanted), abs(given))
     if not abs(given - wanted) <= tolerance * scale:
-        raise GradientError(f"check.gradients: order {level}: the gradient gives a slope of {given:.9g}, differences give {wanted:.9g}")
+        raise GradientError(
+            f"check.gradients: order {level}: the gradient gives a slope of {given:.9g}, differences give {wanted:.9g}"
+        )
     if level < order and slope(*[Tensor(a.copy(), requires_grad=True) for a in arrays]).requires_grad:
         _compare(slope, arrays, generator, order, level + 1, epsilon, tolerance * 10)
 

@@ -47,13 +47,15 @@ _KIND_DEFAULT = (bool_, int64, float32, complex64)
 def as_dtype(given: DtypeLike) -> Dtype:
     """The dtype that a name, a NumPy type, a Python type or a dtype stands for."""
     if isinstance(given, np.dtype):
-        return given
+        same: Dtype = given
+        return same
     if isinstance(given, str) and given in _NAMES:
         return _NAMES[given]
     if given in _PYTHON_KIND:
         return _KIND_DEFAULT[_PYTHON_KIND[given]]
     try:
-        return np.dtype(given)
+        made: Dtype = np.dtype(given)
+        return made
     except TypeError:
         known = ", ".join(sorted(_NAMES))
         raise DtypeError(f"{given!r} is no dtype; give one of {known}, or a NumPy dtype") from None

@@ -16,7 +16,9 @@ from .node import NOTHING_KEPT, Node, Output
 from .tensor import Tensor, tensor_of
 
 
-def backward(tensor: Tensor, gradient: Tensor | Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+def backward(
+    tensor: Tensor, gradient: Tensor | Any = None, *, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
     """Add the gradient of ``tensor`` to ``.grad`` of every leaf tensor that it was computed from.
 
     ``gradient`` has the shape of ``tensor``; without it ``tensor`` must hold a single number. The graph's saved arrays
@@ -40,12 +42,22 @@ def grad(
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    seeds = [None] * len(outputs) if grad_outputs is None else [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    seeds = (
+        [None] * len(outputs)
+        if grad_outputs is None
+        else [grad_outputs]
+        if isinstance(grad_outputs, Tensor)
+        else list(grad_outputs)
+    )
     if len(seeds) != len(outputs):
-        raise GradientError(f"grad: {len(outputs)} outputs were given, but {len(seeds)} grad_outputs; give one for each")
+        raise GradientError(
+            f"grad: {len(outputs)} outputs were given, but {len(seeds)} grad_outputs; give one for each"
+        )
     for position, value in enumerate(inputs):
         if not value.requires_grad:
-            raise GradientError(f"grad: input {position} ({_describe(value)}) does not require a gradient; set requires_grad=True before computing")
+            raise GradientError(
+                f"grad: input {position} ({_describe(value)}) does not require a gradient; set requires_grad=True before computing"
+            )
     walk = _Walk(create_graph, create_graph if retain_graph is None else retain_graph)
     walk.targets = {_key(value): None for value in inputs}
     walk.run([(o, _seed(o, s)) for o, s in zip(outputs, seeds, strict=True)])
@@ -53,7 +65,9 @@ def grad(
     if not allow_unused:
         for position, result in enumerate(results):
             if result is None:
-                raise GradientError(f"grad: input {position} ({_describe(inputs[position])}) was not used for the outputs; pass allow_unused=True to get None for it")
+                raise GradientError(
+                    f"grad: input {position} ({_describe(inputs[position])}) was not used for the outputs; pass allow_unused=True to get None for it"
+                )
     return results
 
 
@@ -78,11 +92,16 @@ def _seed(tensor: Tensor, gradient: Any) -> Tensor:
     xp = namespace(tensor.array)
     if gradient is None:
         if tensor.array.size != 1:
-            raise GradientError(f"backward: a gradient is made from a single number, but the tensor has shape {tuple(tensor.shape)}; reduce it first (.sum(), .mean()) or pass gradient=")
+            raise GradientError(
+                f"backward: starts from a single number, but the tensor has shape {tuple(tensor.shape)}; "
+                "reduce it first (.sum(), .mean()) or pass gradient="
+            )
         return tensor_of(xp.full_like(tensor.array, 1) if tensor.array.ndim else xp.array(1, tensor.array.dtype))
     value = gradient if isinstance(gradient, Tensor) else tensor_of(xp.asarray(gradient, tensor.array.dtype))
     if value.array.shape != tensor.array.shape:
-        raise GradientError(f"backward: gradient has shape {tuple(value.shape)}, but the tensor has shape {tuple(tensor.shape)}; they must be equal")
+        raise GradientError(
+            f"backward: gradient has shape {tuple(value.shape)}, but the tensor has shape {tuple(tensor.shape)}; they must be equal"
+        )
     return value
 
 
@@ -115,7 +134,9 @@ class _Walk:
             self._capture(node, arrived)
         plan = node.plan
         if plan is None:
-            raise GradientError(f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one")
+            raise GradientError(
+                f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one"
+            )
         try:
             if node.precision is None:
                 gradients = self._gradients(node, arrived)
@@ -125,7 +146,9 @@ class _Walk:
         except Exception as error:
             if isinstance(error, GradientError):
                 raise
-            raise GradientError(f"backward of {node.op.name} failed: {error}\n  the forward call was made at {node.origin()}") from error
+            raise GradientError(
+                f"backward of {node.op.name} failed: {error}\n  the forward call was made at {node.origin()}"
+            ) from error
         if not self.retain_graph and plan != NOTHING_KEPT:
             node.release()
         deliver = self._deliver
@@ -203,15 +226,15 @@ class _Walk:
                 heappush(self.heap, (-edge.sequence, edge))
                 self.arrived[edge] = gradient
             else:
-                self.arrived[edge] = held + gradient  # type: ignore[operator]
+                self.arrived[edge] = held + gradient
         elif isinstance(edge, Output):
             node = edge.node
             slots = self.arrived.get(node)
             if slots is None:
                 heappush(self.heap, (-node.sequence, node))
                 slots = self.arrived[node] = [None] * node.op.outputs
-            held = slots[edge.index]  # type: ignore[index]
-            slots[edge.index] = gradient if held is None else held + gradient  # type: ignore[index]
+            held = slots[edge.index]
+            slots[edge.index] = gradient if held is None else held + gradient
         else:
             self._accumulate(edge, gradient)
 

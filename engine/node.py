@@ -28,6 +28,7 @@ class Node:
 
     precision: Dtype | None = None
 
+    sequence: int
     op: Op[Any, Any]
     edges: list[Any]
     settings: dict[str, Any]

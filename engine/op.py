@@ -25,7 +25,7 @@ import numpy as np
 
 from . import device
 from .dtype import Array, Dtype, float32, float64, is_differentiable, kind, result_type
-from .errors import ArgumentError, DeviceError, DtypeError
+from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import modes
 from .node import NOTHING_KEPT, Node, Output, ReducedNode, next_sequence
 from .tensor import Tensor, new_tensor, tensor_of
@@ -165,14 +165,14 @@ class Op(Generic[P, R]):
             self._record(inputs, settings, tuple(outs), result[self.outputs :])
         return outs[0] if self.outputs == 1 else tuple(outs)  # type: ignore[return-value]
 
-    def one(self, x: Any) -> Any:
+    def one(self, x: Any) -> Tensor:
         """The call on one tensor and no settings: what operators and methods use, without the general call's care."""
         if type(x) is not Tensor or (self.floating and x.array.dtype.kind in "biu"):
-            return self(x)  # type: ignore[call-arg]
+            return self(x)  # type: ignore[call-arg, return-value]
         array = x.array
         implementation = self.implementations.get(type(array))
         if implementation is None:
-            return self(x)  # type: ignore[call-arg]
+            return self(x)  # type: ignore[call-arg, arg-type, return-value]
         result = implementation(array)
         out = new_tensor(Tensor)
         out.array = result if type(result) is ndarray else _whole(result)
@@ -183,15 +183,15 @@ class Op(Generic[P, R]):
             out.node = None
         return out
 
-    def two(self, x: Any, y: Any) -> Any:
+    def two(self, x: Any, y: Any) -> Tensor:
         """The call on two tensors of one dtype and no settings, likewise."""
         if type(x) is not Tensor or type(y) is not Tensor:
-            return self(x, y)  # type: ignore[call-arg]
+            return self(x, y)  # type: ignore[call-arg, return-value]
         a = x.array
         b = y.array
         implementation = self.implementations.get(type(a))
         if a.dtype is not b.dtype or implementation is None or (self.floating and a.dtype.kind in "biu"):
-            return self(x, y)  # type: ignore[call-arg]
+            return self(x, y)  # type: ignore[call-arg, arg-type, return-value]
         try:
             result = implementation(a, b)
         except (TypeError, ValueError) as error:
@@ -215,7 +215,9 @@ class Op(Generic[P, R]):
 
     # ---- recording ------------------------------------------------------------------------------------------------
 
-    def _record(self, inputs: tuple[Any, ...], settings: dict[str, Any], outs: tuple[Tensor, ...], residuals: tuple[Any, ...]) -> None:
+    def _record(
+        self, inputs: tuple[Any, ...], settings: dict[str, Any], outs: tuple[Tensor, ...], residuals: tuple[Any, ...]
+    ) -> None:
         """Make the node that remembers this call, and hang the results on it."""
         edges: list[Any] = []
         mask = 0
@@ -320,7 +322,9 @@ class Op(Generic[P, R]):
         if len(args) > self.count:
             surplus = args[self.count :]
             if len(surplus) > len(self.setting_order):
-                raise ArgumentError(f"{self.name}: takes {self._form()}, but {len(args)} positional arguments were given")
+                raise ArgumentError(
+                    f"{self.name}: takes {self._form()}, but {len(args)} positional arguments were given"
+                )
             settings.update(zip(self.setting_order, surplus, strict=False))
             args = args[: self.count]
         tensors = list(args)
@@ -347,7 +351,9 @@ class Op(Generic[P, R]):
 
     def _form(self) -> str:
         tensors = [f"*{self.tensors[0]}"] if self.variadic else list(self.tensors)
-        settings = [f"{n}={self.setting_defaults[n]!r}" if n in self.setting_defaults else n for n in sorted(self.setting_names)]
+        settings = [
+            f"{n}={self.setting_defaults[n]!r}" if n in self.setting_defaults else n for n in sorted(self.setting_names)
+        ]
         return f"({', '.join(tensors + settings)})"
 
     def _as_array(self, value: Any) -> Any:
@@ -365,7 +371,9 @@ class Op(Generic[P, R]):
         operands = [a for a in arrays if a is not None]
         for operand in operands:
             if not (device.is_array(operand) or type(operand) in (bool, int, float, complex)):
-                raise ArgumentError(f"{self.name}: wants tensors, arrays or numbers, not {type(operand).__name__} ({operand!r:.60})")
+                raise ArgumentError(
+                    f"{self.name}: wants tensors, arrays or numbers, not {type(operand).__name__} ({operand!r:.60})"
+                )
         if len(arrays) == 2 and type(arrays[1]) in _REAL and type(arrays[0]) is ndarray and arrays[0].dtype.kind == "f":
             return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
         target = result_type(*operands)
@@ -406,7 +414,9 @@ class Op(Generic[P, R]):
         self.implementations[array_type] = implementation
         return implementation
 
-    def _run_narrow(self, implementation: Callable[..., Any], arrays: list[Any], settings: dict[str, Any], record: bool) -> Any:
+    def _run_narrow(
+        self, implementation: Callable[..., Any], arrays: list[Any], settings: dict[str, Any], record: bool
+    ) -> Any:
         """Run on operands narrowed to the mode's precision, and widen the result to float32 again."""
         narrow: Dtype = modes.precision  # type: ignore[assignment]
         if any(a is not None and a.dtype != float32 for a in arrays):
@@ -416,19 +426,15 @@ class Op(Generic[P, R]):
 
     def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
         """The array library's complaint, with who was computing and on what."""
-        if type(error).__module__.startswith("numzoo") or type(error).__module__.endswith("engine.errors"):
-            return error
         places = {str(device.device_of(a)) for a in arrays if device.is_array(a)}
         if len(places) > 1:
             return DeviceError(
                 f"{self.name}: its tensors are on {' and '.join(sorted(places))}; move them to one device with .to(device)"
             )
-        given = ", ".join(describe(a) for a in arrays)
-        from .errors import EngineError, ShapeError
-
         if isinstance(error, EngineError):
             return error
-        made: Exception = DtypeError(f"{self.name}: {error} (given {given})") if isinstance(error, TypeError) else ShapeError(f"{self.name}: {error} (given {given})")
+        text = f"{self.name}: {error} (given {', '.join(describe(a) for a in arrays)})"
+        made = DtypeError(text) if isinstance(error, TypeError) else ShapeError(text)
         made.__cause__ = error
         return made
 

@@ -15,7 +15,6 @@ from .dtype import DtypeLike, as_dtype, float32, float64
 from .errors import SettingError
 from .tensor import Tensor
 
-
 Split: TypeAlias = tuple[Any, int]
 """The seed of a stream split off another: the parent's entropy, and which child it is."""
 
@@ -84,7 +83,11 @@ def _wrap(values: Any, dtype: DtypeLike, device: DeviceLike, requires_grad: bool
 
 
 def rand(
-    *shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False, generator: Generator | None = None
+    *shape: Any,
+    dtype: DtypeLike = float32,
+    device: DeviceLike = CPU,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Numbers spread evenly over [0, 1)."""
     kind = float64 if as_dtype(dtype) == float64 else float32
@@ -92,26 +95,54 @@ def rand(
 
 
 def randn(
-    *shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False, generator: Generator | None = None
+    *shape: Any,
+    dtype: DtypeLike = float32,
+    device: DeviceLike = CPU,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution of mean 0 and standard deviation 1."""
     kind = float64 if as_dtype(dtype) == float64 else float32
     return _wrap(_stream(generator).standard_normal(_size(shape), dtype=kind.type), dtype, device, requires_grad)
 
 
-def uniform(low: float, high: float, shape: Any, *, dtype: DtypeLike = float32, device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+def uniform(
+    low: float,
+    high: float,
+    shape: Any,
+    *,
+    dtype: DtypeLike = float32,
+    device: DeviceLike = CPU,
+    generator: Generator | None = None,
+) -> Tensor:
     """Numbers spread evenly over [low, high)."""
     return _wrap(_stream(generator).uniform(low, high, shape), dtype, device)
 
 
-def normal(mean: float, std: float, shape: Any, *, dtype: DtypeLike = float32, device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+def normal(
+    mean: float,
+    std: float,
+    shape: Any,
+    *,
+    dtype: DtypeLike = float32,
+    device: DeviceLike = CPU,
+    generator: Generator | None = None,
+) -> Tensor:
     """Numbers from the normal distribution of ``mean`` and ``std``."""
     if std < 0:
         raise SettingError(f"normal: std must be at least 0, not {std}")
     return _wrap(_stream(generator).normal(mean, std, shape), dtype, device)
 
 
-def randint(low: int, high: int, shape: Any, *, dtype: DtypeLike = "int64", device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+def randint(
+    low: int,
+    high: int,
+    shape: Any,
+    *,
+    dtype: DtypeLike = "int64",
+    device: DeviceLike = CPU,
+    generator: Generator | None = None,
+) -> Tensor:
     """Whole numbers from ``low`` up to but not including ``high``."""
     if high <= low:
         raise SettingError(f"randint: high ({high}) must lie above low ({low})")
@@ -123,7 +154,14 @@ def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
     return Tensor(_stream(generator).permutation(count))
 
 
-def bernoulli(probability: float, shape: Any, *, dtype: DtypeLike = float32, device: DeviceLike = CPU, generator: Generator | None = None) -> Tensor:
+def bernoulli(
+    probability: float,
+    shape: Any,
+    *,
+    dtype: DtypeLike = float32,
+    device: DeviceLike = CPU,
+    generator: Generator | None = None,
+) -> Tensor:
     """1 with ``probability``, else 0."""
     if not 0.0 <= probability <= 1.0:
         raise SettingError(f"bernoulli: the probability must lie between 0 and 1, not {probability}")

@@ -5,7 +5,7 @@ Methods and operators only name operations of ``engine.ops``; see there for what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,15 +55,15 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.array.shape
+        return self.array.shape  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
-        return self.array.ndim
+        return self.array.ndim  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Dtype:
-        return self.array.dtype
+        return self.array.dtype  # type: ignore[no-any-return]
 
     @property
     def device(self) -> Device:
@@ -107,7 +107,13 @@ class Tensor:
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=200, precision=4)
         dtype = "" if self.dtype in (dtypes.float32, dtypes.int64, dtypes.bool_) else f", dtype={self.dtype}"
         device = "" if self.device == CPU else f", device={self.device}"
-        made = f", made by {getattr(self.node, 'node', self.node).op.name}" if self.node is not None else ", requires_grad=True" if self.requires_grad else ""
+        made = (
+            f", made by {getattr(self.node, 'node', self.node).op.name}"
+            if self.node is not None
+            else ", requires_grad=True"
+            if self.requires_grad
+            else ""
+        )
         return f"tensor({text}{dtype}{device}{made})"
 
     __hash__ = object.__hash__
@@ -130,7 +136,9 @@ class Tensor:
     def item(self) -> Any:
         """The number that a tensor of one element holds."""
         if self.numel() != 1:
-            raise ShapeError(f"item: needs a tensor of one element, not of shape {tuple(self.shape)}; use .numpy() or .tolist()")
+            raise ShapeError(
+                f"item: needs a tensor of one element, not of shape {tuple(self.shape)}; use .numpy() or .tolist()"
+            )
         return self.array.reshape(()).item()
 
     def tolist(self) -> Any:
@@ -164,7 +172,9 @@ class Tensor:
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient, or stop asking; gives the tensor itself."""
         if requires_grad and not dtypes.is_differentiable(self.dtype):
-            raise GradientError(f"requires_grad: only floating-point and complex tensors have gradients, not {self.dtype}")
+            raise GradientError(
+                f"requires_grad: only floating-point and complex tensors have gradients, not {self.dtype}"
+            )
         if not requires_grad and self.node is not None:
             raise GradientError("requires_grad: a computed tensor always takes part in its graph; use .detach()")
         self.requires_grad = requires_grad
@@ -297,10 +307,10 @@ class Tensor:
     def __xor__(self, other: Any) -> Tensor:
         return ops.bitwise_xor(self, other)
 
-    def __eq__(self, other: object) -> Any:
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
         return ops.eq(self, other)
 
-    def __ne__(self, other: object) -> Any:
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
         return ops.ne(self, other)
 
     def __lt__(self, other: Any) -> Tensor:
@@ -480,7 +490,9 @@ def tensor_of(array: Array) -> Tensor:
     return out
 
 
-def tensor(data: Any, *, dtype: DtypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: DtypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False
+) -> Tensor:
     """A new tensor with a copy of ``data``: numbers, nested lists, an array or a tensor.
 
     Python floats become float32, Python integers int64; arrays keep their dtype.
@@ -501,7 +513,11 @@ def _as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
         if type(data) is not np.ndarray:
             data = data.view(np.ndarray)
     elif not devices.is_array(data):
-        if isinstance(data, Sequence) and not isinstance(data, (str, bytes)) and any(isinstance(v, Tensor) for v in data):
+        if (
+            isinstance(data, Sequence)
+            and not isinstance(data, (str, bytes))
+            and any(isinstance(v, Tensor) for v in data)
+        ):
             data = [v.numpy() if isinstance(v, Tensor) else v for v in data]
         given = data
         try:
@@ -534,6 +550,21 @@ def same_device(name: str, *tensors: Tensor) -> None:
 from . import ops  # noqa: E402
 
 # Names bound once: the operators are the hottest calls there are.
-_add, _sub, _mul, _div, _pow = ops.add.two, ops.sub.two, ops.mul.two, ops.div.two, ops.pow.two
-_neg, _abs, _exp, _log, _sqrt = ops.neg.one, ops.abs.one, ops.exp.one, ops.log.one, ops.sqrt.one
-_sin, _cos, _tanh, _sigmoid, _relu = ops.sin.one, ops.cos.one, ops.tanh.one, ops.sigmoid.one, ops.relu.one
+_table: Any = ops
+_Two = Callable[[Any, Any], Tensor]
+_One = Callable[[Any], Tensor]
+_add: _Two = _table.add.two
+_sub: _Two = _table.sub.two
+_mul: _Two = _table.mul.two
+_div: _Two = _table.div.two
+_pow: _Two = _table.pow.two
+_neg: _One = _table.neg.one
+_abs: _One = _table.abs.one
+_exp: _One = _table.exp.one
+_log: _One = _table.log.one
+_sqrt: _One = _table.sqrt.one
+_sin: _One = _table.sin.one
+_cos: _One = _table.cos.one
+_tanh: _One = _table.tanh.one
+_sigmoid: _One = _table.sigmoid.one
+_relu: _One = _table.relu.one

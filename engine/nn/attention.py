@@ -23,7 +23,14 @@ class MultiheadAttention(Module):
     in_proj_bias: Parameter | None
 
     def __init__(
-        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, batch_first: bool = False, *, dtype: DtypeLike = float32
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        batch_first: bool = False,
+        *,
+        dtype: DtypeLike = float32,
     ) -> None:
         super().__init__()
         if num_heads < 1 or embed_dim % num_heads:
@@ -54,7 +61,12 @@ class MultiheadAttention(Module):
             mixed = matmul(F.dropout(weights, self.dropout, self.training), values)
         else:
             mixed = F.scaled_dot_product_attention(
-                queries, keys, values, mask, dropout_p=self.dropout if self.training else 0.0, is_causal=is_causal and mask is None
+                queries,
+                keys,
+                values,
+                mask,
+                dropout_p=self.dropout if self.training else 0.0,
+                is_causal=is_causal and mask is None,
             )
         batch, heads, length, width = mixed.shape
         result = self.out_proj(mixed.transpose(1, 2).reshape(batch, length, heads * width))
@@ -71,7 +83,9 @@ class MultiheadAttention(Module):
             parts = [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
         return [p.reshape(p.shape[0], p.shape[1], self.num_heads, -1).transpose(1, 2) for p in parts]
 
-    def _mask(self, query: Tensor, key: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None) -> Tensor | None:
+    def _mask(
+        self, query: Tensor, key: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None
+    ) -> Tensor | None:
         """Both masks as one that is added to the scores."""
         total: Tensor | None = None
         if key_padding_mask is not None:

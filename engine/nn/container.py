@@ -56,7 +56,9 @@ class _Numbered(Module):
         try:
             return modules[index]
         except IndexError:
-            raise IndexError(f"{type(self).__name__} holds {len(modules)} modules; there is no number {index}") from None
+            raise IndexError(
+                f"{type(self).__name__} holds {len(modules)} modules; there is no number {index}"
+            ) from None
 
     def __setitem__(self, index: int, module: Module) -> None:
         name = [name for name, _ in self.named_children()][index]
@@ -77,10 +79,10 @@ class Sequential(_Numbered):
             for name, module in modules[0].items():
                 self.add_module(name, module)
             return
-        for position, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise ArgumentError(f"Sequential: item {position} is a {type(module).__name__}, not a Module")
-            self.add_module(str(position), module)
+        for position, given in enumerate(modules):
+            if not isinstance(given, Module):
+                raise ArgumentError(f"Sequential: item {position} is a {type(given).__name__}, not a Module")
+            self.add_module(str(position), given)
 
     def forward(self, x: Any) -> Any:
         for module in self.children():
@@ -109,7 +111,9 @@ class ModuleDict(Module):
 
     def __setitem__(self, name: str, module: Module) -> None:
         if name in dir(type(self)) or "." in name or not name:
-            raise ArgumentError(f"ModuleDict: {name!r} cannot be a module's name; choose one that is no method and has no dot")
+            raise ArgumentError(
+                f"ModuleDict: {name!r} cannot be a module's name; choose one that is no method and has no dot"
+            )
         self.add_module(name, module)
 
     def __delitem__(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .. import ops
 from ..dtype import DtypeLike, float32
@@ -28,13 +29,19 @@ class Conv2d(Module):
     ) -> None:  # fmt: skip
         super().__init__()
         if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
-            raise SettingError(f"Conv2d: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}, all at least 1")
+            raise SettingError(
+                f"Conv2d: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}, all at least 1"
+            )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.dilation = pair("kernel_size", kernel_size), pair("stride", stride), pair("dilation", dilation)
+        self.kernel_size, self.stride, self.dilation = (
+            pair("kernel_size", kernel_size),
+            pair("stride", stride),
+            pair("dilation", dilation),
+        )
         self.padding = padding if isinstance(padding, str) else pair("padding", padding)
         self.weight = Parameter.of(out_channels, in_channels // groups, *self.kernel_size, dtype=dtype)
         self.bias = Parameter.of(out_channels, dtype=dtype) if bias else None
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "stride": self.stride, "padding": (0, 0) if isinstance(self.padding, str) else self.padding,
             "dilation": self.dilation, "groups": groups,
         }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,16 @@ from .. import ops
 from ..device import move
 from ..errors import SettingError, ShapeError
 from ..ops import (
-    cross_entropy, gelu_tanh, hardsigmoid, hardswish, leaky_relu, pad, relu, scaled_dot_product_attention, sigmoid, silu,
+    cross_entropy,
+    gelu_tanh,
+    hardsigmoid,
+    hardswish,
+    leaky_relu,
+    pad,
+    relu,
+    scaled_dot_product_attention,
+    sigmoid,
+    silu,
     tanh,
 )  # fmt: skip
 from ..random import default_generator
@@ -35,7 +43,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def conv2d(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0, dilation: Size = 1, groups: int = 1
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
 ) -> Tensor:
     """Convolution of images; ``padding`` may be "valid" (none) or "same" (as much as keeps the size at stride 1)."""
     spread = pair("dilation", dilation)
@@ -46,7 +60,9 @@ def conv2d(
     )
 
 
-def same_padding(x: Tensor, kernel: Sequence[int], stride: tuple[int, int], dilation: tuple[int, int], padding: str) -> tuple[Tensor, tuple[int, int]]:
+def same_padding(
+    x: Tensor, kernel: Sequence[int], stride: tuple[int, int], dilation: tuple[int, int], padding: str
+) -> tuple[Tensor, tuple[int, int]]:
     """What "same" and "valid" mean in numbers; an odd total puts the surplus pixel at the end, on the tensor itself."""
     if padding == "valid":
         return x, (0, 0)
@@ -60,31 +76,55 @@ def same_padding(x: Tensor, kernel: Sequence[int], stride: tuple[int, int], dila
     return x, (totals[0] // 2, totals[1] // 2)
 
 
-def max_pool2d(x: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False) -> Tensor:
+def max_pool2d(
+    x: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
     """The largest element of each window."""
     window = pair("kernel_size", kernel_size)
     step = window if stride is None else pair("stride", stride)
     return ops.max_pool2d(
-        x, kernel_size=window, stride=step, padding=pair("padding", padding), dilation=pair("dilation", dilation), ceil_mode=ceil_mode
+        x,
+        kernel_size=window,
+        stride=step,
+        padding=pair("padding", padding),
+        dilation=pair("dilation", dilation),
+        ceil_mode=ceil_mode,
     )
 
 
 def avg_pool2d(
-    x: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    x: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Tensor:
     """The mean of each window."""
     window = pair("kernel_size", kernel_size)
     step = window if stride is None else pair("stride", stride)
     return ops.avg_pool2d(
-        x, kernel_size=window, stride=step, padding=pair("padding", padding), ceil_mode=ceil_mode, count_include_pad=count_include_pad
+        x,
+        kernel_size=window,
+        stride=step,
+        padding=pair("padding", padding),
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
     )
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: Size | tuple[int | None, int | None]) -> Tensor:
     """The means of windows that cover the image evenly; None keeps a size."""
     if isinstance(output_size, tuple) and None in output_size:
-        output_size = tuple(size if wanted is None else wanted for wanted, size in zip(output_size, x.shape[2:], strict=True))  # type: ignore[assignment]
-    return ops.adaptive_avg_pool2d(x, pair("output_size", output_size))  # type: ignore[arg-type]
+        output_size = tuple(
+            size if wanted is None else wanted for wanted, size in zip(output_size, x.shape[2:], strict=True)
+        )
+    return ops.adaptive_avg_pool2d(x, pair("output_size", output_size))
 
 
 def batch_norm(
@@ -96,16 +136,26 @@ def batch_norm(
         return ops.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps)
     count = x.numel() // x.shape[1] if x.ndim > 1 and x.shape[1] else 0
     if count < 2:
-        raise ShapeError(f"batch_norm: training needs more than one value for each channel, but x is {tuple(x.shape)}; use a larger batch or .eval()")
+        raise ShapeError(
+            f"batch_norm: training needs more than one value for each channel, but x is {tuple(x.shape)}; use a larger batch or .eval()"
+        )
     out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps)
     if running_mean is not None and running_var is not None:
         unbiased = count / (count - 1)
         for held, seen, factor in ((running_mean, mean, 1.0), (running_var, variance, unbiased)):
-            held.array = held.array * held.dtype.type(1 - momentum) + seen.array.astype(held.dtype, copy=False) * held.dtype.type(momentum * factor)
+            held.array = held.array * held.dtype.type(1 - momentum) + seen.array.astype(
+                held.dtype, copy=False
+            ) * held.dtype.type(momentum * factor)
     return out
 
 
-def layer_norm(x: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+def layer_norm(
+    x: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """Normalisation of the last axes, whose sizes are ``normalized_shape``."""
     shape = tuple(normalized_shape)
     if not shape or tuple(x.shape[-len(shape) :]) != shape:

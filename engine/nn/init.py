@@ -20,7 +20,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in _GAINS and not nonlinearity.startswith("conv"):
-        raise SettingError(f"calculate_gain: {nonlinearity!r} is not known; give 'leaky_relu' or one of {', '.join(_GAINS)}")
+        raise SettingError(
+            f"calculate_gain: {nonlinearity!r} is not known; give 'leaky_relu' or one of {', '.join(_GAINS)}"
+        )
     return _GAINS.get(nonlinearity, 1.0)
 
 
@@ -42,25 +44,34 @@ def ones_(tensor: Tensor) -> Tensor:
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """The normal distribution."""
     _check_std("normal_", std)
-    return _set(tensor, lambda generator, shape: generator.standard_normal(shape, np.float32) * np.float32(std) + np.float32(mean))
+    return _set(
+        tensor,
+        lambda generator, shape: generator.standard_normal(shape, np.float32) * np.float32(std) + np.float32(mean),
+    )
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Evenly spread over [a, b)."""
-    return _set(tensor, lambda generator, shape: generator.random(shape, np.float32) * np.float32(b - a) + np.float32(a))
+    return _set(
+        tensor, lambda generator, shape: generator.random(shape, np.float32) * np.float32(b - a) + np.float32(a)
+    )
 
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
     """The normal distribution between a and b: values outside are drawn again."""
     _check_std("trunc_normal_", std)
     if not a < b or (std and (b < mean - 8 * std or a > mean + 8 * std)):
-        raise SettingError(f"trunc_normal_: there is next to nothing of a normal distribution of mean {mean} and std {std} between {a} and {b}")
+        raise SettingError(
+            f"trunc_normal_: there is next to nothing of a normal distribution of mean {mean} and std {std} between {a} and {b}"
+        )
 
     def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
         values = generator.standard_normal(shape, np.float32) * np.float32(std) + np.float32(mean)
         outside = (values < a) | (values > b)
         while outside.any():
-            values[outside] = generator.standard_normal(int(outside.sum()), np.float32) * np.float32(std) + np.float32(mean)
+            values[outside] = generator.standard_normal(int(outside.sum()), np.float32) * np.float32(std) + np.float32(
+                mean
+            )
             outside = (values < a) | (values > b)
         return values
 

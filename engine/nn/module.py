@@ -134,7 +134,9 @@ class Module:
         for part in path.split(".") if path else ():
             module = module.__dict__.get(part) if isinstance(module, Module) else None
             if not isinstance(module, Module):
-                raise ArgumentError(f"{type(self).__name__} has no module {path!r} (there is no {part!r}); named_modules() lists them")
+                raise ArgumentError(
+                    f"{type(self).__name__} has no module {path!r} (there is no {part!r}); named_modules() lists them"
+                )
         return module  # type: ignore[no-any-return]
 
     def apply(self: Self, function: Callable[[Module], Any]) -> Self:
@@ -171,7 +173,7 @@ class Module:
         Nothing is changed unless every name fits: a missing, an unexpected or a mismatched one is a StateError. With ``strict=False``
         the first two are only reported. Values are copied, or taken as they are with ``assign`` (they then share memory).
         """
-        report = compare(dict((name, value) for name, _, _, value in self.state_entries()), state)
+        report = compare({name: value for name, _, _, value in self.state_entries()}, state)
         if report.mismatched or (strict and (report.missing or report.unexpected)):
             raise StateError(f"{type(self).__name__}: the state does not fit.\n{report}")
         load_into(self, state, report, assign)
@@ -203,13 +205,17 @@ class Module:
     def to(self: Self, *args: Any, device: DeviceLike | None = None, dtype: DtypeLike | None = None) -> Self:
         """Move to a device, change floating-point parameters and buffers to a dtype, or both; in place."""
         for value in args:
-            if isinstance(value, devices.Device) or (isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")):
+            if isinstance(value, devices.Device) or (
+                isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
+            ):
                 device = value
             else:
                 dtype = value
         kind = None if dtype is None else as_dtype(dtype)
         if kind is not None and not is_floating(kind):
-            raise DtypeError(f"{type(self).__name__}.to: parameters are floating-point numbers; {kind} is no dtype for them")
+            raise DtypeError(
+                f"{type(self).__name__}.to: parameters are floating-point numbers; {kind} is no dtype for them"
+            )
         place = None if device is None else as_device(device)
         for parameter in self.parameters():
             parameter.convert(kind, place)
@@ -273,7 +279,9 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         import difflib
 
-        near = difflib.get_close_matches(name, [n for n in dir(type(self)) if not n.startswith("_")] + list(self.__dict__), 1)
+        near = difflib.get_close_matches(
+            name, [n for n in dir(type(self)) if not n.startswith("_")] + list(self.__dict__), 1
+        )
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 

@@ -59,7 +59,9 @@ class Parameter(Tensor):
         made: Parameter = object.__new__(cls)
         made.requires_grad = True
         made.node = None
-        made._pending = _Pending(shape, as_dtype(dtype), CPU, lambda _, size: np.zeros(size, np.float32), default_generator().split())
+        made._pending = _Pending(
+            shape, as_dtype(dtype), CPU, lambda _, size: np.zeros(size, np.float32), default_generator().split()
+        )
         return made
 
     def __getattr__(self, name: str) -> Any:
@@ -107,7 +109,9 @@ class Parameter(Tensor):
         else:
             from ..ops import touch
 
-            self.array[...] = move(np.asarray(fill(stream(split), self.shape)).astype(self.dtype, copy=False), self.device)
+            self.array[...] = move(
+                np.asarray(fill(stream(split), self.shape)).astype(self.dtype, copy=False), self.device
+            )
             touch(self)
 
     def set_array(self, array: Array) -> None:

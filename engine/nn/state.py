@@ -44,7 +44,9 @@ class StateReport:
 def compare(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> StateReport:
     """How a state dictionary fits a module's entries."""
     shared = [name for name in own if name in given]
-    mismatched = [(n, tuple(given[n].shape), tuple(own[n].shape)) for n in shared if tuple(given[n].shape) != tuple(own[n].shape)]
+    mismatched = [
+        (n, tuple(given[n].shape), tuple(own[n].shape)) for n in shared if tuple(given[n].shape) != tuple(own[n].shape)
+    ]
     wrong = {name for name, _, _ in mismatched}
     return StateReport(
         loaded=tuple(name for name in shared if name not in wrong),

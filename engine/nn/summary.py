@@ -16,7 +16,10 @@ def summary(module: Module, input_shape: tuple[int, ...] = ()) -> str:
     """One line for each module: dotted name, kind, output shape (if an input's shape is given), own parameters."""
     shapes: dict[int, str] = {}
     if input_shape:
-        hooks = [m.register_forward_hook(lambda m, _, result: shapes.setdefault(id(m), _shape(result)) and None) for m in module.modules()]
+        hooks = [
+            m.register_forward_hook(lambda m, _, result: shapes.setdefault(id(m), _shape(result)) and None)
+            for m in module.modules()
+        ]
         modes = [(m, m.training) for m in module.modules()]
         try:
             with no_grad():

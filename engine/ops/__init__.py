@@ -1,13 +1,51 @@
 """Every operation: what is computed, with its gradient beside it. How, where something faster exists, is in ``kernels``."""
 
-from .activation import gelu, gelu_tanh, hardsigmoid, hardswish, leaky_relu, log_softmax, relu, relu_input, silu, softmax
+from .activation import (
+    gelu,
+    gelu_tanh,
+    hardsigmoid,
+    hardswish,
+    leaky_relu,
+    log_softmax,
+    relu,
+    relu_input,
+    silu,
+    softmax,
+)
 from .arithmetic import (
-    abs, add, clip, div, floor_divide, maximum, minimum, mul, neg, pow, remainder, select, sign, sub, where,
+    abs,
+    add,
+    clip,
+    div,
+    floor_divide,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    pow,
+    remainder,
+    select,
+    sign,
+    sub,
+    where,
 )  # fmt: skip
 from .attention import scaled_dot_product_attention
 from .compare import (
-    bitwise_and, bitwise_not, bitwise_or, bitwise_xor, eq, ge, gt, isfinite, isnan, le, logical_and, logical_not,
-    logical_or, lt, ne,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    eq,
+    ge,
+    gt,
+    isfinite,
+    isnan,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    ne,
 )  # fmt: skip
 from .convolution import conv2d, conv2d_input, conv2d_weight
 from .copy import cast, clone, contiguous, move
@@ -17,15 +55,38 @@ from .index import assign, gather, getitem, items, spread_along, spread_items, t
 from .linear import linear, matmul
 from .loss import cross_entropy, nll
 from .normalization import (
-    batch_norm, batch_norm_backward, batch_norm_training, layer_norm, layer_norm_backward,
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_training,
+    layer_norm,
+    layer_norm_backward,
 )  # fmt: skip
 from .pooling import (
-    adaptive_avg_pool2d, avg_pool2d, avg_pool2d_input, max_pool2d, max_pool2d_input, max_pool2d_pick,
+    adaptive_avg_pool2d,
+    avg_pool2d,
+    avg_pool2d_input,
+    max_pool2d,
+    max_pool2d_input,
+    max_pool2d_pick,
 )  # fmt: skip
 from .reduction import all, amax, amin, any, argmax, argmin, max, mean, min, prod, sum, var
 from .shape import (
-    broadcast_to, cat, chunk, expand, flatten, flip, pad, permute, reshape, roll, split, squeeze, stack, transpose,
-    unbind, unsqueeze,
+    broadcast_to,
+    cat,
+    chunk,
+    expand,
+    flatten,
+    flip,
+    pad,
+    permute,
+    reshape,
+    roll,
+    split,
+    squeeze,
+    stack,
+    transpose,
+    unbind,
+    unsqueeze,
 )  # fmt: skip
 
 __all__ = [

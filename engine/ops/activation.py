@@ -15,7 +15,11 @@ ONE_OVER_SQRT_TWO_PI = 0.3989422804014327
 SQRT_TWO_OVER_PI = 0.7978845608028654
 
 
-@op(flow=lambda grad, result: relu_input(grad, result))
+def _relu_flow(grad: Tensor, result: Tensor) -> Tensor:
+    return relu_input(grad, result)
+
+
+@op(flow=_relu_flow)
 def relu_input(xp: Any, flow: Array, result: Array) -> Array:
     """The gradient of relu: what flows back passes where the result was above 0."""
     return flow * (result > 0)
@@ -132,4 +136,3 @@ def _peak(xp: Any, x: Array, axis: int) -> Array:
     peak = x.max(axis, keepdims=True)
     # A row of -inf alone would give NaN by inf - inf in the peak itself; PyTorch's result there is NaN too.
     return xp.where(xp.isfinite(peak), peak, x.dtype.type(0))
-

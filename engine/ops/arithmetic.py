@@ -61,7 +61,11 @@ def neg(xp: Any, x: Array) -> Array:
     return -x
 
 
-@elementwise(x=lambda grad, x: grad * sign(x))
+def _abs_x(grad: Tensor, x: Tensor) -> Tensor:
+    return grad * sign(x)
+
+
+@elementwise(x=_abs_x)
 def abs(xp: Any, x: Array) -> Array:
     """The absolute value |x|; its slope at 0 is 0."""
     return xp.abs(x)
@@ -119,7 +123,15 @@ def remainder(xp: Any, x: Array, y: Array) -> Array:
         return x % y
 
 
-@op(x=lambda grad, condition: select(condition, grad, tensor_of(grad.array * 0)), y=lambda grad, condition: select(condition, tensor_of(grad.array * 0), grad))
+def _select_x(grad: Tensor, condition: Tensor) -> Tensor:
+    return select(condition, grad, tensor_of(grad.array * 0))
+
+
+def _select_y(grad: Tensor, condition: Tensor) -> Tensor:
+    return select(condition, tensor_of(grad.array * 0), grad)
+
+
+@op(x=_select_x, y=_select_y)
 def select(xp: Any, condition: Array, x: Array, y: Array) -> Array:
     """x where the condition holds, else y: both of one dtype (``where`` takes any)."""
     return xp.where(condition if condition.dtype.kind == "b" else condition != 0, x, y)
@@ -129,7 +141,9 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     """x where the condition holds, else y; operands broadcast, their dtypes promoted."""
     raw = [value.array if isinstance(value, Tensor) else value for value in (x, y)]
     dtype = result_type(*raw)
-    operands = [value.to(dtype=dtype) if isinstance(value, Tensor) else _constant(condition, value, dtype) for value in (x, y)]
+    operands = [
+        value.to(dtype=dtype) if isinstance(value, Tensor) else _constant(condition, value, dtype) for value in (x, y)
+    ]
     return select(condition, *operands)
 
 

@@ -23,7 +23,10 @@ def scaled_dot_product_attention(
     True, another is added. ``scale`` is 1 / sqrt(width) unless given; ``is_causal`` hides later keys from each query.
     """
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise ShapeError(f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in their last axis, key and value {tuple(value.shape)} in the one before")
+        raise ShapeError(
+            f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in their last axis, "
+            f"key and value {tuple(value.shape)} in the one before"
+        )
     if not 0.0 <= dropout_p <= 1.0:
         raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout_p}")
     scores = matmul(query * (1.0 / math.sqrt(query.shape[-1]) if scale is None else scale), key.mT)

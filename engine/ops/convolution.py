@@ -31,45 +31,86 @@ def check_settings(name: str, stride: Pair, padding: Pair, dilation: Pair, group
         )
 
 
-def check_conv2d(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> None:
+def check_conv2d(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> None:
     """Refuse what does not fit together, saying what would."""
     given = f"(x {tuple(x.shape)}, weight {tuple(weight.shape)})"
     check_one_dtype("conv2d", x, weight, bias)
     check_settings("conv2d", stride, padding, dilation, groups)
     if x.ndim != 4 or weight.ndim != 4:
-        raise ShapeError(f"conv2d: wants x (batch, channels, height, width) and weight (out, in / groups, height, width) {given}; add a batch axis with x.unsqueeze(0) if one is missing")
+        raise ShapeError(
+            f"conv2d: wants x (batch, channels, height, width) and weight (out, in / groups, height, width) {given}; "
+            "add a batch axis with x.unsqueeze(0) if one is missing"
+        )
     if x.shape[1] != weight.shape[1] * groups:
-        raise ShapeError(f"conv2d: x has {x.shape[1]} channels but weight expects {weight.shape[1] * groups} {given}" + (f" with groups={groups}" if groups > 1 else ""))
+        raise ShapeError(
+            f"conv2d: x has {x.shape[1]} channels but weight expects {weight.shape[1] * groups} {given}"
+            + (f" with groups={groups}" if groups > 1 else "")
+        )
     if weight.shape[0] % groups:
         raise ShapeError(f"conv2d: groups={groups} does not divide the {weight.shape[0]} output channels {given}")
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"conv2d: bias {tuple(bias.shape)} must have one number for each of the {weight.shape[0]} output channels {given}")
+        raise ShapeError(
+            f"conv2d: bias {tuple(bias.shape)} must have one number for each of the {weight.shape[0]} output channels {given}"
+        )
     for axis in (0, 1):
         span = dilation[axis] * (weight.shape[2 + axis] - 1) + 1
         if x.shape[2 + axis] + 2 * padding[axis] < span:
-            raise ShapeError(f"conv2d: the kernel spans {span} pixels but x has only {x.shape[2 + axis]} + 2 * {padding[axis]} at axis {2 + axis} {given}; use a larger image or more padding")
+            raise ShapeError(
+                f"conv2d: the kernel spans {span} pixels but x has only {x.shape[2 + axis]} + 2 * {padding[axis]} "
+                f"at axis {2 + axis} {given}; use a larger image or more padding"
+            )
 
 
-def _places(weight_shape: tuple[int, ...], out: tuple[int, int], stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
+def _places(
+    weight_shape: tuple[int, ...], out: tuple[int, int], stride: Pair, dilation: Pair
+) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
     """Each place (row, column) of the kernel, with the slices of the padded image that it meets."""
     for row in range(weight_shape[2]):
         for column in range(weight_shape[3]):
             top, left = row * dilation[0], column * dilation[1]
-            yield row, column, (slice(top, top + stride[0] * (out[0] - 1) + 1, stride[0]), slice(left, left + stride[1] * (out[1] - 1) + 1, stride[1]))
+            yield (
+                row,
+                column,
+                (
+                    slice(top, top + stride[0] * (out[0] - 1) + 1, stride[0]),
+                    slice(left, left + stride[1] * (out[1] - 1) + 1, stride[1]),
+                ),
+            )
 
 
 def _pad(xp: Any, x: Array, padding: Pair) -> Array:
     return xp.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2)) if any(padding) else x
 
 
+# The rules of conv2d are the two operations below it, whose rules are conv2d and one another.
+
+
+def _conv2d_x(
+    grad: Tensor, weight: Tensor, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Tensor:
+    return conv2d_input(grad, weight, shape=x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+def _conv2d_w(
+    grad: Tensor, x: Tensor, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Tensor:
+    return conv2d_weight(grad, x, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+def _conv2d_input_w(
+    grad: Tensor, flow: Tensor, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Tensor:
+    return conv2d_weight(
+        flow, grad, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+
+
 @op(
     narrows=True,
-    x=lambda grad, weight, x_shape, stride, padding, dilation, groups: conv2d_input(
-        grad, weight, shape=x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
-    weight=lambda grad, x, weight_shape, stride, padding, dilation, groups: conv2d_weight(
-        grad, x, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
+    x=_conv2d_x,
+    weight=_conv2d_w,
     bias=lambda grad: grad.sum((0, 2, 3)),
 )
 def conv2d(
@@ -97,9 +138,7 @@ def conv2d(
     flow=lambda grad, weight, stride, padding, dilation, groups: conv2d(
         grad, weight, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
-    weight=lambda grad, flow, weight_shape, stride, padding, dilation, groups: conv2d_weight(
-        flow, grad, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
+    weight=_conv2d_input_w,
 )
 def conv2d_input(
     xp: Any, flow: Array, weight: Array, *,
@@ -117,7 +156,9 @@ def conv2d_input(
     for row, column, (rows, columns) in _places(weight.shape, (height, width), stride, dilation):
         part = xp.matmul(grouped[..., row, column].swapaxes(-1, -2), arrived)
         image[:, :, rows, columns] += part.reshape(batch, channels, height, width)
-    return image[:, :, padding[0] : padding[0] + shape[2], padding[1] : padding[1] + shape[3]].astype(flow.dtype, copy=False)
+    return image[:, :, padding[0] : padding[0] + shape[2], padding[1] : padding[1] + shape[3]].astype(
+        flow.dtype, copy=False
+    )
 
 
 @op(

@@ -18,7 +18,11 @@ def cast(xp: Any, x: Array, *, dtype: Dtype) -> Array:
         return x.astype(dtype)
 
 
-@op(x=lambda grad, source: move_from(grad, device=source, source=grad.device))
+def _move_x(grad: Tensor, source: Device) -> Tensor:
+    return move_from(grad, device=source, source=grad.device)
+
+
+@op(x=_move_x)
 def move_from(xp: Any, x: Array, *, device: Device, source: Device) -> Array:
     """The values on another device."""
     return devices.move(x, device)

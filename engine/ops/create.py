@@ -29,7 +29,9 @@ def empty(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, req
     return _made(lambda xp, size, kind: xp.empty(size, kind), shape, dtype, device, requires_grad)
 
 
-def full(shape: Any, value: Any, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+def full(
+    shape: Any, value: Any, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU, requires_grad: bool = False
+) -> Tensor:
     """A tensor filled with one number; its dtype follows the number unless given."""
     kind = as_dtype(type(value)) if dtype is None else as_dtype(dtype)
     return _made(lambda xp, size, _: xp.full(size, value, kind), (shape,), kind, device, requires_grad)
@@ -45,10 +47,18 @@ def ones_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
     return ones(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
 
 
-def arange(start: Any, stop: Any = None, step: Any = 1, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU) -> Tensor:
+def arange(
+    start: Any, stop: Any = None, step: Any = 1, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU
+) -> Tensor:
     """The numbers from ``start`` (0 if only one is given) up to but not including ``stop``."""
     start, stop = (0, start) if stop is None else (start, stop)
-    kind = as_dtype(dtype) if dtype is not None else float32 if any(isinstance(v, float) for v in (start, stop, step)) else np.dtype("int64")
+    kind = (
+        as_dtype(dtype)
+        if dtype is not None
+        else float32
+        if any(isinstance(v, float) for v in (start, stop, step))
+        else np.dtype("int64")
+    )
     return Tensor(devices.move(np.arange(start, stop, step).astype(kind), devices.as_device(device)))
 
 
@@ -62,7 +72,13 @@ def eye(rows: int, columns: int | None = None, *, dtype: DtypeLike = float32, de
     return Tensor(devices.move(np.eye(rows, columns, dtype=as_dtype(dtype)), devices.as_device(device)))
 
 
-def _made(make: Callable[[Any, tuple[int, ...], Dtype], Any], shape: tuple[Any, ...], dtype: DtypeLike, device: DeviceLike, requires_grad: bool) -> Tensor:
+def _made(
+    make: Callable[[Any, tuple[int, ...], Dtype], Any],
+    shape: tuple[Any, ...],
+    dtype: DtypeLike,
+    device: DeviceLike,
+    requires_grad: bool,
+) -> Tensor:
     size = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
     if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in size):
         raise ShapeError(f"a shape is made of whole numbers from 0, not {size}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..dtype import Array, accumulator
 from ..op import floating
+from ..tensor import Tensor
 
 TWO_OVER_SQRT_PI = 1.1283791670955126
 
@@ -52,7 +53,11 @@ def rsqrt(xp: Any, x: Array) -> Array:
         return (1 / xp.sqrt(x)).astype(x.dtype, copy=False)
 
 
-@floating(x=lambda grad, x: grad * cos(x))
+def _sin_x(grad: Tensor, x: Tensor) -> Tensor:
+    return grad * cos(x)
+
+
+@floating(x=_sin_x)
 def sin(xp: Any, x: Array) -> Array:
     """The sine of an angle in radians."""
     with xp.errstate(invalid="ignore"):
@@ -106,7 +111,13 @@ def round(xp: Any, x: Array) -> Array:
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969):
 # coefficients for |x| <= 0.46875, for 0.46875 < |x| <= 4 and for |x| > 4, highest power first.
 _SMALL = (
-    (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
+    (
+        1.85777706184603153e-1,
+        3.16112374387056560e0,
+        1.13864154151050156e2,
+        3.77485237685302021e2,
+        3.20937758913846947e3,
+    ),
     (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
 )
 _MIDDLE = (

@@ -13,7 +13,11 @@ from ..tensor import Tensor
 from .reduction import normal_axes
 
 
-@op(x=lambda grad, x_shape, index: spread_items(grad, x_shape, index))
+def _items_x(grad: Tensor, x_shape: tuple[int, ...], index: Any) -> Tensor:
+    return spread_items(grad, x_shape, index)
+
+
+@op(x=_items_x)
 def items(xp: Any, x: Array, index: Any) -> Array:
     """x[index], by NumPy's rules: slices and numbers give views, masks and integer arrays copies."""
     return x[index]
@@ -97,10 +101,17 @@ def _raw(xp: Any, part: Any) -> Any:
 
 def _is_basic(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is Ellipsis or isinstance(part, (int, slice)) and not isinstance(part, bool) for part in parts)
+    return all(
+        part is None or part is Ellipsis or (isinstance(part, (int, slice)) and not isinstance(part, bool))
+        for part in parts
+    )
 
 
-@op(x=lambda grad, x_shape, index, axis: spread_along(grad, index, shape=x_shape, axis=axis))
+def _gather_x(grad: Tensor, x_shape: tuple[int, ...], index: Tensor, axis: int) -> Tensor:
+    return spread_along(grad, index, shape=x_shape, axis=axis)
+
+
+@op(x=_gather_x)
 def gather(xp: Any, x: Array, index: Array, *, axis: int) -> Array:
     """The element at ``index`` along ``axis``, for each place of ``index`` (equal shapes on the other axes)."""
     normal_axes("gather", axis, x.ndim)
@@ -113,6 +124,8 @@ def gather(xp: Any, x: Array, index: Array, *, axis: int) -> Array:
 def spread_along(xp: Any, x: Array, index: Array, *, shape: tuple[int, ...], axis: int) -> Array:
     """Zeros of ``shape`` with x added at ``index`` along ``axis``."""
     out = xp.zeros(shape, x.dtype)
-    places = [xp.arange(size).reshape([-1 if i == j else 1 for j in range(x.ndim)]) for i, size in enumerate(index.shape)]
+    places = [
+        xp.arange(size).reshape([-1 if i == j else 1 for j in range(x.ndim)]) for i, size in enumerate(index.shape)
+    ]
     places[axis] = index
     return spread_items.body(xp, x, shape, tuple(places)) if x.size else out

@@ -14,17 +14,23 @@ def check_one_dtype(name: str, *arrays: Array) -> None:
     """Refuse tensors of different dtypes: matrices and convolutions do not promote."""
     dtypes = [a.dtype for a in arrays if a is not None]
     if any(d != dtypes[0] for d in dtypes):
-        raise DtypeError(f"{name}: all tensors must have one dtype, but they have {', '.join(map(str, dtypes))}; convert with .to(dtype)")
+        raise DtypeError(
+            f"{name}: all tensors must have one dtype, but they have {', '.join(map(str, dtypes))}; convert with .to(dtype)"
+        )
 
 
 def check_matmul(x: Array, y: Array) -> None:
     """Refuse operands whose inner sizes or batch axes do not fit."""
     check_one_dtype("matmul", x, y)
     if not x.ndim or not y.ndim:
-        raise ShapeError(f"matmul: both operands need at least one axis (x {tuple(x.shape)}, y {tuple(y.shape)}); multiply numbers with *")
+        raise ShapeError(
+            f"matmul: both operands need at least one axis (x {tuple(x.shape)}, y {tuple(y.shape)}); multiply numbers with *"
+        )
     inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
     if x.shape[-1] != inner:
-        raise ShapeError(f"matmul: x has {x.shape[-1]} columns but y has {inner} rows (x {tuple(x.shape)}, y {tuple(y.shape)}); they must be equal")
+        raise ShapeError(
+            f"matmul: x has {x.shape[-1]} columns but y has {inner} rows (x {tuple(x.shape)}, y {tuple(y.shape)}); they must be equal"
+        )
     for a, b in zip(x.shape[-3::-1], y.shape[-3::-1], strict=False):
         if a != b and 1 not in (a, b):
             raise ShapeError(f"matmul: the batch axes do not broadcast (x {tuple(x.shape)}, y {tuple(y.shape)})")
@@ -68,7 +74,9 @@ def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
             f"(x {tuple(x.shape)}, weight {tuple(weight.shape)}); the last axis of x must be weight's second"
         )
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"linear: bias {tuple(bias.shape)} must have one number for each of the {weight.shape[0]} outputs of weight {tuple(weight.shape)}")
+        raise ShapeError(
+            f"linear: bias {tuple(bias.shape)} must have one number for each of the {weight.shape[0]} outputs of weight {tuple(weight.shape)}"
+        )
 
 
 def _linear_weight(grad: Tensor, x: Tensor) -> Tensor:

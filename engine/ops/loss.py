@@ -14,7 +14,9 @@ from .activation import log_softmax
 def _nll_x(grad: Tensor, x_shape: tuple[int, ...], target: Tensor, scale: Tensor) -> Tensor:
     from .index import spread_along
 
-    return spread_along((grad * -scale).unsqueeze(1), tensor_of(_valid(target.array).reshape(-1, 1)), shape=x_shape, axis=1)
+    return spread_along(
+        (grad * -scale).unsqueeze(1), tensor_of(_valid(target.array).reshape(-1, 1)), shape=x_shape, axis=1
+    )
 
 
 def _valid(target: Array) -> Array:
@@ -35,7 +37,13 @@ def _picked(x: Tensor, target: Tensor) -> Tensor:
 
 
 def cross_entropy(
-    x: Tensor, target: Any, *, weight: Tensor | None = None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean"
+    x: Tensor,
+    target: Any,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
 ) -> Tensor:
     """The cross-entropy of logits against classes, in natural units (nats).
 
@@ -55,9 +63,13 @@ def cross_entropy(
     if kind(target.dtype) == 2:
         return _soft_cross_entropy(x, target, weight, label_smoothing, reduction)
     if kind(target.dtype) != 1:
-        raise DtypeError(f"cross_entropy: targets must be class indices (integers) or probabilities (floats), not {target.dtype}")
+        raise DtypeError(
+            f"cross_entropy: targets must be class indices (integers) or probabilities (floats), not {target.dtype}"
+        )
     if x.ndim < 2 or tuple(target.shape) != (x.shape[0], *x.shape[2:]):
-        raise ShapeError(f"cross_entropy: logits {tuple(x.shape)} (batch, classes, ...) want targets of shape {(x.shape[0], *x.shape[2:])}, not {tuple(target.shape)}")
+        raise ShapeError(
+            f"cross_entropy: logits {tuple(x.shape)} (batch, classes, ...) want targets of shape {(x.shape[0], *x.shape[2:])}, not {tuple(target.shape)}"
+        )
     classes = x.shape[1]
     shape = target.shape
     if x.ndim > 2:
@@ -67,12 +79,16 @@ def cross_entropy(
     counts = labels != ignore_index
     wrong = counts & ((labels < 0) | (labels >= classes))
     if wrong.any():
-        raise ShapeError(f"cross_entropy: target {int(labels[wrong][0])} is no class: there are {classes} (0 to {classes - 1}; {ignore_index} is ignored)")
+        raise ShapeError(
+            f"cross_entropy: target {int(labels[wrong][0])} is no class: there are {classes} (0 to {classes - 1}; {ignore_index} is ignored)"
+        )
     wide = accumulator(x.dtype)
     scale = counts.astype(wide)
     if weight is not None:
         if tuple(weight.shape) != (classes,):
-            raise ShapeError(f"cross_entropy: weight {tuple(weight.shape)} must have one number for each of the {classes} classes")
+            raise ShapeError(
+                f"cross_entropy: weight {tuple(weight.shape)} must have one number for each of the {classes} classes"
+            )
         scale = scale * weight.array.astype(wide)[_valid(labels) * counts]
     log_probabilities = log_softmax(x.to(dtype=wide), axis=1)
     masked = tensor_of(labels * counts)
@@ -87,9 +103,13 @@ def cross_entropy(
     return total if reduction == "sum" else total / tensor_of(scale.sum(dtype=wide))
 
 
-def _soft_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None, label_smoothing: float, reduction: str) -> Tensor:
+def _soft_cross_entropy(
+    x: Tensor, target: Tensor, weight: Tensor | None, label_smoothing: float, reduction: str
+) -> Tensor:
     if tuple(target.shape) != tuple(x.shape):
-        raise ShapeError(f"cross_entropy: target probabilities {tuple(target.shape)} must have the shape of the logits {tuple(x.shape)}")
+        raise ShapeError(
+            f"cross_entropy: target probabilities {tuple(target.shape)} must have the shape of the logits {tuple(x.shape)}"
+        )
     classes = x.shape[1]
     if label_smoothing:
         target = target * (1.0 - label_smoothing) + label_smoothing / classes

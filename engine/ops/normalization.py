@@ -22,7 +22,9 @@ def check_batch_norm(name: str, x: Array, *vectors: Array | None) -> None:
         raise ShapeError(f"{name}: wants (batch, channels, ...), not {tuple(x.shape)}")
     for vector in vectors:
         if vector is not None and vector.shape != (x.shape[1],):
-            raise ShapeError(f"{name}: x has {x.shape[1]} channels {tuple(x.shape)}, but a weight, bias, mean or variance has shape {tuple(vector.shape)}")
+            raise ShapeError(
+                f"{name}: x has {x.shape[1]} channels {tuple(x.shape)}, but a weight, bias, mean or variance has shape {tuple(vector.shape)}"
+            )
 
 
 def _column(vector: Any, ndim: int) -> Any:
@@ -64,7 +66,12 @@ def batch_norm(
 
 
 def _batch_norm_training_joint(
-    grads: tuple[Tensor | None, ...], x: Tensor, weight: Tensor | None, bias: Tensor | None, outs: tuple[Tensor, ...], epsilon: float
+    grads: tuple[Tensor | None, ...],
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    outs: tuple[Tensor, ...],
+    epsilon: float,
 ) -> tuple[Tensor | None, ...]:
     grad, grad_mean, grad_variance = grads
     _, mean, variance = outs
@@ -128,7 +135,9 @@ def check_layer_norm(x: Array, weight: Array | None, bias: Array | None, axes: i
     """Refuse scales whose shape is not that of the normalised axes."""
     for name, vector in (("weight", weight), ("bias", bias)):
         if vector is not None and vector.shape != x.shape[x.ndim - axes :]:
-            raise ShapeError(f"layer_norm: {name} {tuple(vector.shape)} must have the shape of the last {axes} axes of x {tuple(x.shape)}")
+            raise ShapeError(
+                f"layer_norm: {name} {tuple(vector.shape)} must have the shape of the last {axes} axes of x {tuple(x.shape)}"
+            )
     if not 1 <= axes <= x.ndim:
         raise ShapeError(f"layer_norm: cannot normalise {axes} axes of x {tuple(x.shape)}")
 
@@ -138,7 +147,14 @@ def _last(axes: int) -> tuple[int, ...]:
 
 
 def _layer_norm_joint(
-    grad: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse: Tensor, epsilon: float, axes: int
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    inverse: Tensor,
+    epsilon: float,
+    axes: int,
 ) -> tuple[Tensor | None, ...]:
     if not modes.recording:
         dx, dweight, dbias = layer_norm_backward(grad, x, weight, mean, inverse, axes=axes)

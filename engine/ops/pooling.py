@@ -21,29 +21,50 @@ def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int
     return count - 1 if ceil_mode and (count - 1) * stride >= size + padding else count
 
 
-def pooled_shape(name: str, x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool) -> Pair:
+def pooled_shape(
+    name: str, x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> Pair:
     """The height and width of the result; refuses windows that do not fit."""
     check_settings(name, stride, padding, dilation)
     if x.ndim != 4:
-        raise ShapeError(f"{name}: wants (batch, channels, height, width), not {tuple(x.shape)}; add a batch axis with x.unsqueeze(0) if one is missing")
+        raise ShapeError(
+            f"{name}: wants (batch, channels, height, width), not {tuple(x.shape)}; add a batch axis with x.unsqueeze(0) if one is missing"
+        )
     if min(kernel_size) < 1 or any(2 * p > k for p, k in zip(padding, kernel_size, strict=True)):
-        raise SettingError(f"{name}: kernel_size {kernel_size} must be at least 1, and padding {padding} at most half of it")
+        raise SettingError(
+            f"{name}: kernel_size {kernel_size} must be at least 1, and padding {padding} at most half of it"
+        )
     sizes = [pooled_size(x.shape[2 + i], kernel_size[i], stride[i], padding[i], dilation[i], ceil_mode) for i in (0, 1)]
     if min(sizes) < 1:
-        raise ShapeError(f"{name}: a window of {kernel_size} does not fit into an image of {tuple(x.shape[2:])} with padding {padding}; use a larger image")
+        raise ShapeError(
+            f"{name}: a window of {kernel_size} does not fit into an image of {tuple(x.shape[2:])} with padding {padding}; use a larger image"
+        )
     return sizes[0], sizes[1]
 
 
-def _windows(kernel_size: Pair, out: tuple[int, ...], stride: Pair, dilation: Pair) -> Iterator[tuple[int, tuple[slice, slice]]]:
+def _windows(
+    kernel_size: Pair, out: tuple[int, ...], stride: Pair, dilation: Pair
+) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """The number of each place of the window, with the slices of the padded image that it meets."""
     for place in range(kernel_size[0] * kernel_size[1]):
         top, left = (place // kernel_size[1]) * dilation[0], (place % kernel_size[1]) * dilation[1]
-        yield place, (slice(top, top + stride[0] * (out[0] - 1) + 1, stride[0]), slice(left, left + stride[1] * (out[1] - 1) + 1, stride[1]))
+        yield (
+            place,
+            (
+                slice(top, top + stride[0] * (out[0] - 1) + 1, stride[0]),
+                slice(left, left + stride[1] * (out[1] - 1) + 1, stride[1]),
+            ),
+        )
 
 
-def _reach(shape: tuple[int, ...], kernel_size: Pair, out: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair) -> Pair:
+def _reach(
+    shape: tuple[int, ...], kernel_size: Pair, out: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
+) -> Pair:
     """Height and width of the padded image, with room for windows that hang over."""
-    sizes = [max(shape[2 + i] + 2 * padding[i], (out[i] - 1) * stride[i] + dilation[i] * (kernel_size[i] - 1) + 1) for i in (0, 1)]
+    sizes = [
+        max(shape[2 + i] + 2 * padding[i], (out[i] - 1) * stride[i] + dilation[i] * (kernel_size[i] - 1) + 1)
+        for i in (0, 1)
+    ]
     return sizes[0], sizes[1]
 
 
@@ -57,11 +78,29 @@ def _cut(frame: Array, shape: tuple[int, ...], padding: Pair) -> Array:
     return frame[:, :, padding[0] : padding[0] + shape[2], padding[1] : padding[1] + shape[3]]
 
 
+def _max_pool2d_x(
+    grad: Tensor,
+    x_shape: tuple[int, ...],
+    offset: Tensor,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> Tensor:
+    return max_pool2d_input(
+        grad, offset, shape=x_shape, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
+    )
+
+
+def _max_pool2d_input_flow(
+    grad: Tensor, offset: Tensor, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Tensor:
+    return max_pool2d_pick(grad, offset, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+
+
 @op(
     residuals=("offset",),
-    x=lambda grad, x_shape, offset, kernel_size, stride, padding, dilation: max_pool2d_input(
-        grad, offset, shape=x_shape, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
-    ),
+    x=_max_pool2d_x,
 )
 def max_pool2d(
     xp: Any, x: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1),
@@ -86,11 +125,7 @@ def max_pool2d(
     return best, offset
 
 
-@op(
-    flow=lambda grad, offset, kernel_size, stride, padding, dilation: max_pool2d_pick(
-        grad, offset, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
-    )
-)
+@op(flow=_max_pool2d_input_flow)
 def max_pool2d_input(
     xp: Any, flow: Array, offset: Array, *,
     shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair,
@@ -102,11 +137,7 @@ def max_pool2d_input(
     return _cut(frame, shape, padding)
 
 
-@op(
-    x=lambda grad, x_shape, offset, kernel_size, stride, padding, dilation: max_pool2d_input(
-        grad, offset, shape=x_shape, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
-    )
-)
+@op(x=_max_pool2d_x)
 def max_pool2d_pick(
     xp: Any, x: Array, offset: Array, *, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> Array:
@@ -119,7 +150,16 @@ def max_pool2d_pick(
     return total
 
 
-def _divisors(xp: Any, shape: tuple[int, ...], out: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool, dtype: Any) -> Array:
+def _divisors(
+    xp: Any,
+    shape: tuple[int, ...],
+    out: tuple[int, ...],
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    dtype: Any,
+) -> Array:
     """How many elements each window's mean is taken over: (height, width)."""
     counts = []
     for i in (0, 1):
@@ -131,8 +171,17 @@ def _divisors(xp: Any, shape: tuple[int, ...], out: tuple[int, ...], kernel_size
     return (counts[0][:, None] * counts[1][None, :]).astype(dtype)
 
 
-def _avg_pool2d_x(grad: Tensor, x_shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool) -> Tensor:
-    return avg_pool2d_input(grad, shape=x_shape, kernel_size=kernel_size, stride=stride, padding=padding, count_include_pad=count_include_pad)
+def _avg_pool2d_x(
+    grad: Tensor, x_shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool
+) -> Tensor:
+    return avg_pool2d_input(
+        grad,
+        shape=x_shape,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        count_include_pad=count_include_pad,
+    )
 
 
 @op(x=_avg_pool2d_x)
@@ -143,17 +192,30 @@ def avg_pool2d(
     """The mean of each window; padding counts as zeros unless ``count_include_pad`` is False."""
     out = pooled_shape("avg_pool2d", x, kernel_size, stride, padding, (1, 1), ceil_mode)
     wide = accumulator(x.dtype)
-    frame = _framed(xp, x.astype(wide, copy=False), _reach(x.shape, kernel_size, out, stride, padding, (1, 1)), padding, 0)
+    frame = _framed(
+        xp, x.astype(wide, copy=False), _reach(x.shape, kernel_size, out, stride, padding, (1, 1)), padding, 0
+    )
     total = xp.zeros((*x.shape[:2], *out), wide)
     for _, (rows, columns) in _windows(kernel_size, out, stride, (1, 1)):
         total += frame[:, :, rows, columns]
-    return (total / _divisors(xp, x.shape, out, kernel_size, stride, padding, count_include_pad, wide)).astype(x.dtype, copy=False)
+    return (total / _divisors(xp, x.shape, out, kernel_size, stride, padding, count_include_pad, wide)).astype(
+        x.dtype, copy=False
+    )
 
 
-def _avg_pool2d_input_flow(grad: Tensor, flow_shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool) -> Tensor:
+def _avg_pool2d_input_flow(
+    grad: Tensor, flow_shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool
+) -> Tensor:
     sizes = [pooled_size(grad.shape[2 + i], kernel_size[i], stride[i], padding[i], 1, False) for i in (0, 1)]
     ceil_mode = tuple(sizes) != tuple(flow_shape[2:])
-    return avg_pool2d(grad, kernel_size=kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
+    return avg_pool2d(
+        grad,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+    )
 
 
 @op(flow=_avg_pool2d_input_flow)
@@ -164,7 +226,9 @@ def avg_pool2d_input(
     """What flows back through avg_pool2d, shared equally over each window."""
     out = flow.shape[2:]
     wide = accumulator(flow.dtype)
-    share = flow.astype(wide, copy=False) / _divisors(xp, shape, out, kernel_size, stride, padding, count_include_pad, wide)
+    share = flow.astype(wide, copy=False) / _divisors(
+        xp, shape, out, kernel_size, stride, padding, count_include_pad, wide
+    )
     frame = xp.zeros((*shape[:2], *_reach(shape, kernel_size, out, stride, padding, (1, 1))), wide)
     for _, (rows, columns) in _windows(kernel_size, out, stride, (1, 1)):
         frame[:, :, rows, columns] += share
@@ -174,7 +238,9 @@ def avg_pool2d_input(
 def adaptive_avg_pool2d(x: Tensor, output_size: Pair) -> Tensor:
     """The mean of windows that cover the image evenly, ``output_size`` of them: window i spans floor(i H / h) to ceil((i + 1) H / h)."""
     if x.ndim != 4 or min(output_size) < 1 or 0 in x.shape[2:]:
-        raise ShapeError(f"adaptive_avg_pool2d: wants (batch, channels, height, width) and sizes of at least 1, not {tuple(x.shape)} and {output_size}")
+        raise ShapeError(
+            f"adaptive_avg_pool2d: wants (batch, channels, height, width) and sizes of at least 1, not {tuple(x.shape)} and {output_size}"
+        )
     height, width = x.shape[2:]
     if output_size == (1, 1):
         return x.mean((2, 3), True)

@@ -21,7 +21,9 @@ def normal_axes(name: str, axis: Axes, ndim: int) -> tuple[int, ...]:
     axes = []
     for value in given:
         if not -max_of(ndim, 1) <= value < max_of(ndim, 1):
-            raise ShapeError(f"{name}: axis {value} is out of range for {ndim} dimension(s); give {-ndim} to {ndim - 1}")
+            raise ShapeError(
+                f"{name}: axis {value} is out of range for {ndim} dimension(s); give {-ndim} to {ndim - 1}"
+            )
         axes.append(value % ndim if ndim else 0)
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{name}: an axis is named twice in {given}")
@@ -58,7 +60,11 @@ def _count(shape: tuple[int, ...], axis: Axes) -> int:
     return math.prod(shape[a] for a in normal_axes("mean", axis, len(shape)))
 
 
-@op(x=lambda grad, x_shape, axis, keepdim: spread(grad * (1.0 / max_of(_count(x_shape, axis), 1)), x_shape, axis, keepdim))
+@op(
+    x=lambda grad, x_shape, axis, keepdim: spread(
+        grad * (1.0 / max_of(_count(x_shape, axis), 1)), x_shape, axis, keepdim
+    )
+)
 def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
     """The mean over ``axis``; NaN of nothing. Only for floating-point tensors."""
     if kind(x.dtype) < 2:
@@ -161,7 +167,9 @@ def any(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
 
 def _filled(name: str, x: Array, axis: Axes) -> Array:
     if _count(x.shape, axis) == 0:
-        raise ShapeError(f"{name}: there is nothing to choose from in a tensor of shape {tuple(x.shape)} along axis {axis}")
+        raise ShapeError(
+            f"{name}: there is nothing to choose from in a tensor of shape {tuple(x.shape)} along axis {axis}"
+        )
     return x
 
 

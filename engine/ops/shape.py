@@ -17,17 +17,27 @@ from .reduction import normal_axes
 ndarray = np.ndarray
 
 
-@op(x=lambda grad, x_shape: reshape(grad, x_shape))
+def _reshape_x(grad: Tensor, x_shape: tuple[int, ...]) -> Tensor:
+    return reshape(grad, x_shape)
+
+
+@op(x=_reshape_x)
 def reshape(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
     """The elements in row order in another shape; one size may be -1. A view where strides allow."""
     known = math.prod(size for size in shape if size != -1)
     fits = x.size == known if -1 not in shape else known > 0 and x.size % known == 0
     if not fits or sum(size == -1 for size in shape) > 1 or any(size < -1 for size in shape):
-        raise ShapeError(f"reshape: {x.size} elements of shape {tuple(x.shape)} do not fit {tuple(shape)}; the sizes must multiply to {x.size}, with at most one -1")
+        raise ShapeError(
+            f"reshape: {x.size} elements of shape {tuple(x.shape)} do not fit {tuple(shape)}; the sizes must multiply to {x.size}, with at most one -1"
+        )
     return x.reshape(shape)
 
 
-@op(x=lambda grad, axes: permute(grad, tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))))
+def _permute_x(grad: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return permute(grad, tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes))))
+
+
+@op(x=_permute_x)
 def permute(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
     """The axes in another order; a view."""
     if len(axes) != x.ndim or len(normal_axes("permute", tuple(axes), x.ndim)) != x.ndim:
@@ -51,7 +61,9 @@ def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     extra = len(shape) - x.ndim
     sizes = tuple(x.shape[i - extra] if size == -1 and i >= extra else size for i, size in enumerate(shape))
     if extra < 0 or -1 in sizes or any(a not in (1, b) for a, b in zip(x.shape, sizes[extra:], strict=True)):
-        raise ShapeError(f"expand: shape {tuple(x.shape)} does not stretch to {tuple(shape)}; only axes of size 1 and new leading axes can grow")
+        raise ShapeError(
+            f"expand: shape {tuple(x.shape)} does not stretch to {tuple(shape)}; only axes of size 1 and new leading axes can grow"
+        )
     return broadcast_to(x, sizes)
 
 
@@ -85,13 +97,21 @@ def unsqueeze(x: Tensor, axis: int) -> Tensor:
     return reshape(x, (*x.shape[:position], 1, *x.shape[position:]))
 
 
-@op(x=lambda grad, axes: flip(grad, axes))
+def _flip_x(grad: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return flip(grad, axes)
+
+
+@op(x=_flip_x)
 def flip(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
     """The order reversed along ``axes``."""
     return xp.flip(x, normal_axes("flip", axes, x.ndim))
 
 
-@op(x=lambda grad, shifts, axis: rolled(grad, tuple(-s for s in shifts), axis))
+def _rolled_x(grad: Tensor, shifts: tuple[int, ...], axis: tuple[int, ...]) -> Tensor:
+    return rolled(grad, tuple(-s for s in shifts), axis)
+
+
+@op(x=_rolled_x)
 def rolled(xp: Any, x: Array, shifts: tuple[int, ...], axis: tuple[int, ...]) -> Array:
     """Elements moved by ``shifts`` along ``axis``, those pushed out coming back at the other end."""
     return xp.roll(x, shifts, axis)
@@ -130,8 +150,14 @@ def cat(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> 
         raise ShapeError("cat: needs at least one tensor")
     place = normal_axes("cat", axis, tensors[0].ndim)
     shapes = [t.shape for t in tensors]
-    if not place or any(len(s) != len(shapes[0]) or any(a != b for i, (a, b) in enumerate(zip(s, shapes[0], strict=True)) if i != place[0]) for s in shapes):
-        raise ShapeError(f"cat: along axis {axis} the other sizes must agree, but the shapes are {', '.join(str(tuple(s)) for s in shapes)}")
+    if not place or any(
+        len(s) != len(shapes[0])
+        or any(a != b for i, (a, b) in enumerate(zip(s, shapes[0], strict=True)) if i != place[0])
+        for s in shapes
+    ):
+        raise ShapeError(
+            f"cat: along axis {axis} the other sizes must agree, but the shapes are {', '.join(str(tuple(s)) for s in shapes)}"
+        )
     dtype = tensors[0].dtype
     if any(t.dtype != dtype for t in tensors):
         dtype = result_type(*(t.array for t in tensors))
@@ -144,7 +170,9 @@ def stack(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -
     tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
     axis = axis if dim is None else dim
     if len({t.shape for t in tensors}) != 1:
-        raise ShapeError(f"stack: needs tensors of one shape, but was given {', '.join(str(tuple(t.shape)) for t in tensors) or 'none'}")
+        raise ShapeError(
+            f"stack: needs tensors of one shape, but was given {', '.join(str(tuple(t.shape)) for t in tensors) or 'none'}"
+        )
     return cat([unsqueeze(t, axis) for t in tensors], normal_axes("stack", axis, tensors[0].ndim + 1)[0])
 
 
@@ -159,7 +187,9 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
             raise SettingError(f"split: the size of a piece must be at least 1, not {sizes}")
         sizes = [min(sizes, length - start) for start in range(0, length, sizes)] or [0]
     if sum(sizes) != length or any(size < 0 for size in sizes):
-        raise ShapeError(f"split: the sizes {list(sizes)} must add up to {length}, the length of axis {axis} of shape {tuple(x.shape)}")
+        raise ShapeError(
+            f"split: the sizes {list(sizes)} must add up to {length}, the length of axis {axis} of shape {tuple(x.shape)}"
+        )
     pieces, start = [], 0
     for size in sizes:
         pieces.append(getitem(x, (slice(None),) * place + (slice(start, start + size),)))
@@ -180,8 +210,15 @@ def unbind(x: Tensor, axis: int = 0) -> tuple[Tensor, ...]:
     return tuple(squeeze(piece, axis) for piece in split(x, 1, axis))
 
 
-@op(x=lambda grad, widths: unpadded(grad, widths))
-def padded(xp: Any, x: Array, widths: tuple[tuple[int, int], ...], value: float = 0.0) -> Array:
+Widths = tuple[tuple[int, int], ...]
+
+
+def _padded_x(grad: Tensor, widths: Widths) -> Tensor:
+    return unpadded(grad, widths)
+
+
+@op(x=_padded_x)
+def padded(xp: Any, x: Array, widths: Widths, value: float = 0.0) -> Array:
     """``widths`` = (before, after) elements of ``value`` around each axis; memory order is kept."""
     shape = tuple(size + before + after for size, (before, after) in zip(x.shape, widths, strict=True))
     out = xp.full_like(x, value, shape=shape)
@@ -189,8 +226,12 @@ def padded(xp: Any, x: Array, widths: tuple[tuple[int, int], ...], value: float 
     return out
 
 
-@op(x=lambda grad, widths: padded(grad, widths))
-def unpadded(xp: Any, x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
+def _unpadded_x(grad: Tensor, widths: Widths) -> Tensor:
+    return padded(grad, widths)
+
+
+@op(x=_unpadded_x)
+def unpadded(xp: Any, x: Array, widths: Widths) -> Array:
     """``widths`` elements cut off around each axis."""
     return x[tuple(slice(before, size - after) for size, (before, after) in zip(x.shape, widths, strict=True))]
 
@@ -203,8 +244,12 @@ def pad(x: Tensor, pads: Sequence[int], mode: str = "constant", value: float = 0
     from .index import getitem
 
     if len(pads) % 2 or len(pads) > 2 * x.ndim:
-        raise ShapeError(f"pad: wants (before, after) for up to {x.ndim} axes of shape {tuple(x.shape)}, but was given {tuple(pads)}")
-    widths = [(0, 0)] * (x.ndim - len(pads) // 2) + [(int(pads[i]), int(pads[i + 1])) for i in range(len(pads) - 2, -1, -2)]
+        raise ShapeError(
+            f"pad: wants (before, after) for up to {x.ndim} axes of shape {tuple(x.shape)}, but was given {tuple(pads)}"
+        )
+    widths = [(0, 0)] * (x.ndim - len(pads) // 2) + [
+        (int(pads[i]), int(pads[i + 1])) for i in range(len(pads) - 2, -1, -2)
+    ]
     if any(before + after + size < 0 for size, (before, after) in zip(x.shape, widths, strict=True)):
         raise ShapeError(f"pad: {tuple(pads)} cuts off more than shape {tuple(x.shape)} has")
     if mode == "constant":
@@ -220,7 +265,11 @@ def pad(x: Tensor, pads: Sequence[int], mode: str = "constant", value: float = 0
         size = x.shape[axis]
         limit = size - 1 if mode == "reflect" else size
         if before < 0 or after < 0 or (mode != "replicate" and max(before, after) > limit) or size == 0:
-            raise ShapeError(f"pad: mode {mode!r} can add 0 to {limit} elements at axis {axis} of shape {tuple(x.shape)}, not {(before, after)}")
-        places = np.pad(np.arange(size), (before, after), mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])  # type: ignore[call-overload]
+            raise ShapeError(
+                f"pad: mode {mode!r} can add 0 to {limit} elements at axis {axis} of shape {tuple(x.shape)}, not {(before, after)}"
+            )
+        places = np.pad(
+            np.arange(size), (before, after), mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
+        )  # type: ignore[call-overload]
         x = getitem(x, (slice(None),) * axis + (tensor_of(places),))
     return x

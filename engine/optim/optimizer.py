@@ -32,14 +32,18 @@ class Optimizer:
         """Add parameters, with settings of their own where ``group`` has some."""
         unknown = set(group) - {"params", *self.defaults}
         if unknown:
-            raise ArgumentError(f"{type(self).__name__}: has no setting {sorted(unknown)[0]!r}; it takes {', '.join(self.defaults)}")
+            raise ArgumentError(
+                f"{type(self).__name__}: has no setting {sorted(unknown)[0]!r}; it takes {', '.join(self.defaults)}"
+            )
         params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         held = {id(p) for other in self.param_groups for p in other["params"]}
         for parameter in params:
             if not isinstance(parameter, Tensor) or parameter.node is not None:
                 raise ArgumentError(f"{type(self).__name__}: trains leaf tensors, not {type(parameter).__name__}")
             if id(parameter) in held:
-                raise ArgumentError(f"{type(self).__name__}: a parameter of shape {tuple(parameter.shape)} is in two groups")
+                raise ArgumentError(
+                    f"{type(self).__name__}: a parameter of shape {tuple(parameter.shape)} is in two groups"
+                )
             held.add(id(parameter))
         complete = {**self.defaults, **group, "params": params}
         self.check(complete)
@@ -82,7 +86,9 @@ class Optimizer:
         sizes = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in state["param_groups"]]
         if sizes != given:
-            raise StateError(f"{type(self).__name__}: the state has groups of {given} parameters, but this optimiser has {sizes}")
+            raise StateError(
+                f"{type(self).__name__}: the state has groups of {given} parameters, but this optimiser has {sizes}"
+            )
         ordered = [p for group in self.param_groups for p in group["params"]]
         for own, saved in zip(self.param_groups, state["param_groups"], strict=True):
             own.update({name: value for name, value in saved.items() if name != "params"})

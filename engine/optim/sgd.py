@@ -22,13 +22,21 @@ class SGD(Optimizer):
         self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0, weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:  # fmt: skip
-        defaults = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+        }
         super().__init__(params, defaults)
 
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         if not group["momentum"] >= 0 or not group["weight_decay"] >= 0:
-            raise SettingError(f"SGD: momentum ({group['momentum']}) and weight_decay ({group['weight_decay']}) must be at least 0")
+            raise SettingError(
+                f"SGD: momentum ({group['momentum']}) and weight_decay ({group['weight_decay']}) must be at least 0"
+            )
         if group["nesterov"] and (not group["momentum"] or group["dampening"]):
             raise SettingError("SGD: nesterov wants a momentum above 0 and no dampening")
 

@@ -47,7 +47,16 @@ def erf64(x: Any) -> Any:
     return np.vectorize(math.erf, otypes=[F64])(x)
 
 
-def conv_reference(x: Any, w: Any, b: Any = None, *, stride: Any = (1, 1), padding: Any = (0, 0), dilation: Any = (1, 1), groups: int = 1) -> Any:
+def conv_reference(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    stride: Any = (1, 1),
+    padding: Any = (0, 0),
+    dilation: Any = (1, 1),
+    groups: int = 1,
+) -> Any:
     n, c, h, wd = x.shape
     o, cg, kh, kw = w.shape
     x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
@@ -58,15 +67,24 @@ def conv_reference(x: Any, w: Any, b: Any = None, *, stride: Any = (1, 1), paddi
         g = i // (o // groups)
         for p in range(oh):
             for q in range(ow):
-                seen = x[:, g * cg : (g + 1) * cg, p * stride[0] : p * stride[0] + dilation[0] * kh : dilation[0], q * stride[1] : q * stride[1] + dilation[1] * kw : dilation[1]]
+                seen = x[
+                    :,
+                    g * cg : (g + 1) * cg,
+                    p * stride[0] : p * stride[0] + dilation[0] * kh : dilation[0],
+                    q * stride[1] : q * stride[1] + dilation[1] * kw : dilation[1],
+                ]
                 out[:, i, p, q] = (seen * w[i]).sum((1, 2, 3))
     return out if b is None else out + b[:, None, None]
 
 
-def pool_reference(x: Any, reduce: Any, fill: float, kernel_size: Any, stride: Any, padding: Any = (0, 0), dilation: Any = (1, 1)) -> Any:
+def pool_reference(
+    x: Any, reduce: Any, fill: float, kernel_size: Any, stride: Any, padding: Any = (0, 0), dilation: Any = (1, 1)
+) -> Any:
     x = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), constant_values=fill)
     span = [d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
-    view = np.lib.stride_tricks.sliding_window_view(x, span, (2, 3))[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+    view = np.lib.stride_tricks.sliding_window_view(x, span, (2, 3))[
+        :, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]
+    ]
     return reduce(view, (-2, -1))
 
 
@@ -203,7 +221,9 @@ REACHED = {
 def drawn(row: Row, seed: int = 0, dtype: Any = F64) -> list[Any]:
     generator = np.random.default_rng(seed)
     return [
-        generator.integers(0, row.limit, shape) if i in row.integers else generator.uniform(row.low, row.high, shape).astype(dtype)
+        generator.integers(0, row.limit, shape)
+        if i in row.integers
+        else generator.uniform(row.low, row.high, shape).astype(dtype)
         for i, shape in enumerate(row.shapes)
     ]
 
@@ -297,7 +317,10 @@ def scaled(row: Row) -> list[Any]:
     inputs = drawn(row, seed=3, dtype=np.float32)
     if not row.elementwise:
         return inputs
-    return [np.random.default_rng(4 + i).uniform(row.low, row.high, (16, 32, 64, 8)).astype(np.float32) for i in range(len(inputs))]
+    return [
+        np.random.default_rng(4 + i).uniform(row.low, row.high, (16, 32, 64, 8)).astype(np.float32)
+        for i in range(len(inputs))
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
