@@ -35,6 +35,7 @@ _BLOCK = 1 << 20
 _FREE = "free"
 _STILL_SECONDS = 15 * 60  # longer than any stall that a living transfer would sit out
 _WEEK_SECONDS = 7 * 24 * 3600
+_UNKNOWN_STEP = 64 << 20
 _RESERVE = 16 << 20  # what a download must leave free on the disk
 
 
@@ -80,6 +81,8 @@ class Part:
         limit = self.record.bytes
         if limit is not None and self.length + len(block) > limit:
             raise IntegrityError(f"More than the {limit} bytes of {self.record.label} came.")
+        if limit is None and self.length // _UNKNOWN_STEP != (self.length + len(block)) // _UNKNOWN_STEP:
+            self.check_space(self.length + _UNKNOWN_STEP)  # Nobody has said how much is to come.
         view = memoryview(block)
         while view:
             piece = view[: self._room()]

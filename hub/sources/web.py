@@ -19,13 +19,14 @@ from numzoo.hub.sources.redirects import new_session, open_following
 
 if TYPE_CHECKING:
     import requests
+
     from numzoo.hub.parts import Part
     from numzoo.hub.sources import Order, Patience
 
 __all__ = ["fetch"]
 
 _BLOCK = 1 << 18
-_PROGRESS = 1 << 20  # an attempt that brought this much starts the count of failures anew
+_PROGRESS = 1 << 20  # an attempt that got this much farther than any before starts the count of failures anew
 _PATIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _PAGE = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<\?xml[^>]*>\s*<!doctype\s+html)", re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
@@ -48,15 +49,15 @@ def fetch(address: str, part: Part, order: Order, *, token: str | None = None) -
     patience, host = order.patience, urlsplit(address).hostname
     with new_session() as session:
         transfer = _Transfer(session, address, part, order, token)
-        failures = 0
+        failures, farthest = 0, part.length
         while True:
-            before = part.length
             try:
                 if transfer.run():
                     return
                 failures = 0
             except _AgainError as problem:
-                failures = 1 if part.length - before >= _PROGRESS else failures + 1
+                failures = 1 if part.length - farthest >= _PROGRESS else failures + 1
+                farthest = max(farthest, part.length)
                 if failures >= patience.attempts:
                     raise NetworkError(f"{problem} ({failures} attempts were made at {host}.)") from None
                 time.sleep(_pause(patience, failures, problem.wait))
@@ -107,7 +108,7 @@ class _Transfer:
         waits = (patience.connect, patience.stall)
         with open_following(self.session, self.address, headers, self.token, waits) as response:
             if self._begin(response, start, end):
-                self._receive(response, start)
+                self._receive(response, end)
         return end is None
 
     def _headers(self, start: int, end: int | None) -> dict[str, str]:
@@ -171,8 +172,8 @@ class _Transfer:
         elif version and self.part.record.chunks is None:
             self.part.validator = {"address": self.address, "if_range": version}
 
-    def _receive(self, response: requests.Response, start: int) -> None:
-        """Write the body, which begins at `start` for a range and else at the file's own beginning."""
+    def _receive(self, response: requests.Response, end: int | None) -> None:
+        """Write the body, which goes on where the part ends or begins at the beginning; it should reach `end`."""
         host, part, size = urlsplit(self.address).hostname, self.part, self.order.size
         whole = response.status_code == 200
         encoded = _is_encoded(response, _length(response), size)
@@ -197,8 +198,9 @@ class _Transfer:
                 part.write(block)
         if promised is not None and received < promised:
             raise _AgainError(f"The answer of {host} broke off after {received} of {promised} bytes.")
-        if size is not None and whole and part.length - part.origin < size:
-            raise _AgainError(f"The answer of {host} ended after {received} bytes, but the file has {size}.")
+        goal, reached = end if end is not None else size, part.length - part.origin
+        if goal is not None and reached < goal:
+            raise _AgainError(f"The answer of {host} ended at byte {reached}, but {goal} were asked for.")
 
 
 def _blocks(raw: Any, patience: Patience, encoded: bool) -> Iterator[bytes]:
@@ -224,12 +226,12 @@ def _pause(patience: Patience, failures: int, asked: float) -> float:
 
 def _asked_wait(response: requests.Response) -> float:
     text = str(response.headers.get("Retry-After", ""))
-    return float(text[:9]) if text.isdigit() else 0.0
+    return float(text[:9]) if text.isdecimal() else 0.0
 
 
 def _length(response: requests.Response) -> int | None:
     text: str = response.headers.get("Content-Length", "")
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def _content_range(response: requests.Response) -> tuple[int, int | None]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from numzoo.hub.cache import Cache
 from numzoo.hub.record import Chunks, FileRecord
 from numzoo.hub.sources import Patience
@@ -252,6 +253,24 @@ class Behaviours:
         place = f"bytes 5-{len(served.body) - 1}/{len(served.body)}"
         handler.head(206, {"Content-Range": place, "Content-Length": str(len(piece)), "ETag": served.etag})
         handler.give(served, piece)
+
+    @staticmethod
+    def empty_range(handler: Handler, served: Served) -> None:
+        """Ranges begin where they should, and hold nothing."""
+        asked = handler.asked_range()
+        if asked is None:
+            Behaviours.cut_once(handler, served)
+            return
+        handler.head(206, {"Content-Range": f"bytes {asked[0]}-{asked[0]}/{len(served.body)}", "Content-Length": "0"})
+
+    @staticmethod
+    def cut_then_wrong_range(handler: Handler, served: Served) -> None:
+        """Always half of the file, and ranges that are not what was asked for: nothing ever comes of it."""
+        if handler.asked_range() is not None:
+            Behaviours.wrong_content_range(handler, served)
+            return
+        handler.head(200, {"Content-Length": str(len(served.body))})
+        handler.give(served, served.body[: len(served.body) // 2])
 
     @staticmethod
     def no_content_range(handler: Handler, served: Served) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from numzoo.hub import cache as cache_module
 from numzoo.hub.cache import Cache
 from numzoo.hub.errors import IntegrityError, NotFoundError, StorageError, UsageError

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from numzoo.hub import parts
 from numzoo.hub.download import obtain
 from numzoo.hub.errors import (

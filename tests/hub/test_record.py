@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from numzoo.hub.errors import HubError, UsageError
 from numzoo.hub.record import Chunks, FileRecord, check_sha256
 

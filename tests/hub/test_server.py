@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import gzip
+from collections import namedtuple
 from typing import Any
 
 import pytest
+
 from numzoo.hub.download import obtain
-from numzoo.hub.errors import HubError, IntegrityError, LicenseError, NetworkError, NotFoundError, UsageError
+from numzoo.hub.errors import (
+    HubError,
+    IntegrityError,
+    LicenseError,
+    NetworkError,
+    NotFoundError,
+    StorageError,
+    UsageError,
+)
 from numzoo.hub.sources.redirects import check_address, new_session, open_following
 
 _RIGHT = [
@@ -120,6 +130,34 @@ def test_a_good_mirror_makes_up_for_a_bad_one(
     sha256 = obtain(record_of(body, bad, good), cache=cache, patience=hasty)
     assert contents(sha256) == body
     assert list(cache.parts.iterdir()) == []
+
+
+@pytest.mark.parametrize("behaviour", ["empty_range", "cut_then_wrong_range", "always_cut"])
+@pytest.mark.parametrize("chunk", [None, 50_000])
+def test_a_server_that_leads_nowhere_is_given_up(
+    behaviour: str,
+    chunk: int | None,
+    server: Any,
+    body: bytes,
+    record_of: Any,
+    hasty: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("numzoo.hub.sources.web._PROGRESS", 100_000)
+    with pytest.raises(NetworkError, match="4 attempts"):
+        obtain(record_of(body, server.add("/file", body, behaviour), chunk=chunk), patience=hasty)
+    assert len(server.files["/file"].requests) < 12
+
+
+def test_a_file_of_unknown_size_stops_before_the_disk_is_full(
+    server: Any, body: bytes, record_of: Any, hasty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 1000))
+    monkeypatch.setattr("numzoo.hub.parts._UNKNOWN_STEP", 100_000)
+    record = record_of(body, server.add("/file", body, "without_length"), bytes=None)
+    with pytest.raises(StorageError, match="needs 100000 more bytes"):
+        obtain(record, patience=hasty)
 
 
 def test_a_trickle_counts_as_standing_still(server: Any, cache: Any, body: bytes, record_of: Any) -> None:

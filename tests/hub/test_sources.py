@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from numzoo.hub.download import obtain
 from numzoo.hub.errors import HubError, IntegrityError, NetworkError, NotFoundError, UnsafeFileError, UsageError
 from numzoo.hub.parts import Part

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from numzoo.hub import trust
 from numzoo.hub.download import obtain
 from numzoo.hub.errors import FormatError, IntegrityError, StorageError, TrustError
