@@ -69,7 +69,7 @@ class RelativeAttention(nn.Module):
         self.head_width = head_width
         # The public weights were trained with the root of the whole width here, not of one head's.
         self.scale = width**-0.5
-        self.relative_position_bias_table = nn.Parameter(engine.zeros(((2 * side - 1) ** 2, self.heads)))
+        self.relative_position_bias_table = nn.Parameter.of((2 * side - 1) ** 2, self.heads)
         self.register_buffer("relative_position_index", engine.tensor(relative_position_index((side, side))))
         self.to_qkv = nn.Linear(width, 3 * width)
         self.merge = nn.Linear(width, width)

@@ -45,7 +45,7 @@ class WindowAttention(nn.Module):
     def define_positions(self) -> None:
         """A table with a row for every possible step, and which row each pair of places takes."""
         rows, columns = self.window
-        self.relative_position_bias_table = nn.Parameter(engine.zeros(((2 * rows - 1) * (2 * columns - 1), self.heads)))
+        self.relative_position_bias_table = nn.Parameter.of((2 * rows - 1) * (2 * columns - 1), self.heads)
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self._define_index()
 
@@ -108,7 +108,7 @@ class WindowAttentionV2(WindowAttention):
 
     def similarity(self, query: Tensor, key: Tensor) -> Tensor:
         """Cosines over a temperature of at least 0.01 (V2, equation 2): (batch, windows, heads, tokens, tokens)."""
-        cosine = engine.normalize(query, -1) @ engine.normalize(key, -1).mT
+        cosine = F.normalize(query, -1) @ F.normalize(key, -1).mT
         return cosine * self.logit_scale.clamp(max=math.log(100)).exp()
 
     def position_bias(self) -> Tensor:
@@ -248,7 +248,7 @@ class SwinTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.features(x))  # (batch, height / 32, width / 32, channels)
         x = x.mean((1, 2))  # (batch, channels)
-        return dict(self.named_children())["head"](x)  # (batch, classes)
+        return self.get_submodule("head")(x)  # (batch, classes)
 
 
 def swin_t(

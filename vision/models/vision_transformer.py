@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         attention_dropout: float,
     ) -> None:
         super().__init__()
-        self.pos_embedding = nn.Parameter(engine.zeros((1, tokens, width)))
+        self.pos_embedding = nn.Parameter.of(1, tokens, width)
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.Sequential(
             {
@@ -99,7 +99,7 @@ class VisionTransformer(nn.Module):
             )
         self.image_size = image_size
         self.patch_size = patch_size
-        self.class_token = nn.Parameter(engine.zeros((1, 1, width)))
+        self.class_token = nn.Parameter.of(1, 1, width)
         self.conv_proj = nn.Conv2d(3, width, patch_size, stride=patch_size)
         self.encoder = Encoder(
             (image_size // patch_size) ** 2 + 1,
