@@ -114,6 +114,8 @@ class Op(Generic[P, R]):
         inputs: tuple[Any, ...] = args
         if not self.required <= len(inputs) <= self.count or settings or self.needs_settings:
             inputs, settings = self._bind(inputs, settings)  # type: ignore[assignment]
+        elif self.setting_defaults:
+            settings = self.setting_defaults  # type: ignore[assignment]
         record = False
         arrays = []
         for value in inputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..dtype import Array, accumulator, float32
+from ..modes import modes
 from ..op import floating, op
 from ..tensor import Tensor
 from .arithmetic import where
@@ -31,7 +32,17 @@ def relu(xp: Any, x: Array) -> Array:
     return xp.maximum(x, x.dtype.type(0))
 
 
+@op()
+def gelu_input(xp: Any, flow: Array, x: Array) -> Array:
+    """The gradient of gelu in one pass, for where none of it is recorded."""
+    number = x.dtype.type
+    cumulative = (error_function(xp, x * number(SQRT_HALF)) + number(1)) * number(0.5)
+    return flow * (cumulative + x * xp.exp(x * x * number(-0.5)) * number(ONE_OVER_SQRT_TWO_PI))
+
+
 def _gelu_x(grad: Tensor, x: Tensor) -> Tensor:
+    if not modes.recording:
+        return gelu_input(grad, x)
     cumulative = (erf(x * SQRT_HALF) + 1.0) * 0.5
     density = exp(x * x * -0.5) * ONE_OVER_SQRT_TWO_PI
     return grad * (cumulative + x * density)
@@ -44,7 +55,18 @@ def gelu(xp: Any, x: Array) -> Array:
     return half * x * (error_function(xp, x * x.dtype.type(SQRT_HALF)) + x.dtype.type(1))
 
 
+@op()
+def gelu_tanh_input(xp: Any, flow: Array, x: Array) -> Array:
+    """The gradient of gelu_tanh in one pass, for where none of it is recorded."""
+    number = x.dtype.type
+    bent = xp.tanh(number(SQRT_TWO_OVER_PI) * (x + number(0.044715) * x * x * x))
+    slope = (number(1) - bent * bent) * (number(1) + number(3 * 0.044715) * x * x) * number(SQRT_TWO_OVER_PI)
+    return flow * ((bent + number(1)) * number(0.5) + x * slope * number(0.5))
+
+
 def _gelu_tanh_x(grad: Tensor, x: Tensor) -> Tensor:
+    if not modes.recording:
+        return gelu_tanh_input(grad, x)
     inner = (x + x * x * x * 0.044715) * SQRT_TWO_OVER_PI
     bent = tanh(inner)
     slope = (1.0 - bent * bent) * (1.0 + x * x * (3 * 0.044715)) * SQRT_TWO_OVER_PI
@@ -58,7 +80,17 @@ def gelu_tanh(xp: Any, x: Array) -> Array:
     return number(0.5) * x * (number(1) + xp.tanh(number(SQRT_TWO_OVER_PI) * (x + number(0.044715) * x * x * x)))
 
 
+@op()
+def silu_input(xp: Any, flow: Array, x: Array) -> Array:
+    """The gradient of silu in one pass, for where none of it is recorded."""
+    number = x.dtype.type
+    gate = number(0.5) * (xp.tanh(number(0.5) * x) + number(1))
+    return flow * gate * (x * (number(1) - gate) + number(1))
+
+
 def _silu_x(grad: Tensor, x: Tensor) -> Tensor:
+    if not modes.recording:
+        return silu_input(grad, x)
     gate = sigmoid(x)
     return grad * gate * (x * (1.0 - gate) + 1.0)
 
@@ -70,7 +102,17 @@ def silu(xp: Any, x: Array) -> Array:
     return x * (half * (xp.tanh(half * x) + x.dtype.type(1)))
 
 
+@op()
+def hardswish_input(xp: Any, flow: Array, x: Array) -> Array:
+    """The gradient of hardswish in one pass, for where none of it is recorded."""
+    number = x.dtype.type
+    middle = xp.where(x < number(3), x / number(3) + number(0.5), number(1))
+    return flow * xp.where(x <= number(-3), number(0), middle)
+
+
 def _hardswish_x(grad: Tensor, x: Tensor) -> Tensor:
+    if not modes.recording:
+        return hardswish_input(grad, x)
     return grad * where(x <= -3, 0.0, where(x < 3, x / 3.0 + 0.5, 1.0))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..dtype import Array, accumulator
-from ..op import floating
+from ..modes import modes
+from ..op import floating, op
 from ..tensor import Tensor
 
 TWO_OVER_SQRT_PI = 1.1283791670955126
@@ -71,17 +72,37 @@ def cos(xp: Any, x: Array) -> Array:
         return xp.cos(x)
 
 
-@floating(x=lambda grad, out: grad * (1.0 - out * out))
+def _tanh_x(grad: Tensor, out: Tensor) -> Tensor:
+    return grad * (1.0 - out * out) if modes.recording else tanh_input(grad, out)
+
+
+@floating(x=_tanh_x)
 def tanh(xp: Any, x: Array) -> Array:
     """The hyperbolic tangent."""
     return xp.tanh(x)
 
 
-@floating(x=lambda grad, out: grad * out * (1.0 - out))
+@op()
+def tanh_input(xp: Any, flow: Array, result: Array) -> Array:
+    """The gradient of tanh in one pass, for where none of it is recorded."""
+    return flow * (1 - result * result)
+
+
+def _sigmoid_x(grad: Tensor, out: Tensor) -> Tensor:
+    return grad * out * (1.0 - out) if modes.recording else sigmoid_input(grad, out)
+
+
+@floating(x=_sigmoid_x)
 def sigmoid(xp: Any, x: Array) -> Array:
     """1 / (1 + exp(-x)), without overflow."""
     half = x.dtype.type(0.5)
     return half * (xp.tanh(half * x) + x.dtype.type(1))
+
+
+@op()
+def sigmoid_input(xp: Any, flow: Array, result: Array) -> Array:
+    """The gradient of sigmoid in one pass, for where none of it is recorded."""
+    return flow * result * (1 - result)
 
 
 @floating(x=lambda grad, x: grad * exp(-x * x) * TWO_OVER_SQRT_PI)

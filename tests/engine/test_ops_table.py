@@ -214,6 +214,7 @@ EVERY = [pytest.param(row, id=name) for row, name in zip(ROWS, IDS, strict=True)
 REACHED = {
     "relu_input", "conv2d_input", "conv2d_weight", "max_pool2d_input", "max_pool2d_pick", "avg_pool2d_input", "spread_items",
     "spread_along", "nll", "batch_norm_backward", "layer_norm_backward", "clone", "_rows", "move_from",
+    "gelu_input", "gelu_tanh_input", "silu_input", "hardswish_input", "sigmoid_input", "tanh_input",
     "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
 }  # fmt: skip
 

@@ -1,0 +1,34 @@
+"""The CPU's kernels: oneDNN where it pays, told to the operations they serve. The bodies serve everything else.
+
+Imported by ``engine.device`` when the CPU first computes; the library itself is loaded by the first kernel that runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...op import TABLE
+from . import activation, arithmetic, convolution, elementary, linear, normalization, pooling
+from .memory import Array, Result
+
+
+def mean(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
+    """The mean of each image's channel; other means are NumPy's."""
+    if x.ndim != 4 or axis not in ((2, 3), (-2, -1), [2, 3]):
+        return NotImplemented
+    result = pooling.global_avg_pool2d(x)
+    return result if keepdim or result is NotImplemented else result.reshape(x.shape[:2])
+
+
+for _module, _names in (
+    (activation, "relu relu_input gelu gelu_input gelu_tanh gelu_tanh_input silu silu_input hardswish hardswish_input softmax log_softmax"),
+    (arithmetic, "add sub mul div clip"),
+    (convolution, "conv2d conv2d_input conv2d_weight"),
+    (elementary, "sigmoid sigmoid_input tanh tanh_input"),
+    (linear, "matmul linear"),
+    (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
+    (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
+):
+    for _name in _names.split():
+        TABLE[_name].kernel("cpu")(getattr(_module, _name))
+TABLE["mean"].kernel("cpu")(mean)
