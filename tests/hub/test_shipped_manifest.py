@@ -74,11 +74,24 @@ def test_every_declared_key_rule_is_about_names_that_the_model_has_or_may_have(n
         assert all(entry.keys.model_name(key) == key for key in state)
 
 
-def test_densenets_old_spelling_becomes_the_new_one() -> None:
-    keys = REGISTRY.entry("densenet121").keys
-    old = "features.denseblock1.denselayer2.norm.1.running_mean"
-    assert keys.model_name(old) == "features.denseblock1.denselayer2.norm1.running_mean"
-    assert keys.model_name("features.transition1.norm.weight") == "features.transition1.norm.weight"
+OLD_SPELLINGS = [
+    (
+        "densenet121",
+        "features.denseblock1.denselayer2.norm.1.running_mean",
+        "features.denseblock1.denselayer2.norm1.running_mean",
+    ),
+    ("densenet121", "features.denseblock1.denselayer2.conv.2.weight", "features.denseblock1.denselayer2.conv2.weight"),
+    ("densenet121", "features.transition1.norm.weight", "features.transition1.norm.weight"),
+    ("vit_b_16", "encoder.layers.encoder_layer_0.mlp.linear_1.weight", "encoder.layers.encoder_layer_0.mlp.0.weight"),
+    ("vit_b_16", "encoder.layers.encoder_layer_11.mlp.linear_2.bias", "encoder.layers.encoder_layer_11.mlp.3.bias"),
+]
+
+
+@pytest.mark.parametrize(("model", "old", "new"), OLD_SPELLINGS)
+def test_old_spellings_become_the_models(model: str, old: str, new: str) -> None:
+    entry = REGISTRY.entry(model)
+    assert entry.keys.model_name(old) == new
+    assert new in build(entry.model, "models", entry.config, who=model).state_dict()
 
 
 def test_digests_and_names_agree() -> None:
