@@ -28,8 +28,7 @@ __all__ = [
     "cost",
     "new",
     "reduce",
-    "take_key",
-    "take_mapping",
+    "set_items",
 ]
 
 
@@ -149,14 +148,15 @@ def build(target: object, state: object) -> None:
         target.tensor = _tensor(state[0])
 
 
-def take_mapping(target: object) -> dict[object, object]:
-    """Give `target` if SETITEM may write to it: exactly a dict, an OrderedDict or a Counter of this machine."""
-    if type(target) is dict or type(target) is OrderedMapping or type(target) is CounterMapping:
-        return target
-    raise UnsafeFileError(f"SETITEM would write into {_kind(target)}")
+def set_items(target: object, items: list[object]) -> None:
+    """Put keys and values in turn into `target`: exactly a dict, or an OrderedDict or Counter from here."""
+    if type(target) is not dict and type(target) is not OrderedMapping and type(target) is not CounterMapping:
+        raise UnsafeFileError(f"SETITEM would write into {_kind(target)}")
+    for index in range(0, len(items), 2):
+        target[_take_key(items[index])] = items[index + 1]
 
 
-def take_key(key: object) -> object:
+def _take_key(key: object) -> object:
     """Give `key` if it may be a dictionary's key: text, a number, None, or a flat tuple of those.
 
     Integers stay within 64 bits, so that nobody can choose them to have one hash.
@@ -167,7 +167,7 @@ def take_key(key: object) -> object:
         for part in key:
             if type(part) is tuple:
                 raise FormatError("a dictionary has nested tuples as keys")
-            take_key(part)
+            _take_key(part)
         return key
     if type(key) is int and -(1 << 63) <= key < 1 << 64:
         return key
@@ -291,7 +291,7 @@ def _ordered(arguments: tuple[object, ...]) -> OrderedMapping:
         for pair in arguments[0]:
             if type(pair) not in (list, tuple) or len(pair) != 2:
                 raise FormatError("OrderedDict was given a list that holds more than pairs")
-            result[take_key(pair[0])] = pair[1]
+            result[_take_key(pair[0])] = pair[1]
     return result
 
 
@@ -345,7 +345,7 @@ def _set(arguments: tuple[object, ...]) -> frozenset[object]:
     _wants("set", arguments, 0, 1)
     if arguments and type(arguments[0]) is not list:
         raise FormatError(f"set was given {_kind(arguments[0])} in place of a list")
-    return frozenset(take_key(item) for item in arguments[0]) if arguments else frozenset()  # type: ignore[attr-defined]
+    return frozenset(_take_key(item) for item in arguments[0]) if arguments else frozenset()  # type: ignore[attr-defined]
 
 
 def _complex(arguments: tuple[object, ...]) -> complex:

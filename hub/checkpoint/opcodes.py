@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from numzoo.hub.checkpoint import limits
-from numzoo.hub.checkpoint.objects import GLOBALS, REFUSED, build, cost, new, reduce, take_key, take_mapping
+from numzoo.hub.checkpoint.objects import GLOBALS, REFUSED, build, cost, new, reduce, set_items
 from numzoo.hub.errors import FormatError, HubError, UnsafeFileError
 
 __all__ = ["Machine", "read_pickle"]
@@ -96,7 +96,11 @@ class Machine:
 
     def fail(self, why: str, kind: type[HubError] = FormatError) -> NoReturn:
         """Raise `kind` with the byte of the opcode at work."""
-        raise kind(f"{self.label}, byte {self.opcode_at}: {why}.")
+        raise self.failure(why, kind) from None
+
+    def failure(self, why: str, kind: type[HubError]) -> HubError:
+        """Make the error that names the byte of the opcode at work."""
+        return kind(f"{self.label}, byte {self.opcode_at}: {why}.")
 
     def slice(self, begin: int, size: int) -> memoryview:
         """Give `size` bytes at `begin`."""
@@ -111,12 +115,12 @@ class Machine:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    def apply(self, action: Callable[[object, object], object], first: object, second: object) -> object:
+    def apply(self, action: Callable[..., object], *values: object) -> object:
         """Run one of the actions of objects.py and name the byte if it refuses."""
         try:
-            return action(first, second)
+            return action(*values)
         except HubError as error:
-            self.fail(str(error), type(error))
+            raise self.failure(str(error), type(error)) from None
 
 
 Handler = Callable[[Machine, memoryview, int], int]
@@ -171,12 +175,10 @@ def _build(machine: Machine, data: memoryview, position: int) -> int:
 
 
 def _binpersid(machine: Machine, data: memoryview, position: int) -> int:
-    if machine.persistent is None:
+    persistent = machine.persistent
+    if persistent is None:
         machine.fail("a persistent id stands where none may be", UnsafeFileError)
-    try:
-        machine.stack.append(machine.persistent(machine.stack.pop()))
-    except HubError as error:
-        machine.fail(str(error), type(error))
+    machine.stack.append(machine.apply(persistent, machine.stack.pop()))
     return position
 
 
@@ -246,12 +248,7 @@ def _setitems(machine: Machine, data: memoryview, position: int) -> int:
 def _set_items(machine: Machine, items: list[object]) -> None:
     if len(items) % 2:
         machine.fail("SETITEMS has a key without a value")
-    try:
-        target = take_mapping(machine.stack[-1])
-        for index in range(0, len(items), 2):
-            target[take_key(items[index])] = items[index + 1]
-    except HubError as error:
-        machine.fail(str(error), type(error))
+    machine.apply(set_items, machine.stack[-1], items)
 
 
 def _binint(machine: Machine, data: memoryview, position: int) -> int:

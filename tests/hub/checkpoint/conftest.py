@@ -122,8 +122,16 @@ class Forge:
 
     # Containers.
     @staticmethod
-    def zip(entries: list, *, prefix: bytes = b"", tail: bytes = b"", comment: bytes = b"", wide: bool = True,
-            end: dict | None = None, between: bytes = b"") -> bytes:  # fmt: skip
+    def zip(
+        entries: list,
+        *,
+        prefix: bytes = b"",
+        tail: bytes = b"",
+        comment: bytes = b"",
+        wide: bool = True,
+        end: dict | None = None,
+        between: bytes = b"",
+    ) -> bytes:
         body, central = bytearray(prefix), b""
         for entry in entries:
             body += entry.before
@@ -144,29 +152,56 @@ class Forge:
             filler = b"Z" * (-(start + length) % 64) if entry.padding else b""
             extra = local.get("extra", b"FB" + struct.pack("<H", len(filler)) + filler)
             body += struct.pack(
-                "<4s5H3I2H", b"PK\x03\x04", 0, local["flags"], local["method"], 0, 0,
-                local["crc"], local["packed"], local["size"], len(local["name"]), len(extra),
-            )  # fmt: skip
+                "<4s5H3I2H",
+                b"PK\x03\x04",
+                0,
+                local["flags"],
+                local["method"],
+                0,
+                0,
+                local["crc"],
+                local["packed"],
+                local["size"],
+                len(local["name"]),
+                len(extra),
+            )
             body += local["name"] + extra + data
             if entry.flags & 8 and entry.descriptor is None:
                 body += b"PK\x07\x08" + struct.pack("<3I", facts["crc"], facts["packed"], facts["size"])
             body += entry.descriptor or b""
             made = {**facts, "header": start, "extra": b"", "external": 0, "system": 0, "comment": b"", **entry.central}
             central += struct.pack(
-                "<4s6H3I5H2I", b"PK\x01\x02", made["system"] << 8, 0, made["flags"], made["method"], 0, 0,
-                made["crc"], made["packed"], made["size"], len(made["name"]), len(made["extra"]), len(made["comment"]),
-                0, 0, made["external"], made["header"],
-            )  # fmt: skip
+                "<4s6H3I5H2I",
+                b"PK\x01\x02",
+                made["system"] << 8,
+                0,
+                made["flags"],
+                made["method"],
+                0,
+                0,
+                made["crc"],
+                made["packed"],
+                made["size"],
+                len(made["name"]),
+                len(made["extra"]),
+                len(made["comment"]),
+                0,
+                0,
+                made["external"],
+                made["header"],
+            )
             central += made["name"] + made["extra"] + made["comment"]
         body += between
         told = {"count": len(entries), "size": len(central), "begin": len(body), **(end or {})}
         record = b""
         if wide:
-            record = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 798, 45, 0, 0, len(entries), len(entries),
-                                 len(central), len(body))  # fmt: skip
+            record = struct.pack(
+                "<4sQ2H2I4Q", b"PK\x06\x06", 44, 798, 45, 0, 0, len(entries), len(entries), len(central), len(body)
+            )
             record += struct.pack("<4sIQI", b"PK\x06\x07", 0, len(body) + len(central), 1)
-        last = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, told["count"], told["count"], told["size"], told["begin"],
-                           len(comment))  # fmt: skip
+        last = struct.pack(
+            "<4s4H2IH", b"PK\x05\x06", 0, 0, told["count"], told["count"], told["size"], told["begin"], len(comment)
+        )
         return bytes(body) + central + record + last + comment + tail
 
     @staticmethod
@@ -176,7 +211,12 @@ class Forge:
         for name, data, *rest in members:
             told = {"kind": b"0", "size": b"%011o\x00" % len(data), "link": b"", "prefix": b"", "magic": b"ustar\x0000"}
             told.update(rest[0] if rest else {})
-            head = name.encode().ljust(100, b"\x00") + b"0000644\x00" + b"0000000\x00" * 2 + told["size"].ljust(12, b"\x00")
+            head = (
+                name.encode().ljust(100, b"\x00")
+                + b"0000644\x00"
+                + b"0000000\x00" * 2
+                + told["size"].ljust(12, b"\x00")
+            )
             head += b"00000000000\x00" + b" " * 8 + told["kind"] + told["link"].ljust(100, b"\x00") + told["magic"]
             head = (head.ljust(345, b"\x00") + told["prefix"]).ljust(512, b"\x00")
             checksum = told.get("checksum", b"%06o\x00 " % sum(head))
@@ -195,8 +235,10 @@ class Forge:
     def torch_zip(cls, root: bytes, storages: dict[str, bytes], *, top: str = "model", **notes: str) -> bytes:
         """`root` are the opcodes of the object; `notes` are further members such as byteorder."""
         members = [Entry(f"{top}/data.pkl", cls.pickle(root), flags=0x808)]
-        members += [Entry(f"{top}/{name.replace('_', '.', 1) if name.startswith('_') else name}", value.encode())
-                    for name, value in notes.items()]  # fmt: skip
+        members += [
+            Entry(f"{top}/{name.replace('_', '.', 1) if name.startswith('_') else name}", value.encode())
+            for name, value in notes.items()
+        ]
         for key, data in storages.items():
             empty = {"descriptor": b""} if not data else {}
             members.append(Entry(f"{top}/data/{key}", data, flags=0x808, **empty))
@@ -214,11 +256,22 @@ class Forge:
         return cls.torch_zip(cls.ordered(items), storages, byteorder=order)
 
     @classmethod
-    def stream(cls, root: bytes, storages: list, *, little: bool = True, keys: list | None = None, tail: bytes = b"",
-               version: int = 1001) -> bytes:  # fmt: skip
+    def stream(
+        cls,
+        root: bytes,
+        storages: list,
+        *,
+        little: bool = True,
+        keys: list | None = None,
+        tail: bytes = b"",
+        version: int = 1001,
+    ) -> bytes:
         """The legacy stream; storages are (key, elements, raw)."""
-        facts = {"protocol_version": cls.integer(1001), "little_endian": b"\x88" if little else b"\x89",
-                 "type_sizes": cls.dict({"short": cls.integer(2), "int": cls.integer(4), "long": cls.integer(4)})}  # fmt: skip
+        facts = {
+            "protocol_version": cls.integer(1001),
+            "little_endian": b"\x88" if little else b"\x89",
+            "type_sizes": cls.dict({"short": cls.integer(2), "int": cls.integer(4), "long": cls.integer(4)}),
+        }
         keys = [key for key, _, _ in storages] if keys is None else keys
         out = cls.pickle(cls.integer(0x1950A86A20F9469CFC6C)) + cls.pickle(cls.integer(version))
         out += cls.pickle(cls.dict(facts)) + cls.pickle(root) + cls.pickle(cls.list(*map(cls.text, keys)))

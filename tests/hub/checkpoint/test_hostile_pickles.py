@@ -70,7 +70,12 @@ def attacks(forge) -> dict[str, bytes]:
         "an allowed value as a function": named("torch", "FloatStorage") + forge.tuple(text("x")) + b"R",
         "a text as a function": text("os.system") + forge.tuple(text("x")) + b"R",
         "a dictionary from an allowed function": forge.call(
-            "torch._tensor", "_rebuild_from_type_v2", named("collections", "OrderedDict"), named("torch", "Tensor"), b")", b"}"
+            "torch._tensor",
+            "_rebuild_from_type_v2",
+            named("collections", "OrderedDict"),
+            named("torch", "Tensor"),
+            b")",
+            b"}",
         ),
         "codecs with another codec": forge.call("_codecs", "encode", text("x"), text("zlib_codec")),
         "a dotted name": named("torch._utils", "_rebuild_tensor_v2.__globals__") + b")R",
@@ -80,17 +85,43 @@ def attacks(forge) -> dict[str, bytes]:
         "storage by bytes": named("torch.storage", "_load_from_bytes") + forge.tuple(text("x")) + b"R",
         "a user's class": named("__main__", "Net") + b")\x81}b",
         "functools.partial": named("functools", "partial") + b")R",
-    }  # fmt: skip
+    }
 
 
 NAMES = [
-    "GLOBAL and REDUCE", "os.system", "posix.system", "builtins.eval", "builtins.getattr", "INST", "OBJ", "STACK_GLOBAL",
-    "NEWOBJ", "NEWOBJ_EX", "BUILD with __setstate__", "BUILD on a dictionary", "BUILD on a function", "EXT1", "EXT2", "EXT4",
-    "PERSID", "nested in a list", "as a dictionary's key", "as backward hooks", "inside a type",
-    "an allowed value as a function", "a text as a function", "a dictionary from an allowed function",
-    "codecs with another codec", "a dotted name", "a dotted module", "torch.load again", "numpy's scalar",
-    "storage by bytes", "a user's class", "functools.partial",
-]  # fmt: skip
+    "GLOBAL and REDUCE",
+    "os.system",
+    "posix.system",
+    "builtins.eval",
+    "builtins.getattr",
+    "INST",
+    "OBJ",
+    "STACK_GLOBAL",
+    "NEWOBJ",
+    "NEWOBJ_EX",
+    "BUILD with __setstate__",
+    "BUILD on a dictionary",
+    "BUILD on a function",
+    "EXT1",
+    "EXT2",
+    "EXT4",
+    "PERSID",
+    "nested in a list",
+    "as a dictionary's key",
+    "as backward hooks",
+    "inside a type",
+    "an allowed value as a function",
+    "a text as a function",
+    "a dictionary from an allowed function",
+    "codecs with another codec",
+    "a dotted name",
+    "a dotted module",
+    "torch.load again",
+    "numpy's scalar",
+    "storage by bytes",
+    "a user's class",
+    "functools.partial",
+]
 
 
 def test_every_attack_of_the_table_has_a_name(forge):
@@ -142,13 +173,34 @@ def test_a_name_cannot_write_to_the_terminal(forge, save):
 
 
 FORBIDDEN = {
-    "POP": b"0", "POP_MARK": b"(1", "DUP": b"2", "FLOAT": b"F1\n", "INT": b"I1\n", "LONG": b"L1L\n", "STRING": b"S'a'\n",
-    "BINSTRING": b"T\x01\x00\x00\x00a", "UNICODE": b"Va\n", "DICT": b"(d", "GET": b"g0\n", "LIST": b"(l", "PUT": b"p0\n",
-    "BINBYTES": b"B\x01\x00\x00\x00a", "SHORT_BINBYTES": b"C\x01a", "LONG4": b"\x8b\x01\x00\x00\x00\x01",
-    "SHORT_BINUNICODE": b"\x8c\x01a", "BINUNICODE8": b"\x8d\x01\x00\x00\x00\x00\x00\x00\x00a", "BINBYTES8": b"\x8e" + bytes(8),
-    "ADDITEMS": b"\x8f(\x90", "FROZENSET": b"(\x91", "MEMOIZE": b"\x94", "FRAME": b"\x95" + bytes(8),
-    "BYTEARRAY8": b"\x96" + bytes(8), "NEXT_BUFFER": b"\x97", "READONLY_BUFFER": b"\x98", "PROTO": b"\x80\x02",
-}  # fmt: skip
+    "POP": b"0",
+    "POP_MARK": b"(1",
+    "DUP": b"2",
+    "FLOAT": b"F1\n",
+    "INT": b"I1\n",
+    "LONG": b"L1L\n",
+    "STRING": b"S'a'\n",
+    "BINSTRING": b"T\x01\x00\x00\x00a",
+    "UNICODE": b"Va\n",
+    "DICT": b"(d",
+    "GET": b"g0\n",
+    "LIST": b"(l",
+    "PUT": b"p0\n",
+    "BINBYTES": b"B\x01\x00\x00\x00a",
+    "SHORT_BINBYTES": b"C\x01a",
+    "LONG4": b"\x8b\x01\x00\x00\x00\x01",
+    "SHORT_BINUNICODE": b"\x8c\x01a",
+    "BINUNICODE8": b"\x8d\x01\x00\x00\x00\x00\x00\x00\x00a",
+    "BINBYTES8": b"\x8e" + bytes(8),
+    "ADDITEMS": b"\x8f(\x90",
+    "FROZENSET": b"(\x91",
+    "MEMOIZE": b"\x94",
+    "FRAME": b"\x95" + bytes(8),
+    "BYTEARRAY8": b"\x96" + bytes(8),
+    "NEXT_BUFFER": b"\x97",
+    "READONLY_BUFFER": b"\x98",
+    "PROTO": b"\x80\x02",
+}
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
@@ -176,12 +228,18 @@ def test_the_table_holds_no_callable_of_the_outside():
             assert value.apply.__module__ == objects.__name__, name
 
 
-PROTOCOLS = {"none": b"}.", "1": b"\x80\x01}.", "3": b"\x80\x03}.", "4": b"\x80\x04\x95\x02\0\0\0\0\0\0\0}.", "5": b"\x80\x05}."}
+PROTOCOLS = {
+    "none": b"}.",
+    "1": b"\x80\x01}.",
+    "3": b"\x80\x03}.",
+    "4": b"\x80\x04\x95\x02\0\0\0\0\0\0\0}.",
+    "5": b"\x80\x05}.",
+}
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_other_protocols_are_refused(name):
-    with pytest.raises(FormatError if name == "none" else UnsafeFileError, match="PROTO|protocol"):
+    with pytest.raises(FormatError if name == "none" else UnsafeFileError, match=r"PROTO|protocol"):
         read_pickle(memoryview(PROTOCOLS[name]), "it")
 
 
@@ -234,25 +292,41 @@ def damaged(forge) -> dict[str, bytes]:
             forge.call("torch._utils", "_rebuild_tensor", storage, b"K\x00", forge.tuple(b"\x88"), forge.shape(1))
         ),
         "too few arguments": forge.pickle(forge.call("torch._utils", "_rebuild_tensor_v2", storage)),
-        "a parameter of a text": forge.pickle(forge.call("torch._utils", "_rebuild_parameter", text, b"\x88", forge.ordered())),
+        "a parameter of a text": forge.pickle(
+            forge.call("torch._utils", "_rebuild_parameter", text, b"\x88", forge.ordered())
+        ),
         "a conjugate bit": forge.pickle(
-            forge.call("torch._utils", "_rebuild_tensor_v2", storage, b"K\x00", forge.shape(1), forge.shape(1), b"\x89",
-                       forge.ordered(), forge.dict({"conj": b"\x88"}))
+            forge.call(
+                "torch._utils",
+                "_rebuild_tensor_v2",
+                storage,
+                b"K\x00",
+                forge.shape(1),
+                forge.shape(1),
+                b"\x89",
+                forge.ordered(),
+                forge.dict({"conj": b"\x88"}),
+            )
         ),
         "a tensor filled twice": forge.pickle(
-            forge.named("torch", "FloatTensor"), b")\x81",
+            forge.named("torch", "FloatTensor"),
+            b")\x81",
             (forge.tuple(storage, b"K\x00", forge.shape(1), forge.shape(1)) + b"b") * 2,
         ),
         "a parameter of an empty tensor": forge.pickle(
-            forge.call("torch._utils", "_rebuild_parameter", forge.named("torch", "FloatTensor") + b")\x81", b"\x88", b"N")
+            forge.call(
+                "torch._utils", "_rebuild_parameter", forge.named("torch", "FloatTensor") + b")\x81", b"\x88", b"N"
+            )
         ),
         "OrderedDict of a text": forge.pickle(forge.call("collections", "OrderedDict", text)),
-        "OrderedDict of triples": forge.pickle(forge.call("collections", "OrderedDict", forge.list(forge.list(b"N" * 3)))),
+        "OrderedDict of triples": forge.pickle(
+            forge.call("collections", "OrderedDict", forge.list(forge.list(b"N" * 3)))
+        ),
         "Counter of a list": forge.pickle(forge.call("collections", "Counter", b"]")),
         "complex of texts": forge.pickle(forge.call("builtins", "complex", text, text)),
         "device of a list": forge.pickle(forge.call("torch", "device", b"]")),
         "latin1 of a snowman": forge.pickle(forge.call("_codecs", "encode", forge.text("☃"), forge.text("latin1"))),
-    }  # fmt: skip
+    }
 
 
 DAMAGED = 51
@@ -285,7 +359,7 @@ WRONG_TARGETS = {
 
 @pytest.mark.parametrize("name", WRONG_TARGETS)
 def test_nothing_is_written_into_other_things_than_lists_and_dictionaries(forge, name):
-    with pytest.raises(UnsafeFileError, match="byte 4|byte 5|byte 8|byte 9|byte 15|would write"):
+    with pytest.raises(UnsafeFileError, match="would write"):
         read_pickle(memoryview(forge.pickle(WRONG_TARGETS[name])), "it")
 
 
@@ -305,14 +379,14 @@ LIMITS = {
     "MARKS": b"(" * 20,
     "MEMO": b"N" + b"".join(b"r" + struct.pack("<I", 1 << index) for index in range(20)),
     "TEXT": b"X\x14\x00\x00\x00" + b"a" * 20,
-    "COPIED": b"ccollections\nOrderedDict\n](]q\x00NNeq\x01h\x00" + b"\x85R",
+    "COPIED": b"ccollections\nOrderedDict\n](](NNee\x85R",
 }
 
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_stream_above_a_limit_is_refused(forge, monkeypatch, name):
     monkeypatch.setattr(limits, name, 10)
-    with pytest.raises(FormatError, match="10"):
+    with pytest.raises(FormatError, match=r"(beyond|more than|longer than) 10\b"):
         read_pickle(memoryview(forge.pickle(LIMITS[name])), "it")
 
 
@@ -336,7 +410,7 @@ SELVES = {
     "a dictionary in itself": b"}q\x00X\x01\x00\x00\x00ah\x00s",
     "a list in a tuple in itself": b"]q\x00h\x00\x85a",
     "two lists in each other": b"]q\x00](h\x00ea",
-    "doubling lists": b"](N" + b"Ne" + b"".join(b"q%c](h%ch%ce" % (n, n, n) for n in range(40)),
+    "doubling lists": b"](]q\x00" + b"".join(b"](h%ch%ceq%c" % (n, n, n + 1) for n in range(40)) + b"e",
     "a list 100000 deep": b"]" * 100_000 + b"a" * 99_999,
     "a tuple 100000 deep": b")" + b"\x85" * 100_000,
 }
@@ -344,31 +418,44 @@ SELVES = {
 
 @pytest.mark.parametrize("name", SELVES)
 def test_what_holds_or_doubles_itself_is_refused(forge, save, name):
-    with pytest.raises(FormatError, match="nest more than|more than 1000000 values"):
+    with pytest.raises(FormatError, match=r"nest more than|more than 1000000 values"):
         read_checkpoint(save(forge.torch_zip(SELVES[name], {})))
 
 
 IDS = {
-    "a module": (lambda forge: forge.tuple(forge.text("module"), forge.text("Net"), b"N", b"N") + b"Q", UnsafeFileError),
+    "a module": (
+        lambda forge: forge.tuple(forge.text("module"), forge.text("Net"), b"N", b"N") + b"Q",
+        UnsafeFileError,
+    ),
     "another word": (lambda forge: forge.tuple(forge.text("file"), *[b"N"] * 4) + b"Q", UnsafeFileError),
     "a text": (lambda forge: forge.text("storage") + b"Q", UnsafeFileError),
     "a number": (lambda forge: b"K\x01Q", UnsafeFileError),
     "an empty tuple": (lambda forge: b")Q", UnsafeFileError),
     "a storage with too few parts": (lambda forge: forge.tuple(forge.text("storage")) + b"Q", FormatError),
-    "a storage of a text": (lambda forge: forge.tuple(forge.text("storage"), forge.text("FloatStorage"), forge.text("0"),
-                                                      forge.text("cpu"), b"K\x01") + b"Q", FormatError),
+    "a storage of a text": (
+        lambda forge: (
+            forge.tuple(forge.text("storage"), forge.text("FloatStorage"), forge.text("0"), forge.text("cpu"), b"K\x01")
+            + b"Q"
+        ),
+        FormatError,
+    ),
     "a negative count": (lambda forge: forge.storage("FloatStorage", "0", -1), FormatError),
     "an overflowing count": (lambda forge: forge.storage("FloatStorage", "0", 1 << 62), FormatError),
-    "a boolean count": (lambda forge: forge.storage("FloatStorage", "0", 1).replace(b"K\x01tQ", b"\x88tQ"), FormatError),
+    "a boolean count": (
+        lambda forge: forge.storage("FloatStorage", "0", 1).replace(b"K\x01tQ", b"\x88tQ"),
+        FormatError,
+    ),
     "too many elements": (lambda forge: forge.storage("FloatStorage", "0", 2), FormatError),
     "too few elements": (lambda forge: forge.storage("FloatStorage", "0", 0), FormatError),
     "a wider type": (lambda forge: forge.storage("DoubleStorage", "0", 1), FormatError),
     "a missing key": (lambda forge: forge.storage("FloatStorage", "1", 1), FormatError),
     "a key that steps up": (lambda forge: forge.storage("FloatStorage", "../data.pkl", 1), FormatError),
-    "two types for one key": (lambda forge: forge.list(forge.storage("FloatStorage", "0", 1),
-                                                       forge.storage("IntStorage", "0", 1)), FormatError),
+    "two types for one key": (
+        lambda forge: forge.list(forge.storage("FloatStorage", "0", 1), forge.storage("IntStorage", "0", 1)),
+        FormatError,
+    ),
     "a quantised storage": (lambda forge: forge.storage("QInt8Storage", "0", 4), UnsafeFileError),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -378,8 +465,14 @@ def test_a_persistent_id_that_is_no_honest_storage_is_refused(forge, save, name)
         read_checkpoint(save(forge.torch_zip(make(forge), {"0": bytes(4)})))
 
 
-UNREAD = ["_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_meta_tensor_no_storage", "_rebuild_wrapper_subclass",
-          "_rebuild_device_tensor_from_numpy", "_rebuild_device_tensor_from_cpu_tensor"]  # fmt: skip
+UNREAD = [
+    "_rebuild_qtensor",
+    "_rebuild_sparse_tensor",
+    "_rebuild_meta_tensor_no_storage",
+    "_rebuild_wrapper_subclass",
+    "_rebuild_device_tensor_from_numpy",
+    "_rebuild_device_tensor_from_cpu_tensor",
+]
 
 
 @pytest.mark.parametrize("name", UNREAD)

@@ -99,9 +99,12 @@ def test_size_one_dimensions_may_have_any_stride(forge, save):
 def test_newer_dtypes_come_by_untyped_storages(forge, save):
     def tensor(key: str, size: int, dtype: str, count: int) -> bytes:
         storage = forge.tuple(
-            forge.text("storage"), forge.named("torch.storage", "UntypedStorage"), forge.text(key), forge.text("cpu"),
+            forge.text("storage"),
+            forge.named("torch.storage", "UntypedStorage"),
+            forge.text(key),
+            forge.text("cpu"),
             forge.integer(size),
-        )  # fmt: skip
+        )
         parts = (storage + b"Q", forge.integer(0), forge.shape(count), forge.shape(1), b"\x89", forge.ordered())
         return forge.call("torch._utils", "_rebuild_tensor_v3", *parts, forge.named("torch", dtype))
 
@@ -128,10 +131,17 @@ def test_every_spelling_of_a_tensor_is_understood(forge, save):
         "parameter": forge.call("torch._utils", "_rebuild_parameter", plain, b"\x88", hooks),
         "with_state": forge.call("torch._utils", "_rebuild_parameter_with_state", plain, b"\x88", hooks, b"}"),
         "four": forge.call("torch._utils", "_rebuild_tensor", storage, b"K\x00", forge.shape(2), forge.shape(1)),
-        "from_type": forge.call("torch._tensor", "_rebuild_from_type_v2", v2, forge.named("torch", "Tensor"), arguments, b"}"),
+        "from_type": forge.call(
+            "torch._tensor", "_rebuild_from_type_v2", v2, forge.named("torch", "Tensor"), arguments, b"}"
+        ),
         "old_module": forge.call("torch.tensor", "_rebuild_from_type_v2", v2, parameter, arguments, b"}"),
         "size": forge.call(
-            "torch._utils", "_rebuild_tensor", storage, b"K\x00", forge.call("torch", "Size", forge.shape(2)), forge.shape(1)
+            "torch._utils",
+            "_rebuild_tensor",
+            storage,
+            b"K\x00",
+            forge.call("torch", "Size", forge.shape(2)),
+            forge.shape(1),
         ),
         "new_tensor": forge.named("torch", "FloatTensor") + b")\x81" + set_state + b"b",
         "new_cuda": forge.named("torch.cuda", "FloatTensor") + b")\x81" + set_state + b"b",
@@ -139,7 +149,7 @@ def test_every_spelling_of_a_tensor_is_understood(forge, save):
         "five": parameter + b")\x81" + forge.tuple(plain, b"N", hooks, b"\x88", b"\x89") + b"b",
         "four_state": parameter + b")\x81" + set_state + b"b",
         "new_data": parameter + forge.tuple(plain, b"\x88") + b"\x81",
-    }  # fmt: skip
+    }
     found = read_checkpoint(save(forge.torch_zip(forge.ordered(spellings), {"0": np.float32([3, 4]).tobytes()})))
     assert list(found) == list(spellings)
     assert all(array.tolist() == [3, 4] for array in found.values())
@@ -148,7 +158,9 @@ def test_every_spelling_of_a_tensor_is_understood(forge, save):
 def test_a_state_dict_of_python_2_is_understood(forge, save):
     key = b"U\x01w"
     pair = forge.list(key, forge.rebuild(forge.storage("FloatStorage", "0", 1), 0, (1,), (1,)))
-    root = forge.call("collections", "OrderedDict", forge.list(pair)) + forge.dict({"_metadata": forge.ordered()}) + b"b"
+    root = (
+        forge.call("collections", "OrderedDict", forge.list(pair)) + forge.dict({"_metadata": forge.ordered()}) + b"b"
+    )
     assert read_checkpoint(save(forge.torch_zip(root, {"0": np.float32([5]).tobytes()})))["w"].tolist() == [5]
 
 
