@@ -206,9 +206,9 @@ class _Transfer:
 def _blocks(raw: Any, patience: Patience, encoded: bool) -> Iterator[bytes]:
     """What arrives, as it arrives; a trickle counts as standing still."""
     # read1 gives what is there; plain read would wait for a full block, however slowly that comes.
-    read = raw.read1 if hasattr(raw, "read1") else raw.read
+    read, most = (raw.read1, _BLOCK) if hasattr(raw, "read1") else (raw.read, _BLOCK >> 4)
     since, brought = time.monotonic(), 0
-    while block := read(_BLOCK, decode_content=encoded):
+    while block := read(most, decode_content=encoded):
         yield block
         brought += len(block)
         now = time.monotonic()

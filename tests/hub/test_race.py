@@ -93,6 +93,7 @@ def test_killed_processes_leave_no_wrong_file(
     _go(workers)
     for code, errors in _end(workers):
         assert code in (0, -signal.SIGKILL), errors
+    assert killed
     for entry in cache.entries():
         assert hashlib.sha256(entry.path.read_bytes()).hexdigest() == entry.sha256
 
@@ -105,7 +106,8 @@ def test_killed_processes_leave_no_wrong_file(
 
     assert contents(obtain(last)) == body
     assert list(cache.parts.iterdir()) == []
-    assert server.files["/last"].sent <= len(body) - left
+    if chunk is not None:
+        assert server.files["/last"].sent <= len(body) - left
 
 
 def _reusable(parts: Path, body: bytes, chunk: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import namedtuple
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +31,6 @@ _RIGHT = [
     ("changed_file_ignoring_if_range", {}, 3),
     ("changed_file_without_tag", {}, 3),
     ("packed", {}, 1),
-    ("stall_once", {}, 2),
     ("status", {"status": 503, "times": 2}, 3),
     ("status", {"status": 429, "times": 1, "headers": {"Retry-After": "9999"}}, 2),
 ]
@@ -158,6 +158,14 @@ def test_a_file_of_unknown_size_stops_before_the_disk_is_full(
     record = record_of(body, server.add("/file", body, "without_length"), bytes=None)
     with pytest.raises(StorageError, match="needs 100000 more bytes"):
         obtain(record, patience=hasty)
+
+
+def test_a_transfer_that_stands_still_is_taken_up_again(
+    server: Any, cache: Any, contents: Any, body: bytes, record_of: Any, hasty: Any
+) -> None:
+    record = record_of(body, server.add("/file", body, "stall_once"))
+    assert contents(obtain(record, cache=cache, patience=replace(hasty, stall=0.5))) == body
+    assert server.files["/file"].requests[1]["range"] == "bytes=20000-"
 
 
 def test_a_trickle_counts_as_standing_still(server: Any, cache: Any, body: bytes, record_of: Any) -> None:
