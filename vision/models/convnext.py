@@ -36,7 +36,8 @@ class Block(nn.Module):
         self.stochastic_depth = nn.StochasticDepth(stochastic_depth, "row")
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.stochastic_depth(self.layer_scale * self.block(x))  # (batch, channels, height, width)
+        result: Tensor = x + self.stochastic_depth(self.layer_scale * self.block(x))  # (batch, channels, height, width)
+        return result
 
 
 class ConvNeXt(nn.Module):
@@ -88,7 +89,8 @@ class ConvNeXt(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)  # (batch, channels, height / 32, width / 32)
         x = self.avgpool(x)  # (batch, channels, 1, 1)
-        return self.classifier(x)  # (batch, classes)
+        result: Tensor = self.classifier(x)  # (batch, classes)
+        return result
 
 
 def convnext_tiny(*, classes: int = 1000, stochastic_depth: float = 0.1, layer_scale: float = 1e-6) -> ConvNeXt:

@@ -59,8 +59,10 @@ class MBConv(nn.Module):
         self.has_shortcut = stride == 1 and in_channels == stage.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        result = self.block(x)  # (batch, out_channels, height / stride, width / stride)
-        return x + self.stochastic_depth(result) if self.has_shortcut else result
+        result: Tensor = self.block(x)  # (batch, out_channels, height / stride, width / stride)
+        if self.has_shortcut:
+            result = x + self.stochastic_depth(result)
+        return result
 
 
 class FusedMBConv(nn.Module):
@@ -82,8 +84,10 @@ class FusedMBConv(nn.Module):
         self.has_shortcut = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
-        result = self.block(x)  # (batch, out_channels, height / stride, width / stride)
-        return x + self.stochastic_depth(result) if self.has_shortcut else result
+        result: Tensor = self.block(x)  # (batch, out_channels, height / stride, width / stride)
+        if self.has_shortcut:
+            result = x + self.stochastic_depth(result)
+        return result
 
 
 class EfficientNet(nn.Module):
@@ -138,7 +142,8 @@ class EfficientNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)  # (batch, top, height / 32, width / 32)
         x = self.avgpool(x).flatten(1)  # (batch, top)
-        return self.classifier(x)  # (batch, classes)
+        result: Tensor = self.classifier(x)  # (batch, classes)
+        return result
 
 
 def efficientnet_b0(*, classes: int = 1000, dropout: float = 0.2, stochastic_depth: float = 0.2) -> EfficientNet:
@@ -275,9 +280,6 @@ def _initialize(model: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
             bound = 1.0 / math.sqrt(module.out_features)
             nn.init.uniform_(module.weight, -bound, bound)

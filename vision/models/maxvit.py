@@ -52,7 +52,8 @@ class MBConv(nn.Module):
         self.stochastic_depth = nn.StochasticDepth(stochastic_depth, "row")
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x) + self.stochastic_depth(self.layers(x))  # (batch, out_channels, height / stride, ...)
+        result: Tensor = self.proj(x) + self.stochastic_depth(self.layers(x))
+        return result  # (batch, out_channels, height / stride, width / stride)
 
 
 class RelativeAttention(nn.Module):
@@ -82,7 +83,8 @@ class RelativeAttention(nn.Module):
         bias = self.relative_position_bias_table[self.relative_position_index]  # (tokens, tokens, heads)
         scores = query @ (key * self.scale).mT + bias.permute(2, 0, 1)  # (batch, windows, heads, tokens, tokens)
         x = scores.softmax(-1) @ value
-        return self.merge(x.transpose(2, 3).reshape(batch, windows, tokens, width))
+        result: Tensor = self.merge(x.transpose(2, 3).reshape(batch, windows, tokens, width))
+        return result
 
 
 class PartitionAttention(nn.Module):
@@ -184,7 +186,8 @@ class MaxViTLayer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)  # (batch, out_channels, height / stride, width / stride)
+        result: Tensor = self.layers(x)  # (batch, out_channels, height / stride, width / stride)
+        return result
 
 
 class MaxViTBlock(nn.Module):
@@ -284,7 +287,8 @@ class MaxViT(nn.Module):
         x = self.stem(x)  # (batch, stem_width, height / 2, width / 2)
         for block in self.blocks:
             x = block(x)  # (batch, width, half the height, half the width)
-        return self.classifier(x)  # (batch, classes)
+        result: Tensor = self.classifier(x)  # (batch, classes)
+        return result
 
     def _check_size(self, image: Size) -> None:
         """Refuses images that are not whole windows at every stage; each halving rounds up."""

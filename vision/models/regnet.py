@@ -85,7 +85,8 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.proj is None else self.proj(x)
-        return self.activation(shortcut + self.f(x))  # (batch, width, height / stride, width / stride)
+        result: Tensor = self.activation(shortcut + self.f(x))  # (batch, width, height / stride, width / stride)
+        return result
 
 
 class RegNet(nn.Module):
@@ -135,7 +136,8 @@ class RegNet(nn.Module):
         x = self.stem(x)  # (batch, stem_width, height / 2, width / 2)
         x = self.trunk_output(x)  # (batch, width, height / 32, width / 32)
         x = self.avgpool(x).flatten(1)  # (batch, width)
-        return self.fc(x)  # (batch, classes)
+        result: Tensor = self.fc(x)  # (batch, classes)
+        return result
 
 
 def regnet_y_400mf(*, classes: int = 1000) -> RegNet:
@@ -228,9 +230,6 @@ def _initialize(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, mean=0.0, std=0.01)
             if module.bias is not None:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
 from numzoo import engine
 from numzoo.engine import Tensor, nn
 from numzoo.engine.nn import functional as F
@@ -65,11 +66,13 @@ class WindowAttention(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """Queries, keys and values, side by side: (..., 3 * width)."""
-        return self.qkv(x)
+        result: Tensor = self.qkv(x)
+        return result
 
     def similarity(self, query: Tensor, key: Tensor) -> Tensor:
         """Scaled dot products: (batch, windows, heads, tokens, tokens)."""
-        return query * query.shape[-1] ** -0.5 @ key.mT
+        scale: float = query.shape[-1] ** -0.5
+        return query * scale @ key.mT
 
     def position_bias(self) -> Tensor:
         """What to add to the scores for the places of two tokens: (heads, tokens, tokens)."""
@@ -142,7 +145,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.stochastic_depth(self.attn(self.norm1(x)))  # (batch, height, width, channels)
-        return x + self.stochastic_depth(self.mlp(self.norm2(x)))
+        result: Tensor = x + self.stochastic_depth(self.mlp(self.norm2(x)))
+        return result
 
 
 class BlockV2(Block):
@@ -152,7 +156,8 @@ class BlockV2(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.stochastic_depth(self.norm1(self.attn(x)))  # (batch, height, width, channels)
-        return x + self.stochastic_depth(self.norm2(self.mlp(x)))
+        result: Tensor = x + self.stochastic_depth(self.norm2(self.mlp(x)))
+        return result
 
 
 class PatchMerging(nn.Module):
@@ -164,7 +169,8 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.reduction(self.norm(_neighbours(x)))
+        result: Tensor = self.reduction(self.norm(_neighbours(x)))
+        return result
 
 
 class PatchMergingV2(nn.Module):
@@ -176,7 +182,8 @@ class PatchMergingV2(nn.Module):
         self.norm = nn.LayerNorm(2 * width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.reduction(_neighbours(x)))
+        result: Tensor = self.norm(self.reduction(_neighbours(x)))
+        return result
 
 
 class SwinTransformer(nn.Module):
@@ -248,7 +255,8 @@ class SwinTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.features(x))  # (batch, height / 32, width / 32, channels)
         x = x.mean((1, 2))  # (batch, channels)
-        return self.get_submodule("head")(x)  # (batch, classes)
+        result: Tensor = self.get_submodule("head")(x)  # (batch, classes)
+        return result
 
 
 def swin_t(
@@ -333,7 +341,8 @@ def _logarithmic_steps(window: Size) -> NDArray[np.float32]:
     """Steps down and across, scaled to -8 ... 8 and to sign(s) log2(1 + |s|) / log2(8): (1, 2 h - 1, 2 w - 1, 2)."""
     axes = [np.arange(1 - size, size, dtype=np.float32) / np.float32(size - 1) * 8 for size in window]
     steps = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)[None]
-    return (np.sign(steps) * np.log2(np.abs(steps) + 1) / 3).astype(np.float32)
+    logarithms: NDArray[np.float32] = (np.sign(steps) * np.log2(np.abs(steps) + 1) / 3).astype(np.float32)
+    return logarithms
 
 
 def _initialize(model: nn.Module) -> None:

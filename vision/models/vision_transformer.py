@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
 from numzoo import engine
 from numzoo.engine import Tensor, nn
 
@@ -32,7 +33,8 @@ class EncoderBlock(nn.Module):
         y = self.ln_1(x)  # (batch, tokens, width)
         y, _ = self.self_attention(y, y, y, need_weights=False)
         x = x + self.dropout(y)
-        return x + self.mlp(self.ln_2(x))
+        result: Tensor = x + self.mlp(self.ln_2(x))
+        return result
 
 
 class Encoder(nn.Module):
@@ -64,7 +66,8 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dropout(x + self.pos_embedding)  # (batch, tokens, width)
-        return self.ln(self.layers(x))
+        result: Tensor = self.ln(self.layers(x))
+        return result
 
 
 class VisionTransformer(nn.Module):
@@ -133,7 +136,8 @@ class VisionTransformer(nn.Module):
         x = x.flatten(2).transpose(1, 2)  # (batch, patches, width)
         token = self.class_token.expand(x.shape[0], 1, x.shape[2])
         x = self.encoder(engine.cat([token, x], axis=1))  # (batch, 1 + patches, width)
-        return self.heads(x[:, 0])  # (batch, classes)
+        result: Tensor = self.heads(x[:, 0])  # (batch, classes)
+        return result
 
 
 def vit_b_16(
@@ -269,7 +273,7 @@ def resize_positions(embedding: NDArray[Any], side: int) -> NDArray[Any]:
             "(1, 1 + n * n, width) and a side of at least 1."
         )
     if side == old:
-        return embedding.copy()
+        return np.array(embedding)
     picture = embedding[0, 1:].reshape(old, old, -1).astype(np.float64)
     weights = _bicubic_weights(old, side)  # (side, old)
     picture = np.einsum("ai,bj,ijw->abw", weights, weights, picture, optimize=True)

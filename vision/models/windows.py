@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
 from numzoo import engine
 from numzoo.engine import Tensor
 from numzoo.engine.nn import functional as F
@@ -82,7 +83,8 @@ def relative_position_index(window: Size) -> NDArray[np.int64]:
     down, across = np.divmod(np.arange(rows * columns), columns)
     steps_down = down[:, None] - down[None, :] + rows - 1
     steps_across = across[:, None] - across[None, :] + columns - 1
-    return (steps_down * (2 * columns - 1) + steps_across).astype(np.int64)
+    index: NDArray[np.int64] = (steps_down * (2 * columns - 1) + steps_across).astype(np.int64)
+    return index
 
 
 @lru_cache(maxsize=64)
@@ -99,4 +101,5 @@ def _shift_mask(image: Size, window: Size, shift: Size) -> NDArray[np.float32]:
     region = region.reshape(height // rows, rows, width // columns, columns)
     region = region.transpose(0, 2, 1, 3).reshape(-1, 1, rows * columns)  # (windows, 1, tokens)
     differs = region[:, :, :, None] != region[:, :, None, :]
-    return np.where(differs, np.float32(-100), np.float32(0))
+    mask: NDArray[np.float32] = np.where(differs, np.float32(-100), np.float32(0))
+    return mask

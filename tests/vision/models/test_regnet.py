@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from numzoo.vision.models.regnet import quantised_line
 
 # depth, initial width, slope, ratio, group width -> depths, widths and group widths of the stages

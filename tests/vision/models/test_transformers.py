@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from numzoo import engine
 from numzoo.engine import nn
 from numzoo.vision.models.maxvit import MaxViT, PartitionAttention, maxvit_t
