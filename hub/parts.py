@@ -184,6 +184,7 @@ class Part:
         """Make the finished part a blob, and give its digest. The caller has seen that it is `right`."""
         sha256 = self.digest()
         self._file.close()
+        self.validator = None  # Before the part itself goes, so that no death leaves it behind alone.
         cache.publish(self.path, sha256)
         self._forget()
         return sha256
@@ -191,8 +192,7 @@ class Part:
     def discard(self) -> None:
         """Delete the part and what is left of the leftovers."""
         self._file.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        _delete(self.path)
         self._forget()
 
     def close(self) -> None:
@@ -303,10 +303,9 @@ class Part:
         return None
 
     def _note(self) -> Path:
-        return self._folder / f"{self.path.name.split('.')[2]}.json"
+        return _note_of(self.path)
 
     def _forget(self) -> None:
-        self.validator = None
         for path in self._salvage:
             _delete(path)
         self._salvage = []
@@ -349,6 +348,12 @@ def _claim(folder: Path, key: str) -> Iterator[Path]:
                 _delete(path)
 
 
+def _note_of(part: Path) -> Path:
+    """Where the note of a part lies: it goes by the part's id, which stays when the owner changes."""
+    return part.with_name(f"{part.name.split('.')[2]}.json") if part.name.count(".") == 3 else part
+
+
 def _delete(path: Path) -> None:
     with contextlib.suppress(OSError):
-        path.unlink()
+        _note_of(path).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)

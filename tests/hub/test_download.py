@@ -294,8 +294,13 @@ def test_the_leftover_of_a_dead_process_is_used_and_that_of_a_living_one_is_not(
     living = _leftover(cache, record, body[:200_000], owner(), 1)
     dead = _leftover(cache, record, body[:100_000], _dead_owner(), 2)
     elsewhere = _leftover(cache, record, body[:150_000], "ffffffff-1-1", 3)
+    shorter = _leftover(cache, record, body[:50_000], _dead_owner(), 4)
+    notes = [path.with_name(f"{path.name.split('.')[2]}.json") for path in (dead, shorter)]
+    for note in notes:
+        note.write_text("{}")
     obtain(record, patience=hasty)
     assert server.files["/file"].requests[0]["range"] == "bytes=100000-"
+    assert not any(path.exists() for path in [shorter, *notes])
     assert living.exists()
     assert elsewhere.exists()
     assert not dead.exists()
