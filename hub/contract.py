@@ -34,28 +34,28 @@ def fit(
     source: str,
     sha256: str,
     keys: Keys | None = None,
-    fresh_heads: Iterable[str] = (),
-    way_out: str = "",
+    heads: Iterable[str] = (),
+    fresh: bool = False,
     built: tuple[str, Mapping[str, Any]] = ("", {}),
 ) -> tuple[dict[str, Array], LoadReport]:
     """Match the file's `arrays` with the model's `state` (name -> anything with a shape and a NumPy dtype).
 
-    `fresh_heads` names modules that may stay fresh where the file's have another number of classes (another first axis)
-    or lack them altogether. Returns what to load and the report; raises LoadError, ending in `way_out` where a head
-    did not fit. `built` is the builder and the settings that made the model, for the report.
+    `heads` names the modules that depend on the number of classes; with `fresh` they may stay as they are where the
+    file's have another number of classes (another first axis) or where it lacks them altogether. Returns what to load
+    and the report; raises LoadError with all that does not fit. `built` is the builder and the settings that made the model, for the report.
     """
     keys = keys or Keys()
-    heads = tuple(f"{head}." for head in fresh_heads)
+    heads = tuple(f"{head}." for head in heads)
     given, renamed, ignored, clashes = _translate(arrays, keys)
-    fresh = _fresh(given, state, heads)
+    left = _fresh(given, state, heads) if fresh else set()
 
     loaded: dict[str, Array] = {}
     converted: dict[str, str] = {}
-    problems = [_Problem(clash) for clash in clashes]
+    problems = [_Problem(clash, "") for clash in clashes]
     unused = state.keys() - given.keys()
     surplus = given.keys() - state.keys()
     for target, (origin, array) in given.items():
-        if target in fresh:
+        if target in left:
             continue
         if target not in state:
             text = f"unexpected in the file: {_called(origin, target)} {_shape(array)}"
@@ -64,17 +64,17 @@ def fit(
         wanted = state[target]
         if tuple(array.shape) != tuple(wanted.shape):
             text = f"another shape: {_called(origin, target)} is {_shape(array)}, the model wants {_shape(wanted)}"
-            problems.append(_Problem(text))
+            problems.append(_Problem(text, target))
         elif _kind(array.dtype) != _kind(wanted.dtype):
             text = f"another kind of number: {_called(origin, target)} is {array.dtype}, wanted {wanted.dtype}"
-            problems.append(_Problem(text))
+            problems.append(_Problem(text, target))
         else:
             if array.dtype != wanted.dtype:
                 converted[target] = f"{array.dtype} to {wanted.dtype}"
                 array = array.astype(wanted.dtype)
             loaded[target] = array
 
-    reasons = dict.fromkeys(sorted(fresh & state.keys()), "a fresh head")
+    reasons = dict.fromkeys(sorted(left), "a fresh head")
     defaulted: list[str] = []
     for target in state:
         if target in given or target in reasons:
@@ -86,6 +86,9 @@ def fit(
         else:
             problems.append(_Problem(f"missing from the file: {target} {_shape(state[target])}", target, surplus))
     if problems:
+        way_out = ""
+        if not fresh and any(problem.name.startswith(heads) for problem in problems):
+            way_out = "For another number of classes give classes=: the head then stays fresh."
         raise LoadError(_message(problems, name, source, len(loaded), way_out))
     report = LoadReport(
         name=name,
@@ -93,7 +96,7 @@ def fit(
         sha256=sha256,
         loaded=tuple(loaded),
         renamed={origin: target for origin, target in renamed.items() if target in loaded},
-        ignored=tuple(ignored) + tuple(given[target][0] for target in given if target in fresh),
+        ignored=tuple(ignored) + tuple(given[target][0] for target in given if target in left),
         initialised=tuple(target for target in state if target in reasons),
         defaulted=tuple(defaulted),
         converted=converted,
@@ -106,14 +109,14 @@ def fit(
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """One thing that does not fit; `name` is looked for among the other side's free names, once it is shown."""
+    """One thing that does not fit; when it is shown, `name` is looked for among the `free` names of the other side."""
 
     what: str
-    name: str = ""
+    name: str
     free: Collection[str] = ()
 
     def text(self) -> str:
-        guesses = near(self.name, self.free) if self.name else []
+        guesses = near(self.name, self.free) if self.free else []
         return f"{self.what} (near {guesses[0]})" if guesses else self.what
 
 

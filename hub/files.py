@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from numzoo.hub.embedded import embedded_path, open_embedded
 from numzoo.hub.errors import UsageError
@@ -23,12 +23,13 @@ class Fetch:
     """How files may be fetched.
 
     `offline` forbids the network (None: as NUMZOO_OFFLINE says); `trust_first_use` accepts a file whose full sha256 is
-    not known yet and writes it down; `progress` is told how far a download is.
+    not known yet and writes it down; `progress` is told how far a download is (None: a bar, where stderr is a terminal;
+    False: nobody).
     """
 
     offline: bool | None = None
     trust_first_use: bool = False
-    progress: Progress | None = None
+    progress: Progress | Literal[False] | None = None
 
     def open(self, file: FileRecord) -> tuple[BinaryIO, str]:
         """The verified file, open at position 0, and its sha256: the descriptor that was hashed is the one returned."""
@@ -65,10 +66,12 @@ class Fetch:
 
     def _obtain(self, file: FileRecord) -> str:
         from numzoo.hub import settings
+        from numzoo.hub.bars import default_bar
         from numzoo.hub.download import obtain
 
         offline = settings.offline() if self.offline is None else self.offline
-        return obtain(file, offline=offline, progress=self.progress, trust_first_use=self.trust_first_use)
+        progress = default_bar() if self.progress is None else self.progress or None
+        return obtain(file, offline=offline, progress=progress, trust_first_use=self.trust_first_use)
 
 
 def pull(
@@ -77,7 +80,7 @@ def pull(
     trust_first_use: bool = False,
     offline: bool | None = None,
     registry: Registry | str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
 ) -> Path:
     """The path of the one verified file that `name` means, fetched first if it is not here.
 
@@ -97,7 +100,7 @@ def pull_files(
     trust_first_use: bool = False,
     offline: bool | None = None,
     registry: Registry | str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
 ) -> dict[str, Path]:
     """All verified files of a model, a sample or a data set, fetched where they are not here: file name -> path."""
     fetch = Fetch(offline, trust_first_use, progress)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from numzoo.hub.contract import fit
 from numzoo.hub.errors import FormatError, LoadError, NotFoundError, StorageError, UsageError
@@ -41,7 +41,7 @@ def load(
     trust_first_use: bool = False,
     offline: bool | None = None,
     registry: Registry | str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
 ) -> Any:
     """A model with pretrained weights, in evaluation mode; ``model.load_report`` says what was loaded and what not.
 
@@ -64,7 +64,7 @@ def load(
     else:
         arrays, plan = _read_path(path, model, known)
     if model is not None and not isinstance(model, str):
-        built = model
+        built, plan.model, plan.config = model, "", {}
     else:
         if isinstance(model, str):
             plan = plan.built_as(model, known)
@@ -194,10 +194,7 @@ def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, devic
         raise UsageError(f"hub.load needs a model with state_dict and load_state_dict, but has {type(model).__name__}.")
     # Of the class, because a model may well call a layer "head" too (Swin does).
     heads = tuple(getattr(type(model), "head", ()))
-    fresh = heads if classes is not None and classes != plan.stored.get("classes") else ()
-    way_out = ""
-    if heads and not fresh:
-        way_out = f"For another number of classes give classes=: the head ({', '.join(heads)}) then stays fresh."
+    fresh = classes is not None and classes != plan.stored.get("classes")
     state, report = fit(
         arrays,
         model.state_dict(),
@@ -205,8 +202,8 @@ def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, devic
         source=plan.source,
         sha256=plan.sha256,
         keys=plan.keys,
-        fresh_heads=fresh,
-        way_out=way_out,
+        heads=heads,
+        fresh=fresh,
         built=(plan.model, plan.config),
     )
     model.load_state_dict(state, strict=False, assign=True)

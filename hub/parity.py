@@ -20,7 +20,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def verify_parity(
     trust_first_use: bool = False,
     offline: bool | None = None,
     registry: Registry | str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Literal[False] | None = None,
 ) -> ParityResult:
     """Load `name`, run its card and compare. Raises NotFoundError for an entry without a card."""
     known = open_registry(registry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 __all__ = ["SCHEMA", "Console", "size_text"]
 
@@ -68,13 +68,10 @@ class Console:
         print(f"{mark} {f'{about}: ' if about else ''}{text}", file=sys.stderr)
         return code
 
-    def progress(self) -> Any:
-        """A progress bar for downloads where a person looks on, else None."""
-        if self.quiet or not sys.stderr.isatty():
-            return None
-        from numzoo.hub.cli.bar import Bar
-
-        return Bar()
+    @property
+    def progress(self) -> Literal[False] | None:
+        """What the hub's functions take as `progress`: their own bar (None), or False for none."""
+        return False if self.quiet else None
 
 
 def size_text(size: int | None) -> str:

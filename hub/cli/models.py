@@ -42,7 +42,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
         entry = registry.manifest.entry(name)
         here = all(is_here(file) for file in entry.files)
         default = registry.is_default(name)
-        top1 = entry.metrics.get("imagenet1k/top1")
+        top1 = next((value for metric, value in entry.metrics.items() if metric.endswith("/top1")), None)
         documents.append(
             {
                 "name": name,

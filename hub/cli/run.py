@@ -187,7 +187,7 @@ def _fetch(options: argparse.Namespace, console: Console) -> Fetch:
     from numzoo.hub.files import Fetch
 
     # Without the option the environment decides, when a file is fetched.
-    return Fetch(True if options.offline else None, options.trust_first_use, console.progress())
+    return Fetch(True if options.offline else None, options.trust_first_use, console.progress)
 
 
 def _license_note(registry: Any, name: str, console: Console) -> None:

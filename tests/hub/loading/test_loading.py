@@ -241,6 +241,18 @@ def test_a_file_takes_the_model_that_is_named_or_given(kind: str, weights: Array
     assert not model.training
 
 
+def test_a_head_that_does_not_fit_names_the_way_out(zoo: Registry) -> None:
+    with pytest.raises(LoadError, match="give classes="):
+        hub.load("lenet", model=models.lenet(classes=7), registry=zoo)
+
+
+def test_a_model_built_elsewhere_is_not_saved_as_the_entrys(zoo: Registry, tmp_path: Path) -> None:
+    model = hub.load("lenet", model=models.lenet(classes=7), classes=7, registry=zoo)
+    assert model.load_report.initialised == ("classifier.5.weight", "classifier.5.bias")
+    with pytest.raises(UsageError, match="model="):
+        hub.load(hub.save(model, tmp_path / "mine.safetensors"))
+
+
 BAD_NOTES = {
     "other function": ({"numzoo.model": "vision.io.write_image", "numzoo.config": "{}"}, UsageError),
     "other package": ({"numzoo.model": "os.system", "numzoo.config": '{"command": "true"}'}, UsageError),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "default_bar"]
 
 
 class Bar:
@@ -43,3 +43,8 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def default_bar() -> Bar | None:
+    """A bar where a person looks on (stderr is a terminal), else None."""
+    return Bar() if sys.stderr is not None and sys.stderr.isatty() else None
