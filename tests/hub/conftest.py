@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import random
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -144,6 +145,7 @@ class Server:
     def __init__(self) -> None:
         self.files: dict[str, Served] = {}
         self.closing = threading.Event()
+        self._scheme = "http"
         handler = type("SiteHandler", (Handler,), {"site": self})
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -152,11 +154,18 @@ class Server:
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def add(self, path: str, body: bytes, behaviour: str = "honest", **settings: Any) -> str:
         self.files[path] = Served(body, getattr(Behaviours, behaviour), settings=settings)
         return self.root + path
+
+    def secure(self, certificate: Path) -> None:
+        """Speak https from now on, with the certificate and key of one file."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._scheme = "https"
 
     def close(self) -> None:
         self.closing.set()
