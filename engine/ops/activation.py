@@ -126,7 +126,7 @@ def hardswish(xp: Any, x: Array) -> Array:
 def hardsigmoid(xp: Any, x: Array) -> Array:
     """min(max(x + 3, 0), 6) / 6."""
     number = x.dtype.type
-    return xp.clip(x + number(3), number(0), number(6)) * number(1 / 6)
+    return xp.minimum(xp.maximum(x + number(3), number(0)), number(6)) * number(1 / 6)
 
 
 def _leaky_relu_x(grad: Tensor, x: Tensor, negative_slope: float) -> Tensor:

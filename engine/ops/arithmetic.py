@@ -106,7 +106,9 @@ def clip(xp: Any, x: Array, *, low: float | None = None, high: float | None = No
     """min(max(x, low), high); None leaves that side open."""
     if low is None and high is None:
         return x.copy()
-    return xp.clip(x, None if low is None else x.dtype.type(low), None if high is None else x.dtype.type(high))
+    # Not xp.clip: it widens bfloat16.
+    raised = x if low is None else xp.maximum(x, x.dtype.type(low))
+    return raised if high is None else xp.minimum(raised, x.dtype.type(high))
 
 
 @elementwise()
