@@ -85,8 +85,8 @@ def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | N
         if part.length and part.right():
             return _publish(cache, file, part)
         part.check_space()
-        order = Order(file, cache, patience or Patience(), file.bytes)
-        for source in file.sources:
+        for place, source in enumerate(file.sources, 1):
+            order = Order(file, cache, patience or Patience(), file.bytes, others=place < len(file.sources))
             try:
                 _deliver(part, file, partial(fetch, source, part, order, offline=offline))
                 return _publish(cache, file, part)

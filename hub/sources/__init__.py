@@ -53,12 +53,15 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a source must know: the record, the store, how patient to be, and the size of its piece if that is known."""
+    """What a source must know: the record, the store, how patient to be, the size of its piece if that is known, and
+    whether there are other sources to try after it.
+    """
 
     record: FileRecord
     cache: Cache
     patience: Patience = field(default_factory=Patience)
     size: int | None = None
+    others: bool = False
 
     @property
     def folder(self) -> Path:

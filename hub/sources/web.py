@@ -27,6 +27,7 @@ __all__ = ["fetch"]
 
 _BLOCK = 1 << 18
 _PROGRESS = 1 << 20  # an attempt that got this much farther than any before starts the count of failures anew
+_FIRST_ATTEMPTS = 2
 _PATIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _PAGE = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<\?xml[^>]*>\s*<!doctype\s+html)", re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
@@ -49,7 +50,7 @@ def fetch(address: str, part: Part, order: Order, *, token: str | None = None) -
     patience, host = order.patience, urlsplit(address).hostname
     with new_session() as session:
         transfer = _Transfer(session, address, part, order, token)
-        failures, farthest = 0, part.length
+        failures, first, farthest = 0, part.length, part.length
         while True:
             try:
                 if transfer.run():
@@ -58,7 +59,9 @@ def fetch(address: str, part: Part, order: Order, *, token: str | None = None) -
             except _AgainError as problem:
                 failures = 1 if part.length - farthest >= _PROGRESS else failures + 1
                 farthest = max(farthest, part.length)
-                if failures >= patience.attempts:
+                # Where nothing at all has come and another source is left, that one is the better next attempt.
+                hopeless = order.others and farthest == first and failures >= _FIRST_ATTEMPTS
+                if failures >= patience.attempts or hopeless:
                     raise NetworkError(f"{problem} ({failures} attempts were made at {host}.)") from None
                 time.sleep(_pause(patience, failures, problem.wait))
 
@@ -264,14 +267,13 @@ def _page_message(host: str | None, beginning: bytes, size: int | None) -> str:
 
 def _reason(problem: BaseException) -> str:
     """What went wrong underneath, without the address, which may hold a signature."""
-    seen: BaseException | None = problem
-    best = type(problem).__name__
+    best, found = type(problem).__name__, problem
     for _ in range(8):
-        if seen is None:
+        if isinstance(found, OSError) and found.strerror:
+            best = getattr(found, "verify_message", "") or found.strerror
+        inner = [getattr(found, "reason", None), *found.args, found.__cause__, found.__context__]
+        deeper = next((item for item in inner if isinstance(item, BaseException)), None)
+        if deeper is None:
             break
-        if isinstance(seen, OSError) and seen.strerror:
-            best = getattr(seen, "verify_message", "") or seen.strerror
-        inner = next((item for item in seen.args if isinstance(item, BaseException)), None)
-        seen = getattr(seen, "reason", None) if isinstance(getattr(seen, "reason", None), BaseException) else inner
-        seen = seen or None
+        found = deeper
     return best

@@ -171,6 +171,15 @@ def test_a_transfer_that_stands_still_is_taken_up_again(
     assert server.files["/file"].requests[1]["range"] == "bytes=20000-"
 
 
+@pytest.mark.parametrize(("behaviour", "settings"), [("hang_up", {}), ("status", {"status": 503})])
+def test_a_source_that_gives_nothing_is_left_early_for_another(
+    behaviour: str, settings: dict[str, Any], server: Any, body: bytes, record_of: Any, hasty: Any
+) -> None:
+    dead, good = server.add("/dead", body, behaviour, **settings), server.add("/good", body)
+    obtain(record_of(body, dead, good), patience=hasty)
+    assert len(server.files["/dead"].requests) == 2
+
+
 def test_a_trickle_counts_as_standing_still(server: Any, cache: Any, body: bytes, record_of: Any) -> None:
     from numzoo.hub.sources import Patience
 
