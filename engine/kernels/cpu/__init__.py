@@ -21,7 +21,10 @@ def mean(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
 
 
 for _module, _names in (
-    (activation, "relu relu_input gelu gelu_input gelu_tanh gelu_tanh_input silu silu_input hardswish hardswish_input softmax log_softmax"),
+    (
+        activation,
+        "relu relu_input gelu gelu_input gelu_tanh gelu_tanh_input silu silu_input hardswish hardswish_input softmax log_softmax",
+    ),
     (arithmetic, "add sub mul div clip"),
     (convolution, "conv2d conv2d_input conv2d_weight"),
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),

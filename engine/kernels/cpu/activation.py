@@ -103,7 +103,8 @@ def _plan_relu(library: Library, x: Array) -> Plan | None:
     layout = flat_layout(library, x) if x.size >= FEWEST_RELU else None
     if layout is None:
         return None
-    # The machine's maximum gives its second operand where one is NaN; oneDNN's relu has 0 there. With x there, NaN passes.
+    # The machine's maximum gives its second operand where one is NaN; oneDNN's relu has 0 there. With x there, NaN
+    # passes.
     description = describe(library, "binary", BINARY_MAXIMUM, layout, layout, layout)
     if description is None:
         return None

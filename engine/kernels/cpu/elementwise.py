@@ -1,4 +1,4 @@
-"""What the kernels that treat an array as one stretch of memory share: no matter how many axes, or in which order they lie."""
+"""What kernels share that treat an array as one stretch of memory, however many axes it has and in whatever order."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def _plan_backward(
     description = describe(library, "eltwise_backward", algorithm, layout, layout, layout, alpha, beta, hint)
     if description is None:
         return None
-    # What is called "data" is the source or, where the algorithm starts from the result, the destination of the forward pass.
+    # What is called "data" is the source or, where the algorithm starts from the result, the destination of the forward
+    # pass.
     name = SOURCE if algorithm < TANH_FROM_RESULT else DESTINATION
     run = Primitive(description, (name, DESTINATION_GRADIENT, SOURCE_GRADIENT)).run
     allocate = pool.allocator(data.shape, data.dtype, data.strides)

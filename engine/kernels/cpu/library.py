@@ -1,7 +1,7 @@
 """The oneDNN shared library: where it is looked for, what is bound of it, and why it could not be loaded.
 
-Only the C interface of oneDNN 3.x is used (header `oneapi/dnnl/dnnl.h`), which is stable over all 3.x releases. Nothing is
-loaded at import; `library()` loads on its first call and remembers the outcome, good or bad.
+Only the C interface of oneDNN 3.x is used (header `oneapi/dnnl/dnnl.h`), which is stable over all 3.x releases.
+Nothing is loaded at import; `library()` loads on its first call and remembers the outcome, good or bad.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class Library:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        # Two views of one library: calls that compute release the interpreter's lock, calls that only note a pointer keep it.
+        # Two views of one library: calls that compute release the interpreter's lock, calls that only note a
+        # pointer keep it.
         self._working = ctypes.CDLL(path)
         self._noting = ctypes.PyDLL(path)
         self._working.dnnl_version.restype = POINTER(_Version)
@@ -167,8 +168,13 @@ def library() -> Library | None:
     return (_outcome or _load())[0]
 
 
+def is_loaded() -> bool:
+    """Whether the library was asked for and serves; loads nothing."""
+    return _outcome is not None and _outcome[0] is not None
+
+
 def status() -> tuple[bool, str]:
-    """Whether oneDNN serves, and in one sentence: its version, instruction set and file, or why not and how to mend it."""
+    """Whether oneDNN serves, and a sentence: its version, instruction set and file, or why not and how to mend it."""
     found, sentence = _outcome or _load()
     return found is not None, sentence
 
@@ -232,11 +238,9 @@ def _recorded() -> Path | None:
 def _explain(named: str | None, reasons: list[str]) -> str:
     told = "; ".join(reasons)
     if named:
-        return (
-            f"NUMZOO_ONEDNN names {named}, which cannot be used ({told}). Correct it, or unset it to use the wheel's."
-        )
+        return f"NUMZOO_ONEDNN names {named}, which cannot be used ({told}). Correct it or unset it."
     if "libgomp" in told:
-        mend = "install the OpenMP runtime (Debian, Ubuntu: apt install libgomp1; Fedora: dnf install libgomp; Alpine: apk add libgomp)"
+        mend = "install the OpenMP runtime: apt install libgomp1, dnf install libgomp or apk add libgomp"
     elif sys.platform == "linux" and os.uname().machine == "x86_64":
         mend = "python -m pip install onednn-cpu-gomp==2023.2.0"
     else:

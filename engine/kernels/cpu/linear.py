@@ -134,7 +134,7 @@ def _matrix(array: Array, batch: Shape) -> tuple[list[int], list[int]] | None:
 def _merge_batch(
     full: Shape, left_shape: list[int], left: list[int], right_shape: list[int], right: list[int]
 ) -> tuple[Shape, tuple[Shape, Shape], tuple[Shape, Shape]] | None:
-    """Neighbouring leading axes made one where both operands allow it; and the left's rows too where there is one right."""
+    """Neighbouring leading axes made one where both operands allow it, and the left's rows too if there is one right."""
     full_axes = list(full)
     axis = len(full_axes) - 3
     while axis > 0:
@@ -196,8 +196,8 @@ def _linear(
     run_packed: Callable[..., None], run_plain: Callable[..., None], pack: Callable[[Array], Array],
     fetch: Callable[[Array], Array], allocate: Callable[[], Array], seen: object,
 ) -> Plan:  # fmt: skip
-    # Weights are packed when they are used a second time unchanged: a training step, which changes them after each use, and a
-    # process that predicts once would only lose by it.
+    # Weights are packed when they are used a second time unchanged: a training step, which changes them after each use,
+    # and a process that predicts once would only lose by it.
     def compute(x: Array, weight: Array, bias: Array | None) -> Array:
         source, result = fetch(x), allocate()
         vectors = () if bias is None else (address(bias),)

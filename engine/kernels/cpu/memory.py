@@ -31,8 +31,8 @@ FLOATS = frozenset((FLOAT32, BFLOAT16, FLOAT16))
 TAG_ANY = 1
 MOST_DIMENSIONS = 12
 
-# NumPy's array object begins with Python's object head, then the data pointer: a part of its C ABI since 1.0. Reading it there
-# takes a tenth of the time of `array.ctypes.data`.
+# NumPy's array object begins with Python's object head, then the data pointer: a part of its C ABI since 1.0. Reading
+# it there takes a tenth of the time of `array.ctypes.data`.
 _POINTER_OFFSET = object.__basicsize__
 _read = ctypes.c_size_t.from_address
 

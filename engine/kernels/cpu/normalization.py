@@ -41,7 +41,7 @@ Vectors = Callable[..., "list[Array]"]
 def batch_norm(
     x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, *, epsilon: float = 1e-5
 ) -> Result:
-    """(x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel: x (N, C, ...), the others (C) or None."""
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias by channel: x (N, C, ...), the others (C) or None."""
     key = (batch_norm, x.shape, x.strides, x.dtype, _form(weight), _form(bias), _form(mean), _form(variance), epsilon)
     found = PLANS.get(key) or plan(key, _plan_batch_norm, x, weight, bias, mean, variance, epsilon)
     return found(x, weight, bias, mean, variance)
@@ -50,7 +50,7 @@ def batch_norm(
 def batch_norm_training(
     x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5
 ) -> Result:
-    """batch_norm by the batch's own statistics: the result, the mean and the biased variance of each channel in float32."""
+    """batch_norm by the batch's own statistics: the result, and each channel's mean and biased variance in float32."""
     key = (batch_norm_training, x.shape, x.strides, x.dtype, _form(weight), _form(bias), epsilon)
     return (PLANS.get(key) or plan(key, _plan_batch_norm_training, x, weight, bias, epsilon))(x, weight, bias)
 
@@ -215,7 +215,7 @@ def _plan_layer_norm(
     vectors = None if form is None else _vectors(form[1], weight, bias)
     if form is None or vectors is None:
         return None
-    rows, _, layout, statistics = form
+    _, _, layout, statistics = form
     flags, names = _flags(weight, bias)
     description = describe(
         library, "layer_normalization_forward", FORWARD_TRAINING, layout, layout, statistics, epsilon, flags
@@ -258,10 +258,21 @@ def _plan_layer_norm_backward(
     )
     if description is None:
         return None
-    names = (SOURCE, DESTINATION_GRADIENT, SOURCE_GRADIENT, SCALE_GRADIENT, SHIFT_GRADIENT, MEAN, VARIANCE, SCALE)
+    names = (
+        SOURCE,
+        DESTINATION_GRADIENT,
+        SOURCE_GRADIENT,
+        SCALE_GRADIENT,
+        SHIFT_GRADIENT,
+        MEAN,
+        VARIANCE,
+        SCALE,
+        SHIFT,
+    )
     run = Primitive(description, names).run
     fetch_flow, fetch_x, allocate = as_dense(flow), as_dense(x), pool.allocator(x.shape, x.dtype)
     shape, ones = x.shape[x.ndim - axes :], np.ones(width, FLOAT32)
+    zeros = np.zeros(width, FLOAT32)  # the shift does not matter, but oneDNN asks for it
 
     def compute(flow: Array, x: Array, weight: Array | None, mean: Array, inverse: Array) -> tuple[Array, Array, Array]:
         upstream, source, result = fetch_flow(flow), fetch_x(x), allocate()
@@ -269,7 +280,8 @@ def _plan_layer_norm_backward(
         variance = np.ascontiguousarray(inverse**-2)
         (means,), (scale,) = vectors(mean), scales(ones if weight is None else weight)
         results = (address(result), address(along), address(total))
-        run(address(source), address(upstream), *results, address(means), address(variance), address(scale))
+        given = (address(means), address(variance), address(scale), address(zeros))
+        run(address(source), address(upstream), *results, *given)
         return result, along, total
 
     return compute

@@ -1,8 +1,10 @@
-"""What the engine asks of the CPU kernels besides computing: whether oneDNN serves, its threads, and forgetting old weights."""
+"""What the engine asks of the CPU kernels besides computing: whether oneDNN serves, threads, forgetting old weights."""
 
 from __future__ import annotations
 
-from . import packs, plans, pool, threads
+import os
+
+from . import library, packs, plans, pool, threads
 from .library import status as status
 from .packs import forget as forget
 from .pool import empty as empty
@@ -22,5 +24,14 @@ def release() -> None:
     packs.clear()
     pool.trim()
 
+
+def _in_forked_child() -> None:
+    # The OpenMP runtime's other threads were not forked with this one; a team of several would wait for them for ever.
+    if library.is_loaded():
+        set_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
 
 __all__ = ["empty", "empty_like", "forget", "get_threads", "release", "set_threads", "status"]

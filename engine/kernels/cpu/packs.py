@@ -1,7 +1,8 @@
 """Weights in the layout that a primitive wants, kept for as long as the weights do not change.
 
-oneDNN's fast implementations take weights in blocked layouts of their own. Rearranging them costs a pass over the weights, so
-the result is kept per array, until `forget` is told that the array's contents changed or the array's memory is given up.
+oneDNN's fast implementations take weights in blocked layouts of their own. Rearranging them costs a pass over the
+weights, so the result is kept per array, until `forget` is told that the array's contents changed or the array's memory
+is given up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Plans: what a kernel has worked out for one combination of shapes, strides, types and settings.
 
-A plan is a function that takes the arrays and computes. Kernels look it up by a tuple, in one step; only the first call of a
-combination asks oneDNN. A combination that oneDNN cannot serve has the plan `unsupported`.
+A plan is a function that takes the arrays and computes. Kernels look it up by a tuple, in one step; only the first call
+of a combination asks oneDNN. A combination that oneDNN cannot serve has the plan `unsupported`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Plan: TypeAlias = "Callable[..., Any]"
 
 MOST = 2048
 
-# Two generations: when the young one is full it becomes the old one, and what is used again moves back. So what was not used
-# during the last MOST new combinations is forgotten, and a hit costs one dictionary look-up.
+# Two generations: when the young one is full it becomes the old one, and what is used again moves back. So what was not
+# used during the last MOST new combinations is forgotten, and a hit costs one dictionary look-up.
 PLANS: dict[Hashable, Plan] = {}
 _old: dict[Hashable, Plan] = {}
 

@@ -1,8 +1,8 @@
 """Memory that is used again: large results without page faults.
 
-A fresh large array costs about 0.2 us for every 4 KiB page the kernel has to hand over and clear; a block that was just in use is
-mapped already, and often still in cache. `empty` leases a block to an array; when the array and all its views have died, the
-block returns to the top of its stack.
+A fresh large array costs about 0.2 us for every 4 KiB page the kernel has to hand over and clear; a block that was just
+in use is mapped already, and often still in cache. `empty` leases a block to an array; when the array and all its views
+have died, the block returns to the top of its stack.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ALIGNMENT = 64
 
 
 def empty(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None = None) -> Array:
-    """An uninitialised array, 64-byte aligned; `strides` (in bytes, of a dense layout) for one that is not C-contiguous."""
+    """An uninitialised array, 64-byte aligned; `strides` (in bytes, dense) for one that is not C-contiguous."""
     return allocator(shape, np.dtype(dtype), strides)()
 
 

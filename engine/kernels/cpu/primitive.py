@@ -1,8 +1,8 @@
 """A compiled oneDNN primitive, run from any thread.
 
-ctypes releases the interpreter's lock while a primitive runs, so two threads may be inside the same primitive at once. Each
-execution therefore borrows a context (memory objects and argument list) from the primitive's stack and puts it back afterwards.
-What belongs to a thread, its stream, its team size and its scratch memory, is a lane.
+ctypes releases the interpreter's lock while a primitive runs, so two threads may be inside the same primitive at once.
+Each execution therefore borrows a context (memory objects and argument list) from the primitive's stack and puts it
+back afterwards. What belongs to a thread, its stream, its team size and its scratch memory, is a lane.
 """
 
 from __future__ import annotations

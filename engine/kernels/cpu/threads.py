@@ -9,7 +9,7 @@ _threads = 0
 
 
 def current() -> int:
-    """The threads each kernel uses: as set, or else NUMZOO_THREADS, OMP_NUM_THREADS, or the cores this process may use."""
+    """The threads each kernel uses: as set, else NUMZOO_THREADS, OMP_NUM_THREADS, or this process's cores."""
     global _threads
     if not _threads:
         _threads = _named("NUMZOO_THREADS") or _named("OMP_NUM_THREADS") or available_cores()

@@ -82,11 +82,17 @@ def backward(grad: Any, x: Any, weight: Any, stride: Any, padding: Any, dilation
 
 @pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_convolution_and_its_gradients_are_the_sums_over_windows(make: Any, assert_close: Any, case: Any, dtype: Any) -> None:
+def test_a_convolution_and_its_gradients_are_the_sums_over_windows(
+    make: Any, assert_close: Any, case: Any, dtype: Any
+) -> None:
     shape, kernel, *rest = case
     stride, padding, dilation, groups = rest
     form = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    x, weight, bias = make(shape, "channels last", dtype), make(kernel, dtype=dtype, seed=1), make(kernel[:1], dtype=dtype)
+    x, weight, bias = (
+        make(shape, "channels last", dtype),
+        make(kernel, dtype=dtype, seed=1),
+        make(kernel[:1], dtype=dtype),
+    )
     expected = forward(x, weight, *rest)
     assert_close(conv2d(x, weight, **form), expected)
     with_bias = conv2d(x, weight, bias, **form)
@@ -104,7 +110,9 @@ def test_a_convolution_and_its_gradients_are_the_sums_over_windows(make: Any, as
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("weight_layout", LAYOUTS)
 @pytest.mark.parametrize("groups", [1, 2, 8])
-def test_any_memory_layout_gives_the_same(make: Any, assert_close: Any, layout: str, weight_layout: str, groups: int) -> None:
+def test_any_memory_layout_gives_the_same(
+    make: Any, assert_close: Any, layout: str, weight_layout: str, groups: int
+) -> None:
     rest = ((1, 2), (1, 0), (1, 1), groups)
     form = {"stride": (1, 2), "padding": (1, 0), "dilation": (1, 1), "groups": groups}
     x, weight = make((2, 8, 6, 7), layout), make((16, 8 // groups, 3, 2), weight_layout, seed=1)
@@ -126,9 +134,17 @@ def test_any_memory_layout_gives_the_same(make: Any, assert_close: Any, layout: 
 def test_random_geometries_agree_with_the_sums(make: Any, assert_close: Any, data: st.DataObject) -> None:
     small, pair = st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3))
     groups = data.draw(small)
-    shape = (data.draw(small), groups * data.draw(st.integers(1, 9)), *data.draw(st.tuples(st.integers(1, 12), st.integers(1, 12))))
+    shape = (
+        data.draw(small),
+        groups * data.draw(st.integers(1, 9)),
+        *data.draw(st.tuples(st.integers(1, 12), st.integers(1, 12))),
+    )
     kernel = (groups * data.draw(st.integers(1, 9)), shape[1] // groups, *data.draw(pair))
-    stride, dilation, padding = data.draw(pair), data.draw(pair), data.draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    stride, dilation, padding = (
+        data.draw(pair),
+        data.draw(pair),
+        data.draw(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+    )
     form = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     x, weight = make(shape, data.draw(st.sampled_from(LAYOUTS))), make(kernel, seed=1)
     out = output_shape(shape, kernel, stride, padding, dilation)

@@ -53,7 +53,9 @@ def test_a_product_is_numpys(make: Any, assert_close: Any, left: Any, right: Any
 
 @pytest.mark.parametrize("swap", ["neither", "left", "right", "both"])
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
-def test_transposed_operands_need_no_copy(make: Any, assert_close: Any, swap: str, batch: Any, monkeypatch: Any) -> None:
+def test_transposed_operands_need_no_copy(
+    make: Any, assert_close: Any, swap: str, batch: Any, monkeypatch: Any
+) -> None:
     def refuse(*_: object) -> Any:
         raise AssertionError("an operand was copied")
 
@@ -77,7 +79,10 @@ def test_heads_split_from_one_projection_are_multiplied(make: Any, assert_close:
 def test_repeated_batch_axes_are_not_copied_out(make: Any, assert_close: Any) -> None:
     x, y = np.broadcast_to(make((3, 4)), (5, 3, 4)), make((5, 4, 6), seed=1)
     assert_close(matmul(x, y), double(x) @ double(y))
-    assert_close(matmul(np.broadcast_to(make((1, 4)), (3, 4)), make((4, 2))), double(np.broadcast_to(make((1, 4)), (3, 4))) @ double(make((4, 2))))
+    assert_close(
+        matmul(np.broadcast_to(make((1, 4)), (3, 4)), make((4, 2))),
+        double(np.broadcast_to(make((1, 4)), (3, 4))) @ double(make((4, 2))),
+    )
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -100,8 +105,14 @@ def test_random_broadcasts_agree_with_numpy(make: Any, assert_close: Any, data: 
 @pytest.mark.parametrize("lead", [(), (1,), (5,), (2, 3), (2, 1, 4)])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("biased", [False, True])
-def test_linear_is_a_product_with_the_transposed_weight(make: Any, assert_close: Any, lead: Any, layout: str, dtype: Any, biased: bool) -> None:
-    x, weight, bias = make((*lead, 12), layout, dtype), make((7, 12), dtype=dtype, seed=1), make((7,), dtype=dtype, seed=2)
+def test_linear_is_a_product_with_the_transposed_weight(
+    make: Any, assert_close: Any, lead: Any, layout: str, dtype: Any, biased: bool
+) -> None:
+    x, weight, bias = (
+        make((*lead, 12), layout, dtype),
+        make((7, 12), dtype=dtype, seed=1),
+        make((7,), dtype=dtype, seed=2),
+    )
     expected = double(x) @ double(weight).T + (double(bias) if biased else 0)
     for _ in range(3):  # plain, then packed, then from the kept pack
         assert_close(linear(x, weight, bias if biased else None), expected)
