@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
 from numpy.typing import NDArray
+
 from numzoo.hub.checkpoint.contents import CheckpointMetadata, Contents, TensorInfo
 from numzoo.hub.checkpoint.safetensors import write_safetensors
 from numzoo.hub.checkpoint.source import Source, open_source

@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.errors import FormatError, UnsafeFileError

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+
 from numzoo.hub.errors import FormatError
 
 __all__ = ["NUMPY", "SAFETENSORS", "TORCH", "TORCH_STORAGE", "DataType"]

@@ -380,7 +380,8 @@ def _table() -> dict[str, object]:
         kind = name.removesuffix("Storage")
         for module in ("torch", "torch.cuda"):
             table[f"{module} {name}"] = StorageType(name, dtype)
-            table[f"{module} {kind}Tensor"] = TensorType(f"{kind}Tensor")
+            if not kind.startswith("Complex"):  # these never had a tensor class
+                table[f"{module} {kind}Tensor"] = TensorType(f"{kind}Tensor")
     for module in ("torch", "torch.storage"):
         table[f"{module} UntypedStorage"] = StorageType("UntypedStorage", TORCH["uint8"])
     for module in ("torch", "torch._tensor", "torch.tensor"):

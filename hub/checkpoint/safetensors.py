@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.contents import Contents, check_name
 from numzoo.hub.checkpoint.dtypes import SAFETENSORS, DataType

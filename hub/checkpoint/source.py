@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
+
+from numzoo.hub.errors import FormatError, HubError, NotFoundError, StorageError, UsageError
 
 __all__ = ["Source", "map_descriptor", "open_source"]
 
@@ -48,7 +49,10 @@ class Source:
             return fresh
         done = 0
         while done < size:
-            count = os.preadv(self._descriptor, [fresh.data[done:]], self._start + offset + done)
+            try:
+                count = os.preadv(self._descriptor, [fresh.data[done:]], self._start + offset + done)
+            except OSError as error:
+                raise StorageError(f"The file cannot be read: {error.strerror}.") from error
             if count == 0:
                 raise FormatError("The file became shorter while it was read.")
             done += count
@@ -81,14 +85,19 @@ def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, Binary
     label = getattr(file, "name", None)
     name = label if isinstance(label, str) else "the open file"
     raw = getattr(file, "raw", file)
-    if isinstance(raw, io.FileIO):
-        if raw.writable():
-            file.flush()
-        return map_descriptor(raw.fileno(), name), None, name
-    position = file.tell()
-    file.seek(0)
-    content = bytearray(file.read())
-    file.seek(position)
+    try:
+        if isinstance(raw, io.FileIO):
+            if raw.writable():
+                file.flush()
+            return map_descriptor(raw.fileno(), name), None, name
+        position = file.tell()
+        file.seek(0)
+        content = bytearray(file.read())
+        file.seek(position)
+    except HubError:
+        raise
+    except (OSError, ValueError) as error:  # a stream that cannot seek, a closed file
+        raise UsageError(f"{name} cannot be read from its first byte: {error}.") from error
     if not content:
         raise FormatError(f"{name} is empty.")
     return Source(memoryview(content)), None, name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.errors import FormatError, UnsafeFileError

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.dtypes import DataType
 from numzoo.hub.checkpoint.source import Source

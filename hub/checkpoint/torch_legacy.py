@@ -1,7 +1,8 @@
 """The legacy stream of torch.save (0.1.10 to 1.5, and later on request): five pickles, then the storages.
 
 The pickles are a magic number, a version, facts about the machine, the object, and the storages' keys in file order.
-Each storage is a 64-bit count of elements and the raw bytes, without padding.
+Each storage is a 64-bit count of elements and the raw bytes, without padding. Both are little-endian whatever machine
+wrote them: PyTorch swaps while writing on a big-endian one, and its reader ignores what the facts say.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class PickleStream:
         self.position += count * width
         return tuple(int.from_bytes(raw[i : i + width], "little", signed=True) for i in range(0, len(raw), width))
 
-    def storage(self, storage: Storage, elements: int, width: int, swapped: bool) -> None:
+    def storage(self, storage: Storage, elements: int, width: int) -> None:
         """Place `storage` at the next bytes: a count that must be `elements`, then the data."""
         (count,) = self.integers(1)
         if count != elements:
@@ -62,7 +63,7 @@ class PickleStream:
             raise FormatError(
                 f"{self.label} is cut short inside storage {storage.label}, which needs {count * width} bytes."
             )
-        storage.place(self.source, self.position, swapped)
+        storage.place(self.source, self.position, sys.byteorder == "big")
         self.position += count * width
 
     def finish(self) -> None:
@@ -82,7 +83,7 @@ def read(source: Source) -> Contents:
     version = stream.load("version")
     if type(version) is not int or version != _VERSION:
         raise FormatError(f"The stream does not have the version {_VERSION}, the only one there was.")
-    swapped = little_endian(stream.load("machine facts")) != (sys.byteorder == "little")
+    little_endian(stream.load("machine facts"))
     storages = _Storages()
     root = stream.load("object", storages.find)
     tensors, values = flatten(root)
@@ -96,7 +97,7 @@ def read(source: Source) -> Contents:
         raise FormatError(f"The storage {odd[:40]!a} is either listed but not used, or used but not listed.")
     for key in keys:
         view = storages.roots[key]
-        stream.storage(view.storage, view.size // view.dtype.bytes, view.dtype.bytes, swapped)
+        stream.storage(view.storage, view.size // view.dtype.bytes, view.dtype.bytes)
     stream.finish()
     return Contents("torch-legacy", tensors, values)
 

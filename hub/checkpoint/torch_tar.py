@@ -5,6 +5,8 @@ They hold `storages`, the `tensors` that stand on them, the `pickle` that names 
 
 from __future__ import annotations
 
+import sys
+
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.contents import Contents, flatten
 from numzoo.hub.checkpoint.objects import StorageType, TensorType
@@ -55,7 +57,7 @@ def _read_storages(stream: PickleStream, objects: dict[int, StorageView | Tensor
                 f"storages: {elements} elements at byte {stream.position - 8} are more than the file holds"
             )
         storage = Storage(str(_key(record[0])), elements * dtype.bytes)
-        storage.place(stream.source, stream.position)
+        storage.place(stream.source, stream.position, sys.byteorder == "big")
         stream.position += storage.size
         _add(objects, record[0], StorageView(storage, dtype, 0, storage.size))
     views = stream.load("views")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 
 import numpy as np
@@ -93,6 +94,16 @@ def test_paths_that_are_no_files_have_their_own_errors(tmp_path):
 def test_a_file_opened_as_text_is_a_usage_error(save):
     with save(b"x").open(encoding="utf-8") as file, pytest.raises(UsageError, match="binary mode"):
         read_checkpoint(file)
+
+
+def test_a_closed_file_and_a_stream_that_cannot_seek_are_usage_errors(save):
+    with save(b"x").open("rb") as file:
+        pass
+    with pytest.raises(UsageError, match="closed"):
+        read_checkpoint(file)
+    left, right = socket.socketpair()
+    with left, right, left.makefile("rb") as stream, pytest.raises(UsageError, match="first byte"):
+        read_checkpoint(stream)
 
 
 def test_a_file_that_may_not_be_read_is_a_storage_error(save, monkeypatch):

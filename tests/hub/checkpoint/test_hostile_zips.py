@@ -180,7 +180,7 @@ def test_checksums_can_be_left_out(forge, save):
 
 
 def test_one_checkpoint_inside_a_zip_is_read(forge, save, same):
-    arrays = forge.arrays()
+    arrays = {name: array for name, array in forge.arrays().items() if array.dtype.kind != "c"}
     inner = [forge.state_legacy(arrays), forge.state_zip(arrays), forge.state_tar(arrays)]
     for content in inner:
         for method in (0, 8):

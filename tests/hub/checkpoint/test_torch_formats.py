@@ -10,12 +10,18 @@ import pytest
 
 from numzoo.hub.checkpoint import read_checkpoint, read_metadata
 
+
+def arrays_for(forge, format: str) -> dict[str, np.ndarray]:
+    """Complex numbers came years after the tar format."""
+    return {name: array for name, array in forge.arrays().items() if format != "torch-tar" or array.dtype.kind != "c"}
+
+
 WRITERS = {"torch-zip": "state_zip", "torch-legacy": "state_legacy", "torch-tar": "state_tar"}
 
 
 @pytest.mark.parametrize("format", WRITERS)
 def test_every_dtype_comes_back_to_the_bit(forge, save, same, format):
-    arrays = forge.arrays()
+    arrays = arrays_for(forge, format)
     path = save(getattr(forge, WRITERS[format])(arrays))
     same(read_checkpoint(path, format=format), arrays)
     assert read_metadata(path).format == format
@@ -35,7 +41,7 @@ def test_big_endian_files_come_out_in_the_machines_order(forge, save, same, form
 
 @pytest.mark.parametrize("format", WRITERS)
 def test_an_open_file_is_mapped_and_stays_open_where_it_was(forge, save, same, format):
-    arrays = forge.arrays()
+    arrays = arrays_for(forge, format)
     content = getattr(forge, WRITERS[format])(arrays)
     path = save(content)
     with path.open("rb") as file:
