@@ -10,6 +10,7 @@ import json
 import sys
 from typing import Any
 
+import reference
 import torch
 
 STAGES = {
@@ -21,20 +22,20 @@ STAGES = {
 
 def main(name: str, checkpoint: str) -> None:
     """Print the card of torchvision's model `name` with the weights in `checkpoint`."""
-    model = reference_model(name)
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
-    print(json.dumps(card(model, stages_of(name, model), (1, 3, 224, 224))))
+    model = reference.build(name).eval()
+    model.load_state_dict(read(checkpoint))
+    size = reference.image_size(name, small=False)
+    shape = (1, 1 if name == "lenet" else 3, size, size)
+    print(json.dumps(card(model, stages_of(name, model), shape)))
 
 
-def reference_model(name: str) -> torch.nn.Module:
-    """torchvision's model, in evaluation mode; its binary operators are only declared, as no model needs them."""
-    declared = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import torchvision
+def read(checkpoint: str) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint, read by torch's or safetensors' own code."""
+    if checkpoint.endswith(".safetensors"):
+        from safetensors.torch import load_file
 
-    model: torch.nn.Module = getattr(torchvision.models, name)(weights=None)
-    return model.eval()
+        return load_file(checkpoint)
+    return torch.load(checkpoint, map_location="cpu", weights_only=True)
 
 
 def stages_of(name: str, model: torch.nn.Module) -> list[str]:
