@@ -47,7 +47,9 @@ class Registry:
         if not dot:
             return f"{model}.{tags[0]}"
         if tag not in tags:
-            raise NotFoundError(f"{model} has no weights tagged {tag!r}; it has {', '.join(tags)}.")
+            guesses = near(tag, tags) or [each for each in tags if tag in each]
+            meant = f" Did you mean {model}.{guesses[0]}?" if guesses else ""
+            raise NotFoundError(f"{model} has no weights tagged {tag!r}.{meant} It has {', '.join(tags)}.")
         return name
 
     def entry(self, name: str) -> Entry:
@@ -167,14 +169,16 @@ def is_resource(name: str) -> bool:
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:
-    """Up to three of `names` that look like `name`, the nearest first."""
+    """Up to three of `names` that look like `name`, the nearest first; case, hyphens and underscores count little."""
     import difflib
 
-    lowered = name.lower()
-    found = difflib.get_close_matches(lowered, list(names), n=3, cutoff=0.6)
-    plain = lowered.replace("-", "").replace("_", "")
-    same = [each for each in names if each.replace("-", "").replace("_", "") == plain]
-    return list(dict.fromkeys(same + found))[:3]
+    wanted = name.lower()
+    lowered = {each.lower(): each for each in names}
+    plain = {each.replace("-", "").replace("_", ""): each for each in lowered}
+    same = [plain[key] for key in [wanted.replace("-", "").replace("_", "")] if key in plain]
+    close = difflib.get_close_matches(wanted, list(lowered), n=3, cutoff=0.6)
+    longer = [each for each in lowered if len(wanted) > 1 and each.startswith(wanted)]
+    return [lowered[each] for each in dict.fromkeys([*same, *close, *longer])][:3]
 
 
 @lru_cache(maxsize=1)

@@ -132,7 +132,9 @@ MEANT = {
     "wordvec": "Did you mean word2vec",
     "net18x.v1": "Did you mean net18",
     "cat": "Did you mean sample:cat",
-    "net18.v3": "it has v2, v1",
+    "net18.v3": "tagged 'v3'. It has v2, v1",
+    "net18.2": r"Did you mean net18\.v2\? It has v2, v1",
+    "word": "Did you mean word2vec",
 }
 
 
