@@ -18,7 +18,7 @@ Array: TypeAlias = Any
 """A raw array: ``numpy.ndarray`` on the CPU, ``cupy.ndarray`` on a GPU."""
 
 Dtype: TypeAlias = "np.dtype[Any]"
-DtypeLike: TypeAlias = Any
+DtypeLike: TypeAlias = "np.dtype[Any] | str | type[Any]"
 
 bool_ = np.dtype(np.bool_)
 uint8 = np.dtype(np.uint8)
@@ -47,8 +47,7 @@ _KIND_DEFAULT = (bool_, int64, float32, complex64)
 def as_dtype(given: DtypeLike) -> Dtype:
     """The dtype that a name, a NumPy type, a Python type or a dtype stands for."""
     if isinstance(given, np.dtype):
-        same: Dtype = given
-        return same
+        return given  # type: ignore[no-any-return]
     if isinstance(given, str) and given in _NAMES:
         return _NAMES[given]
     if given in _PYTHON_KIND:

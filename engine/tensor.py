@@ -1,28 +1,26 @@
 """The tensor: an array, whether it wants a gradient, and the node that made it.
 
-Methods and operators only name operations of ``engine.ops``; see there for what each computes.
+Its operators and the methods that only name an operation are in ``methods``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import device as devices
 from . import dtype as dtypes
+from . import methods
 from .device import CPU, Device, DeviceLike
 from .dtype import Array, Dtype, DtypeLike
 from .errors import DeviceError, GradientError, ShapeError
 
 new_tensor = object.__new__
 
-Axis = Any
-"""An axis, a tuple of axes, or None for all."""
 
-
-class Tensor:
+class Tensor(methods.Methods):
     """An n-dimensional array that remembers how it was computed.
 
     ``array`` is the raw array, ``requires_grad`` whether a gradient is wanted, ``grad`` the gradient that ``backward``
@@ -236,250 +234,6 @@ class Tensor:
     def type_as(self, other: Tensor) -> Tensor:
         return self.to(dtype=other.dtype)
 
-    # ---- operators ------------------------------------------------------------------------------------------------
-
-    def __add__(self, other: Any) -> Tensor:
-        return _add(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return _sub(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.sub(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return _mul(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return ops.mul(other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return _div(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.div(other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return ops.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return ops.remainder(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return _pow(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.pow(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return ops.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return _neg(self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return _abs(self)
-
-    def __invert__(self) -> Tensor:
-        return ops.bitwise_not(self)
-
-    def __and__(self, other: Any) -> Tensor:
-        return ops.bitwise_and(self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return ops.bitwise_or(self, other)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return ops.bitwise_xor(self, other)
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return ops.eq(self, other)
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return ops.ne(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return ops.lt(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return ops.le(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return ops.gt(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return ops.ge(self, other)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return ops.getitem(self, index)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        ops.assign(self, index, value)
-
-    # ---- shape ----------------------------------------------------------------------------------------------------
-
-    def reshape(self, *shape: Any) -> Tensor:
-        return ops.reshape(self, _unpack(shape))
-
-    view = reshape
-
-    def permute(self, *axes: Any) -> Tensor:
-        return ops.permute(self, _unpack(axes))
-
-    def transpose(self, first: Any, second: Any) -> Tensor:
-        return ops.transpose(self, first, second)
-
-    def expand(self, *shape: Any) -> Tensor:
-        return ops.expand(self, _unpack(shape))
-
-    def flatten(self, start_dim: Any = 0, end_dim: Any = -1) -> Tensor:
-        return ops.flatten(self, start_dim, end_dim)
-
-    def squeeze(self, axis: Axis = None) -> Tensor:
-        return ops.squeeze(self, axis)
-
-    def unsqueeze(self, axis: Any) -> Tensor:
-        return ops.unsqueeze(self, axis)
-
-    def split(self, sizes: Any, axis: Any = 0) -> tuple[Tensor, ...]:
-        return ops.split(self, sizes, axis)
-
-    def chunk(self, chunks: Any, axis: Any = 0) -> tuple[Tensor, ...]:
-        return ops.chunk(self, chunks, axis)
-
-    def unbind(self, axis: Any = 0) -> tuple[Tensor, ...]:
-        return ops.unbind(self, axis)
-
-    def flip(self, *axes: Any) -> Tensor:
-        return ops.flip(self, _unpack(axes))
-
-    def roll(self, shifts: Any, axis: Axis = None) -> Tensor:
-        return ops.roll(self, shifts, axis)
-
-    def contiguous(self) -> Tensor:
-        return ops.contiguous(self)
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802 - PyTorch's and NumPy's name
-        return self.permute(*reversed(range(self.ndim)))
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802
-        return self.transpose(-1, -2)
-
-    # ---- reductions -----------------------------------------------------------------------------------------------
-
-    def sum(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike = None) -> Tensor:
-        source = self if dtype is None else self.to(dtype=dtype)
-        return ops.sum(source, axis if dim is None else dim, keepdim)
-
-    def mean(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.mean(self, axis if dim is None else dim, keepdim)
-
-    def var(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, correction: Any = 1) -> Tensor:
-        return ops.var(self, axis if dim is None else dim, keepdim, correction)
-
-    def std(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, correction: Any = 1) -> Tensor:
-        return ops.sqrt(ops.var(self, axis if dim is None else dim, keepdim, correction))
-
-    def prod(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.prod(self, axis if dim is None else dim, keepdim)
-
-    def max(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Any:
-        return ops.max(self, axis if dim is None else dim, keepdim)
-
-    def min(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Any:
-        return ops.min(self, axis if dim is None else dim, keepdim)
-
-    def amax(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.amax(self, axis if dim is None else dim, keepdim)
-
-    def amin(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.amin(self, axis if dim is None else dim, keepdim)
-
-    def argmax(self, axis: Any = None, keepdim: Any = False, *, dim: Any = None) -> Tensor:
-        return ops.argmax(self, axis if dim is None else dim, keepdim)
-
-    def argmin(self, axis: Any = None, keepdim: Any = False, *, dim: Any = None) -> Tensor:
-        return ops.argmin(self, axis if dim is None else dim, keepdim)
-
-    def all(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.all(self, axis if dim is None else dim, keepdim)
-
-    def any(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.any(self, axis if dim is None else dim, keepdim)
-
-    def norm(self, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.sqrt((self * self).sum(axis if dim is None else dim, keepdim))
-
-    def softmax(self, axis: Any = -1, *, dim: Any = None) -> Tensor:
-        return ops.softmax(self, axis=axis if dim is None else dim)
-
-    def log_softmax(self, axis: Any = -1, *, dim: Any = None) -> Tensor:
-        return ops.log_softmax(self, axis=axis if dim is None else dim)
-
-    # ---- elementwise ----------------------------------------------------------------------------------------------
-
-    def exp(self) -> Tensor:
-        return _exp(self)
-
-    def log(self) -> Tensor:
-        return _log(self)
-
-    def sqrt(self) -> Tensor:
-        return _sqrt(self)
-
-    def rsqrt(self) -> Tensor:
-        return ops.rsqrt(self)
-
-    def abs(self) -> Tensor:
-        return _abs(self)
-
-    def pow(self, exponent: Any) -> Tensor:
-        return ops.pow(self, exponent)
-
-    def square(self) -> Tensor:
-        return self * self
-
-    def sin(self) -> Tensor:
-        return _sin(self)
-
-    def cos(self) -> Tensor:
-        return _cos(self)
-
-    def tanh(self) -> Tensor:
-        return _tanh(self)
-
-    def sigmoid(self) -> Tensor:
-        return _sigmoid(self)
-
-    def relu(self) -> Tensor:
-        return _relu(self)
-
-    def clip(self, low: Any = None, high: Any = None) -> Tensor:
-        return ops.clip(self, low=low, high=high)
-
-    def clamp(self, min: Any = None, max: Any = None) -> Tensor:
-        return ops.clip(self, low=min, high=max)
-
-    def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
-        return ops.where(mask, value, self)
-
 
 def tensor_of(array: Array) -> Tensor:
     """A tensor around a raw array, without a look at it: the engine's own way to make one."""
@@ -532,13 +286,6 @@ def _as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
     return data
 
 
-def _unpack(values: tuple[Any, ...]) -> tuple[int, ...]:
-    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
-    if len(values) == 1 and isinstance(values[0], (tuple, list)):
-        values = tuple(values[0])
-    return tuple(int(v) for v in values)
-
-
 def same_device(name: str, *tensors: Tensor) -> None:
     """Refuse tensors that live on different devices."""
     places = {str(t.device) for t in tensors}
@@ -549,22 +296,4 @@ def same_device(name: str, *tensors: Tensor) -> None:
 # The one cycle of the engine: tensors have operations as methods, operations make tensors.
 from . import ops  # noqa: E402
 
-# Names bound once: the operators are the hottest calls there are.
-_table: Any = ops
-_Two = Callable[[Any, Any], Tensor]
-_One = Callable[[Any], Tensor]
-_add: _Two = _table.add.two
-_sub: _Two = _table.sub.two
-_mul: _Two = _table.mul.two
-_div: _Two = _table.div.two
-_pow: _Two = _table.pow.two
-_neg: _One = _table.neg.one
-_abs: _One = _table.abs.one
-_exp: _One = _table.exp.one
-_log: _One = _table.log.one
-_sqrt: _One = _table.sqrt.one
-_sin: _One = _table.sin.one
-_cos: _One = _table.cos.one
-_tanh: _One = _table.tanh.one
-_sigmoid: _One = _table.sigmoid.one
-_relu: _One = _table.relu.one
+methods.bind(ops)
