@@ -154,16 +154,15 @@ def _read_path(path: Path, model: str | Any | None, known: Registry) -> tuple[Ar
 
 def _open(path: Path) -> BinaryIO:
     try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder; wanted a checkpoint file.")
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "no regular file"
+            raise UsageError(f"{path} is {kind}; wanted a checkpoint file.")
         return open(path, "rb")
     except FileNotFoundError:
         raise NotFoundError(
             f"There is no file {path} and no model of that name; `numzoo ls` lists the models."
         ) from None
     except OSError as error:
-        if isinstance(error, StorageError):
-            raise
         raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 

@@ -297,6 +297,12 @@ def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
         hub.load(tmp_path)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_device_is_no_checkpoint() -> None:
+    with pytest.raises(UsageError, match="no regular file"):
+        hub.load("/dev/zero", model="lenet")
+
+
 def test_a_file_inside_the_package_needs_no_cache_and_its_digest_is_checked(
     weights: Arrays,
     entry_of: Callable[..., Any],
