@@ -9,6 +9,7 @@ from typing import Any
 
 from ...op import TABLE
 from . import activation, arithmetic, convolution, elementary, linear, normalization, pooling
+from . import onednn as onednn
 from .memory import Array, Result
 
 

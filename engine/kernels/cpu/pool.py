@@ -52,7 +52,7 @@ def allocator(
         return lambda: np.ndarray(shape, dtype, np.empty(size, np.uint8), 0, strides)
     blocks = _blocks(size)
     pop, lease, more = blocks.idle.pop, blocks.lease.from_address, blocks.more
-    array = np.ndarray
+    array: Callable[..., Array] = np.ndarray
 
     def allocate() -> Array:
         try:

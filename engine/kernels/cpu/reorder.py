@@ -113,6 +113,6 @@ def packer(library: Library, array: Array, source: Layout, destination: int, *, 
 
     def kept(array: Array) -> Array:
         found = find(array, token)
-        return obtain(array, token, make) if found is None else found
+        return obtain(array, token, make) if found is None else found  # type: ignore[no-any-return]
 
     return kept
