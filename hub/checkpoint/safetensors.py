@@ -7,6 +7,7 @@ https://github.com/huggingface/safetensors (Format)
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -93,7 +94,8 @@ def write_safetensors(
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException as error:
-        os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         if isinstance(error, OSError):
             raise StorageError(f"{target} cannot be written: {error.strerror}.") from error
         raise

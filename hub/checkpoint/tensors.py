@@ -129,7 +129,7 @@ class Builder:
             raise FormatError(
                 f"Expanded tensors ask for more memory than the file's size and {limits.OVERLAPPING_BYTES} bytes."
             )
-        return np.ascontiguousarray(view).copy() if view.flags.c_contiguous else np.ascontiguousarray(view)
+        return np.array(view, order="C")
 
     def _base(self, storage: Storage, dtype: DataType, shift: int) -> NDArray[Any]:
         """Give the storage from byte `shift` on as a flat array of `dtype`."""

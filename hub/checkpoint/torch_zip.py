@@ -80,7 +80,7 @@ class _Reader:
             raise UnsafeFileError(
                 f"The zip member {packed[0]!r} is compressed; torch.save stores its members as they are."
             )
-        self.swapped = self._note("byteorder", sys.byteorder, ("little", "big")) != sys.byteorder
+        self.swapped = self._note("byteorder", "little", ("little", "big")) != sys.byteorder
         self._note(".format_version", "1", ("1",))
         self._note("version", "3", tuple(map(str, _VERSIONS)))
         member = self.members[self.prefix + "data.pkl"]

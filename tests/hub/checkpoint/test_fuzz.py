@@ -74,7 +74,7 @@ def test_random_bytes(content, start):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@fuzz(max_examples=250)
+@fuzz(max_examples=150)
 @given(st.data())
 def test_flipped_bits(whole, kind, data):
     content = bytearray(whole[kind])
@@ -106,7 +106,7 @@ def test_cut_at_every_byte(whole, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@fuzz(max_examples=120)
+@fuzz(max_examples=80)
 @given(st.data())
 def test_pieces_moved_doubled_and_overwritten(whole, kind, data):
     content = whole[kind]
@@ -129,7 +129,7 @@ PIECES = st.one_of(
 )
 
 
-@fuzz(max_examples=1500)
+@fuzz(max_examples=500)
 @given(st.lists(PIECES, max_size=40))
 @example([b"]", b"q\x00", b"h\x00", b"a"])
 def test_random_programs_of_allowed_opcodes(pieces):

@@ -255,10 +255,10 @@ def test_a_header_that_blows_up_stays_below_the_files_size_and_64_megabytes(forg
 
 
 def test_a_large_honest_header_is_read(tmp_path):
-    arrays = {f"model.layers.{index}.weight": np.full(2, index, np.float32) for index in range(20_000)}
+    arrays = {f"model.layers.{index}.weight": np.full(2, index, np.float32) for index in range(8_000)}
     write_safetensors(tmp_path / "w", arrays)
     found = read_checkpoint(tmp_path / "w")
-    assert len(found) == 20_000
+    assert len(found) == 8_000
     assert found["model.layers.777.weight"].tolist() == [777, 777]
 
 

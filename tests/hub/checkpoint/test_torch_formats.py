@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import ml_dtypes
 import numpy as np
@@ -59,6 +60,16 @@ def test_writing_to_an_array_leaves_the_file_alone(forge, save, format):
     read_checkpoint(path)["w"][:] = 7
     assert path.read_bytes() == before
     assert read_checkpoint(path)["w"].tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_aligned_zip_is_read_without_copies(forge, save):
+    path = save(forge.state_zip({"w": np.zeros(4 << 20, np.float32), "v": np.zeros(1 << 20, np.float64)}))
+    tracemalloc.start()
+    found = read_checkpoint(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(array.nbytes for array in found.values()) == 24 << 20
+    assert peak < 1 << 20
 
 
 def test_tensors_of_one_storage_share_memory(forge, save):
