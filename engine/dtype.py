@@ -47,25 +47,35 @@ _KIND_DEFAULT = (bool_, int64, float32, complex64)
 def as_dtype(given: DtypeLike) -> Dtype:
     """The dtype that a name, a NumPy type, a Python type or a dtype stands for."""
     if isinstance(given, np.dtype):
-        return given  # type: ignore[no-any-return]
-    if isinstance(given, str) and given in _NAMES:
+        made: Dtype = given
+    elif isinstance(given, str) and given in _NAMES:
         return _NAMES[given]
-    if given in _PYTHON_KIND:
+    elif isinstance(given, type) and given in _PYTHON_KIND:
         return _KIND_DEFAULT[_PYTHON_KIND[given]]
+    else:
+        made = _numpy_dtype(given)
+    kind(made)
+    return made if made.isnative else made.newbyteorder("=")
+
+
+def _numpy_dtype(given: Any) -> Dtype:
     try:
+        if given is None:  # NumPy would take it for float64
+            raise TypeError
         made: Dtype = np.dtype(given)
-        return made
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         known = ", ".join(sorted(_NAMES))
-        raise DtypeError(f"{given!r} is no dtype; give one of {known}, or a NumPy dtype") from None
+        raise DtypeError(f"{given!r:.60} is no dtype; give one of {known}, or a NumPy dtype") from None
+    return made
 
 
 def kind(dtype: Dtype) -> int:
     """The category of a dtype: 0 bool, 1 integer, 2 float, 3 complex."""
-    try:
-        return _BY_NUMPY_KIND[dtype.kind]
-    except KeyError:
-        raise DtypeError(f"numzoo computes on numbers, and {dtype} is none; give numbers or booleans") from None
+    found = _BY_NUMPY_KIND.get(dtype.kind)
+    # "V" is the kind of bfloat16, but also of structures and of formats that nothing here computes in.
+    if found is None or (found == 2 and dtype.kind == "V" and dtype != bfloat16):
+        raise DtypeError(f"numzoo computes on numbers, and {dtype} is none; give numbers or booleans")
+    return found
 
 
 def is_floating(dtype: Dtype) -> bool:
@@ -106,7 +116,8 @@ def result_type(*operands: Any) -> Dtype:
     """The dtype that arrays and Python numbers make together."""
     ranks: list[Dtype | None] = [None, None, None]
     for operand in operands:
-        dtype = getattr(operand, "dtype", None)
+        # NumPy's own numbers count as Python's.
+        dtype = None if isinstance(operand, np.generic) else getattr(operand, "dtype", None)
         if dtype is None:
             rank, dtype = 2, _KIND_DEFAULT[_number_kind(operand)]
         else:
@@ -120,13 +131,16 @@ def result_type(*operands: Any) -> Dtype:
         if result is None:
             result = candidate
         elif kind(candidate) > kind(result):
-            # A complex Python number beside a double tensor makes complex128: width comes from the higher rank.
-            result = promote(result, candidate) if kind(candidate) == 3 else candidate
+            # A complex number beside floats keeps their width; beside integers it brings its own.
+            wide = complex128 if result == float64 else complex64
+            result = wide if kind(candidate) == 3 and kind(result) == 2 else candidate
     assert result is not None
     return result
 
 
 def _number_kind(value: Any) -> int:
+    if isinstance(value, np.generic):
+        return kind(value.dtype)
     for python, category in _PYTHON_KIND.items():
         if type(value) is python:
             return category

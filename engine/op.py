@@ -28,7 +28,7 @@ from .dtype import Array, Dtype, float32, float64, is_differentiable, kind, resu
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import modes
 from .node import NOTHING_KEPT, Node, Output, ReducedNode, next_sequence
-from .tensor import Tensor, new_tensor, tensor_of
+from .tensor import Tensor, as_array, new_tensor, tensor_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,6 +54,7 @@ class Op(Generic[P, R]):
         promotes: bool = False,
         floating: bool = False,
         narrows: bool = False,
+        compares: bool = False,
         jointly: Rule | None = None,
     ) -> None:
         self.body = body
@@ -68,6 +69,7 @@ class Op(Generic[P, R]):
         self.variadic = bool(tensors) and tensors[0].kind is inspect.Parameter.VAR_POSITIONAL
         self.tensors = tuple(p.name for p in tensors)
         self.count = sys.maxsize if self.variadic else len(tensors)
+        self.optional = tuple("None" in str(p.annotation) for p in tensors)
         self.required = 1 if self.variadic else sum(p.default is inspect.Parameter.empty for p in tensors)
         settings = [p for p in parameters if p not in tensors and p.name != "keep"]
         self.setting_names = frozenset(p.name for p in settings)
@@ -80,6 +82,7 @@ class Op(Generic[P, R]):
         self.promotes = promotes
         self.floating = floating
         self.narrows = narrows
+        self.compares = compares
         self.jointly = jointly is not None
         if jointly is not None:
             rules = dict.fromkeys(self.tensors, jointly)
@@ -116,15 +119,18 @@ class Op(Generic[P, R]):
             inputs, settings = self._bind(inputs, settings)  # type: ignore[assignment]
         elif self.setting_defaults:
             settings = self.setting_defaults  # type: ignore[assignment]
-        record = False
-        arrays = []
+        record = foreign = False
+        arrays: list[Any] = []
         for value in inputs:
             if isinstance(value, Tensor):
                 arrays.append(value.array)
                 if value.requires_grad:
                     record = True
             else:
-                arrays.append(value)
+                arrays.append(self._operand(value, len(arrays)))
+                foreign = True
+        if foreign:
+            inputs = tuple(v if isinstance(v, Tensor) else a for v, a in zip(inputs, arrays, strict=True))
         if record:
             record = modes.recording
         first = arrays[0]
@@ -139,10 +145,7 @@ class Op(Generic[P, R]):
                 and not (self.floating and first.dtype.kind in "biu")
             ):
                 arrays = self._promote(arrays)
-                first = arrays[0] if type(arrays[0]) is not float else arrays[1]
-        elif type(first) is not ndarray:
-            arrays = [self._as_array(value) for value in arrays]
-            first = arrays[0]
+                first = arrays[0]
         implementation = self.implementations.get(type(first)) or self._prepare(type(first))
         if self.narrows and modes.precision is not None:
             result = self._run_narrow(implementation, arrays, settings, record)
@@ -358,41 +361,56 @@ class Op(Generic[P, R]):
         ]
         return f"({', '.join(tensors + settings)})"
 
-    def _as_array(self, value: Any) -> Any:
-        """A raw array of an input that is no Tensor: arrays stay, numbers and lists become arrays."""
-        if value is None or device.is_array(value):
+    def _operand(self, value: Any, position: int) -> Any:
+        """What an input that is no Tensor means: arrays stay, lists become arrays, numbers stay where they are promoted."""
+        if type(value) is ndarray:
+            kind(value.dtype)
             return value
-        if isinstance(value, (bool, int, float, complex, np.generic, list, tuple)):
-            array = np.asarray(value)
-            return array.astype(float32) if array.dtype == float64 and not isinstance(value, np.generic) else array
-        raise ArgumentError(f"{self.name}: wants tensors or arrays, not {type(value).__name__} ({value!r:.60})")
+        if value is None and not self.variadic and self.optional[position]:
+            return None
+        if isinstance(value, np.generic):
+            value = value.item() if self.promotes and value.dtype.itemsize <= 8 else np.asarray(value)[()]
+        for python in _NUMBERS:
+            if isinstance(value, python):
+                return python(value) if self.promotes else as_array(value)
+        if isinstance(value, (list, tuple, np.generic, ndarray)):
+            return as_array(value)
+        if device.is_array(value):
+            return value
+        raise ArgumentError(
+            f"{self.name}: wants tensors, arrays or numbers, not {type(value).__name__} ({value!r:.60})"
+        )
 
     def _promote(self, arrays: list[Any]) -> list[Any]:
         """Operands of an elementwise op brought to the dtype that PyTorch's table gives them."""
-        arrays = [self._as_array(a) if isinstance(a, (list, tuple, np.generic)) else a for a in arrays]
-        operands = [a for a in arrays if a is not None]
-        for operand in operands:
-            if not (device.is_array(operand) or type(operand) in (bool, int, float, complex)):
-                raise ArgumentError(
-                    f"{self.name}: wants tensors, arrays or numbers, not {type(operand).__name__} ({operand!r:.60})"
-                )
-        if len(arrays) == 2 and type(arrays[1]) in _REAL and type(arrays[0]) is ndarray and arrays[0].dtype.kind == "f":
+        if (
+            len(arrays) == 2
+            and type(arrays[1]) in _REAL
+            and type(arrays[0]) is ndarray
+            and arrays[0].dtype.kind == "f"
+            and -_LARGE < arrays[1] < _LARGE
+        ):
             return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
-        target = result_type(*operands)
+        target = result_type(*arrays)
         if self.floating and kind(target) < 2:
             target = float32
-        if not any(device.is_array(a) for a in operands):
-            return [None if a is None else np.asarray(a, target) for a in arrays]
         # Numbers become 0-dimensional arrays of the result's dtype, so that no body needs to know about them.
-        out = []
-        for a in arrays:
-            if device.is_array(a):
-                out.append(a if a.dtype == target else a.astype(target))
-            else:
-                out.append(None if a is None else np.asarray(a, target))
-        types = {type(a) for a in out if a is not None}
+        try:
+            out = [
+                (a if a.dtype == target else _cast(a, target)) if device.is_array(a) else _number(a, target)
+                for a in arrays
+            ]
+        except (OverflowError, ValueError):
+            if self.compares and kind(target) == 1:
+                # Any integer can be compared with one that its dtype cannot hold.
+                return self._promote([a.astype(float64) if device.is_array(a) else _double(a) for a in arrays])
+            number = next(a for a in arrays if not device.is_array(a))
+            raise DtypeError(
+                f"{self.name}: the number {number!r:.40} does not fit {target}; convert the tensor first, with .to(dtype)"
+            ) from None
+        types = {type(a) for a in out}
         if len(types) > 1:
-            like = next(a for a in operands if device.is_array(a) and not isinstance(a, ndarray))
+            like = next((a for a in arrays if device.is_array(a) and not isinstance(a, ndarray)), None)
             xp = device.namespace(like)
             out = [xp.asarray(a) if isinstance(a, ndarray) and a.ndim == 0 else a for a in out]
         return out
@@ -435,10 +453,15 @@ class Op(Generic[P, R]):
             )
         if isinstance(error, EngineError):
             return error
-        text = f"{self.name}: {error} (given {', '.join(describe(a) for a in arrays)})"
-        made = DtypeError(text) if isinstance(error, TypeError) else ShapeError(text)
-        made.__cause__ = error
-        return made
+        given = ", ".join(describe(a) for a in arrays)
+        if not self.promotes:
+            text = f"{self.name}: {error} (given {given})"
+            return DtypeError(text) if isinstance(error, TypeError) else ShapeError(text)
+        if isinstance(error, TypeError):
+            return DtypeError(f"{self.name}: cannot compute on {given}; convert with .to(dtype)")
+        return ShapeError(
+            f"{self.name}: {given} do not broadcast: counted from the last axis, sizes must be equal or 1"
+        )
 
 
 def shape_of(value: Any) -> tuple[int, ...] | None:
@@ -447,10 +470,29 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
 
 
 _REAL = (float, int)
+_NUMBERS = (bool, int, float, complex)
+_LARGE = 60000.0  # what every floating-point dtype holds
 _RESERVED = {"grad", "grads", "out", "outs", "position"}
 
 TABLE: dict[str, Op[Any, Any]] = {}
 """Every operation by name."""
+
+
+def _cast(array: Array, dtype: Dtype) -> Array:
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _number(value: Any, dtype: Dtype) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(value, dtype)
+
+
+def _double(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
 
 
 def _whole(result: Any) -> Any:
@@ -485,6 +527,11 @@ def op_with_results(
 def elementwise(**rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:
     """An operation on each element, operands promoted and broadcast."""
     return lambda body: Op(body, rules, promotes=True)
+
+
+def comparison() -> Callable[[Body[P]], Op[P, Tensor]]:
+    """An elementwise operation that compares; numbers that a tensor's dtype cannot hold are compared all the same."""
+    return lambda body: Op(body, {}, promotes=True, compares=True)
 
 
 def floating(**rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:

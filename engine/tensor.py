@@ -37,7 +37,7 @@ class Tensor(methods.Methods):
     requires_grad: bool
 
     def __init__(self, data: Any, *, requires_grad: bool = False) -> None:
-        self.array = _as_array(data)
+        self.array = as_array(data)
         self.node = None
         self.requires_grad = False
         if requires_grad:
@@ -251,7 +251,7 @@ def tensor(
 
     Python floats become float32, Python integers int64; arrays keep their dtype.
     """
-    array = _as_array(data, dtype)
+    array = as_array(data, dtype)
     if devices.is_array(data) or isinstance(data, Tensor):
         array = array.copy()
     if device is not None:
@@ -259,7 +259,7 @@ def tensor(
     return Tensor(array, requires_grad=requires_grad)
 
 
-def _as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
+def as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
     """The raw array of anything that can be one."""
     if isinstance(data, Tensor):
         data = data.array

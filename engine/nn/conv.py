@@ -21,7 +21,7 @@ class Conv2d(Module):
     height' = floor((height + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. ``padding`` may be "same" or "valid".
     """
 
-    bias: Parameter | None
+    bias: Parameter  # None where the layer was made without
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1, padding: Size | str = 0, dilation: Size = 1,
@@ -40,7 +40,7 @@ class Conv2d(Module):
         )
         self.padding = padding if isinstance(padding, str) else pair("padding", padding)
         self.weight = Parameter.of(out_channels, in_channels // groups, *self.kernel_size, dtype=dtype)
-        self.bias = Parameter.of(out_channels, dtype=dtype) if bias else None
+        self.bias = Parameter.of(out_channels, dtype=dtype) if bias else None  # type: ignore[assignment]
         self._settings: dict[str, Any] = {
             "stride": self.stride, "padding": (0, 0) if isinstance(self.padding, str) else self.padding,
             "dilation": self.dilation, "groups": groups,

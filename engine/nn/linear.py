@@ -16,7 +16,7 @@ from .parameter import Parameter
 class Linear(Module):
     """x weight^T + bias: (..., in_features) to (..., out_features)."""
 
-    bias: Parameter | None
+    bias: Parameter  # None where the layer was made without
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: DtypeLike = float32) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Linear(Module):
             raise SettingError(f"Linear: in_features {in_features} and out_features {out_features} must be at least 0")
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter.of(out_features, in_features, dtype=dtype)
-        self.bias = Parameter.of(out_features, dtype=dtype) if bias else None
+        self.bias = Parameter.of(out_features, dtype=dtype) if bias else None  # type: ignore[assignment]
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

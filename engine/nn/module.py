@@ -137,7 +137,7 @@ class Module:
                 raise ArgumentError(
                     f"{type(self).__name__} has no module {path!r} (there is no {part!r}); named_modules() lists them"
                 )
-        return module  # type: ignore[no-any-return]
+        return module
 
     def apply(self: Self, function: Callable[[Module], Any]) -> Self:
         """Call ``function`` on everything below, then on this module."""

@@ -21,8 +21,9 @@ class BatchNorm2d(Module):
     average of all batches); in use by the running ones. Ioffe and Szegedy, 2015.
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
+    # None where the layer was made without them; said to be there, since nearly all are.
+    weight: Parameter
+    bias: Parameter
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -35,14 +36,14 @@ class BatchNorm2d(Module):
         if num_features < 1 or eps < 0:
             raise SettingError(f"BatchNorm2d: num_features {num_features} must be at least 1 and eps {eps} at least 0")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.weight = Parameter.of(num_features, dtype=dtype) if affine else None
-        self.bias = Parameter.of(num_features, dtype=dtype) if affine else None
+        self.weight = Parameter.of(num_features, dtype=dtype) if affine else None  # type: ignore[assignment]
+        self.bias = Parameter.of(num_features, dtype=dtype) if affine else None  # type: ignore[assignment]
         for name in ("running_mean", "running_var"):
             self.register_buffer(name, zeros(num_features, dtype=dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", zeros((), dtype=int64) if track_running_stats else None)
         if self.running_var is not None:
             self.running_var.array += 1
-        if self.weight is not None:
+        if affine:
             init.ones_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,8 +65,9 @@ class BatchNorm2d(Module):
 class LayerNorm(Module):
     """The last axes of each example brought to mean 0 and variance 1, then scaled and shifted (Ba et al., 2016)."""
 
-    weight: Parameter | None
-    bias: Parameter | None
+    # None where the layer was made without them; said to be there, since nearly all are.
+    weight: Parameter
+    bias: Parameter
 
     def __init__(
         self,
@@ -79,9 +81,9 @@ class LayerNorm(Module):
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps = eps
-        self.weight = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine else None
-        self.bias = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine and bias else None
-        if self.weight is not None:
+        self.weight = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine else None  # type: ignore[assignment]
+        self.bias = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine and bias else None  # type: ignore[assignment]
+        if elementwise_affine:
             init.ones_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -250,7 +250,8 @@ def adaptive_avg_pool2d(x: Tensor, output_size: Pair) -> Tensor:
         window = (height // output_size[0], width // output_size[1])
         return avg_pool2d(x, kernel_size=window, stride=window)
     rows, columns = (_cover(x, size, parts) for size, parts in zip((height, width), output_size, strict=True))
-    return rows @ x @ columns.mT
+    pooled: Tensor = rows @ x @ columns.mT
+    return pooled
 
 
 def _cover(like: Tensor, size: int, parts: int) -> Tensor:

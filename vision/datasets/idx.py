@@ -11,7 +11,7 @@ import math
 import os
 import struct
 import zlib
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..errors import DatasetError, MissingDatasetError
 
@@ -37,7 +37,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             if not packed:
                 return _read(file, name, size)
             with gzip.GzipFile(fileobj=file) as unpacked:
-                return _read(unpacked, name, size)
+                return _read(cast("IO[bytes]", unpacked), name, size)
     except FileNotFoundError as error:
         raise MissingDatasetError(
             f"there is no file {name!r}; check the path, or let the hub fetch the data"

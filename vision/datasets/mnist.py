@@ -106,7 +106,9 @@ def _found(folder: Path, name: str) -> Path:
 
 def _fetched(name: str, fetch: Callable[[str], str | os.PathLike[str]] | None) -> Path:
     if fetch is None:
-        from numzoo.hub import pull as fetch
+        from numzoo.hub import pull
+
+        fetch = pull
     return Path(fetch(f"data:mnist/{name}"))
 
 

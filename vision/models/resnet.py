@@ -138,7 +138,7 @@ class ResNet(nn.Module):
                 downsample = nn.Sequential(
                     nn.Conv2d(channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
                 )
-            grouping = {"groups": groups, "width_per_group": width_per_group}
+            grouping: dict[str, Any] = {"groups": groups, "width_per_group": width_per_group}
             blocks = [block(channels, width, stride=stride, downsample=downsample, dilation=first_dilation, **grouping)]
             blocks += [block(out_channels, width, dilation=dilation, **grouping) for _ in range(depth - 1)]
             channels = out_channels

@@ -131,4 +131,5 @@ def cut_boxes(boxes: NDArray[Any], size: Size) -> NDArray[Any]:
     import numpy
 
     height, width = size
-    return numpy.clip(boxes, 0.0, numpy.array([width, height, width, height], numpy.float64))
+    cut: NDArray[Any] = numpy.clip(boxes, 0.0, numpy.array([width, height, width, height], numpy.float64))
+    return cut

@@ -27,8 +27,8 @@ class RandomHorizontalFlip(Transform[bool]):
     def apply(self, image: Any, parameters: bool) -> Image:
         from PIL.Image import Transpose
 
-        image = require_image(image, "RandomHorizontalFlip")
-        return image.transpose(Transpose.FLIP_LEFT_RIGHT) if parameters else image
+        upright: Image = require_image(image, "RandomHorizontalFlip")
+        return upright.transpose(Transpose.FLIP_LEFT_RIGHT) if parameters else upright
 
     def apply_mask(self, mask: Any, parameters: bool) -> Image:
         return self.apply(mask, parameters)
@@ -56,8 +56,8 @@ class RandomVerticalFlip(Transform[bool]):
     def apply(self, image: Any, parameters: bool) -> Image:
         from PIL.Image import Transpose
 
-        image = require_image(image, "RandomVerticalFlip")
-        return image.transpose(Transpose.FLIP_TOP_BOTTOM) if parameters else image
+        upright: Image = require_image(image, "RandomVerticalFlip")
+        return upright.transpose(Transpose.FLIP_TOP_BOTTOM) if parameters else upright
 
     def apply_mask(self, mask: Any, parameters: bool) -> Image:
         return self.apply(mask, parameters)
