@@ -33,7 +33,7 @@ float64 = np.dtype(np.float64)
 complex64 = np.dtype(np.complex64)
 complex128 = np.dtype(np.complex128)
 
-_NAMES = {
+_NAMES: dict[str, Dtype] = {
     "bool": bool_, "uint8": uint8, "int8": int8, "int16": int16, "int32": int32, "int64": int64,
     "float16": float16, "bfloat16": bfloat16, "float32": float32, "float64": float64,
     "complex64": complex64, "complex128": complex128,
