@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .dtype import DtypeLike
+from .errors import ShapeError
 
 if TYPE_CHECKING:
     from . import ops
@@ -93,11 +95,20 @@ class Methods:
     def __xor__(self: Any, other: Any) -> Tensor:
         return ops.bitwise_xor(self, other)
 
+    def __rand__(self: Any, other: Any) -> Tensor:
+        return ops.bitwise_and(other, self)
+
+    def __ror__(self: Any, other: Any) -> Tensor:
+        return ops.bitwise_or(other, self)
+
+    def __rxor__(self: Any, other: Any) -> Tensor:
+        return ops.bitwise_xor(other, self)
+
     def __eq__(self: Any, other: object) -> Tensor:  # type: ignore[override]
-        return ops.eq(self, other)
+        return NotImplemented if other is None else ops.eq(self, other)
 
     def __ne__(self: Any, other: object) -> Tensor:  # type: ignore[override]
-        return ops.ne(self, other)
+        return NotImplemented if other is None else ops.ne(self, other)
 
     def __lt__(self: Any, other: Any) -> Tensor:
         return ops.lt(self, other)
@@ -170,7 +181,9 @@ class Methods:
 
     # ---- reductions -----------------------------------------------------------------------------------------------
 
-    def sum(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None) -> Tensor:
+    def sum(
+        self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
+    ) -> Tensor:
         source = self if dtype is None else self.to(dtype=dtype)
         return ops.sum(source, axis if dim is None else dim, keepdim)
 
@@ -307,4 +320,7 @@ def _unpack(values: tuple[Any, ...]) -> tuple[int, ...]:
     """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
     if len(values) == 1 and isinstance(values[0], (tuple, list)):
         values = tuple(values[0])
-    return tuple(int(v) for v in values)
+    try:
+        return tuple([operator.index(v) for v in values])
+    except TypeError:
+        raise ShapeError(f"sizes and axes are whole numbers, not {values!r:.80}") from None

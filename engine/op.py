@@ -134,18 +134,16 @@ class Op(Generic[P, R]):
         if record:
             record = modes.recording
         first = arrays[0]
-        if self.promotes:
-            # Arrays of one dtype need no thought, nor does a number beside a floating-point array.
-            if not (
-                type(first) is ndarray
-                and (
-                    len(arrays) == 1
-                    or (len(arrays) == 2 and type(arrays[1]) is ndarray and first.dtype is arrays[1].dtype)
-                )
-                and not (self.floating and first.dtype.kind in "biu")
-            ):
-                arrays = self._promote(arrays)
-                first = arrays[0]
+        # Arrays of one dtype need no thought, nor does a number beside a floating-point array.
+        if self.promotes and not (
+            type(first) is ndarray
+            and (
+                len(arrays) == 1 or (len(arrays) == 2 and type(arrays[1]) is ndarray and first.dtype is arrays[1].dtype)
+            )
+            and not (self.floating and first.dtype.kind in "biu")
+        ):
+            arrays = self._promote(arrays)
+            first = arrays[0]
         implementation = self.implementations.get(type(first)) or self._prepare(type(first))
         if self.narrows and modes.precision is not None:
             result = self._run_narrow(implementation, arrays, settings, record)
@@ -470,7 +468,7 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
 
 
 _REAL = (float, int)
-_NUMBERS = (bool, int, float, complex)
+_NUMBERS: tuple[Any, ...] = (bool, int, float, complex)
 _LARGE = 60000.0  # what every floating-point dtype holds
 _RESERVED = {"grad", "grads", "out", "outs", "position"}
 

@@ -5,6 +5,7 @@ Its operators and the methods that only name an operation are in ``methods``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from . import dtype as dtypes
 from . import methods
 from .device import CPU, Device, DeviceLike
 from .dtype import Array, Dtype, DtypeLike
-from .errors import DeviceError, GradientError, ShapeError
+from .errors import DeviceError, DtypeError, GradientError, ShapeError
 
 new_tensor = object.__new__
 
@@ -83,7 +84,7 @@ class Tensor(methods.Methods):
 
     def numel(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def dim(self) -> int:
         """The number of axes."""
@@ -97,6 +98,9 @@ class Tensor(methods.Methods):
         if not self.shape:
             raise ShapeError("len(): a 0-dimensional tensor has no length; use .item() for its number")
         return self.shape[0]
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
@@ -266,6 +270,8 @@ def as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
     if isinstance(data, np.ndarray):
         if type(data) is not np.ndarray:
             data = data.view(np.ndarray)
+        if not data.dtype.isnative and data.dtype.kind in "biufc":
+            data = data.astype(data.dtype.newbyteorder("="))
     elif not devices.is_array(data):
         if (
             isinstance(data, Sequence)
@@ -278,12 +284,33 @@ def as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
             data = np.asarray(given)
         except ValueError as error:
             raise ShapeError(f"tensor: the nested lists are ragged ({error}); give every row the same length") from None
-        if data.dtype == dtypes.float64 and not isinstance(given, np.generic) and not hasattr(given, "__array__"):
-            data = data.astype(dtypes.float32)
+        if not isinstance(given, np.generic) and not hasattr(given, "__array__"):
+            data = _narrowed(given, data, dtype)
     dtypes.kind(data.dtype)
     if dtype is not None and data.dtype != dtypes.as_dtype(dtype):
-        data = data.astype(dtypes.as_dtype(dtype))
+        data = _converted(data, dtypes.as_dtype(dtype))
     return data
+
+
+def _narrowed(given: Any, data: Array, dtype: DtypeLike | None) -> Array:
+    """Python numbers in the engine's default dtypes."""
+    kind = data.dtype.kind
+    huge = kind in "uO" or (kind == "f" and data.size > 0 and not np.abs(data).max() < 2.0**63)
+    if huge and all(isinstance(v, int) for v in np.asarray(given, object).flat):
+        raise DtypeError(f"tensor: {given!r:.60} holds whole numbers that do not fit int64; give floats")
+    if dtype is None and data.dtype == dtypes.float64:
+        return _converted(data, dtypes.float32)
+    if dtype is None and data.dtype == dtypes.complex128:
+        return _converted(data, dtypes.complex64)
+    return data
+
+
+def _converted(data: Array, dtype: Dtype) -> Array:
+    try:
+        with np.errstate(over="ignore", invalid="raise" if dtypes.kind(dtype) < 2 else "ignore"):
+            return data.astype(dtype)
+    except FloatingPointError:
+        raise DtypeError(f"tensor: the values do not fit {dtype}: some are NaN, infinite or too large") from None
 
 
 def same_device(name: str, *tensors: Tensor) -> None:

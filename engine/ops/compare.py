@@ -5,40 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 from ..dtype import Array
-from ..op import elementwise
+from ..op import comparison, elementwise
 
 
-@elementwise()
+@comparison()
 def eq(xp: Any, x: Array, y: Array) -> Array:
     """Whether x = y."""
     return x == y
 
 
-@elementwise()
+@comparison()
 def ne(xp: Any, x: Array, y: Array) -> Array:
     """Whether x and y differ."""
     return x != y
 
 
-@elementwise()
+@comparison()
 def lt(xp: Any, x: Array, y: Array) -> Array:
     """Whether x < y."""
     return x < y
 
 
-@elementwise()
+@comparison()
 def le(xp: Any, x: Array, y: Array) -> Array:
     """Whether x <= y."""
     return x <= y
 
 
-@elementwise()
+@comparison()
 def gt(xp: Any, x: Array, y: Array) -> Array:
     """Whether x > y."""
     return x > y
 
 
-@elementwise()
+@comparison()
 def ge(xp: Any, x: Array, y: Array) -> Array:
     """Whether x >= y."""
     return x >= y
