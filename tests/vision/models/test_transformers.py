@@ -236,6 +236,19 @@ def test_the_temperature_of_version_2_never_falls_below_a_hundredth() -> None:
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
 
 
+def test_padding_leaves_the_gradients_of_version_2_finite() -> None:
+    """Tokens that pad an image have keys of length zero, whose direction has no derivative."""
+    layer = randomise(WindowAttentionV2(6, 2, (4, 4), (2, 2), dropout=0.0, attention_dropout=0.0))
+    x = engine.tensor(noise(1, 5, 6, 6), requires_grad=True)
+    (layer(x) * engine.tensor(noise(1, 5, 6, 6, seed=2))).sum().backward()
+    gradients = {name: parameter.grad for name, parameter in layer.named_parameters()} | {"x": x.grad}
+    for name, gradient in gradients.items():
+        assert gradient is not None, name
+        values = np.asarray(gradient.numpy())
+        assert np.isfinite(values).all(), name
+        assert np.abs(values).max() > 0, name
+
+
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (4, 4), (64, 20)])
 def test_swin_takes_images_of_any_size(version: int, size: tuple[int, int]) -> None:
