@@ -35,9 +35,10 @@ def partition(x: Tensor, window: Size) -> Tensor:
             f"partition: got images of {height} x {width} for windows of {rows} x {columns}, but wanted a height and "
             "width that the window's divide; pad the images or choose another window."
         )
-    x = x.reshape(batch, height // rows, rows, width // columns, columns, channels)
-    x = x.permute(0, 1, 3, 2, 4, 5)  # (batch, windows down, windows across, rows, columns, channels)
-    return x.reshape(batch, -1, rows * columns, channels)
+    down, across = height // rows, width // columns
+    x = x.reshape(batch, down, rows, across, columns, channels)
+    x = x.permute(0, 1, 3, 2, 4, 5)  # (batch, down, across, rows, columns, channels)
+    return x.reshape(batch, down * across, rows * columns, channels)
 
 
 def merge(x: Tensor, window: Size, image: Size) -> Tensor:

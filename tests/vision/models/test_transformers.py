@@ -261,6 +261,13 @@ def test_swin_takes_images_of_any_size(version: int, size: tuple[int, int]) -> N
     assert np.abs(result[0] - result[1]).max() > 1e-4
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_empty_batch_gives_an_empty_result(version: int) -> None:
+    model = SwinTransformer(width=8, depths=(2, 2), heads=(2, 4), window=(4, 4), version=version, classes=5)
+    assert run(model.eval(), noise(0, 3, 32, 32)).shape == (0, 5)
+    assert run(small_maxvit().eval(), noise(0, 3, 24, 24)).shape == (0, 5)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
