@@ -81,7 +81,7 @@ class MultiheadAttention(Module):
             weights = self.in_proj_weight.chunk(3)
             biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
             parts = [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
-        return [p.reshape(p.shape[0], p.shape[1], self.num_heads, -1).transpose(1, 2) for p in parts]
+        return [p.reshape(p.shape[0], p.shape[1], self.num_heads, self.embed_dim // self.num_heads).transpose(1, 2) for p in parts]
 
     def _mask(
         self, query: Tensor, key: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import ml_dtypes
 import numpy as np
 
 from .. import ops
@@ -195,8 +196,10 @@ def stochastic_depth(x: Tensor, p: float, mode: str = "row", training: bool = Tr
 
 def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None = None) -> Tensor:
     """x over its Euclidean length along an axis (at least eps)."""
-    length = ops.sqrt((x * x).sum(axis if dim is None else dim, True))
-    return x / ops.maximum(length, eps)
+    squares = (x * x).sum(axis if dim is None else dim, True)
+    # Bounded before the root: the root's slope at 0 is infinite, and a narrow dtype may not hold eps squared.
+    smallest = float(ml_dtypes.finfo(x.dtype).tiny)
+    return x / ops.sqrt(ops.maximum(squares, max(eps * eps, smallest)))
 
 
 def _drop(x: Tensor, shape: tuple[int, ...], p: float, training: bool, name: str) -> Tensor:
