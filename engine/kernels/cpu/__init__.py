@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...op import TABLE
-from . import activation, arithmetic, convolution, elementary, linear, normalization, pooling
+from . import activation, arithmetic, convolution, copy, elementary, linear, normalization, pooling
 from . import onednn as onednn
 from .memory import Array, Result
 
@@ -28,6 +28,7 @@ for _module, _names in (
     ),
     (arithmetic, "add sub mul div clip"),
     (convolution, "conv2d conv2d_input conv2d_weight"),
+    (copy, "cast"),
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),
     (linear, "matmul linear"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),

@@ -40,6 +40,10 @@ DIRECT = 1
 FORWARD_INFERENCE = 96
 FORWARD_TRAINING = 64
 
+# From so many channels on either side, the gradients of a 1 x 1 convolution run as products of matrices: as fast as oneDNN's
+# convolutions on Zen 4, twice as fast on Zen 5.
+FEWEST_PRODUCT_CHANNELS = 64
+
 
 def conv2d(
     x: Array, weight: Array, bias: Array | None = None, *, stride: Pair, padding: Pair, dilation: Pair, groups: int
@@ -188,6 +192,55 @@ def _plan_forward(
     return compute_with_bias
 
 
+def _is_product(weight: Shape, stride: Pair, padding: Pair, groups: int) -> bool:
+    """Whether the gradients are better computed as products of matrices: at each pixel, channels by channels."""
+    pixelwise = weight[2:] == (1, 1) and stride == (1, 1) and padding == (0, 0) and groups == 1
+    return pixelwise and min(weight[:2]) >= FEWEST_PRODUCT_CHANNELS
+
+
+def _plan_input_product(library: Library, grad: Array, weight: Array, shape: Shape, strides: Shape) -> Plan | None:
+    """grad (N H W, K) times weight (K, C)."""
+    dtype, (outs, ins) = grad.dtype, weight.shape[:2]
+    rows = grad.size // outs
+    description = describe(
+        library, "matmul", Layout(library, (rows, outs), dtype, (outs, 1)),
+        Layout(library, (outs, ins), dtype, strides[:2]), None, Layout(library, (rows, ins), dtype, (ins, 1)),
+    )  # fmt: skip
+    if description is None:
+        return None
+    fetch, allocate = as_channels_last(library, grad), channels_last_allocator(shape, dtype)
+    run = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
+
+    def compute(grad: Array, weight: Array) -> Array:
+        source, result = fetch(grad), allocate()
+        run(address(source), address(weight), address(result))
+        return result
+
+    return compute
+
+
+def _plan_weight_product(library: Library, grad: Array, x: Array, shape: Shape) -> Plan | None:
+    """grad^T (K, N H W) times x (N H W, C)."""
+    dtype, (outs, ins) = grad.dtype, shape[:2]
+    rows = grad.size // outs
+    description = describe(
+        library, "matmul", Layout(library, (outs, rows), dtype, (1, outs)),
+        Layout(library, (rows, ins), dtype, (ins, 1)), None, Layout(library, (outs, ins), dtype, (ins, 1)),
+    )  # fmt: skip
+    if description is None:
+        return None
+    fetch_grad, fetch_x = as_channels_last(library, grad), as_channels_last(library, x)
+    allocate = pool.allocator(shape, dtype)
+    run = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
+
+    def compute(grad: Array, x: Array) -> Array:
+        upstream, source, result = fetch_grad(grad), fetch_x(x), allocate()
+        run(address(upstream), address(source), address(result))
+        return result
+
+    return compute
+
+
 def _plan_input(
     library: Library, grad: Array, weight: Array, shape: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Plan | None:
@@ -236,6 +289,8 @@ def _plan_weight(
     geometry = _geometry(library, grad.dtype, x.shape, shape, grad.shape, stride, padding, dilation, groups)
     if geometry is None:
         return None
+    if _is_product(shape, stride, padding, groups):
+        return _plan_weight_product(library, grad, x, shape)
     hint = geometry.forward(None, FORWARD_TRAINING)
     if hint is None:
         return None

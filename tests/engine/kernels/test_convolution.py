@@ -32,6 +32,8 @@ CASES = [
     ((3, 1, 1, 1), (2, 1, 1, 1), (1, 1), (0, 0), (1, 1), 1),
     ((1, 8, 4, 4), (8, 8, 3, 3), (1, 1), (4, 4), (1, 1), 1),
     ((1, 64, 1, 1), (16, 64, 1, 1), (1, 1), (0, 0), (1, 1), 1),
+    ((2, 64, 5, 4), (72, 64, 1, 1), (1, 1), (0, 0), (1, 1), 1),
+    ((1, 80, 3, 3), (64, 80, 1, 1), (1, 1), (0, 0), (2, 2), 1),
 ]
 LAYOUTS = ["dense", "channels last", "cut", "every other", "transposed", "reversed"]
 
@@ -126,6 +128,17 @@ def test_any_memory_layout_gives_the_same(
     dx, dw = backward(grad, x, weight, *rest)
     if weight_layout != "reversed":
         assert_close(conv2d_input(grad, weight, shape=x.shape, **form), dx)
+    assert_close(conv2d_weight(grad, x, shape=weight.shape, **form), dw)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("weight_layout", LAYOUTS[:-1])
+def test_gradients_as_products_take_any_layout(make: Any, assert_close: Any, layout: str, weight_layout: str) -> None:
+    x, weight = make((2, 64, 3, 5), layout), make((65, 64, 1, 1), weight_layout, seed=1)
+    grad = make((2, 65, 3, 5), layout, seed=2)
+    form = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    dx, dw = backward(grad, x, weight, *form.values())
+    assert_close(conv2d_input(grad, weight, shape=x.shape, **form), dx)
     assert_close(conv2d_weight(grad, x, shape=weight.shape, **form), dw)
 
 
