@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
+
+import numpy as np
 
 from ..device import namespace
 from ..dtype import Array, kind
-from ..errors import DtypeError, GradientError, ShapeError
+from ..errors import DtypeError, GradientError, SettingError, ShapeError
 from ..modes import modes
 from ..op import op
-from ..tensor import Tensor
-from .reduction import normal_axes
+from ..tensor import Tensor, as_array
+from .reduction import one_axis
 
 
 def _items_x(grad: Tensor, x_shape: tuple[int, ...], index: Any) -> Tensor:
@@ -43,7 +46,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     raw = raw_index(x, index)
     try:
         return items(x, raw)
-    except IndexError as error:
+    except (IndexError, ValueError) as error:
         raise ShapeError(f"index: {error} (shape {tuple(x.shape)}, index {index!r:.80})") from None
 
 
@@ -54,12 +57,25 @@ def assign(x: Tensor, index: Any, value: Any) -> None:
             "assignment: writing into a tensor that takes part in a graph would make its gradients wrong; "
             "build a new tensor with where, cat or stack, or write inside no_grad()"
         )
-    raw = value.array if isinstance(value, Tensor) else value
+    if x.node is not None:
+        raise GradientError(
+            "assignment: writing into a computed tensor would make the gradients of its graph wrong; write into .detach().clone()"
+        )
+    if isinstance(x.array, np.ndarray) and not x.array.flags.writeable:
+        raise SettingError(
+            "assignment: this tensor's memory is read-only (it belongs to a read-only array, or is one number repeated by expand); "
+            "write into a .clone()"
+        )
+    raw = value.array if isinstance(value, Tensor) else as_array(value, x.dtype)
+    if kind(raw.dtype) > kind(x.dtype) and kind(raw.dtype) == 3:
+        raise DtypeError(f"assignment: {raw.dtype} values do not fit into a tensor of {x.dtype}")
     try:
-        x.array[raw_index(x, index)] = raw
+        with np.errstate(over="ignore", invalid="ignore"):
+            x.array[raw_index(x, index)] = raw
     except (IndexError, ValueError) as error:
-        given = tuple(raw.shape) if hasattr(raw, "shape") else repr(raw)[:40]
-        raise ShapeError(f"assignment: {error} (tensor {tuple(x.shape)}, index {index!r:.80}, value {given})") from None
+        raise ShapeError(
+            f"assignment: {error} (tensor {tuple(x.shape)}, index {index!r:.80}, value {tuple(raw.shape)})"
+        ) from None
     touch(x)
 
 
@@ -93,9 +109,15 @@ def _raw(xp: Any, part: Any) -> Any:
             raise DtypeError(f"index: a tensor used as an index must hold integers or booleans, not {part.dtype}")
         return part.array
     if isinstance(part, list):
-        return xp.asarray(part)
+        try:
+            return xp.asarray(part, dtype=None if part else "int64")
+        except ValueError:
+            raise ShapeError(f"index: the nested lists of {part!r:.60} are ragged") from None
     if isinstance(part, slice):
-        return slice(*(v if v is None else int(v) for v in (part.start, part.stop, part.step)))
+        try:
+            return slice(*(v if v is None else operator.index(v) for v in (part.start, part.stop, part.step)))
+        except TypeError:
+            raise ShapeError(f"index: a slice is made of whole numbers, not {part}") from None
     return part
 
 
@@ -114,10 +136,21 @@ def _gather_x(grad: Tensor, x_shape: tuple[int, ...], index: Tensor, axis: int) 
 @op(x=_gather_x)
 def gather(xp: Any, x: Array, index: Array, *, axis: int) -> Array:
     """The element at ``index`` along ``axis``, for each place of ``index`` (equal shapes on the other axes)."""
-    normal_axes("gather", axis, x.ndim)
-    if x.ndim != index.ndim:
-        raise ShapeError(f"gather: x {tuple(x.shape)} and index {tuple(index.shape)} must have equally many axes")
-    return xp.take_along_axis(x, index, axis)
+    axis = one_axis("gather", axis, x.ndim)
+    if kind(index.dtype) != 1:
+        raise DtypeError(f"gather: index must hold integers, not {index.dtype}")
+    if x.ndim != index.ndim or any(
+        b > a for i, (a, b) in enumerate(zip(x.shape, index.shape, strict=True)) if i != axis
+    ):
+        raise ShapeError(
+            f"gather: index {tuple(index.shape)} must have as many axes as x {tuple(x.shape)}, and no larger ones but for axis {axis}"
+        )
+    if index.size and not -x.shape[axis] <= int(index.min()) <= int(index.max()) < x.shape[axis]:
+        raise ShapeError(
+            f"gather: an index lies outside the {x.shape[axis]} elements along axis {axis} (from {index.min()} to {index.max()})"
+        )
+    inside = tuple(slice(None) if i == axis else slice(size) for i, size in enumerate(index.shape))
+    return xp.take_along_axis(x[inside], index, axis)
 
 
 @op(x=lambda grad, index, axis: gather(grad, index, axis=axis))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
-from ..dtype import Array, accumulator, kind
+from ..dtype import Array, accumulator, float16, kind
 from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor
@@ -17,7 +18,10 @@ Axes = int | tuple[int, ...] | None
 
 def normal_axes(name: str, axis: Axes, ndim: int) -> tuple[int, ...]:
     """Axes as a tuple of distinct numbers from 0; checked."""
-    given = tuple(range(ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    try:
+        given = tuple(range(ndim)) if axis is None else tuple([operator.index(a) for a in _listed(axis)])
+    except TypeError:
+        raise ShapeError(f"{name}: an axis is a whole number (or several, or None for all), not {axis!r:.60}") from None
     axes = []
     for value in given:
         if not -max_of(ndim, 1) <= value < max_of(ndim, 1):
@@ -28,6 +32,17 @@ def normal_axes(name: str, axis: Axes, ndim: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{name}: an axis is named twice in {given}")
     return tuple(axes) if ndim else ()
+
+
+def one_axis(name: str, axis: int, ndim: int) -> int:
+    """An axis as a number from 0, checked; a tensor without axes has none."""
+    if not ndim:
+        raise ShapeError(f"{name}: a 0-dimensional tensor has no axis {axis!r}; add one with .unsqueeze(0)")
+    return normal_axes(name, (axis,), ndim)[0]
+
+
+def _listed(axis: Any) -> Any:
+    return axis if isinstance(axis, (tuple, list)) else (axis,)
 
 
 def max_of(a: int, b: int) -> int:
@@ -48,7 +63,7 @@ def spread(grad: Tensor, shape: tuple[int, ...], axis: Axes, keepdim: bool) -> T
 def sum(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
     """The sum over ``axis`` (all axes if None). Half precisions are summed in float32, integers in int64."""
     axes = None if axis is None else normal_axes("sum", axis, x.ndim)
-    if x.dtype.kind in "fc":
+    if x.dtype.kind in "fc" and x.dtype != float16:
         return xp.add.reduce(x, axes, None, None, keepdim) if xp is np else xp.sum(x, axes, keepdims=keepdim)
     wide = accumulator(x.dtype)
     if kind(x.dtype) < 2:
@@ -56,8 +71,8 @@ def sum(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
     return xp.sum(x, axes, dtype=wide, keepdims=keepdim).astype(x.dtype)
 
 
-def _count(shape: tuple[int, ...], axis: Axes) -> int:
-    return math.prod(shape[a] for a in normal_axes("mean", axis, len(shape)))
+def _count(shape: tuple[int, ...], axis: Axes, name: str = "mean") -> int:
+    return math.prod(shape[a] for a in normal_axes(name, axis, len(shape)))
 
 
 @op(
@@ -79,10 +94,21 @@ def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
 
 def var(x: Tensor, axis: Axes = None, keepdim: bool = False, correction: float = 1) -> Tensor:
     """The variance over ``axis``, dividing by the count less ``correction`` (1: unbiased)."""
-    count = _count(x.shape, axis)
+    if kind(x.dtype) < 2:
+        raise DtypeError(f"var: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
+    count = _count(x.shape, axis, "var")
     away = x - mean(x, axis, True)
     total = sum(away * away, axis, keepdim)
     return total / float(count - correction) if count > correction else total * math.nan
+
+
+def root(x: Tensor) -> Tensor:
+    """The square root of sums of squares, whose slope at 0 is taken as 0."""
+    from .arithmetic import where
+    from .elementary import sqrt
+
+    positive = x != 0
+    return where(positive, sqrt(where(positive, x, 1.0)), 0.0) if x.requires_grad else sqrt(x)
 
 
 def _share_of_extreme(grad: Tensor, x: Tensor, out: Tensor, axis: Axes, keepdim: bool) -> Tensor:
@@ -106,13 +132,13 @@ def amin(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
 @op()
 def argmax(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) -> Array:
     """The index of the largest element along ``axis``, the first of equal ones; in the flat tensor if None."""
-    return xp.argmax(_filled("argmax", x, axis), axis, keepdims=keepdim)
+    return xp.argmax(_filled("argmax", x, axis), _single("argmax", axis), keepdims=keepdim)
 
 
 @op()
 def argmin(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) -> Array:
     """The index of the smallest element along ``axis``, the first of equal ones; in the flat tensor if None."""
-    return xp.argmin(_filled("argmin", x, axis), axis, keepdims=keepdim)
+    return xp.argmin(_filled("argmin", x, axis), _single("argmin", axis), keepdims=keepdim)
 
 
 def max(x: Tensor, axis: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
@@ -129,6 +155,8 @@ def _pick(x: Tensor, index: Tensor, axis: int, keepdim: bool) -> tuple[Tensor, T
     from .index import gather
     from .shape import squeeze
 
+    if not x.ndim:
+        return x, index
     values = gather(x, index, axis=axis)
     return (values, index) if keepdim else (squeeze(values, axis), squeeze(index, axis))
 
@@ -165,8 +193,14 @@ def any(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
     return xp.any(x, normal_axes("any", axis, x.ndim), keepdims=keepdim)
 
 
+def _single(name: str, axis: Axes) -> Axes:
+    if isinstance(axis, (tuple, list)):
+        raise ShapeError(f"{name}: takes one axis, or None for the flat tensor, not {axis!r:.60}")
+    return axis
+
+
 def _filled(name: str, x: Array, axis: Axes) -> Array:
-    if _count(x.shape, axis) == 0:
+    if _count(x.shape, axis, name) == 0:
         raise ShapeError(
             f"{name}: there is nothing to choose from in a tensor of shape {tuple(x.shape)} along axis {axis}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..dtype import Array, result_type
 from ..errors import SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_of
-from .reduction import normal_axes
+from .reduction import normal_axes, one_axis
 
 ndarray = np.ndarray
 
@@ -70,7 +71,7 @@ def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 def transpose(x: Tensor, first: int, second: int) -> Tensor:
     """Two axes exchanged; a view."""
     axes = list(range(x.ndim))
-    first, second = normal_axes("transpose", first, x.ndim)[0], normal_axes("transpose", second, x.ndim)[0]
+    first, second = one_axis("transpose", first, x.ndim), one_axis("transpose", second, x.ndim)
     axes[first], axes[second] = axes[second], axes[first]
     return permute(x, tuple(axes))
 
@@ -79,7 +80,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from ``start_dim`` to ``end_dim`` made one."""
     if x.ndim == 0:
         return reshape(x, (1,))
-    start, end = normal_axes("flatten", start_dim, x.ndim)[0], normal_axes("flatten", end_dim, x.ndim)[0]
+    start, end = one_axis("flatten", start_dim, x.ndim), one_axis("flatten", end_dim, x.ndim)
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} for shape {tuple(x.shape)}")
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
@@ -119,10 +120,12 @@ def rolled(xp: Any, x: Array, shifts: tuple[int, ...], axis: tuple[int, ...]) ->
 
 def roll(x: Tensor, shifts: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Tensor:
     """As ``rolled``; without an axis, through the flattened tensor."""
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    shifts = whole("roll", shifts)
+    steps = (shifts,) if isinstance(shifts, int) else shifts
     if axis is None:
         return reshape(rolled(flatten(x), (sum(steps),), (0,)), x.shape)
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    axis = whole("roll", axis)
+    axes = (axis,) if isinstance(axis, int) else axis
     if len(axes) != len(steps):
         raise ShapeError(f"roll: {len(steps)} shift(s) were given for {len(axes)} axes; give one for each")
     return rolled(x, steps, normal_axes("roll", axes, x.ndim))
@@ -180,8 +183,9 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
     """Pieces of ``sizes`` along ``axis``: all of one size (the last may be smaller), or as listed."""
     from .index import getitem
 
-    place = normal_axes("split", axis, x.ndim)[0]
+    place = one_axis("split", axis, x.ndim)
     length = x.shape[place]
+    sizes = whole("split", sizes)
     if isinstance(sizes, int):
         if sizes < 1:
             raise SettingError(f"split: the size of a piece must be at least 1, not {sizes}")
@@ -199,15 +203,27 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
 
 def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` pieces of equal size along ``axis``, the last perhaps smaller."""
-    if chunks < 1:
-        raise SettingError(f"chunk: the number of chunks must be at least 1, not {chunks}")
-    length = x.shape[normal_axes("chunk", axis, x.ndim)[0]]
+    if isinstance(chunks, bool) or not isinstance(chunks, (int, np.integer)) or chunks < 1:
+        raise SettingError(f"chunk: the number of chunks must be a whole number of at least 1, not {chunks!r:.60}")
+    length = x.shape[one_axis("chunk", axis, x.ndim)]
     return split(x, max(-(-length // chunks), 1), axis)
 
 
 def unbind(x: Tensor, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices along ``axis``, that axis gone."""
+    if x.shape[one_axis("unbind", axis, x.ndim)] == 0:
+        return ()
     return tuple(squeeze(piece, axis) for piece in split(x, 1, axis))
+
+
+def whole(name: str, sizes: Any) -> Any:
+    """Sizes as Python's whole numbers: one, or a tuple of several."""
+    try:
+        if isinstance(sizes, (tuple, list)):
+            return tuple([operator.index(size) for size in sizes])
+        return operator.index(sizes)
+    except TypeError:
+        raise ShapeError(f"{name}: wants whole numbers, not {sizes!r:.60}") from None
 
 
 Widths = tuple[tuple[int, int], ...]
