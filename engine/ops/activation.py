@@ -10,6 +10,7 @@ from ..op import floating, op
 from ..tensor import Tensor
 from .arithmetic import where
 from .elementary import erf, error_function, exp, sigmoid, tanh
+from .reduction import normal_axes
 
 SQRT_HALF = 0.7071067811865476
 ONE_OVER_SQRT_TWO_PI = 0.3989422804014327
@@ -23,7 +24,7 @@ def _relu_flow(grad: Tensor, result: Tensor) -> Tensor:
 @op(flow=_relu_flow)
 def relu_input(xp: Any, flow: Array, result: Array) -> Array:
     """The gradient of relu: what flows back passes where the result was above 0."""
-    return flow * (result > 0)
+    return xp.where(result > 0, flow, flow.dtype.type(0))
 
 
 @floating(x=lambda grad, out: relu_input(grad, out))
@@ -148,8 +149,9 @@ def _softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:
 def softmax(xp: Any, x: Array, *, axis: int = -1) -> Array:
     """exp(x) over its sum along ``axis``: positive numbers that add up to 1."""
     values = _floats(xp, x)
-    powers = xp.exp(values - _peak(xp, values, axis))
-    return (powers / powers.sum(axis, keepdims=True)).astype(_result(x), copy=False)
+    with xp.errstate(over="ignore", invalid="ignore"):
+        powers = xp.exp(values - _peak(xp, "softmax", values, axis))
+        return (powers / powers.sum(axis, keepdims=True)).astype(_result(x), copy=False)
 
 
 def _log_softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:
@@ -160,8 +162,9 @@ def _log_softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:
 def log_softmax(xp: Any, x: Array, *, axis: int = -1) -> Array:
     """The logarithm of softmax, computed as x minus log-sum-exp."""
     values = _floats(xp, x)
-    values = values - _peak(xp, values, axis)
-    return (values - xp.log(xp.exp(values).sum(axis, keepdims=True))).astype(_result(x), copy=False)
+    with xp.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        values = values - _peak(xp, "log_softmax", values, axis)
+        return (values - xp.log(xp.exp(values).sum(axis, keepdims=True))).astype(_result(x), copy=False)
 
 
 def _floats(xp: Any, x: Array) -> Array:
@@ -172,7 +175,8 @@ def _result(x: Array) -> Any:
     return x.dtype if x.dtype.kind in "fVc" else float32
 
 
-def _peak(xp: Any, x: Array, axis: int) -> Array:
+def _peak(xp: Any, name: str, x: Array, axis: int) -> Array:
+    normal_axes(name, (axis,), x.ndim)
     if x.shape and x.shape[axis] == 0:
         return xp.zeros((), x.dtype)
     peak = x.max(axis, keepdims=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
-from ..dtype import Array, result_type
+import numpy as np
+
+from ..dtype import Array, Dtype, float32, result_type
+from ..errors import DtypeError, SettingError, ShapeError
 from ..op import elementwise, floating, op
 from ..tensor import Tensor, tensor_of
 
@@ -18,7 +22,10 @@ def add(xp: Any, x: Array, y: Array) -> Array:
 @elementwise(x=lambda grad: grad, y=lambda grad: -grad)
 def sub(xp: Any, x: Array, y: Array) -> Array:
     """The difference x - y."""
-    return x - y
+    try:
+        return x - y
+    except TypeError:
+        raise DtypeError("sub: booleans have no difference; use ^, or convert with .int()") from None
 
 
 @elementwise(x=lambda grad, y: grad * y, y=lambda grad, x: grad * x)
@@ -51,6 +58,8 @@ def pow(xp: Any, x: Array, y: Array) -> Array:
     """The power x ** y."""
     if y.ndim == 0 and y == 2:
         return x * x
+    if y.dtype.kind == "i" and y.size and y.min() < 0:
+        raise DtypeError("pow: whole numbers have no negative powers among whole numbers; convert with .float()")
     with xp.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return x**y
 
@@ -58,6 +67,8 @@ def pow(xp: Any, x: Array, y: Array) -> Array:
 @elementwise(x=lambda grad: -grad)
 def neg(xp: Any, x: Array) -> Array:
     """The negative -x."""
+    if x.dtype.kind == "b":
+        raise DtypeError("neg: booleans have no negative; use ~, or convert with .int()")
     return -x
 
 
@@ -89,6 +100,10 @@ def minimum(xp: Any, x: Array, y: Array) -> Array:
     return xp.minimum(x, y)
 
 
+# Python's own, whose names the operations of this file take.
+max_of, min_of = builtins.max, builtins.min
+
+
 def _share(winner: Tensor, loser: Tensor) -> Tensor:
     dtype = result_type(winner.array, loser.array)
     return (winner > loser).to(dtype=dtype) + (winner == loser).to(dtype=dtype) * 0.5
@@ -98,7 +113,7 @@ def _clip_x(grad: Tensor, x: Tensor, low: float | None, high: float | None) -> T
     inside = x >= low if low is not None else None
     if high is not None:
         inside = x <= high if inside is None else inside & (x <= high)
-    return grad if inside is None else grad * inside.to(dtype=grad.dtype)
+    return grad if inside is None else where(inside, grad, 0.0)
 
 
 @elementwise(x=_clip_x)
@@ -106,14 +121,34 @@ def clip(xp: Any, x: Array, *, low: float | None = None, high: float | None = No
     """min(max(x, low), high); None leaves that side open."""
     if low is None and high is None:
         return x.copy()
+    low, high = _limit(low, x.dtype), _limit(high, x.dtype)
+    if x.dtype.kind in "biu" and float in (type(low), type(high)):
+        x = x.astype(float32)  # a float beside integers makes float32, as everywhere
     # Not xp.clip: it widens bfloat16.
     raised = x if low is None else xp.maximum(x, x.dtype.type(low))
     return raised if high is None else xp.minimum(raised, x.dtype.type(high))
 
 
+def _limit(value: Any, dtype: Dtype) -> Any:
+    """One side of ``clip``, checked; past the ends of an integer dtype it is that end."""
+    if value is None:
+        return None
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise SettingError(
+            f"clip: low and high are numbers or None, not {type(value).__name__}; use maximum and minimum with tensors"
+        )
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    if dtype.kind in "iu":
+        ends = np.iinfo(dtype)
+        return min_of(max_of(int(value), int(ends.min)), int(ends.max))
+    return int(value)
+
+
 @elementwise()
 def floor_divide(xp: Any, x: Array, y: Array) -> Array:
     """The quotient rounded down; no gradient."""
+    _refuse_zero("floor_divide", y)
     with xp.errstate(divide="ignore", invalid="ignore"):
         return x // y
 
@@ -121,16 +156,22 @@ def floor_divide(xp: Any, x: Array, y: Array) -> Array:
 @elementwise(x=lambda grad: grad, y=lambda grad, x, y: -grad * floor_divide(x, y))
 def remainder(xp: Any, x: Array, y: Array) -> Array:
     """x - y floor(x / y): it has the sign of y."""
+    _refuse_zero("remainder", y)
     with xp.errstate(divide="ignore", invalid="ignore"):
         return x % y
 
 
+def _refuse_zero(name: str, y: Array) -> None:
+    if y.dtype.kind in "biu" and not y.all():
+        raise SettingError(f"{name}: a whole number cannot be divided by 0; convert with .float() for infinities")
+
+
 def _select_x(grad: Tensor, condition: Tensor) -> Tensor:
-    return select(condition, grad, tensor_of(grad.array * 0))
+    return where(condition, grad, 0.0)
 
 
 def _select_y(grad: Tensor, condition: Tensor) -> Tensor:
-    return select(condition, tensor_of(grad.array * 0), grad)
+    return where(condition, 0.0, grad)
 
 
 @op(x=_select_x, y=_select_y)
@@ -141,16 +182,26 @@ def select(xp: Any, condition: Array, x: Array, y: Array) -> Array:
 
 def where(condition: Any, x: Any, y: Any) -> Tensor:
     """x where the condition holds, else y; operands broadcast, their dtypes promoted."""
-    raw = [value.array if isinstance(value, Tensor) else value for value in (x, y)]
-    dtype = result_type(*raw)
+    condition = condition if isinstance(condition, Tensor) else Tensor(condition)
+    x, y = (Tensor(value) if isinstance(value, (list, tuple)) else value for value in (x, y))
+    dtype = result_type(*(value.array if isinstance(value, Tensor) else value for value in (x, y)))
     operands = [
         value.to(dtype=dtype) if isinstance(value, Tensor) else _constant(condition, value, dtype) for value in (x, y)
     ]
-    return select(condition, *operands)
+    try:
+        return select(condition, *operands)
+    except ShapeError:
+        raise ShapeError(
+            f"where: the shapes {', '.join(str(tuple(v.shape)) for v in (condition, *operands))} do not broadcast: "
+            "counted from the last axis, sizes must be equal or 1"
+        ) from None
 
 
-def _constant(like: Any, value: Any, dtype: Any) -> Tensor:
+def _constant(like: Tensor, value: Any, dtype: Any) -> Tensor:
     from ..device import namespace
 
-    array = like.array if isinstance(like, Tensor) else like
-    return tensor_of(namespace(array).asarray(value, dtype))
+    try:
+        with np.errstate(over="ignore"):
+            return tensor_of(namespace(like.array).asarray(value, dtype))
+    except OverflowError:
+        raise DtypeError(f"where: the number {value!r:.40} does not fit {dtype}; convert the tensor first") from None

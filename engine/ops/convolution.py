@@ -182,12 +182,13 @@ def conv2d_weight(
     wide = accumulator(x.dtype)
     image = _pad(xp, x.astype(wide, copy=False), padding)
     # (groups, outs of a group, batch * places): one product over all images and places.
-    arrived = flow.astype(wide, copy=False).reshape(batch, groups, outs // groups, -1)
-    arrived = arrived.transpose(1, 2, 0, 3).reshape(groups, outs // groups, -1)
+    places = height * width
+    arrived = flow.astype(wide, copy=False).reshape(batch, groups, outs // groups, places)
+    arrived = arrived.transpose(1, 2, 0, 3).reshape(groups, outs // groups, batch * places)
     total = xp.empty((groups, outs // groups, channels // groups, *shape[2:]), wide)
     for row, column, (rows, columns) in _places(shape, (height, width), stride, dilation):
-        seen = image[:, :, rows, columns].reshape(batch, groups, channels // groups, -1)
-        seen = seen.transpose(1, 0, 3, 2).reshape(groups, -1, channels // groups)
+        seen = image[:, :, rows, columns].reshape(batch, groups, channels // groups, places)
+        seen = seen.transpose(1, 0, 3, 2).reshape(groups, batch * places, channels // groups)
         total[..., row, column] = xp.matmul(arrived, seen)
     return total.reshape(shape).astype(x.dtype, copy=False)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import device as devices
 from ..device import CPU, DeviceLike
-from ..dtype import Dtype, DtypeLike, as_dtype, float32
-from ..errors import ShapeError
+from ..dtype import Dtype, DtypeLike, as_dtype, float32, int64
+from ..errors import SettingError, ShapeError
 from ..tensor import Tensor
 
 
@@ -52,23 +52,27 @@ def arange(
 ) -> Tensor:
     """The numbers from ``start`` (0 if only one is given) up to but not including ``stop``."""
     start, stop = (0, start) if stop is None else (start, stop)
-    kind = (
-        as_dtype(dtype)
-        if dtype is not None
-        else float32
-        if any(isinstance(v, float) for v in (start, stop, step))
-        else np.dtype("int64")
-    )
-    return Tensor(devices.move(np.arange(start, stop, step).astype(kind), devices.as_device(device)))
+    given = (start, stop, step)
+    if any(not isinstance(v, (int, float, np.integer, np.floating)) or not -np.inf < v < np.inf for v in given):
+        raise SettingError(f"arange: wants finite numbers for start, stop and step, not {given!r:.80}")
+    if step == 0:
+        raise SettingError(f"arange: the step from {start} to {stop} must not be 0")
+    whole = all(isinstance(v, (int, np.integer)) for v in given)
+    kind = as_dtype(dtype) if dtype is not None else int64 if whole else float32
+    return Tensor(devices.move(np.arange(*given).astype(kind), devices.as_device(device)))
 
 
 def linspace(start: float, stop: float, steps: int, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
     """``steps`` numbers at equal distances from ``start`` to ``stop``, both included."""
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+        raise SettingError(f"linspace: steps must be a whole number from 0, not {steps!r:.60}")
     return Tensor(devices.move(np.linspace(start, stop, steps).astype(as_dtype(dtype)), devices.as_device(device)))
 
 
 def eye(rows: int, columns: int | None = None, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
     """The identity matrix."""
+    if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in (rows, columns or 0)):
+        raise ShapeError(f"eye: rows and columns are whole numbers from 0, not {rows!r:.40} and {columns!r:.40}")
     return Tensor(devices.move(np.eye(rows, columns, dtype=as_dtype(dtype)), devices.as_device(device)))
 
 
@@ -79,6 +83,7 @@ def _made(
     device: DeviceLike,
     requires_grad: bool,
 ) -> Tensor:
+    dtype = float32 if dtype is None else dtype
     size = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
     if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in size):
         raise ShapeError(f"a shape is made of whole numbers from 0, not {size}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..dtype import Array, accumulator
 from ..modes import modes
-from ..op import floating, op
+from ..op import elementwise, floating, op
 from ..tensor import Tensor
 
 TWO_OVER_SQRT_PI = 1.1283791670955126
@@ -111,22 +111,22 @@ def erf(xp: Any, x: Array) -> Array:
     return error_function(xp, x)
 
 
-@floating(x=lambda grad: grad * 0.0)
+@elementwise(x=lambda grad: grad * 0.0)
 def floor(xp: Any, x: Array) -> Array:
     """The largest integer not above x; the gradient is 0."""
-    return xp.floor(x)
+    return x.copy() if x.dtype.kind in "biu" else xp.floor(x)
 
 
-@floating(x=lambda grad: grad * 0.0)
+@elementwise(x=lambda grad: grad * 0.0)
 def ceil(xp: Any, x: Array) -> Array:
     """The smallest integer not below x; the gradient is 0."""
-    return xp.ceil(x)
+    return x.copy() if x.dtype.kind in "biu" else xp.ceil(x)
 
 
-@floating(x=lambda grad: grad * 0.0)
+@elementwise(x=lambda grad: grad * 0.0)
 def round(xp: Any, x: Array) -> Array:
     """The nearest integer, halves to even; the gradient is 0."""
-    return xp.round(x)
+    return x.copy() if x.dtype.kind in "biu" else xp.round(x)
 
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..dtype import Array, accumulator, bfloat16
@@ -82,7 +83,8 @@ def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
 def _linear_weight(grad: Tensor, x: Tensor) -> Tensor:
     if x.ndim == 1:
         return grad.unsqueeze(-1) * x
-    return matmul(grad.reshape(-1, grad.shape[-1]).mT, x.reshape(-1, x.shape[-1]))
+    rows = math.prod(x.shape[:-1])
+    return matmul(grad.reshape(rows, grad.shape[-1]).mT, x.reshape(rows, x.shape[-1]))
 
 
 @op(narrows=True, x=lambda grad, weight: matmul(grad, weight), weight=_linear_weight, bias=lambda grad: grad)

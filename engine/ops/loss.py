@@ -54,14 +54,21 @@ def cross_entropy(
         raise SettingError(f"cross_entropy: label_smoothing must lie between 0 and 1, not {label_smoothing}")
     if reduction not in ("mean", "sum", "none"):
         raise SettingError(f"cross_entropy: reduction {reduction!r} is not known; give 'mean', 'sum' or 'none'")
+    x = x if isinstance(x, Tensor) else Tensor(x)
     if kind(x.dtype) != 2:
         raise DtypeError(f"cross_entropy: wants floating-point logits, not {x.dtype}")
     target = target if isinstance(target, Tensor) else Tensor(target)
+    weight = weight if isinstance(weight, Tensor) or weight is None else Tensor(weight)
     single = x.ndim == 1
     if single:
         x, target = x.unsqueeze(0), target.unsqueeze(0)
+    if x.ndim > 1 and weight is not None and tuple(weight.shape) != x.shape[1:2]:
+        raise ShapeError(
+            f"cross_entropy: weight {tuple(weight.shape)} must have one number for each of the {x.shape[1]} classes"
+        )
     if kind(target.dtype) == 2:
-        return _soft_cross_entropy(x, target, weight, label_smoothing, reduction)
+        loss = _soft_cross_entropy(x, target, weight, label_smoothing, reduction)
+        return loss.squeeze(0) if single and reduction == "none" else loss
     if kind(target.dtype) != 1:
         raise DtypeError(
             f"cross_entropy: targets must be class indices (integers) or probabilities (floats), not {target.dtype}"
@@ -85,10 +92,6 @@ def cross_entropy(
     wide = accumulator(x.dtype)
     scale = counts.astype(wide)
     if weight is not None:
-        if tuple(weight.shape) != (classes,):
-            raise ShapeError(
-                f"cross_entropy: weight {tuple(weight.shape)} must have one number for each of the {classes} classes"
-            )
         scale = scale * weight.array.astype(wide)[_valid(labels) * counts]
     log_probabilities = log_softmax(x.to(dtype=wide), axis=1)
     masked = tensor_of(labels * counts)
@@ -119,4 +122,4 @@ def _soft_cross_entropy(
     loss = -terms.sum(1)
     if reduction == "none":
         return loss
-    return loss.sum() if reduction == "sum" else loss.sum() / float(max(x.numel() // classes, 1))
+    return loss.sum() if reduction == "sum" else loss.sum() / float(loss.numel())
