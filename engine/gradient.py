@@ -42,6 +42,9 @@ def grad(
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for value in (*outputs, *inputs):
+        if not isinstance(value, Tensor):
+            raise GradientError(f"grad: outputs and inputs are tensors, not {type(value).__name__} ({value!r:.60})")
     seeds = (
         [None] * len(outputs)
         if grad_outputs is None
@@ -59,8 +62,9 @@ def grad(
                 f"grad: input {position} ({_describe(value)}) does not require a gradient; set requires_grad=True before computing"
             )
     walk = _Walk(create_graph, create_graph if retain_graph is None else retain_graph)
-    walk.targets = {_key(value): None for value in inputs}
+    walk.aim([o.node for o in outputs], [_key(value) for value in inputs])
     walk.run([(o, _seed(o, s)) for o, s in zip(outputs, seeds, strict=True)])
+    assert walk.targets is not None
     results = tuple(walk.targets[_key(value)] for value in inputs)
     if not allow_unused:
         for position, result in enumerate(results):
@@ -114,24 +118,50 @@ class _Walk:
         self.heap: list[tuple[int, Node]] = []
         self.arrived: dict[Node, list[Tensor | None] | Tensor] = {}
         self.given: set[int] = set()
+        # Of ``grad`` alone: what was found for each input, and the nodes on the way to them. Others are left alone.
         self.targets: dict[Any, Tensor | None] | None = None
+        self.ways: set[Any] = set()
+        self.stops: set[Any] = set()
+
+    def aim(self, roots: list[Any], targets: list[Any]) -> None:
+        """Walk to these leaves and nodes only."""
+        self.targets = dict.fromkeys(targets)
+        self.stops = {target[0] if isinstance(target, tuple) else target for target in targets}
+        seen: set[Any] = set()
+        stack = [(_node_of(root), False) for root in roots if root is not None]
+        while stack:
+            node, finished = stack.pop()
+            if finished:
+                if any(edge is not None and self._is_wanted(_node_of(edge)) for edge in node.edges):
+                    self.ways.add(node)
+            elif node not in seen:
+                seen.add(node)
+                stack.append((node, True))
+                stack.extend((_node_of(e), False) for e in node.edges if e is not None and not isinstance(e, Tensor))
+
+    def _is_wanted(self, place: Any) -> bool:
+        return place in self.ways or place in self.stops
 
     def run(self, roots: list[tuple[Tensor, Tensor]]) -> None:
         previous, modes.recording = modes.recording, self.create_graph
         try:
-            for root, seed in roots:
-                self.given.add(id(_owner(seed.array)))
-                self._deliver(root.node or root, seed)
-            heap, arrived = self.heap, self.arrived
-            while heap:
-                node = heappop(heap)[1]
-                self._step(node, arrived.pop(node))
+            # Infinities and NaN are results like others here; NumPy need not warn of them.
+            with np.errstate(all="ignore"):
+                for root, seed in roots:
+                    self.given.add(id(_owner(seed.array)))
+                    self._deliver(root.node or root, seed)
+                heap, arrived = self.heap, self.arrived
+                while heap:
+                    node = heappop(heap)[1]
+                    self._step(node, arrived.pop(node))
         finally:
             modes.recording = previous
 
     def _step(self, node: Node, arrived: list[Tensor | None] | Tensor) -> None:
         if self.targets is not None:
             self._capture(node, arrived)
+            if node not in self.ways:
+                return
         plan = node.plan
         if plan is None:
             raise GradientError(
@@ -144,17 +174,16 @@ class _Walk:
                 with precision_of(node.precision):
                     gradients = self._gradients(node, arrived)
         except Exception as error:
-            if isinstance(error, GradientError):
-                raise
-            raise GradientError(
-                f"backward of {node.op.name} failed: {error}\n  the forward call was made at {node.origin()}"
-            ) from error
+            raise _failed(node, error) from error
         if not self.retain_graph and plan != NOTHING_KEPT:
             node.release()
         deliver = self._deliver
-        for edge, gradient in zip(node.edges, gradients, strict=False):
-            if edge is not None and gradient is not None:
-                deliver(edge, gradient)
+        try:
+            for edge, gradient in zip(node.edges, gradients, strict=False):
+                if edge is not None and gradient is not None:
+                    deliver(edge, gradient)
+        except Exception as error:
+            raise _failed(node, error) from error
 
     def _gradients(self, node: Node, arrived: Any) -> Any:
         """What flows along each edge: the rules of a node, called."""
@@ -162,7 +191,7 @@ class _Walk:
         values: dict[str, Any] | None = None
         gradients: list[Tensor | None] = []
         for position, edge in enumerate(node.edges):
-            if edge is None:
+            if edge is None or (self.targets is not None and not self._is_wanted(_node_of(edge))):
                 gradients.append(None)
                 continue
             function, names, alone = op.rules[0 if op.variadic else position]  # type: ignore[misc]
@@ -173,7 +202,12 @@ class _Walk:
                 values = self._values(node, arrived)
             result = function(*[values[name] if name in values else _argument(name, node, position) for name in names])
             if op.jointly:
-                return result
+                if self.targets is None:
+                    return result
+                return [
+                    g if e is not None and self._is_wanted(_node_of(e)) else None
+                    for e, g in zip(node.edges, result, strict=False)
+                ]
             gradients.append(result)
         return gradients
 
@@ -263,6 +297,16 @@ class _Walk:
         for index, value in enumerate(arrived if isinstance(arrived, list) else [arrived]):
             if (node, index) in self.targets:
                 self.targets[(node, index)] = value
+
+
+def _node_of(edge: Any) -> Any:
+    """The node that an edge or a result leads to; a leaf is its own."""
+    return edge.node if isinstance(edge, Output) else edge
+
+
+def _failed(node: Node, error: Exception) -> GradientError:
+    """What to raise when a rule fails: it names the line of the program that made the node."""
+    return GradientError(f"backward of {node.op.name} failed: {error}\n  the forward call was made at {node.origin()}")
 
 
 def _argument(name: str, node: Node, position: int) -> Any:
