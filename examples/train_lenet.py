@@ -75,7 +75,10 @@ def main() -> None:
             optimizer.step()
             total += loss.item()
         seconds = time.perf_counter() - start
-        print(f"epoch {epoch + 1:2}: loss {total / batches:.4f}, test {accuracy(model, test):.4f}, {seconds:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1:2}: loss {total / batches:.4f}, test {accuracy(model, test):.4f}, {seconds:.0f} s",
+            flush=True,
+        )
     hub.save(model, options.out, builder="vision.models.lenet", config={"classes": 10})
 
 

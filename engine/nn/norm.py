@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ..dtype import DtypeLike, float32, int64
 from ..errors import SettingError, ShapeError
 from ..ops import zeros
-from ..tensor import Tensor, tensor_of
+from ..modes import no_grad
+from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
@@ -51,12 +52,15 @@ class BatchNorm2d(Module):
             raise ShapeError(f"BatchNorm2d: wants (batch, channels, height, width), not {tuple(x.shape)}")
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked = tensor_of(self.num_batches_tracked.array + 1)
-            if momentum is None:
-                momentum = 1.0 / int(self.num_batches_tracked)
-        return F.batch_norm(
+            seen = int(self.num_batches_tracked) + 1
+            momentum = 1.0 / seen if momentum is None else momentum
+        out = F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps
         )
+        if self.training and self.num_batches_tracked is not None:
+            with no_grad():
+                self.num_batches_tracked[...] = seen
+        return out
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
