@@ -194,7 +194,7 @@ class Methods:
         return ops.var(self, axis if dim is None else dim, keepdim, correction)
 
     def std(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, correction: Any = 1) -> Tensor:
-        return ops.sqrt(ops.var(self, axis if dim is None else dim, keepdim, correction))
+        return ops.reduction.root(ops.var(self, axis if dim is None else dim, keepdim, correction))
 
     def prod(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
         return ops.prod(self, axis if dim is None else dim, keepdim)
@@ -224,7 +224,7 @@ class Methods:
         return ops.any(self, axis if dim is None else dim, keepdim)
 
     def norm(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.sqrt((self * self).sum(axis if dim is None else dim, keepdim))
+        return ops.reduction.root((self * self).sum(axis if dim is None else dim, keepdim))
 
     def softmax(self: Any, axis: Any = -1, *, dim: Any = None) -> Tensor:
         return ops.softmax(self, axis=axis if dim is None else dim)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..dtype import DtypeLike, float32, kind
 from ..errors import SettingError, ShapeError
-from ..ops import matmul, softmax, where
+from ..ops import arange, matmul, softmax, where
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -54,6 +54,9 @@ class MultiheadAttention(Module):
         if not self.batch_first:
             query, key, value = (t.transpose(0, 1) for t in (query, key, value))
         queries, keys, values = self._project(query, key, value, same)
+        if is_causal and attn_mask is None and (need_weights or key_padding_mask is not None):
+            later, place = (arange(t.shape[1], device=query.device) for t in (key, query))
+            attn_mask = later > place.unsqueeze(1)
         mask = self._mask(query, key, key_padding_mask, attn_mask)
         if need_weights:
             scores = matmul(queries * (queries.shape[-1] ** -0.5), keys.mT)
@@ -81,7 +84,10 @@ class MultiheadAttention(Module):
             weights = self.in_proj_weight.chunk(3)
             biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
             parts = [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
-        return [p.reshape(p.shape[0], p.shape[1], self.num_heads, self.embed_dim // self.num_heads).transpose(1, 2) for p in parts]
+        return [
+            p.reshape(p.shape[0], p.shape[1], self.num_heads, self.embed_dim // self.num_heads).transpose(1, 2)
+            for p in parts
+        ]
 
     def _mask(
         self, query: Tensor, key: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..dtype import DtypeLike, float32, int64
 from ..errors import SettingError, ShapeError
-from ..ops import zeros
 from ..modes import no_grad
+from ..ops import zeros
 from ..tensor import Tensor
 from . import functional as F
 from . import init

@@ -131,7 +131,7 @@ def hardsigmoid(xp: Any, x: Array) -> Array:
 
 
 def _leaky_relu_x(grad: Tensor, x: Tensor, negative_slope: float) -> Tensor:
-    return grad * where(x > 0, 1.0, negative_slope)
+    return where(x > 0, grad, grad * negative_slope)
 
 
 @floating(x=_leaky_relu_x)
@@ -179,6 +179,5 @@ def _peak(xp: Any, name: str, x: Array, axis: int) -> Array:
     normal_axes(name, (axis,), x.ndim)
     if x.shape and x.shape[axis] == 0:
         return xp.zeros((), x.dtype)
-    peak = x.max(axis, keepdims=True)
-    # A row of -inf alone would give NaN by inf - inf in the peak itself; PyTorch's result there is NaN too.
-    return xp.where(xp.isfinite(peak), peak, x.dtype.type(0))
+    # An infinite peak makes its whole row NaN, by inf - inf; so it is in PyTorch.
+    return x.max(axis, keepdims=True)

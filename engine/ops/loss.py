@@ -9,13 +9,18 @@ from ..errors import DtypeError, SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_of
 from .activation import log_softmax
+from .arithmetic import where
 
 
 def _nll_x(grad: Tensor, x_shape: tuple[int, ...], target: Tensor, scale: Tensor) -> Tensor:
     from .index import spread_along
 
+    # What does not count has no gradient, even where nothing counts and the mean is NaN.
     return spread_along(
-        (grad * -scale).unsqueeze(1), tensor_of(_valid(target.array).reshape(-1, 1)), shape=x_shape, axis=1
+        where(scale != 0, grad * -scale, 0.0).unsqueeze(1),
+        tensor_of(_valid(target.array).reshape(-1, 1)),
+        shape=x_shape,
+        axis=1,
     )
 
 
@@ -98,12 +103,12 @@ def cross_entropy(
     loss = nll(log_probabilities, masked, tensor_of(scale))
     if label_smoothing:
         even = log_probabilities if weight is None else log_probabilities * weight
-        smooth = even.sum(1) * tensor_of(counts.astype(wide)) * (-1.0 / classes)
+        smooth = where(tensor_of(counts), even.sum(1) * (-1.0 / classes), 0.0)
         loss = loss * (1.0 - label_smoothing) + smooth * label_smoothing
     if reduction == "none":
         return loss.reshape(() if single else shape)
     total = loss.sum()
-    return total if reduction == "sum" else total / tensor_of(scale.sum(dtype=wide))
+    return total if reduction == "sum" else total / Tensor(scale.sum(dtype=wide))
 
 
 def _soft_cross_entropy(
