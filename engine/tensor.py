@@ -242,7 +242,8 @@ class Tensor(methods.Methods):
 def tensor_of(array: Array) -> Tensor:
     """A tensor around a raw array, without a look at it: the engine's own way to make one."""
     out = new_tensor(Tensor)
-    out.array = array
+    # NumPy's reductions to, and sums of, 0-dimensional arrays are plain numbers.
+    out.array = np.asarray(array) if isinstance(array, np.generic) else array
     out.requires_grad = False
     out.node = None
     return out
