@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...op import TABLE
-from . import activation, arithmetic, convolution, copy, elementary, linear, normalization, pooling
+from . import activation, arithmetic, convolution, copy, elementary, linear, normalization, pooling, shape
 from . import onednn as onednn
 from .memory import Array, Result
 
@@ -32,6 +32,7 @@ for _module, _names in (
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),
     (linear, "matmul linear"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
+    (shape, "cat_along"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
 ):
     for _name in _names.split():

@@ -8,13 +8,13 @@ import numpy as np
 
 from . import packs, pool
 from .library import Library
-from .memory import FLOATS, MOST_DIMENSIONS, Array, Layout, Result, address, dense_strides, disjoint
+from .memory import FLOAT32, FLOATS, MOST_DIMENSIONS, Array, Layout, Result, address, dense_strides, disjoint
 from .plans import PLANS, Plan, plan
 from .primitive import BIAS, DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe
 from .reorder import as_dense, packer
 
 # Below this many multiplications NumPy's product is done before a plan is found and two threads are woken.
-FEWEST_PRODUCTS = 1 << 17
+FEWEST_PRODUCTS = 1 << 18
 
 Shape = tuple[int, ...]
 
@@ -48,34 +48,40 @@ def _plan_matmul(library: Library, x: Array, y: Array) -> Plan | None:
     full = (*batch, left.shape[-2], right.shape[-1])
     if _products(full, left.shape[-1]) < FEWEST_PRODUCTS:
         return None
+    if x.dtype == FLOAT32 and (full[-1] == 1 or (full[-2] == 1 and _products(batch, 1) == 1)):
+        return None  # a matrix times one vector: NumPy reads it at twice the speed of oneDNN's unpacked product
     shape = (*batch, *full[-2 : -1 if x.ndim > 1 else -2], *full[-1 : None if y.ndim > 1 else -1])
     allocate = pool.allocator(shape, x.dtype)
     found = _product(library, left, right, full)
-    copy_left = copy_right = None
     if found is None:
-        # Strides that no implementation takes: once more with dense operands.
-        copy_left, copy_right = as_dense(left), as_dense(right)
-        found = _product(library, copy_left(left), copy_right(right), full)
-        if found is None:
-            return None
+        return _plan_matmul_of_copies(library, left, right, full, allocate)
     run = found.run
-    if copy_left is None or copy_right is None:
 
-        def compute(x: Array, y: Array) -> Array:
-            result = allocate()
-            run(address(x), address(y), address(result))
-            return result
+    def compute(x: Array, y: Array) -> Array:
+        result = allocate()
+        run(address(x), address(y), address(result))
+        return result
 
-        return compute
-    fetch_left, fetch_right, left_shape, right_shape = copy_left, copy_right, left.shape, right.shape
+    return compute
 
-    def compute_copies(x: Array, y: Array) -> Array:
+
+def _plan_matmul_of_copies(
+    library: Library, left: Array, right: Array, full: Shape, allocate: Callable[[], Array]
+) -> Plan | None:
+    """For strides that no implementation takes: the product of dense copies."""
+    fetch_left, fetch_right = as_dense(left), as_dense(right)
+    found = _product(library, fetch_left(left), fetch_right(right), full)
+    if found is None:
+        return None
+    run, left_shape, right_shape = found.run, left.shape, right.shape
+
+    def compute(x: Array, y: Array) -> Array:
         result = allocate()
         dense_x, dense_y = fetch_left(x.reshape(left_shape)), fetch_right(y.reshape(right_shape))
         run(address(dense_x), address(dense_y), address(result))
         return result
 
-    return compute_copies
+    return compute
 
 
 def _products(full: Shape, inner: int) -> int:
