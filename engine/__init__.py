@@ -351,7 +351,7 @@ __all__ = [
     "zeros_like",
 ]
 
-_LAZY = ("check", "nn", "optim")
+_LAZY = ("check", "data", "nn", "optim")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Feeding data: datasets, samplers and the loader."""
