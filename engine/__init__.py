@@ -170,7 +170,7 @@ from .random import Generator, bernoulli, manual_seed, normal, rand, randint, ra
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, nn, ops, optim
+    from . import check, data, nn, ops, optim
 
 __all__ = [
     "CPU",
@@ -226,6 +226,7 @@ __all__ = [
     "conv2d_weight",
     "cos",
     "cross_entropy",
+    "data",
     "device",
     "div",
     "dtype",
