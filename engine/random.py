@@ -11,18 +11,26 @@ import numpy as np
 
 from . import device as devices
 from .device import CPU, DeviceLike
-from .dtype import DtypeLike, as_dtype, float32, float64
-from .errors import SettingError
+from .dtype import DtypeLike, as_dtype, float32, float64, is_floating
+from .errors import DtypeError, SettingError, ShapeError
 from .tensor import Tensor
 
 Split: TypeAlias = tuple[Any, int]
 """The seed of a stream split off another: the parent's entropy, and which child it is."""
 
 
+def _seed(name: str, seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise SettingError(f"{name}: the seed must be a whole number from 0, not {seed!r:.60}")
+    return int(seed)
+
+
 class Generator:
     """A stream of random numbers. ``split`` gives an independent stream, one after another from the same seed."""
 
     def __init__(self, seed: int | None = None) -> None:
+        if seed is not None:
+            seed = _seed("Generator", seed)
         sequence = np.random.SeedSequence(seed)
         self._entropy = sequence.entropy
         self._children = 0
@@ -30,9 +38,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew."""
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise SettingError(f"manual_seed: the seed must be a whole number from 0, not {seed!r}")
-        self.__init__(seed)  # type: ignore[misc]
+        self.__init__(_seed("manual_seed", seed))  # type: ignore[misc]
         return self
 
     def split(self) -> Split:
@@ -73,8 +79,22 @@ def _stream(generator: Generator | None) -> np.random.Generator:
     return (generator or _default).numpy
 
 
-def _size(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+def _size(name: str, shape: Any) -> tuple[int, ...]:
+    """A shape from ``f(2, 3)``, ``f((2, 3))`` or one number; checked."""
+    if isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = shape[0]
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in sizes):
+        raise ShapeError(f"{name}: a shape is made of whole numbers from 0, not {shape!r:.60}")
+    return sizes
+
+
+def _floating(name: str, dtype: DtypeLike) -> np.dtype[Any]:
+    """The dtype to draw in; numbers that are no integers cannot be kept in others."""
+    kind = as_dtype(dtype)
+    if not is_floating(kind):
+        raise DtypeError(f"{name}: draws floating-point numbers, which {kind} cannot hold; use randint for integers")
+    return float64 if kind == float64 else float32
 
 
 def _wrap(values: Any, dtype: DtypeLike, device: DeviceLike, requires_grad: bool = False) -> Tensor:
@@ -90,8 +110,8 @@ def rand(
     generator: Generator | None = None,
 ) -> Tensor:
     """Numbers spread evenly over [0, 1)."""
-    kind = float64 if as_dtype(dtype) == float64 else float32
-    return _wrap(_stream(generator).random(_size(shape), dtype=kind.type), dtype, device, requires_grad)
+    kind = _floating("rand", dtype)
+    return _wrap(_stream(generator).random(_size("rand", shape), dtype=kind.type), dtype, device, requires_grad)
 
 
 def randn(
@@ -102,8 +122,9 @@ def randn(
     generator: Generator | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution of mean 0 and standard deviation 1."""
-    kind = float64 if as_dtype(dtype) == float64 else float32
-    return _wrap(_stream(generator).standard_normal(_size(shape), dtype=kind.type), dtype, device, requires_grad)
+    kind = _floating("randn", dtype)
+    values = _stream(generator).standard_normal(_size("randn", shape), dtype=kind.type)
+    return _wrap(values, dtype, device, requires_grad)
 
 
 def uniform(
@@ -116,7 +137,10 @@ def uniform(
     generator: Generator | None = None,
 ) -> Tensor:
     """Numbers spread evenly over [low, high)."""
-    return _wrap(_stream(generator).uniform(low, high, shape), dtype, device)
+    _floating("uniform", dtype)
+    if not -np.inf < low <= high < np.inf:
+        raise SettingError(f"uniform: low ({low}) must not lie above high ({high}), and both must be finite")
+    return _wrap(_stream(generator).uniform(low, high, _size("uniform", shape)), dtype, device)
 
 
 def normal(
@@ -129,9 +153,10 @@ def normal(
     generator: Generator | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution of ``mean`` and ``std``."""
-    if std < 0:
-        raise SettingError(f"normal: std must be at least 0, not {std}")
-    return _wrap(_stream(generator).normal(mean, std, shape), dtype, device)
+    _floating("normal", dtype)
+    if not 0 <= std < np.inf:
+        raise SettingError(f"normal: std must be at least 0 and finite, not {std}")
+    return _wrap(_stream(generator).normal(mean, std, _size("normal", shape)), dtype, device)
 
 
 def randint(
@@ -144,14 +169,18 @@ def randint(
     generator: Generator | None = None,
 ) -> Tensor:
     """Whole numbers from ``low`` up to but not including ``high``."""
-    if high <= low:
-        raise SettingError(f"randint: high ({high}) must lie above low ({low})")
-    return _wrap(_stream(generator).integers(low, high, shape), dtype, device)
+    if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) for v in (low, high)) or high <= low:
+        raise SettingError(f"randint: wants whole numbers, high above low, not low={low!r:.40} and high={high!r:.40}")
+    if low < -(2**63) or high > 2**63:
+        raise SettingError(f"randint: {low} to {high} does not fit int64")
+    return _wrap(_stream(generator).integers(low, high, _size("randint", shape)), dtype, device)
 
 
 def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
     """The numbers 0 to ``count`` - 1 in random order."""
-    return Tensor(_stream(generator).permutation(count))
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
+        raise SettingError(f"randperm: the count must be a whole number from 0, not {count!r:.60}")
+    return Tensor(_stream(generator).permutation(int(count)))
 
 
 def bernoulli(
@@ -165,4 +194,5 @@ def bernoulli(
     """1 with ``probability``, else 0."""
     if not 0.0 <= probability <= 1.0:
         raise SettingError(f"bernoulli: the probability must lie between 0 and 1, not {probability}")
-    return _wrap(_stream(generator).random(shape, dtype=np.float32) < probability, dtype, device)
+    draws = _stream(generator).random(_size("bernoulli", shape), dtype=np.float32)
+    return _wrap(draws < probability, dtype, device)

@@ -15,6 +15,11 @@ from .module import Module
 from .parameter import Parameter
 
 
+def padding_below(padding: Any) -> bool:
+    """Whether a padding is none."""
+    return padding not in ("same", "valid") if isinstance(padding, str) else min(padding) < 0
+
+
 class Conv2d(Module):
     """Cross-correlation: (batch, in_channels, height, width) to (batch, out_channels, height', width').
 
@@ -39,6 +44,11 @@ class Conv2d(Module):
             pair("dilation", dilation),
         )
         self.padding = padding if isinstance(padding, str) else pair("padding", padding)
+        if min(*self.kernel_size, *self.stride, *self.dilation) < 1 or padding_below(self.padding):
+            raise SettingError(
+                f"Conv2d: kernel_size {self.kernel_size}, stride {self.stride} and dilation {self.dilation} must be at least 1, "
+                f"padding {self.padding!r} at least 0, or 'same' or 'valid'"
+            )
         self.weight = Parameter.of(out_channels, in_channels // groups, *self.kernel_size, dtype=dtype)
         self.bias = Parameter.of(out_channels, dtype=dtype) if bias else None  # type: ignore[assignment]
         self._settings: dict[str, Any] = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from .. import ops
 from ..device import move
-from ..errors import SettingError, ShapeError
+from ..dtype import is_differentiable
+from ..errors import DtypeError, SettingError, ShapeError
 from ..ops import (
     cross_entropy,
     gelu_tanh,
@@ -121,11 +123,10 @@ def avg_pool2d(
 
 def adaptive_avg_pool2d(x: Tensor, output_size: Size | tuple[int | None, int | None]) -> Tensor:
     """The means of windows that cover the image evenly; None keeps a size."""
-    if isinstance(output_size, tuple) and None in output_size:
-        output_size = tuple(
-            size if wanted is None else wanted for wanted, size in zip(output_size, x.shape[2:], strict=True)
-        )
-    return ops.adaptive_avg_pool2d(x, pair("output_size", output_size))
+    size: Any = output_size
+    if x.ndim == 4 and isinstance(size, (tuple, list)) and len(size) == 2:
+        size = tuple(kept if wanted is None else wanted for wanted, kept in zip(size, x.shape[2:], strict=True))
+    return ops.adaptive_avg_pool2d(x, pair("output_size", size))
 
 
 def batch_norm(
@@ -152,13 +153,13 @@ def batch_norm(
 
 def layer_norm(
     x: Tensor,
-    normalized_shape: Sequence[int],
+    normalized_shape: Size,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalisation of the last axes, whose sizes are ``normalized_shape``."""
-    shape = tuple(normalized_shape)
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape or tuple(x.shape[-len(shape) :]) != shape:
         raise ShapeError(f"layer_norm: the last axes of x {tuple(x.shape)} must be {shape}")
     return ops.layer_norm(x, weight, bias, epsilon=eps, axes=len(shape))
@@ -198,7 +199,8 @@ def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None =
     """x over its Euclidean length along an axis (at least eps)."""
     squares = (x * x).sum(axis if dim is None else dim, True)
     # Bounded before the root: the root's slope at 0 is infinite, and a narrow dtype may not hold eps squared.
-    smallest = float(ml_dtypes.finfo(x.dtype).tiny)
+    limits: Any = ml_dtypes.finfo
+    smallest = float(limits(x.dtype).tiny)
     return x / ops.sqrt(ops.maximum(squares, max(eps * eps, smallest)))
 
 
@@ -207,6 +209,8 @@ def _drop(x: Tensor, shape: tuple[int, ...], p: float, training: bool, name: str
         raise SettingError(f"{name}: the probability must lie between 0 and 1, not {p}")
     if not training or p == 0.0:
         return x
+    if not is_differentiable(x.dtype):
+        raise DtypeError(f"{name}: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
     if p == 1.0:
         return x * 0.0
     keep = default_generator().numpy.random(shape, dtype=np.float32) >= p

@@ -52,6 +52,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Evenly spread over [a, b)."""
+    if not -math.inf < a <= b < math.inf:
+        raise SettingError(f"uniform_: a ({a}) must not lie above b ({b}), and both must be finite")
     return _set(
         tensor, lambda generator, shape: generator.random(shape, np.float32) * np.float32(b - a) + np.float32(a)
     )
@@ -60,20 +62,32 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
     """The normal distribution between a and b: values outside are drawn again."""
     _check_std("trunc_normal_", std)
-    if not a < b or (std and (b < mean - 8 * std or a > mean + 8 * std)):
+    low, high = (a - mean) / max(std, 1e-30), (b - mean) / max(std, 1e-30)
+    if not a < b or high < -8 or low > 8:
         raise SettingError(
             f"trunc_normal_: there is next to nothing of a normal distribution of mean {mean} and std {std} between {a} and {b}"
         )
 
+    # Where little of the distribution lies between, draw evenly over what there is, and keep each by its density.
+    rare = math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2)) < 0.2
+    left, right = max(low, -9.0), min(high, 9.0)
+    peak = min(max(0.0, left), right)
+
+    def some(generator: np.random.Generator, count: int) -> Any:
+        values: Any
+        if not rare:
+            values = generator.standard_normal(count, np.float32)
+            return values[(values >= low) & (values <= high)]
+        values = generator.uniform(left, right, count)
+        return values[generator.random(count) < np.exp(0.5 * (peak * peak - values * values))]
+
     def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
-        values = generator.standard_normal(shape, np.float32) * np.float32(std) + np.float32(mean)
-        outside = (values < a) | (values > b)
-        while outside.any():
-            values[outside] = generator.standard_normal(int(outside.sum()), np.float32) * np.float32(std) + np.float32(
-                mean
-            )
-            outside = (values < a) | (values > b)
-        return values
+        missing, parts = math.prod(shape), []
+        while missing > 0:
+            parts.append(some(generator, missing + 16)[:missing])
+            missing -= len(parts[-1])
+        values = np.concatenate(parts) if parts else np.zeros(0)
+        return np.clip(values.reshape(shape) * std + mean, a, b).astype(np.float32)
 
     return _set(tensor, draw)
 
@@ -91,13 +105,13 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlin
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Evenly spread, with a variance between those of forward and backward (Glorot and Bengio, 2010)."""
-    bound = gain * math.sqrt(6.0 / sum(fans(tensor)))
+    bound = gain * math.sqrt(6.0 / max(sum(fans(tensor)), 1))
     return uniform_(tensor, -bound, bound)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Normal, with a variance between those of forward and backward (Glorot and Bengio, 2010)."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(fans(tensor))))
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / max(sum(fans(tensor)), 1)))
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
@@ -115,7 +129,7 @@ def _fan(tensor: Tensor, mode: str) -> int:
 
 
 def _check_std(name: str, std: float) -> None:
-    if std < 0:
+    if not 0 <= std < math.inf:
         raise SettingError(f"{name}: std must be at least 0, not {std}")
 
 

@@ -18,7 +18,7 @@ from ..dtype import DtypeLike, as_dtype, is_floating
 from ..errors import ArgumentError, DtypeError, StateError
 from ..tensor import Tensor, tensor_of
 from .parameter import Parameter
-from .state import StateReport, compare, load_into
+from .state import StateReport, check_values, compare, load_into
 
 Self = TypeVar("Self", bound="Module")
 Hook = Callable[..., Any]
@@ -64,6 +64,7 @@ class Module:
         """Hold a tensor that is part of the state but not trained (not of the state either if not ``persistent``)."""
         if not isinstance(tensor, Tensor) and tensor is not None:
             raise ArgumentError(f"register_buffer: {name!r} must be a Tensor or None, not {type(tensor).__name__}")
+        _check_name("register_buffer", name)
         self._buffers = {**self._buffers, name: persistent}
         setattr(self, name, tensor)
 
@@ -75,6 +76,7 @@ class Module:
         """The same as assigning it, for names that are no identifiers."""
         if not isinstance(module, Module) and module is not None:
             raise ArgumentError(f"add_module: {name!r} must be a Module, not {type(module).__name__}")
+        _check_name("add_module", name)
         self.__dict__[name] = module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -173,7 +175,9 @@ class Module:
         Nothing is changed unless every name fits: a missing, an unexpected or a mismatched one is a StateError. With ``strict=False``
         the first two are only reported. Values are copied, or taken as they are with ``assign`` (they then share memory).
         """
-        report = compare({name: value for name, _, _, value in self.state_entries()}, state)
+        own = {name: value for name, _, _, value in self.state_entries()}
+        check_values(type(self).__name__, own, state)
+        report = compare(own, state)
         if report.mismatched or (strict and (report.missing or report.unexpected)):
             raise StateError(f"{type(self).__name__}: the state does not fit.\n{report}")
         load_into(self, state, report, assign)
@@ -276,6 +280,13 @@ class Module:
 
         return summary(self, input_shape)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and type(value) is Tensor and isinstance(self.__dict__.get(name), Parameter):
+            raise ArgumentError(
+                f"{type(self).__name__}.{name} is a parameter, and a plain tensor would not be trained or saved; assign nn.Parameter(tensor)"
+            )
+        object.__setattr__(self, name, value)
+
     def __getattr__(self, name: str) -> Any:
         import difflib
 
@@ -286,12 +297,26 @@ class Module:
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
 
+def _check_name(who: str, name: Any) -> None:
+    if not isinstance(name, str) or not name or "." in name:
+        raise ArgumentError(f"{who}: a name is a string without dots, not {name!r:.60}")
+
+
 class RemovableHook:
     """A registered hook; ``remove`` takes it off again."""
 
     def __init__(self, module: Module, place: str, hook: Hook) -> None:
-        self._where = (module, place, hook)
+        self._where: tuple[Module, str, Hook] | None = (module, place, hook)
 
     def remove(self) -> None:
+        """Take the hook off; a second time does nothing."""
+        if self._where is None:
+            return
         module, place, hook = self._where
-        setattr(module, place, tuple(h for h in getattr(module, place) if h is not hook))
+        self._where = None
+        hooks = list(getattr(module, place))
+        # One registration ends; the same function may have been registered twice.
+        position = next((i for i, held in enumerate(hooks) if held is hook), None)
+        if position is not None:
+            del hooks[position]
+            setattr(module, place, tuple(hooks))

@@ -7,6 +7,7 @@ or in which order, parameters are first used.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,9 @@ from ..tensor import Tensor, tensor_of
 
 Fill = Callable[[np.random.Generator, tuple[int, ...]], Any]
 """Draws the initial values of a shape from a random stream."""
+
+
+_filling = threading.RLock()
 
 
 class _Pending:
@@ -66,12 +70,13 @@ class Parameter(Tensor):
 
     def __getattr__(self, name: str) -> Any:
         if name == "array":
-            # The slot is empty until the first use: fill it now, once.
-            pending = self._pending
-            assert pending is not None
-            values = np.asarray(pending.fill(stream(pending.split), pending.shape)).astype(pending.dtype, copy=False)
-            self.array = move(values, pending.device)
-            self._pending = None
+            # The slot is empty until the first use: fill it now, once, whichever thread comes first.
+            with _filling:
+                pending = self._pending
+                if pending is not None:
+                    values = np.asarray(pending.fill(stream(pending.split), pending.shape))
+                    self.array = move(values.astype(pending.dtype, copy=False), pending.device)
+                    self._pending = None
             return self.array
         return super().__getattr__(name)
 
@@ -143,6 +148,8 @@ class Parameter(Tensor):
             made._pending = _Pending(p.shape, p.dtype, p.device, p.fill, p.split)
         else:
             made.array = self.array.copy()
+            if self.grad is not None:
+                made.grad = tensor_of(self.grad.array.copy())
         memo[id(self)] = made
         return made
 

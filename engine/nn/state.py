@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..device import move, namespace
+import numpy as np
+
+from ..device import is_array, move, namespace
+from ..dtype import kind
+from ..errors import DtypeError, StateError
 from ..ops import touch
 from ..tensor import Tensor, tensor_of
 from .parameter import Parameter
@@ -41,6 +45,26 @@ class StateReport:
         return "\n".join(lines)
 
 
+def check_values(who: str, own: Mapping[str, Tensor], given: Any) -> None:
+    """Refuse what is no state at all, and values that the entries' dtypes cannot hold."""
+    if not isinstance(given, Mapping):
+        raise StateError(f"{who}: a state is a mapping of names to tensors or arrays, not {type(given).__name__}")
+    for name, value in given.items():
+        if not (isinstance(value, Tensor) or is_array(value)):
+            raise StateError(
+                f"{who}: {name!r} of the state is a {type(value).__name__}, not a tensor or an array"
+                + ("; pass that inner mapping itself" if isinstance(value, Mapping) else "")
+            )
+        if name not in own:
+            continue
+        try:
+            wider = kind(value.dtype) > max(kind(own[name].dtype), 1)
+        except DtypeError:
+            wider = True
+        if wider:
+            raise StateError(f"{who}: {name!r} of the state is {value.dtype}, which {own[name].dtype} cannot hold")
+
+
 def compare(own: Mapping[str, Tensor], given: Mapping[str, Any]) -> StateReport:
     """How a state dictionary fits a module's entries."""
     shared = [name for name in own if name in given]
@@ -69,6 +93,8 @@ def load_into(module: Module, given: Mapping[str, Any], report: StateReport, ass
             own.set_array(array if assign else array.copy())
         elif assign:
             holder.__dict__[attribute] = tensor_of(namespace(array).asarray(array))
+        elif isinstance(own.array, np.ndarray) and not own.array.flags.writeable:
+            own.array = array.copy()
         else:
             own.array[...] = array
             touch(own)

@@ -22,7 +22,11 @@ def scaled_dot_product_attention(
     query (..., queries, width), key and value (..., keys, width) to (..., queries, width of value). A boolean mask lets through where it is
     True, another is added. ``scale`` is 1 / sqrt(width) unless given; ``is_causal`` hides later keys from each query.
     """
-    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+    if (
+        min(query.ndim, key.ndim, value.ndim) < 2
+        or query.shape[-1] != key.shape[-1]
+        or key.shape[-2] != value.shape[-2]
+    ):
         raise ShapeError(
             f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in their last axis, "
             f"key and value {tuple(value.shape)} in the one before"

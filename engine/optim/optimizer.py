@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from ..dtype import Array
 from ..errors import ArgumentError, SettingError, StateError
@@ -18,7 +20,7 @@ class Optimizer:
     """
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
-        given = list(params)
+        given: list[Any] = [params] if isinstance(params, Tensor) else list(params)
         if not given:
             raise ArgumentError(f"{type(self).__name__}: there are no parameters to train; pass model.parameters()")
         groups = given if isinstance(given[0], dict) else [{"params": given}]
@@ -35,11 +37,16 @@ class Optimizer:
             raise ArgumentError(
                 f"{type(self).__name__}: has no setting {sorted(unknown)[0]!r}; it takes {', '.join(self.defaults)}"
             )
+        if "params" not in group:
+            raise ArgumentError(f"{type(self).__name__}: a group is a dictionary with 'params', not {sorted(group)}")
         params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         held = {id(p) for other in self.param_groups for p in other["params"]}
         for parameter in params:
             if not isinstance(parameter, Tensor) or parameter.node is not None:
-                raise ArgumentError(f"{type(self).__name__}: trains leaf tensors, not {type(parameter).__name__}")
+                what = "a computed tensor" if isinstance(parameter, Tensor) else f"a {type(parameter).__name__}"
+                raise ArgumentError(
+                    f"{type(self).__name__}: trains leaf tensors such as model.parameters(), and was given {what}"
+                )
             if id(parameter) in held:
                 raise ArgumentError(
                     f"{type(self).__name__}: a parameter of shape {tuple(parameter.shape)} is in two groups"
@@ -51,8 +58,11 @@ class Optimizer:
 
     def check(self, group: dict[str, Any]) -> None:
         """Refuse settings out of range."""
-        if not group["lr"] >= 0:
-            raise SettingError(f"{type(self).__name__}: lr must be at least 0, not {group['lr']}")
+        for name, value in group.items():
+            if name != "params" and not isinstance(value, (bool, int, float, np.integer, np.floating)):
+                raise SettingError(f"{type(self).__name__}: {name} must be a number, not {value!r:.60}")
+        if not 0 <= group["lr"] < np.inf:
+            raise SettingError(f"{type(self).__name__}: lr must be at least 0 and finite, not {group['lr']}")
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -83,13 +93,30 @@ class Optimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state of the same parameters."""
+        who = type(self).__name__
+        if not isinstance(state, Mapping) or not {"state", "param_groups"} <= set(state):
+            raise StateError(f"{who}: a state has 'state' and 'param_groups', as state_dict() gives them")
         sizes = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in state["param_groups"]]
         if sizes != given:
-            raise StateError(
-                f"{type(self).__name__}: the state has groups of {given} parameters, but this optimiser has {sizes}"
-            )
+            raise StateError(f"{who}: the state has groups of {given} parameters, but this optimiser has {sizes}")
         ordered = [p for group in self.param_groups for p in group["params"]]
-        for own, saved in zip(self.param_groups, state["param_groups"], strict=True):
-            own.update({name: value for name, value in saved.items() if name != "params"})
-        self.state = {id(ordered[number]): dict(value) for number, value in state["state"].items()}
+        for number, value in state["state"].items():
+            parameter = ordered[number] if number in range(len(ordered)) else None
+            if parameter is None or any(
+                getattr(v, "shape", ()) not in ((), tuple(parameter.shape)) for v in value.values()
+            ):
+                raise StateError(f"{who}: the state of parameter {number} does not fit this optimiser's parameters")
+        groups = [
+            {**own, **saved, "params": own["params"]}
+            for own, saved in zip(self.param_groups, state["param_groups"], strict=True)
+        ]
+        for group in groups:
+            self.check(group)
+        for own, group in zip(self.param_groups, groups, strict=True):
+            own.update(group)
+        # Copies: training on must not change what was saved.
+        self.state = {
+            id(ordered[number]): {k: v.copy() if hasattr(v, "copy") else v for k, v in value.items()}
+            for number, value in state["state"].items()
+        }

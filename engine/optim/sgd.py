@@ -49,7 +49,9 @@ class SGD(Optimizer):
         if momentum:
             velocity = state.get("velocity")
             if velocity is None:
-                velocity = state["velocity"] = gradient.copy()
+                # An array also of a number, which 0-dimensional arithmetic gives.
+                velocity = state["velocity"] = array.copy()
+                velocity[...] = gradient
             else:
                 velocity *= number(momentum)
                 velocity += gradient * number(1 - group["dampening"])
