@@ -90,7 +90,7 @@ def test_a_training_step_has_the_references_gradients_and_statistics(name: str, 
 
     theirs = reference.build(name)
     fill(theirs, name)
-    size = {"lenet": 28, "inception_v3": 128}.get(name, max(96, reference.image_size(name, small=True)))
+    size = {"lenet": 28, "inception_v3": 299}.get(name, max(96, reference.image_size(name, small=True)))
     x = images(name, size, batch=3)
     settle(theirs, x)  # also leaves counters at other than zero
     model = getattr(models, name)()

@@ -293,7 +293,7 @@ class AuxiliaryV3(nn.Module):
 
 class Inception3(nn.Module):
     """Inception v3. `transform_input` takes images normalised as for the other ImageNet models; `aux_logits` builds
-    the auxiliary head.
+    the auxiliary head, which in training needs images of at least 299 x 299.
     """
 
     head: ClassVar[tuple[str, ...]] = ("fc", "AuxLogits.fc")
