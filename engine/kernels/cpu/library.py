@@ -21,6 +21,7 @@ FILE_NAME = "libdnnl.so.3"
 # Values of the C enumerations that the kernels use.
 ENGINE_CPU = 1
 STREAM_IN_ORDER = 1
+OUT_OF_MEMORY = 1
 UNIMPLEMENTED = 3
 SCRATCHPAD_USER = 1
 RUNTIME_OPENMP = 2

@@ -208,7 +208,8 @@ def _linear(
         source, result = fetch(x), allocate()
         vectors = () if bias is None else (address(bias),)
         if packs.seen(weight, seen):
-            run_packed(address(source), address(pack(weight)), address(result), *vectors)
+            packed = pack(weight)  # held here, or another thread's forget might free it
+            run_packed(address(source), address(packed), address(result), *vectors)
         else:
             run_plain(address(source), address(weight), address(result), *vectors)
         return result

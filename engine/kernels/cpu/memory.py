@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import ml_dtypes
 import numpy as np
 
-from .library import Library
+from .library import OUT_OF_MEMORY, Library
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 # What a kernel answers: an array, several, or NotImplemented where the body is to compute.
@@ -51,6 +51,17 @@ if address(_probe) != _slow_address(_probe):  # an interpreter whose objects loo
     address = _slow_address
 
 
+class RefusedError(Exception):
+    """oneDNN does not take this combination, so the body is to compute."""
+
+
+def refusal(what: str, code: int) -> Exception:
+    """The error that a status of oneDNN's stands for."""
+    if code == OUT_OF_MEMORY:
+        return MemoryError(f"oneDNN has not enough memory for {what}")
+    return RefusedError(f"oneDNN refuses {what} (status {code})")
+
+
 class Layout:
     """A oneDNN memory descriptor. `strides` are in elements; without them the primitive chooses its own (tag any)."""
 
@@ -68,7 +79,7 @@ class Layout:
         else:
             code = library.layout_create(ctypes.byref(handle), len(shape), vector(shape), kind, vector(strides))
         if code:
-            raise RuntimeError(f"oneDNN refuses the layout {shape} {dtype} with strides {strides} (status {code})")
+            raise refusal(f"the layout {shape} {dtype} with strides {strides}", code)
         self.handle = handle.value
 
     def __del__(self) -> None:
@@ -78,7 +89,7 @@ class Layout:
 
 def vector(values: tuple[int, ...]) -> ctypes.Array[ctypes.c_int64]:
     """Integers as the C interface takes them."""
-    return (ctypes.c_int64 * len(values))(*values)
+    return (ctypes.c_int64 * len(values))(*map(int, values))
 
 
 def element_strides(array: Array) -> tuple[int, ...] | None:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from . import library as _library
 from .library import Library
+from .memory import RefusedError
 
 Plan: TypeAlias = "Callable[..., Any]"
 
@@ -32,7 +33,10 @@ def plan(key: Hashable, build: Callable[..., Plan | None], *arguments: Any) -> P
     found = _old.pop(key, None)
     if found is None:
         library: Library | None = _library.library()
-        found = (build(library, *arguments) if library is not None else None) or unsupported
+        try:
+            found = (build(library, *arguments) if library is not None else None) or unsupported
+        except RefusedError:
+            found = unsupported
     if len(PLANS) >= MOST:
         _old.clear()
         _old.update(PLANS)

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import threads
 from .library import (
+    OUT_OF_MEMORY,
     QUERY_ARGUMENT,
     QUERY_AXES,
     QUERY_BLOCK_AXES,
@@ -29,7 +30,7 @@ from .library import (
     ExecutionArgument,
     Library,
 )
-from .memory import Array, Layout, address
+from .memory import Array, Layout, address, refusal
 
 # Names of the arguments of an execution (DNNL_ARG_*).
 SOURCE = 1
@@ -135,7 +136,7 @@ class Primitive:
         _lane(self.threads)  # the team size is compiled in
         code = library.primitive_create(ctypes.byref(handle), description.handle)
         if code:
-            raise RuntimeError(f"oneDNN could not compile {description.implementation} (status {code})")
+            raise refusal(description.implementation, code)
         self.handle = handle.value
 
     def __del__(self) -> None:
@@ -168,6 +169,8 @@ class Primitive:
         code = self._execute(self.handle, lane.stream, context.count, context.list)
         self._idle.append(context)
         if code:
+            if code == OUT_OF_MEMORY:
+                raise MemoryError(f"oneDNN ran out of memory in {self.description.implementation}")
             raise RuntimeError(f"oneDNN failed while running {self.description.implementation} (status {code})")
 
 
@@ -249,6 +252,6 @@ def _described(library: Library, code: int, handle: ctypes.c_void_p, operation: 
     if code == UNIMPLEMENTED:
         return None
     if code or handle.value is None:
-        raise RuntimeError(f"oneDNN refuses {operation} (status {code})")
+        raise refusal(operation, code)
     description = Description(library, handle.value)
     return None if description.implementation.startswith("ref") else description

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numzoo.engine.kernels.cpu import library, onednn, plans, threads
+from numzoo.engine.kernels.cpu import library, linear, memory, onednn, plans, threads
 from numzoo.engine.kernels.cpu.convolution import conv2d
 from numzoo.engine.kernels.cpu.linear import matmul
 
@@ -166,6 +166,28 @@ def test_plans_are_bounded_and_those_in_use_stay(monkeypatch: pytest.MonkeyPatch
         assert len(plans._old) <= 8
     key = (matmul, x.shape, x.strides, x.dtype, x.shape, x.strides, x.dtype)
     assert plans.PLANS.get(key, plans._old.get(key)) is kept
+
+
+@pytest.mark.parametrize(("code", "kind"), [(1, MemoryError), (2, memory.RefusedError)])
+def test_what_onednn_answers_becomes_an_error(code: int, kind: type[Exception]) -> None:
+    assert type(memory.refusal("the layout", code)) is kind
+
+
+def test_what_onednn_refuses_is_left_to_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Any:
+        raise memory.RefusedError("no")
+
+    monkeypatch.setattr(linear, "_plan_matmul", refuse)
+    x = np.ones((4, 4), np.float32)
+    assert matmul(x, x) is NotImplemented
+    assert matmul(x, x) is NotImplemented
+
+
+def test_memory_objects_refuse_overlapping_strides() -> None:
+    found = library.library()
+    assert found is not None
+    with pytest.raises(memory.RefusedError, match="strides"):
+        memory.Layout(found, (4, 4), np.dtype(np.float32), (-1, 1))
 
 
 def test_a_forked_child_can_still_compute() -> None:
