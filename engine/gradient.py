@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -40,8 +40,8 @@ def grad(
 
     ``create_graph`` records the computation, so that the results can be differentiated again.
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    outputs = [outputs] if isinstance(outputs, Tensor) or not isinstance(outputs, Iterable) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) or not isinstance(inputs, Iterable) else list(inputs)
     for value in (*outputs, *inputs):
         if not isinstance(value, Tensor):
             raise GradientError(f"grad: outputs and inputs are tensors, not {type(value).__name__} ({value!r:.60})")

@@ -307,6 +307,8 @@ def _narrowed(given: Any, data: Array, dtype: DtypeLike | None) -> Array:
 
 
 def _converted(data: Array, dtype: Dtype) -> Array:
+    if dtypes.kind(data.dtype) == 3 and dtypes.kind(dtype) < 3:
+        raise DtypeError(f"tensor: complex values do not fit {dtype}")
     try:
         with np.errstate(over="ignore", invalid="raise" if dtypes.kind(dtype) < 2 else "ignore"):
             return data.astype(dtype)

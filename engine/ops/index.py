@@ -67,7 +67,7 @@ def assign(x: Tensor, index: Any, value: Any) -> None:
             "write into a .clone()"
         )
     raw = value.array if isinstance(value, Tensor) else as_array(value, x.dtype)
-    if kind(raw.dtype) > kind(x.dtype) and kind(raw.dtype) == 3:
+    if kind(raw.dtype) == 3 and kind(x.dtype) < 3:
         raise DtypeError(f"assignment: {raw.dtype} values do not fit into a tensor of {x.dtype}")
     try:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -176,7 +176,8 @@ def stack(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -
         raise ShapeError(
             f"stack: needs tensors of one shape, but was given {', '.join(str(tuple(t.shape)) for t in tensors) or 'none'}"
         )
-    return cat([unsqueeze(t, axis) for t in tensors], normal_axes("stack", axis, tensors[0].ndim + 1)[0])
+    place = normal_axes("stack", axis, tensors[0].ndim + 1)[0]
+    return cat([unsqueeze(t, place) for t in tensors], place)
 
 
 def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from numzoo import engine
 from numzoo.engine import nn, optim
 
@@ -21,7 +22,7 @@ if importlib.util.find_spec("torch") is None:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import torch
-    import torch.nn.functional as TF  # noqa: N812
+    import torch.nn.functional as TF
 
 F = nn.functional
 NAMES = (
@@ -407,7 +408,7 @@ ACTIVATIONS: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name,call,reference", ACTIVATIONS, ids=[a[0] for a in ACTIVATIONS])
+@pytest.mark.parametrize(("name", "call", "reference"), ACTIVATIONS, ids=[a[0] for a in ACTIVATIONS])
 def test_activations_are_pytorchs(name: str, call: Any, reference: Any) -> None:
     tolerance = 1e-7 if name == "hardsigmoid" else 1e-9  # PyTorch's slope is a float32 sixth even for doubles
     agree(
@@ -425,7 +426,7 @@ SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 3.0, -3.0, np.inf, -np.inf, np.nan, 1e
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("name,call,reference", ACTIVATIONS, ids=[a[0] for a in ACTIVATIONS])
+@pytest.mark.parametrize(("name", "call", "reference"), ACTIVATIONS, ids=[a[0] for a in ACTIVATIONS])
 def test_special_numbers_come_out_as_in_pytorch(name: str, call: Any, reference: Any) -> None:
     if name in ("softmax", "log softmax", "normalize", "sign"):
         return
@@ -445,7 +446,7 @@ def test_softmax_of_special_rows_is_pytorchs(row: list[float]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("call,reference", [
+@pytest.mark.parametrize(("call", "reference"), [
     (lambda x: engine.where(x > 0, x, 0.0), lambda x: torch.where(x > 0, x, 0.0)),
     (lambda x: x.clamp(-1.0, 2.0), lambda x: x.clamp(-1.0, 2.0)),
     (F.relu, TF.relu),
