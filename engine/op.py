@@ -90,7 +90,8 @@ class Op(Generic[P, R]):
         unknown = set(rules) - set(self.tensors)
         if unknown or _RESERVED & set(self.tensors):
             raise ArgumentError(
-                f"op {self.name}: rules are given for {sorted(rules)}, but its tensors (the parameters annotated Array) are {self.tensors}, none of which may be called {sorted(_RESERVED)}"
+                f"op {self.name}: rules are given for {sorted(rules)}, but its tensors (the parameters annotated Array) are {self.tensors}, "
+                f"none of which may be called {sorted(_RESERVED)}"
             )
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}

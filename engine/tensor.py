@@ -283,8 +283,10 @@ def as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
         given = data
         try:
             data = np.asarray(given)
-        except ValueError as error:
-            raise ShapeError(f"tensor: the nested lists are ragged ({error}); give every row the same length") from None
+        except ValueError:
+            raise ShapeError(
+                f"tensor: the nested lists of {given!r:.60} are ragged; give every row the same length"
+            ) from None
         if not isinstance(given, np.generic) and not hasattr(given, "__array__"):
             data = _narrowed(given, data, dtype)
     dtypes.kind(data.dtype)

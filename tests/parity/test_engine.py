@@ -398,14 +398,25 @@ def test_adaptive_pooling_to_any_size_is_pytorchs(size: Any) -> None:
 
 
 ACTIVATIONS: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = [
-    ("relu", F.relu, TF.relu), ("gelu", F.gelu, TF.gelu), ("silu", F.silu, TF.silu), ("sigmoid", F.sigmoid, torch.sigmoid),
-    ("gelu tanh", lambda x: F.gelu(x, "tanh"), lambda x: TF.gelu(x, approximate="tanh")), ("tanh", F.tanh, torch.tanh),
-    ("hardswish", F.hardswish, TF.hardswish), ("hardsigmoid", F.hardsigmoid, TF.hardsigmoid), ("relu6", nn.ReLU6(), TF.relu6),
-    ("leaky", lambda x: F.leaky_relu(x, negative_slope=0.2), lambda x: TF.leaky_relu(x, 0.2)), ("erf", engine.erf, torch.erf),
-    ("softmax", lambda x: F.softmax(x, dim=0), lambda x: TF.softmax(x, 0)), ("log1p", lambda x: engine.log1p(x * x), lambda x: torch.log1p(x * x)),
-    ("log softmax", lambda x: F.log_softmax(x, dim=-1), lambda x: TF.log_softmax(x, -1)), ("normalize", lambda x: F.normalize(x, 1), lambda x: TF.normalize(x, dim=1)),
-    ("clip", lambda x: x.clamp(-0.5, 1.0), lambda x: x.clamp(-0.5, 1.0)), ("abs", engine.abs, torch.abs), ("sign", engine.sign, torch.sign),
-]  # fmt: skip
+    ("relu", F.relu, TF.relu),
+    ("gelu", F.gelu, TF.gelu),
+    ("silu", F.silu, TF.silu),
+    ("sigmoid", F.sigmoid, torch.sigmoid),
+    ("gelu tanh", lambda x: F.gelu(x, "tanh"), lambda x: TF.gelu(x, approximate="tanh")),
+    ("tanh", F.tanh, torch.tanh),
+    ("hardswish", F.hardswish, TF.hardswish),
+    ("hardsigmoid", F.hardsigmoid, TF.hardsigmoid),
+    ("relu6", nn.ReLU6(), TF.relu6),
+    ("leaky", lambda x: F.leaky_relu(x, negative_slope=0.2), lambda x: TF.leaky_relu(x, 0.2)),
+    ("erf", engine.erf, torch.erf),
+    ("softmax", lambda x: F.softmax(x, dim=0), lambda x: TF.softmax(x, 0)),
+    ("log1p", lambda x: engine.log1p(x * x), lambda x: torch.log1p(x * x)),
+    ("log softmax", lambda x: F.log_softmax(x, dim=-1), lambda x: TF.log_softmax(x, -1)),
+    ("normalize", lambda x: F.normalize(x, 1), lambda x: TF.normalize(x, dim=1)),
+    ("clip", lambda x: x.clamp(-0.5, 1.0), lambda x: x.clamp(-0.5, 1.0)),
+    ("abs", engine.abs, torch.abs),
+    ("sign", engine.sign, torch.sign),
+]
 
 
 @pytest.mark.parametrize(("name", "call", "reference"), ACTIVATIONS, ids=[a[0] for a in ACTIVATIONS])
