@@ -9,6 +9,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from numzoo import hub
 from numzoo.hub.categories import categories
 from numzoo.hub.embedded import embedded_path, open_embedded
 from numzoo.hub.manifest import Entry
@@ -164,3 +165,14 @@ def test_samples_and_data_are_sound() -> None:
 
 def _sure(entry: Entry) -> bool:
     return all(file.sha256 is not None for file in entry.files)
+
+
+def test_the_embedded_network_loads_and_computes_what_pytorch_does_with_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMZOO_HOME", str(tmp_path / "never-made"))
+    report = hub.load("lenet", offline=True).load_report
+    assert (report.name, report.initialised, report.defaulted) == ("lenet.mnist", (), ())
+    result = hub.verify_parity("lenet", offline=True)
+    assert result.passed, str(result)
+    assert not (tmp_path / "never-made").exists()
