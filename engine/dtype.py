@@ -72,8 +72,8 @@ def _numpy_dtype(given: Any) -> Dtype:
 def kind(dtype: Dtype) -> int:
     """The category of a dtype: 0 bool, 1 integer, 2 float, 3 complex."""
     found = _BY_NUMPY_KIND.get(dtype.kind)
-    # "V" is the kind of bfloat16, but also of structures and of formats that nothing here computes in.
-    if found is None or (found == 2 and dtype.kind == "V" and dtype != bfloat16):
+    # Past NumPy's own types there are structures, and formats that nothing here computes in; bfloat16 alone is known.
+    if found is None or ((dtype.kind == "V" or dtype.num > 255) and dtype != bfloat16):
         raise DtypeError(f"numzoo computes on numbers, and {dtype} is none; give numbers or booleans")
     return found
 
