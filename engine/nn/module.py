@@ -176,6 +176,8 @@ class Module:
         the first two are only reported. Values are copied, or taken as they are with ``assign`` (they then share memory).
         """
         own = {name: value for name, _, _, value in self.state_entries()}
+        if isinstance(state, Mapping):
+            state = {name: np.asarray(v) if isinstance(v, np.generic) else v for name, v in state.items()}
         check_values(type(self).__name__, own, state)
         report = compare(own, state)
         if report.mismatched or (strict and (report.missing or report.unexpected)):

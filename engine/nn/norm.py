@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from ..dtype import DtypeLike, float32, int64
 from ..errors import SettingError, ShapeError
-from ..modes import no_grad
 from ..ops import zeros
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor_of
 from . import functional as F
 from . import init
 from .module import Module
@@ -58,8 +57,8 @@ class BatchNorm2d(Module):
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps
         )
         if self.training and self.num_batches_tracked is not None:
-            with no_grad():
-                self.num_batches_tracked[...] = seen
+            # A new array in the same tensor: the old one may belong to a file.
+            self.num_batches_tracked.array = tensor_of(self.num_batches_tracked.array + 1).array
         return out
 
     def extra_repr(self) -> str:
