@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .dtype import Array
+from .dtype import Array, Dtype
 from .errors import DeviceError
 
 DeviceLike: TypeAlias = "Device | str"
@@ -80,6 +80,17 @@ def load_kernels(array_type: type) -> str:
         _kernels_of.add(name)
         importlib.import_module(f"{__package__}.kernels.{name}")
     return name
+
+
+def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
+    """The array in another floating type; with ``keep`` the result may serve again until the array is written to."""
+    if load_kernels(type(array)) == "cpu":
+        kernels = importlib.import_module(f"{__package__}.kernels.cpu.copy")
+        if keep:
+            return kernels.cast_weight(array, dtype)
+        result = kernels.cast(array, dtype=dtype)
+        return array.astype(dtype) if result is NotImplemented else result
+    return array.astype(dtype)
 
 
 def set_threads(count: int) -> None:

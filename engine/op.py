@@ -146,15 +146,15 @@ class Op(Generic[P, R]):
             arrays = self._promote(arrays)
             first = arrays[0]
         implementation = self.implementations.get(type(first)) or self._prepare(type(first))
-        if self.narrows and modes.precision is not None:
-            result = self._run_narrow(implementation, arrays, settings, record)
-        elif self.keeps:
-            result = implementation(*arrays, keep=record, **settings)
-        else:
-            try:
+        try:
+            if self.narrows and modes.precision is not None:
+                result = self._run_narrow(implementation, inputs, arrays, settings)
+            elif self.keeps:
+                result = implementation(*arrays, keep=record, **settings)
+            else:
                 result = implementation(*arrays, **settings)
-            except (TypeError, ValueError) as error:
-                raise self._explain(error, arrays) from None
+        except (TypeError, ValueError) as error:
+            raise self._explain(error, arrays) from None
         if self.outputs == 1 and not self.residuals:
             out = new_tensor(Tensor)
             out.array = result if type(result) is ndarray else _whole(result)
@@ -434,14 +434,18 @@ class Op(Generic[P, R]):
         return implementation
 
     def _run_narrow(
-        self, implementation: Callable[..., Any], arrays: list[Any], settings: dict[str, Any], record: bool
+        self, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any]
     ) -> Any:
         """Run on operands narrowed to the mode's precision, and widen the result to float32 again."""
         narrow: Dtype = modes.precision  # type: ignore[assignment]
         if any(a is not None and a.dtype != float32 for a in arrays):
             return implementation(*arrays, **settings)
-        result = implementation(*[None if a is None else a.astype(narrow) for a in arrays], **settings)
-        return result.astype(float32)
+        # A parameter comes again and again: its narrow form is kept until it changes.
+        operands = [
+            None if array is None else device.convert(array, narrow, keep=type(value) is not Tensor)
+            for value, array in zip(inputs, arrays, strict=True)
+        ]
+        return device.convert(implementation(*operands, **settings), float32)
 
     def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
         """The array library's complaint, with who was computing and on what."""
