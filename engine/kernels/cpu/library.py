@@ -16,6 +16,8 @@ from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint,
 from pathlib import Path
 from typing import Any
 
+from .threads import brief_spinning
+
 FILE_NAME = "libdnnl.so.3"
 
 # Values of the C enumerations that the kernels use.
@@ -96,7 +98,8 @@ class Library:
         self.path = path
         # Two views of one library: calls that compute release the interpreter's lock, calls that only note a
         # pointer keep it.
-        self._working = ctypes.CDLL(path)
+        with brief_spinning():
+            self._working = ctypes.CDLL(path)
         self._noting = ctypes.PyDLL(path)
         self._working.dnnl_version.restype = POINTER(_Version)
         version = self._working.dnnl_version().contents

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+# Turns of a waiting thread's loop (about a nanosecond each) before it sleeps. GNU OpenMP's own 300,000 are ruinous
+# where anything else runs: the thread waited for has lost its core to the one that spins (MobileNetV2 on two busy
+# cores: 368 ms, and 15 ms with these). docs/performance.md has the figures.
+SPINS = 100
+
 _threads = 0
+
+
+@contextmanager
+def brief_spinning() -> Iterator[None]:
+    """Let GNU OpenMP, should it be loaded inside, spin only briefly, unless the environment says how it is to wait."""
+    if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = str(SPINS)
+    try:
+        yield
+    finally:
+        os.environ.pop("GOMP_SPINCOUNT", None)
 
 
 def current() -> int:
