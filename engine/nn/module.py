@@ -44,7 +44,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for value in args:
             if type(value) is ndarray:
-                args = tuple(Tensor(v) if type(v) is ndarray else v for v in args)
+                args = tuple(self._beside(v) if type(v) is ndarray else v for v in args)
                 break
         if not self._pre_hooks and not self._hooks:
             return self.forward(*args, **kwargs)
@@ -57,6 +57,11 @@ class Module:
             changed = hook(self, args, result)
             result = result if changed is None else changed
         return result
+
+    def _beside(self, array: Any) -> Tensor:
+        """A NumPy array as a tensor on the device that the parameters are on."""
+        first = next(self.parameters(), None)
+        return Tensor(array) if first is None else Tensor(array).to(device=first.device)
 
     # ---- the tree -------------------------------------------------------------------------------------------------
 
