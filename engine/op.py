@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -153,6 +155,9 @@ class Op(Generic[P, R]):
                 result = implementation(*arrays, keep=record, **settings)
             else:
                 result = implementation(*arrays, **settings)
+        except RuntimeWarning:
+            with _quiet():
+                return self(*inputs, **settings)
         except (TypeError, ValueError) as error:
             raise self._explain(error, arrays) from None
         if self.outputs == 1 and not self.residuals:
@@ -177,7 +182,11 @@ class Op(Generic[P, R]):
         implementation = self.implementations.get(type(array))
         if implementation is None:
             return self(x)  # type: ignore[call-arg, arg-type, return-value]
-        result = implementation(array)
+        try:
+            result = implementation(array)
+        except RuntimeWarning:
+            with _quiet():
+                result = implementation(array)
         out = new_tensor(Tensor)
         out.array = result if type(result) is ndarray else _whole(result)
         if x.requires_grad and modes.recording and self.rules[0] is not None:
@@ -198,6 +207,9 @@ class Op(Generic[P, R]):
             return self(x, y)  # type: ignore[call-arg, arg-type, return-value]
         try:
             result = implementation(a, b)
+        except RuntimeWarning:
+            with _quiet():
+                result = implementation(a, b)
         except (TypeError, ValueError) as error:
             raise self._explain(error, [a, b]) from None
         out = new_tensor(Tensor)
@@ -470,6 +482,18 @@ class Op(Generic[P, R]):
 def shape_of(value: Any) -> tuple[int, ...] | None:
     """The shape of a tensor, an array or a number; None of None."""
     return None if value is None else tuple(getattr(value, "shape", ()))
+
+
+# An overflow or a NaN is a result like others. NumPy's own way to be quiet about it costs more than a small operation,
+# so its warnings about the engine's arithmetic are filtered, and where somebody made errors of them, caught.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=str(__package__).replace(".", r"\."))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 _REAL = (float, int)

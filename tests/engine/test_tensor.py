@@ -6,6 +6,8 @@ import copy
 import math
 import operator
 import pickle
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -616,3 +618,42 @@ def test_where_takes_numbers_lists_and_arrays() -> None:
     assert engine.where(True, engine.tensor([1.0]), 5).tolist() == [1]
     assert engine.where(np.array([1, 0]), [1, 2], engine.tensor([3, 4])).tolist() == [1, 4]
     assert engine.tensor([1.0, 2.0]).masked_fill(engine.tensor([True, False]), -math.inf).tolist() == [-math.inf, 2]
+
+
+SILENT: list[tuple[Callable[[], Tensor], float]] = [
+    (lambda: engine.tensor(math.inf) - math.inf, math.nan),
+    (lambda: engine.tensor([3e38]) * engine.tensor([10.0]), math.inf),
+    (lambda: engine.tensor([3e38]) + engine.tensor([3e38]), math.inf),
+    (lambda: engine.tensor([60000.0], dtype="float16") * 2, math.inf),
+    (lambda: engine.tensor([0.0]) * math.inf, math.nan),
+    (lambda: engine.tensor([3e38, 3e38]).sum(), math.inf),
+    (lambda: engine.tensor([3e38, 3e38]).prod(), math.inf),
+    (lambda: engine.tensor([1e200], dtype="float64").float(), math.inf),
+    (lambda: engine.tensor([3e38]) @ engine.tensor([10.0]), math.inf),
+    (lambda: engine.tensor([math.inf]).sin(), math.nan),
+    (lambda: engine.tensor([-1.0]).sqrt(), math.nan),
+    (lambda: engine.tensor([-1.0]).log(), math.nan),
+    (lambda: engine.tensor([0.0]).rsqrt(), math.inf),
+    (lambda: engine.tensor([1000.0]).exp(), math.inf),
+    (lambda: engine.tensor([1e30]) ** 2, math.inf),
+    (lambda: engine.tensor([1e30]).square(), math.inf),
+    (lambda: engine.tensor([math.inf, -math.inf]).mean(), math.nan),
+    (lambda: engine.tensor([math.inf, 1.0]).softmax(), math.nan),
+    (lambda: engine.layer_norm(engine.tensor([[math.inf, 1.0]])), math.nan),
+    (lambda: engine.tensor([math.nan, 1.0]).amax(), math.nan),
+    (lambda: engine.tensor([5.0]) % 0.0, math.nan),
+    (lambda: engine.tensor([1.0]) * 1e300, math.inf),
+    (lambda: engine.tensor([math.inf]).var(correction=0), math.nan),
+]
+
+
+@pytest.mark.parametrize("action", ["error", "always"])
+@pytest.mark.parametrize(("compute", "wanted"), SILENT)
+def test_overflow_and_nan_are_results_and_no_warnings(
+    compute: Callable[[], Tensor], wanted: float, action: Any
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        # As a program sees it: the engine's own filter, before or behind what the program asks for.
+        warnings.simplefilter(action, append=action == "always")
+        np.testing.assert_equal(float(compute().numpy().flat[0]), wanted)
+    assert not caught

@@ -436,7 +436,6 @@ def test_activations_are_pytorchs(name: str, call: Any, reference: Any) -> None:
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 3.0, -3.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 88.0, -104.0], np.float32)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(("name", "call", "reference"), ACTIVATIONS, ids=[a[0] for a in ACTIVATIONS])
 def test_special_numbers_come_out_as_in_pytorch(name: str, call: Any, reference: Any) -> None:
     if name in ("softmax", "log softmax", "normalize", "sign"):
@@ -456,7 +455,6 @@ def test_softmax_of_special_rows_is_pytorchs(row: list[float]) -> None:
         np.testing.assert_allclose(call(ours(x), dim=1).numpy(), reference(torch.tensor(x), 1).numpy(), rtol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(("call", "reference"), [
     (lambda x: engine.where(x > 0, x, 0.0), lambda x: torch.where(x > 0, x, 0.0)),
     (lambda x: x.clamp(-1.0, 2.0), lambda x: x.clamp(-1.0, 2.0)),
