@@ -25,6 +25,7 @@ from ..ops import (
     silu,
     tanh,
 )  # fmt: skip
+from ..ops.convolution import check_settings
 from ..random import default_generator
 from ..tensor import Tensor, tensor_of
 
@@ -55,12 +56,12 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     """Convolution of images; ``padding`` may be "valid" (none) or "same" (as much as keeps the size at stride 1)."""
-    spread = pair("dilation", dilation)
+    step, spread = pair("stride", stride), pair("dilation", dilation)
     if isinstance(padding, str):
-        x, padding = same_padding(x, weight.shape[2:], pair("stride", stride), spread, padding)
-    return ops.conv2d(
-        x, weight, bias, stride=pair("stride", stride), padding=pair("padding", padding), dilation=spread, groups=groups
-    )
+        x, padding = same_padding(x, weight.shape[2:], step, spread, padding)
+    around = pair("padding", padding)
+    check_settings("conv2d", step, around, spread, groups)
+    return ops.conv2d(x, weight, bias, stride=step, padding=around, dilation=spread, groups=groups)
 
 
 def same_padding(

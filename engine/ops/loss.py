@@ -78,9 +78,10 @@ def cross_entropy(
         raise DtypeError(
             f"cross_entropy: targets must be class indices (integers) or probabilities (floats), not {target.dtype}"
         )
-    if x.ndim < 2 or tuple(target.shape) != (x.shape[0], *x.shape[2:]):
+    wanted = (*x.shape[:1], *x.shape[2:])
+    if x.ndim < 2 or tuple(target.shape) != wanted:
         raise ShapeError(
-            f"cross_entropy: logits {tuple(x.shape)} (batch, classes, ...) want targets of shape {(x.shape[0], *x.shape[2:])}, not {tuple(target.shape)}"
+            f"cross_entropy: logits {tuple(x.shape)} (batch, classes, ...) want targets of shape {wanted}, not {tuple(target.shape)}"
         )
     classes = x.shape[1]
     shape = target.shape
