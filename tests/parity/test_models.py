@@ -67,9 +67,10 @@ def test_logits_are_the_references(name: str, reference: SimpleNamespace) -> Non
     if sum(p.numel() for p in theirs.parameters()) > LARGEST and not FULL:
         pytest.skip(f"{name} has more than {LARGEST:,} parameters; NUMZOO_PARITY=full runs it")
     theirs = reference.build(name).eval()
-    x = images(name, reference.image_size(name, small=not FULL), batch=2)
+    size = reference.image_size(name, small=not FULL)
+    x = images(name, size, batch=2)
     fill(theirs, name)
-    settle(theirs, images(name, reference.image_size(name, small=True), batch=4, seed=1))
+    settle(theirs, images(name, size, batch=4, seed=1))
 
     model = getattr(models, name)().eval()
     model.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
