@@ -123,6 +123,12 @@ def train(model: nn.Linear, optimizer: optim.SGD, steps: int) -> None:
         optimizer.step()
 
 
+def kept(state: dict[str, Any]) -> Any:
+    """What is remembered of the first parameter."""
+    (array,) = [v for v in state["state"][0].values() if getattr(v, "shape", ())]
+    return np.asarray(array)
+
+
 def test_training_goes_on_from_a_saved_state_as_if_never_stopped() -> None:
     model, optimizer = trainer()
     train(model, optimizer, 3)
@@ -144,7 +150,7 @@ def test_training_on_does_not_change_the_state_that_was_loaded() -> None:
     other, second = trainer()
     second.load_state_dict(saved)
     train(other, second, 2)
-    np.testing.assert_array_equal(saved["state"][0]["velocity"], wanted["state"][0]["velocity"])
+    np.testing.assert_array_equal(kept(saved), kept(wanted))
 
 
 STATES: list[Callable[[dict[str, Any]], Any]] = [
@@ -153,7 +159,7 @@ STATES: list[Callable[[dict[str, Any]], Any]] = [
     lambda s: {**s, "param_groups": []},
     lambda s: {**s, "param_groups": [{**s["param_groups"][0], "params": [0]}]},
     lambda s: {**s, "state": {7: s["state"][0]}},
-    lambda s: {**s, "state": {0: {"velocity": np.zeros(5)}}},
+    lambda s: {**s, "state": {0: dict.fromkeys(s["state"][0], np.zeros(5))}},
 ]
 
 
@@ -167,7 +173,7 @@ def test_a_state_of_another_model_is_refused_and_nothing_changes(change: Callabl
         optimizer.load_state_dict(change(state))
     after = optimizer.state_dict()
     assert after["param_groups"] == before["param_groups"]
-    np.testing.assert_array_equal(after["state"][0]["velocity"], before["state"][0]["velocity"])
+    np.testing.assert_array_equal(kept(after), kept(before))
 
 
 def leaf() -> engine.Tensor:
@@ -188,7 +194,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: optim.SGD([{"params": [leaf()], "beta": 1}]), ArgumentError, "'beta'"),
     (lambda: optim.SGD([{"lr": 1}]), ArgumentError, "'params'"),
     (lambda: optim.SGD([{"params": [leaf()], "lr": -1}], lr=1), SettingError, "lr"),
-    (lambda: optim.SGD([t := leaf(), t]), ArgumentError, "two groups"),
+    (lambda: optim.SGD([t := leaf(), t]), ArgumentError, "two groups|twice"),
 ]
 
 
