@@ -34,6 +34,8 @@ USE_SCALE = 2
 USE_SHIFT = 4
 
 FEWEST = 1 << 12
+MOST_ADDED = 128  # numbers that are added one after another where a batch's statistics are taken
+MOST_STATISTICS = 1 << 15  # and how many statistics of groups there may be
 
 Vectors = Callable[..., "list[Array]"]
 
@@ -148,20 +150,45 @@ def _plan_batch_norm_training(
     if layout is None or vectors is None:
         return None
     flags, names = _flags(weight, bias)
-    description = describe(library, "batch_normalization_forward", FORWARD_TRAINING, layout, layout, epsilon, flags)
-    if description is None:
+    rows, channels = x.size // x.shape[1], x.shape[1]
+    groups = _groups(rows, channels)
+    # oneDNN adds a channel's numbers one after another in float32, and an error grows with every addition. So the rows
+    # are dealt to groups, each with channels of its own; the groups' statistics are put together in float64.
+    folded = Layout(library, (rows // groups, groups * channels), x.dtype, (groups * channels, 1))
+    survey = describe(library, "batch_normalization_forward", FORWARD_TRAINING, folded, folded, epsilon, 0)
+    description = describe(
+        library, "batch_normalization_forward", FORWARD_INFERENCE, layout, layout, epsilon, flags | GIVEN_STATISTICS
+    )
+    if survey is None or description is None:
         return None
+    look = Primitive(survey, (SOURCE, DESTINATION, MEAN, VARIANCE)).run
     run = Primitive(description, (SOURCE, DESTINATION, MEAN, VARIANCE, *names)).run
-    fetch, allocate, channels = as_channels_last(library, x), channels_last_allocator(x.shape, x.dtype), x.shape[1]
+    fetch, allocate = as_channels_last(library, x), channels_last_allocator(x.shape, x.dtype)
 
     def compute(x: Array, weight: Array | None, bias: Array | None) -> tuple[Array, Array, Array]:
         source, result = fetch(x), allocate()
-        mean, variance = np.empty(channels, FLOAT32), np.empty(channels, FLOAT32)
+        means, variances = np.empty((2, groups, channels), FLOAT32)
+        look(address(source), address(result), address(means), address(variances))
+        mean, variance = _united(means, variances)
         given = vectors(weight, bias)
         run(address(source), address(result), address(mean), address(variance), *map(address, given))
         return result, mean, variance
 
     return compute
+
+
+def _groups(rows: int, channels: int) -> int:
+    """Into how many groups the rows are dealt: so many that none has more than MOST_ADDED, if it can be."""
+    most = max(1, min(rows // MOST_ADDED, MOST_STATISTICS // channels))
+    return next(groups for groups in range(most, 0, -1) if rows % groups == 0)
+
+
+def _united(means: Array, variances: Array) -> tuple[Array, Array]:
+    """The mean and variance over all groups, each of as many rows, from those of each: (groups, channels) to (channels)."""
+    mean = means.mean(0, np.float64)
+    away = means - mean
+    variance = variances.mean(0, np.float64) + (away * away).mean(0)
+    return mean.astype(FLOAT32), variance.astype(FLOAT32)
 
 
 def _plan_batch_norm_backward(
