@@ -191,8 +191,7 @@ def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, devic
     """Load `arrays` into `model` under the contract."""
     if not all(callable(getattr(model, method, None)) for method in ("state_dict", "load_state_dict", "eval", "to")):
         raise UsageError(f"hub.load needs a model with state_dict and load_state_dict, but has {type(model).__name__}.")
-    # Of the class, because a model may well call a layer "head" too (Swin does).
-    heads = tuple(getattr(type(model), "head", ()))
+    heads = tuple(getattr(model, "classifier_modules", ()))
     fresh = classes is not None and classes != plan.stored.get("classes")
     state, report = fit(
         arrays,

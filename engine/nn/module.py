@@ -28,11 +28,11 @@ ndarray = np.ndarray
 class Module:
     """The base of every layer and model: define ``forward``, call the module.
 
-    ``head`` names the submodules that depend on the number of classes: what a fresh start on new classes replaces.
+    ``classifier_modules`` names the submodules that depend on the number of classes: what new classes replace.
     """
 
     training: bool = True
-    head: ClassVar[tuple[str, ...]] = ()
+    classifier_modules: ClassVar[tuple[str, ...]] = ()
     _buffers: Mapping[str, bool] = {}
     _hooks: tuple[Hook, ...] = ()
     _pre_hooks: tuple[Hook, ...] = ()

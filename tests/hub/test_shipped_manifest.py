@@ -59,7 +59,7 @@ def test_the_builder_takes_the_configuration_and_makes_the_declared_number_of_pa
     model = build(entry.model, "models", entry.config, who=name)
     assert sum(int(np.prod(parameter.shape)) for parameter in model.parameters()) == entry.parameters
     modules = dict(model.named_modules())
-    heads = type(model).head  # of the class: Swin calls a layer "head" too
+    heads = type(model).classifier_modules
     assert heads[0] in modules  # those that follow are auxiliary heads, which a configuration may leave out
 
 

@@ -79,7 +79,7 @@ def test_other_classes_take_the_backbone_and_leave_only_the_head(
 
     torch.save(reference.build(name).state_dict(), tmp_path / "w.pth")
     model = hub.load(tmp_path / "w.pth", model=name, classes=7)
-    heads = type(model).head
+    heads = type(model).classifier_modules
     assert model.load_report.initialised
     for key in model.load_report.initialised:
         assert key.startswith(tuple(f"{head}." for head in heads))

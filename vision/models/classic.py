@@ -19,7 +19,7 @@ class LeNet(nn.Module):
     figure 2; wider in the convolutions (32 and 48 maps where 1998 could afford 6 and 16). 194,494 parameters.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.5",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.5",)
 
     def __init__(self, *, classes: int = 10, dropout: float = 0.25) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class LeNet(nn.Module):
 class AlexNet(nn.Module):
     """AlexNet in one column: five convolutions, three fully connected layers (section 5 of arXiv:1404.5997)."""
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.6",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.6",)
 
     def __init__(self, *, classes: int = 1000, dropout: float = 0.5) -> None:
         super().__init__()

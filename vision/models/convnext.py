@@ -48,7 +48,7 @@ class ConvNeXt(nn.Module):
     is the chance that the last block is left out in training, falling linearly to 0 at the first.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.2",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.2",)
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ConvNeXt(nn.Module):
 
 
 def convnext_tiny(*, classes: int = 1000, stochastic_depth: float = 0.1, layer_scale: float = 1e-6) -> ConvNeXt:
-    """ConvNeXt-T of section 3."""
+    """ConvNeXt-T of section 3 (arXiv:2201.03545)."""
     return ConvNeXt(
         (96, 192, 384, 768),
         (3, 3, 9, 3),
@@ -105,7 +105,7 @@ def convnext_tiny(*, classes: int = 1000, stochastic_depth: float = 0.1, layer_s
 
 
 def convnext_small(*, classes: int = 1000, stochastic_depth: float = 0.4, layer_scale: float = 1e-6) -> ConvNeXt:
-    """ConvNeXt-S of section 3."""
+    """ConvNeXt-S of section 3 (arXiv:2201.03545)."""
     return ConvNeXt(
         (96, 192, 384, 768),
         (3, 3, 27, 3),
@@ -116,7 +116,7 @@ def convnext_small(*, classes: int = 1000, stochastic_depth: float = 0.4, layer_
 
 
 def convnext_base(*, classes: int = 1000, stochastic_depth: float = 0.5, layer_scale: float = 1e-6) -> ConvNeXt:
-    """ConvNeXt-B of section 3."""
+    """ConvNeXt-B of section 3 (arXiv:2201.03545)."""
     return ConvNeXt(
         (128, 256, 512, 1024),
         (3, 3, 27, 3),
@@ -127,7 +127,7 @@ def convnext_base(*, classes: int = 1000, stochastic_depth: float = 0.5, layer_s
 
 
 def convnext_large(*, classes: int = 1000, stochastic_depth: float = 0.5, layer_scale: float = 1e-6) -> ConvNeXt:
-    """ConvNeXt-L of section 3."""
+    """ConvNeXt-L of section 3 (arXiv:2201.03545)."""
     return ConvNeXt(
         (192, 384, 768, 1536),
         (3, 3, 27, 3),

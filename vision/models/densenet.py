@@ -71,7 +71,7 @@ class DenseNet(nn.Module):
     in units of k.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("classifier",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier",)
 
     def __init__(
         self,

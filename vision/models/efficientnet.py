@@ -97,7 +97,7 @@ class EfficientNet(nn.Module):
     left out in training; it falls linearly to 0 at the first. `top_width` is four times the last stage's by default.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.1",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.1",)
 
     def __init__(
         self,
@@ -147,47 +147,47 @@ class EfficientNet(nn.Module):
 
 
 def efficientnet_b0(*, classes: int = 1000, dropout: float = 0.2, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B0, the base network of table 1; 224 pixels."""
+    """EfficientNet-B0, the base network of table 1; 224 pixels (arXiv:1905.11946)."""
     return _version_1(1.0, 1.0, nn.BatchNorm2d, classes, dropout, stochastic_depth)
 
 
 def efficientnet_b1(*, classes: int = 1000, dropout: float = 0.2, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B1: depth 1.1; 240 pixels."""
+    """EfficientNet-B1: depth 1.1; 240 pixels (arXiv:1905.11946)."""
     return _version_1(1.0, 1.1, nn.BatchNorm2d, classes, dropout, stochastic_depth)
 
 
 def efficientnet_b2(*, classes: int = 1000, dropout: float = 0.3, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B2: width 1.1, depth 1.2; 288 pixels."""
+    """EfficientNet-B2: width 1.1, depth 1.2; 288 pixels (arXiv:1905.11946)."""
     return _version_1(1.1, 1.2, nn.BatchNorm2d, classes, dropout, stochastic_depth)
 
 
 def efficientnet_b3(*, classes: int = 1000, dropout: float = 0.3, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B3: width 1.2, depth 1.4; 300 pixels."""
+    """EfficientNet-B3: width 1.2, depth 1.4; 300 pixels (arXiv:1905.11946)."""
     return _version_1(1.2, 1.4, nn.BatchNorm2d, classes, dropout, stochastic_depth)
 
 
 def efficientnet_b4(*, classes: int = 1000, dropout: float = 0.4, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B4: width 1.4, depth 1.8; 380 pixels."""
+    """EfficientNet-B4: width 1.4, depth 1.8; 380 pixels (arXiv:1905.11946)."""
     return _version_1(1.4, 1.8, nn.BatchNorm2d, classes, dropout, stochastic_depth)
 
 
 def efficientnet_b5(*, classes: int = 1000, dropout: float = 0.4, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B5: width 1.6, depth 2.2; 456 pixels."""
+    """EfficientNet-B5: width 1.6, depth 2.2; 456 pixels (arXiv:1905.11946)."""
     return _version_1(1.6, 2.2, _SLOW_NORM, classes, dropout, stochastic_depth)
 
 
 def efficientnet_b6(*, classes: int = 1000, dropout: float = 0.5, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B6: width 1.8, depth 2.6; 528 pixels."""
+    """EfficientNet-B6: width 1.8, depth 2.6; 528 pixels (arXiv:1905.11946)."""
     return _version_1(1.8, 2.6, _SLOW_NORM, classes, dropout, stochastic_depth)
 
 
 def efficientnet_b7(*, classes: int = 1000, dropout: float = 0.5, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNet-B7: width 2.0, depth 3.1; 600 pixels."""
+    """EfficientNet-B7: width 2.0, depth 3.1; 600 pixels (arXiv:1905.11946)."""
     return _version_1(2.0, 3.1, _SLOW_NORM, classes, dropout, stochastic_depth)
 
 
 def efficientnet_v2_s(*, classes: int = 1000, dropout: float = 0.2, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNetV2-S, table 4; 384 pixels."""
+    """EfficientNetV2-S, table 4; 384 pixels (arXiv:2104.00298)."""
     return _version_2(
         (
             Stage(1, 3, 1, 24, 24, 2, fused=True),
@@ -204,7 +204,7 @@ def efficientnet_v2_s(*, classes: int = 1000, dropout: float = 0.2, stochastic_d
 
 
 def efficientnet_v2_m(*, classes: int = 1000, dropout: float = 0.3, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNetV2-M, section 3.3; 480 pixels."""
+    """EfficientNetV2-M, section 3.3; 480 pixels (arXiv:2104.00298)."""
     return _version_2(
         (
             Stage(1, 3, 1, 24, 24, 3, fused=True),
@@ -222,7 +222,7 @@ def efficientnet_v2_m(*, classes: int = 1000, dropout: float = 0.3, stochastic_d
 
 
 def efficientnet_v2_l(*, classes: int = 1000, dropout: float = 0.4, stochastic_depth: float = 0.2) -> EfficientNet:
-    """EfficientNetV2-L, section 3.3; 480 pixels."""
+    """EfficientNetV2-L, section 3.3; 480 pixels (arXiv:2104.00298)."""
     return _version_2(
         (
             Stage(1, 3, 1, 32, 32, 4, fused=True),

@@ -107,7 +107,7 @@ class GoogLeNet(nn.Module):
     auxiliary heads, and `dropout_aux` acts in them.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("fc", "aux1.fc2", "aux2.fc2")
+    classifier_modules: ClassVar[tuple[str, ...]] = ("fc", "aux1.fc2", "aux2.fc2")
 
     def __init__(
         self,
@@ -296,7 +296,7 @@ class Inception3(nn.Module):
     the auxiliary head, which in training needs images of at least 299 x 299.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("fc", "AuxLogits.fc")
+    classifier_modules: ClassVar[tuple[str, ...]] = ("fc", "AuxLogits.fc")
 
     def __init__(
         self, *, classes: int = 1000, aux_logits: bool = True, transform_input: bool = False, dropout: float = 0.5

@@ -212,7 +212,7 @@ class MaxViT(nn.Module):
     falling linearly to 0 at the first. Raises ValueError for sizes that do not fit.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.5",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.5",)
 
     def __init__(
         self,
@@ -312,7 +312,7 @@ def maxvit_t(
     dropout: float = 0.0,
     attention_dropout: float = 0.0,
 ) -> MaxViT:
-    """MaxViT-T, table 1."""
+    """MaxViT-T, table 1 (arXiv:2204.01697)."""
     return MaxViT(
         (64, 128, 256, 512),
         (2, 2, 5, 2),

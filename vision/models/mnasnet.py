@@ -61,7 +61,7 @@ class InvertedResidual(nn.Module):
 class MNASNet(nn.Module):
     """MNASNet-B1; `width_multiplier` scales all channels but the last 1280."""
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.1",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.1",)
 
     def __init__(self, width_multiplier: float = 1.0, *, classes: int = 1000, dropout: float = 0.2) -> None:
         super().__init__()

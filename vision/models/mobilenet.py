@@ -65,7 +65,7 @@ MOBILENET_V2 = (
 class MobileNetV2(nn.Module):
     """MobileNetV2; `width_multiplier` scales all channels, rounded to a multiple of `divisor`."""
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.1",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.1",)
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class InvertedResidualV3(nn.Module):
 class MobileNetV3(nn.Module):
     """MobileNetV3 of the given `rows`, whose channels are already scaled; `last` is the classifier's hidden width."""
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.3",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.3",)
 
     def __init__(
         self, stem_width: int, rows: Sequence[BlockV3], last: int, *, classes: int = 1000, dropout: float = 0.2

@@ -95,7 +95,7 @@ class RegNet(nn.Module):
     Shapes: (batch, 3, height, width) -> (batch, classes). `squeeze_ratio` turns RegNetX into RegNetY.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("fc",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("fc",)
 
     def __init__(
         self,
@@ -141,37 +141,37 @@ class RegNet(nn.Module):
 
 
 def regnet_y_400mf(*, classes: int = 1000) -> RegNet:
-    """RegNetY-400MF, table 6."""
+    """RegNetY-400MF, table 6 (arXiv:2003.13678)."""
     return _regnet_y(16, 48, 27.89, 2.09, 8, classes)
 
 
 def regnet_y_800mf(*, classes: int = 1000) -> RegNet:
-    """RegNetY-800MF, table 6."""
+    """RegNetY-800MF, table 6 (arXiv:2003.13678)."""
     return _regnet_y(14, 56, 38.84, 2.4, 16, classes)
 
 
 def regnet_y_1_6gf(*, classes: int = 1000) -> RegNet:
-    """RegNetY-1.6GF, table 6."""
+    """RegNetY-1.6GF, table 6 (arXiv:2003.13678)."""
     return _regnet_y(27, 48, 20.71, 2.65, 24, classes)
 
 
 def regnet_y_3_2gf(*, classes: int = 1000) -> RegNet:
-    """RegNetY-3.2GF, table 6."""
+    """RegNetY-3.2GF, table 6 (arXiv:2003.13678)."""
     return _regnet_y(21, 80, 42.63, 2.66, 24, classes)
 
 
 def regnet_y_8gf(*, classes: int = 1000) -> RegNet:
-    """RegNetY-8.0GF, table 6."""
+    """RegNetY-8.0GF, table 6 (arXiv:2003.13678)."""
     return _regnet_y(17, 192, 76.82, 2.19, 56, classes)
 
 
 def regnet_y_16gf(*, classes: int = 1000) -> RegNet:
-    """RegNetY-16GF, table 6."""
+    """RegNetY-16GF, table 6 (arXiv:2003.13678)."""
     return _regnet_y(18, 200, 106.23, 2.48, 112, classes)
 
 
 def regnet_y_32gf(*, classes: int = 1000) -> RegNet:
-    """RegNetY-32GF, table 6."""
+    """RegNetY-32GF, table 6 (arXiv:2003.13678)."""
     return _regnet_y(20, 232, 115.89, 2.53, 232, classes)
 
 
@@ -181,37 +181,37 @@ def regnet_y_128gf(*, classes: int = 1000) -> RegNet:
 
 
 def regnet_x_400mf(*, classes: int = 1000) -> RegNet:
-    """RegNetX-400MF, table 5."""
+    """RegNetX-400MF, table 5 (arXiv:2003.13678)."""
     return _regnet_x(22, 24, 24.48, 2.54, 16, classes)
 
 
 def regnet_x_800mf(*, classes: int = 1000) -> RegNet:
-    """RegNetX-800MF, table 5."""
+    """RegNetX-800MF, table 5 (arXiv:2003.13678)."""
     return _regnet_x(16, 56, 35.73, 2.28, 16, classes)
 
 
 def regnet_x_1_6gf(*, classes: int = 1000) -> RegNet:
-    """RegNetX-1.6GF, table 5."""
+    """RegNetX-1.6GF, table 5 (arXiv:2003.13678)."""
     return _regnet_x(18, 80, 34.01, 2.25, 24, classes)
 
 
 def regnet_x_3_2gf(*, classes: int = 1000) -> RegNet:
-    """RegNetX-3.2GF, table 5."""
+    """RegNetX-3.2GF, table 5 (arXiv:2003.13678)."""
     return _regnet_x(25, 88, 26.31, 2.25, 48, classes)
 
 
 def regnet_x_8gf(*, classes: int = 1000) -> RegNet:
-    """RegNetX-8.0GF, table 5."""
+    """RegNetX-8.0GF, table 5 (arXiv:2003.13678)."""
     return _regnet_x(23, 80, 49.56, 2.88, 120, classes)
 
 
 def regnet_x_16gf(*, classes: int = 1000) -> RegNet:
-    """RegNetX-16GF, table 5."""
+    """RegNetX-16GF, table 5 (arXiv:2003.13678)."""
     return _regnet_x(22, 216, 55.59, 2.1, 128, classes)
 
 
 def regnet_x_32gf(*, classes: int = 1000) -> RegNet:
-    """RegNetX-32GF, table 5."""
+    """RegNetX-32GF, table 5 (arXiv:2003.13678)."""
     return _regnet_x(23, 320, 69.86, 2.0, 168, classes)
 
 

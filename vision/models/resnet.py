@@ -100,7 +100,7 @@ class ResNet(nn.Module):
     stages 2, 3, 4 and dilates instead, for dense prediction (Chen et al., arXiv:1606.00915).
     """
 
-    head: ClassVar[tuple[str, ...]] = ("fc",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("fc",)
 
     def __init__(
         self,

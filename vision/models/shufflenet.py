@@ -62,7 +62,7 @@ class ShuffleNetV2(nn.Module):
     `widths` are the channels of the stem, the three stages and the last convolution (table 5).
     """
 
-    head: ClassVar[tuple[str, ...]] = ("fc",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("fc",)
 
     def __init__(self, widths: Sequence[int], *, classes: int = 1000, depths: Sequence[int] = DEPTHS) -> None:
         super().__init__()

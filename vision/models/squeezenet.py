@@ -34,7 +34,7 @@ class Fire(nn.Module):
 class SqueezeNet(nn.Module):
     """`features` of convolution, fire modules and pooling, then a 1 x 1 convolution to `classes`, averaged."""
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.1",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.1",)
 
     def __init__(self, features: nn.Sequential, *, classes: int = 1000, dropout: float = 0.5) -> None:
         super().__init__()

@@ -193,7 +193,7 @@ class SwinTransformer(nn.Module):
     is the chance that the last block is left out in training, falling linearly to 0 at the first.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("head",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("head",)
 
     def __init__(
         self,
@@ -249,55 +249,55 @@ class SwinTransformer(nn.Module):
             layers.append(nn.Sequential(*blocks))
         self.features = nn.Sequential(*layers)
         self.norm = nn.LayerNorm(width)
-        self.add_module("head", nn.Linear(width, classes))
+        self.head = nn.Linear(width, classes)
         _initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.features(x))  # (batch, height / 32, width / 32, channels)
         x = x.mean((1, 2))  # (batch, channels)
-        result: Tensor = self.get_submodule("head")(x)  # (batch, classes)
+        result: Tensor = self.head(x)  # (batch, classes)
         return result
 
 
 def swin_t(
     *, classes: int = 1000, stochastic_depth: float = 0.2, dropout: float = 0.0, attention_dropout: float = 0.0
 ) -> SwinTransformer:
-    """Swin-T, section 3.3; 224 pixels."""
+    """Swin-T, section 3.3; 224 pixels (arXiv:2103.14030)."""
     return _swin(1, 96, 6, 3, 7, classes, stochastic_depth, dropout, attention_dropout)
 
 
 def swin_s(
     *, classes: int = 1000, stochastic_depth: float = 0.3, dropout: float = 0.0, attention_dropout: float = 0.0
 ) -> SwinTransformer:
-    """Swin-S, section 3.3; 224 pixels."""
+    """Swin-S, section 3.3; 224 pixels (arXiv:2103.14030)."""
     return _swin(1, 96, 18, 3, 7, classes, stochastic_depth, dropout, attention_dropout)
 
 
 def swin_b(
     *, classes: int = 1000, stochastic_depth: float = 0.5, dropout: float = 0.0, attention_dropout: float = 0.0
 ) -> SwinTransformer:
-    """Swin-B, section 3.3; 224 pixels."""
+    """Swin-B, section 3.3; 224 pixels (arXiv:2103.14030)."""
     return _swin(1, 128, 18, 4, 7, classes, stochastic_depth, dropout, attention_dropout)
 
 
 def swin_v2_t(
     *, classes: int = 1000, stochastic_depth: float = 0.2, dropout: float = 0.0, attention_dropout: float = 0.0
 ) -> SwinTransformer:
-    """SwinV2-T, V2's section 4; 256 pixels."""
+    """SwinV2-T, V2's section 4; 256 pixels (arXiv:2111.09883)."""
     return _swin(2, 96, 6, 3, 8, classes, stochastic_depth, dropout, attention_dropout)
 
 
 def swin_v2_s(
     *, classes: int = 1000, stochastic_depth: float = 0.3, dropout: float = 0.0, attention_dropout: float = 0.0
 ) -> SwinTransformer:
-    """SwinV2-S, V2's section 4; 256 pixels."""
+    """SwinV2-S, V2's section 4; 256 pixels (arXiv:2111.09883)."""
     return _swin(2, 96, 18, 3, 8, classes, stochastic_depth, dropout, attention_dropout)
 
 
 def swin_v2_b(
     *, classes: int = 1000, stochastic_depth: float = 0.5, dropout: float = 0.0, attention_dropout: float = 0.0
 ) -> SwinTransformer:
-    """SwinV2-B, V2's section 4; 256 pixels."""
+    """SwinV2-B, V2's section 4; 256 pixels (arXiv:2111.09883)."""
     return _swin(2, 128, 18, 4, 8, classes, stochastic_depth, dropout, attention_dropout)
 
 

@@ -19,7 +19,7 @@ WIDTHS = (64, 128, 256, 512, 512)
 class VGG(nn.Module):
     """`depths` convolutions of 3 x 3 in each of five stages, then three fully connected layers."""
 
-    head: ClassVar[tuple[str, ...]] = ("classifier.6",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.6",)
 
     def __init__(
         self, depths: Sequence[int], *, classes: int = 1000, batch_norm: bool = False, dropout: float = 0.5

@@ -78,7 +78,7 @@ class VisionTransformer(nn.Module):
     before the classifier, as in the paper's pre-training. Raises ValueError for sizes that patches do not cover.
     """
 
-    head: ClassVar[tuple[str, ...]] = ("heads.head",)
+    classifier_modules: ClassVar[tuple[str, ...]] = ("heads.head",)
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ def vit_b_16(
     attention_dropout: float = 0.0,
     representation_size: int | None = None,
 ) -> VisionTransformer:
-    """ViT-B/16, table 1."""
+    """ViT-B/16, table 1 (arXiv:2010.11929)."""
     return VisionTransformer(
         image_size=image_size,
         patch_size=16,
@@ -171,7 +171,7 @@ def vit_b_32(
     attention_dropout: float = 0.0,
     representation_size: int | None = None,
 ) -> VisionTransformer:
-    """ViT-B/32, table 1."""
+    """ViT-B/32, table 1 (arXiv:2010.11929)."""
     return VisionTransformer(
         image_size=image_size,
         patch_size=32,
@@ -194,7 +194,7 @@ def vit_l_16(
     attention_dropout: float = 0.0,
     representation_size: int | None = None,
 ) -> VisionTransformer:
-    """ViT-L/16, table 1."""
+    """ViT-L/16, table 1 (arXiv:2010.11929)."""
     return VisionTransformer(
         image_size=image_size,
         patch_size=16,
@@ -217,7 +217,7 @@ def vit_l_32(
     attention_dropout: float = 0.0,
     representation_size: int | None = None,
 ) -> VisionTransformer:
-    """ViT-L/32, table 1."""
+    """ViT-L/32, table 1 (arXiv:2010.11929)."""
     return VisionTransformer(
         image_size=image_size,
         patch_size=32,
@@ -240,7 +240,7 @@ def vit_h_14(
     attention_dropout: float = 0.0,
     representation_size: int | None = None,
 ) -> VisionTransformer:
-    """ViT-H/14, table 1."""
+    """ViT-H/14, table 1 (arXiv:2010.11929)."""
     return VisionTransformer(
         image_size=image_size,
         patch_size=14,

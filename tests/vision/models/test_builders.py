@@ -86,7 +86,7 @@ def test_a_builder_cites_its_paper(name: str) -> None:
 def test_another_number_of_classes_changes_the_heads_and_nothing_else(name: str) -> None:
     builder = getattr(models, name)
     usual, model = builder(), builder(classes=7)
-    heads = type(model).head
+    heads = type(model).classifier_modules
     assert isinstance(heads, tuple)
     assert heads
     for head in heads:
