@@ -16,7 +16,7 @@ from . import dtype as dtypes
 from . import methods
 from .device import CPU, Device, DeviceLike
 from .dtype import Array, Dtype, DtypeLike
-from .errors import DeviceError, DtypeError, GradientError, ShapeError
+from .errors import ArgumentError, DeviceError, DtypeError, GradientError, ShapeError
 
 new_tensor = object.__new__
 
@@ -262,6 +262,15 @@ def tensor(
     if device is not None:
         array = devices.move(array, devices.as_device(device))
     return Tensor(array, requires_grad=requires_grad)
+
+
+def tensor_like(name: str, value: Any) -> Tensor:
+    """An argument that is to be a tensor: itself, or one around an array, a list or a number."""
+    if isinstance(value, Tensor):
+        return value
+    if devices.is_array(value) or isinstance(value, (bool, int, float, complex, list, tuple, np.generic)):
+        return Tensor(value)
+    raise ArgumentError(f"{name}: wants tensors or arrays, not {type(value).__name__} ({value!r:.60})")
 
 
 def as_array(data: Any, dtype: DtypeLike | None = None) -> Array:

@@ -11,6 +11,7 @@ from . import init
 from .linear import Linear
 from .module import Module
 from .parameter import Parameter
+from .settings import probability, whole
 
 
 class MultiheadAttention(Module):
@@ -33,7 +34,9 @@ class MultiheadAttention(Module):
         dtype: DtypeLike = float32,
     ) -> None:
         super().__init__()
-        if num_heads < 1 or embed_dim % num_heads:
+        whole("MultiheadAttention", 1, embed_dim=embed_dim, num_heads=num_heads)
+        probability("MultiheadAttention", dropout)
+        if embed_dim % num_heads:
             raise SettingError(f"MultiheadAttention: embed_dim {embed_dim} must be a multiple of num_heads {num_heads}")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.in_proj_weight = Parameter.of(3 * embed_dim, embed_dim, dtype=dtype)

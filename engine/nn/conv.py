@@ -13,6 +13,7 @@ from . import init
 from .functional import Size, pair, same_padding
 from .module import Module
 from .parameter import Parameter
+from .settings import whole
 
 
 def padding_below(padding: Any) -> bool:
@@ -33,7 +34,8 @@ class Conv2d(Module):
         groups: int = 1, bias: bool = True, *, dtype: DtypeLike = float32,
     ) -> None:  # fmt: skip
         super().__init__()
-        if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
+        whole("Conv2d", 1, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        if in_channels % groups or out_channels % groups:
             raise SettingError(
                 f"Conv2d: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}, all at least 1"
             )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import SettingError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
+from .settings import probability
 
 
 class Dropout(Module):
@@ -13,8 +13,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise SettingError(f"{type(self).__name__}: the probability must lie between 0 and 1, not {p}")
+        probability(type(self).__name__, p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,7 +27,8 @@ from ..ops import (
 )  # fmt: skip
 from ..ops.convolution import check_settings
 from ..random import default_generator
-from ..tensor import Tensor, tensor_of
+from ..tensor import Tensor, tensor_like, tensor_of
+from .settings import probability, whole
 
 Size = int | Sequence[int]
 
@@ -124,6 +125,7 @@ def avg_pool2d(
 
 def adaptive_avg_pool2d(x: Tensor, output_size: Size | tuple[int | None, int | None]) -> Tensor:
     """The means of windows that cover the image evenly; None keeps a size."""
+    x = tensor_like("adaptive_avg_pool2d", x)
     size: Any = output_size
     if x.ndim == 4 and isinstance(size, (tuple, list)) and len(size) == 2:
         size = tuple(kept if wanted is None else wanted for wanted, kept in zip(size, x.shape[2:], strict=True))
@@ -135,6 +137,7 @@ def batch_norm(
     training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """Normalisation by the batch's statistics (which then move the running ones by ``momentum``), or by the running ones."""
+    x = tensor_like("batch_norm", x)
     if not training and running_mean is not None and running_var is not None:
         return ops.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps)
     count = x.numel() // x.shape[1] if x.ndim > 1 and x.shape[1] else 0
@@ -160,7 +163,10 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalisation of the last axes, whose sizes are ``normalized_shape``."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    x = tensor_like("layer_norm", x)
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    for size in shape:
+        whole("layer_norm", 0, normalized_shape=size)
     if not shape or tuple(x.shape[-len(shape) :]) != shape:
         raise ShapeError(f"layer_norm: the last axes of x {tuple(x.shape)} must be {shape}")
     return ops.layer_norm(x, weight, bias, epsilon=eps, axes=len(shape))
@@ -185,11 +191,13 @@ def log_softmax(x: Tensor, axis: int = -1, *, dim: int | None = None) -> Tensor:
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """Elements set to 0 with probability p, the others scaled by 1 / (1 - p), in training."""
+    x = tensor_like("dropout", x)
     return _drop(x, x.shape, p, training, "dropout")
 
 
 def stochastic_depth(x: Tensor, p: float, mode: str = "row", training: bool = True) -> Tensor:
     """Whole examples (``mode`` "row") or the whole batch set to 0 with probability p (Huang et al., 2016)."""
+    x = tensor_like("stochastic_depth", x)
     if mode not in ("row", "batch"):
         raise SettingError(f"stochastic_depth: mode must be 'row' or 'batch', not {mode!r}")
     lead = x.shape[:1] if mode == "row" else (1,)
@@ -198,6 +206,7 @@ def stochastic_depth(x: Tensor, p: float, mode: str = "row", training: bool = Tr
 
 def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None = None) -> Tensor:
     """x over its Euclidean length along an axis (at least eps)."""
+    x = tensor_like("normalize", x)
     squares = (x * x).sum(axis if dim is None else dim, True)
     # Bounded before the root: the root's slope at 0 is infinite, and a narrow dtype may not hold eps squared.
     limits: Any = ml_dtypes.finfo
@@ -206,8 +215,7 @@ def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None =
 
 
 def _drop(x: Tensor, shape: tuple[int, ...], p: float, training: bool, name: str) -> Tensor:
-    if not 0.0 <= p <= 1.0:
-        raise SettingError(f"{name}: the probability must lie between 0 and 1, not {p}")
+    probability(name, p)
     if not training or p == 0.0:
         return x
     if not is_differentiable(x.dtype):
@@ -215,7 +223,7 @@ def _drop(x: Tensor, shape: tuple[int, ...], p: float, training: bool, name: str
     if p == 1.0:
         return x * 0.0
     keep = default_generator().numpy.random(shape, dtype=np.float32) >= p
-    mask = (keep * np.float32(1 / (1 - p))).astype(x.dtype)
+    mask = np.asarray(keep * np.float32(1 / (1 - p))).astype(x.dtype)
     return x * tensor_of(move(mask, x.device))
 
 

@@ -6,11 +6,11 @@ import math
 
 from .. import ops
 from ..dtype import DtypeLike, float32
-from ..errors import SettingError
 from ..tensor import Tensor
 from . import init
 from .module import Module
 from .parameter import Parameter
+from .settings import whole
 
 
 class Linear(Module):
@@ -20,8 +20,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: DtypeLike = float32) -> None:
         super().__init__()
-        if in_features < 0 or out_features < 0:
-            raise SettingError(f"Linear: in_features {in_features} and out_features {out_features} must be at least 0")
+        whole("Linear", 0, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter.of(out_features, in_features, dtype=dtype)
         self.bias = Parameter.of(out_features, dtype=dtype) if bias else None  # type: ignore[assignment]

@@ -12,6 +12,7 @@ from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
+from .settings import whole
 
 
 class BatchNorm2d(Module):
@@ -33,8 +34,9 @@ class BatchNorm2d(Module):
         *, dtype: DtypeLike = float32,
     ) -> None:  # fmt: skip
         super().__init__()
-        if num_features < 1 or eps < 0:
-            raise SettingError(f"BatchNorm2d: num_features {num_features} must be at least 1 and eps {eps} at least 0")
+        whole("BatchNorm2d", 1, num_features=num_features)
+        if not isinstance(eps, (int, float)) or not eps >= 0:
+            raise SettingError(f"BatchNorm2d: eps must be a number of at least 0, not {eps!r:.60}")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter.of(num_features, dtype=dtype) if affine else None  # type: ignore[assignment]
         self.bias = Parameter.of(num_features, dtype=dtype) if affine else None  # type: ignore[assignment]
@@ -82,7 +84,10 @@ class LayerNorm(Module):
         dtype: DtypeLike = float32,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        for size in sizes:
+            whole("LayerNorm", 0, normalized_shape=size)
+        self.normalized_shape = tuple(sizes)
         self.eps = eps
         self.weight = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine else None  # type: ignore[assignment]
         self.bias = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine and bias else None  # type: ignore[assignment]

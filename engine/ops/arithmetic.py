@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def minimum(xp: Any, x: Array, y: Array) -> Array:
 
 
 # Python's own, whose names the operations of this file take.
-max_of, min_of = builtins.max, builtins.min
+abs_of, max_of, min_of = builtins.abs, builtins.max, builtins.min
 
 
 def _share(winner: Tensor, loser: Tensor) -> Tensor:
@@ -142,7 +143,8 @@ def _limit(value: Any, dtype: Dtype) -> Any:
     if dtype.kind in "iu":
         ends = np.iinfo(dtype)
         return min_of(max_of(int(value), int(ends.min)), int(ends.max))
-    return int(value)
+    number = int(value)
+    return number if abs_of(number) < 2**64 else math.inf if number > 0 else -math.inf
 
 
 @elementwise()

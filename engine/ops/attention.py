@@ -7,7 +7,7 @@ from typing import Any
 
 from ..dtype import kind
 from ..errors import SettingError, ShapeError
-from ..tensor import Tensor, tensor_of
+from ..tensor import Tensor, tensor_like, tensor_of
 from .activation import softmax
 from .arithmetic import where
 from .linear import matmul
@@ -22,6 +22,7 @@ def scaled_dot_product_attention(
     query (..., queries, width), key and value (..., keys, width) to (..., queries, width of value). A boolean mask lets through where it is
     True, another is added. ``scale`` is 1 / sqrt(width) unless given; ``is_causal`` hides later keys from each query.
     """
+    query, key, value = (tensor_like("attention", t) for t in (query, key, value))
     if (
         min(query.ndim, key.ndim, value.ndim) < 2
         or query.shape[-1] != key.shape[-1]

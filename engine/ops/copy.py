@@ -8,7 +8,7 @@ from .. import device as devices
 from ..device import Device
 from ..dtype import Array, Dtype, is_differentiable
 from ..op import op
-from ..tensor import Tensor, tensor_of
+from ..tensor import Tensor, tensor_like, tensor_of
 
 
 @op(x=lambda grad: grad)
@@ -41,6 +41,7 @@ def clone(xp: Any, x: Array) -> Array:
 
 def contiguous(x: Tensor) -> Tensor:
     """The values in row order: the tensor itself where they are already."""
+    x = tensor_like("contiguous", x)
     return x if x.array.flags.c_contiguous else _rows(x)
 
 

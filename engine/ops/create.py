@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from .. import device as devices
 from ..device import CPU, DeviceLike
 from ..dtype import Dtype, DtypeLike, as_dtype, float32, int64
 from ..errors import SettingError, ShapeError
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor_like
 
 
 def zeros(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
@@ -39,11 +40,13 @@ def full(
 
 def zeros_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
     """Zeros in the shape, dtype and place of ``x``."""
+    x = tensor_like("zeros_like", x)
     return zeros(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
 
 
 def ones_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
     """Ones in the shape, dtype and place of ``x``."""
+    x = tensor_like("ones_like", x)
     return ones(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
 
 
@@ -86,7 +89,9 @@ def _made(
     dtype = float32 if dtype is None else dtype
     size = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
     if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in size):
-        raise ShapeError(f"a shape is made of whole numbers from 0, not {size}")
+        raise ShapeError(f"a shape is made of whole numbers from 0, not {size!r:.80}")
+    if math.prod(size) >= 2**62:
+        raise ShapeError(f"a tensor of shape {size!r:.80} does not fit any memory")
     place = devices.as_device(device)
     if place.type == "cpu":
         return Tensor(make(np, size, as_dtype(dtype)), requires_grad=requires_grad)

@@ -7,7 +7,7 @@ from typing import Any
 from ..dtype import Array, accumulator, float32, kind
 from ..errors import DtypeError, SettingError, ShapeError
 from ..op import op
-from ..tensor import Tensor, tensor_of
+from ..tensor import Tensor, tensor_like, tensor_of
 from .activation import log_softmax
 from .arithmetic import where
 
@@ -59,11 +59,11 @@ def cross_entropy(
         raise SettingError(f"cross_entropy: label_smoothing must lie between 0 and 1, not {label_smoothing}")
     if reduction not in ("mean", "sum", "none"):
         raise SettingError(f"cross_entropy: reduction {reduction!r} is not known; give 'mean', 'sum' or 'none'")
-    x = x if isinstance(x, Tensor) else Tensor(x)
+    x = tensor_like("cross_entropy", x)
     if kind(x.dtype) != 2:
         raise DtypeError(f"cross_entropy: wants floating-point logits, not {x.dtype}")
-    target = target if isinstance(target, Tensor) else Tensor(target)
-    weight = weight if isinstance(weight, Tensor) or weight is None else Tensor(weight)
+    target = tensor_like("cross_entropy", target)
+    weight = None if weight is None else tensor_like("cross_entropy", weight)
     single = x.ndim == 1
     if single:
         x, target = x.unsqueeze(0), target.unsqueeze(0)

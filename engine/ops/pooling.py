@@ -8,7 +8,7 @@ from typing import Any
 from ..dtype import Array, accumulator, is_floating
 from ..errors import SettingError, ShapeError
 from ..op import op
-from ..tensor import Tensor, tensor_of
+from ..tensor import Tensor, tensor_like, tensor_of
 from .convolution import Pair, check_settings
 
 Window = tuple[Pair, Pair, Pair, Pair]
@@ -237,7 +237,13 @@ def avg_pool2d_input(
 
 def adaptive_avg_pool2d(x: Tensor, output_size: Pair) -> Tensor:
     """The mean of windows that cover the image evenly, ``output_size`` of them: window i spans floor(i H / h) to ceil((i + 1) H / h)."""
-    if x.ndim != 4 or min(output_size) < 1 or 0 in x.shape[2:]:
+    x = tensor_like("adaptive_avg_pool2d", x)
+    sized = (
+        isinstance(output_size, (tuple, list))
+        and len(output_size) == 2
+        and all(isinstance(s, int) for s in output_size)
+    )
+    if x.ndim != 4 or not sized or min(output_size) < 1 or 0 in x.shape[2:]:
         raise ShapeError(
             f"adaptive_avg_pool2d: wants (batch, channels, height, width) and sizes of at least 1, not {tuple(x.shape)} and {output_size}"
         )

@@ -11,7 +11,7 @@ import numpy as np
 from ..dtype import Array, accumulator, float16, kind
 from ..errors import DtypeError, ShapeError
 from ..op import op
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor_like
 
 Axes = int | tuple[int, ...] | None
 
@@ -94,6 +94,7 @@ def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
 
 def var(x: Tensor, axis: Axes = None, keepdim: bool = False, correction: float = 1) -> Tensor:
     """The variance over ``axis``, dividing by the count less ``correction`` (1: unbiased)."""
+    x = tensor_like("var", x)
     if kind(x.dtype) < 2:
         raise DtypeError(f"var: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
     count = _count(x.shape, axis, "var")
@@ -143,12 +144,16 @@ def argmin(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) ->
 
 def max(x: Tensor, axis: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """The largest element of all; with an ``axis``, (values, indices), the gradient going to that index alone."""
-    return amax(x, None, keepdim) if axis is None else _pick(x, argmax(x, axis, True), axis, keepdim)
+    return (
+        amax(x, None, keepdim) if axis is None else _pick(tensor_like("max", x), argmax(x, axis, True), axis, keepdim)
+    )
 
 
 def min(x: Tensor, axis: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """The smallest element of all; with an ``axis``, (values, indices), the gradient going to that index alone."""
-    return amin(x, None, keepdim) if axis is None else _pick(x, argmin(x, axis, True), axis, keepdim)
+    return (
+        amin(x, None, keepdim) if axis is None else _pick(tensor_like("min", x), argmin(x, axis, True), axis, keepdim)
+    )
 
 
 def _pick(x: Tensor, index: Tensor, axis: int, keepdim: bool) -> tuple[Tensor, Tensor]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..dtype import Array, result_type
-from ..errors import SettingError, ShapeError
+from ..errors import ArgumentError, SettingError, ShapeError
 from ..op import op
-from ..tensor import Tensor, tensor_of
+from ..tensor import Tensor, tensor_like, tensor_of
 from .reduction import normal_axes, one_axis
 
 ndarray = np.ndarray
@@ -59,6 +59,8 @@ def broadcast_to(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
 
 def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """As ``broadcast_to``, where -1 keeps a size."""
+    x = tensor_like("expand", x)
+    shape = _sizes("expand", shape)
     extra = len(shape) - x.ndim
     sizes = tuple(x.shape[i - extra] if size == -1 and i >= extra else size for i, size in enumerate(shape))
     if extra < 0 or -1 in sizes or any(a not in (1, b) for a, b in zip(x.shape, sizes[extra:], strict=True)):
@@ -70,14 +72,21 @@ def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def transpose(x: Tensor, first: int, second: int) -> Tensor:
     """Two axes exchanged; a view."""
+    x = tensor_like("transpose", x)
     axes = list(range(x.ndim))
     first, second = one_axis("transpose", first, x.ndim), one_axis("transpose", second, x.ndim)
     axes[first], axes[second] = axes[second], axes[first]
     return permute(x, tuple(axes))
 
 
+def _sizes(name: str, sizes: Any) -> tuple[int, ...]:
+    found = whole(name, sizes)
+    return (found,) if isinstance(found, int) else found
+
+
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from ``start_dim`` to ``end_dim`` made one."""
+    x = tensor_like("flatten", x)
     if x.ndim == 0:
         return reshape(x, (1,))
     start, end = one_axis("flatten", start_dim, x.ndim), one_axis("flatten", end_dim, x.ndim)
@@ -88,12 +97,14 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Without the axes of size 1, or without those of them that ``axis`` names."""
+    x = tensor_like("squeeze", x)
     axes = range(x.ndim) if axis is None else normal_axes("squeeze", axis, x.ndim)
     return reshape(x, tuple(size for i, size in enumerate(x.shape) if not (i in axes and size == 1)))
 
 
 def unsqueeze(x: Tensor, axis: int) -> Tensor:
     """With a new axis of size 1 before ``axis``."""
+    x = tensor_like("unsqueeze", x)
     position = normal_axes("unsqueeze", axis, x.ndim + 1)[0]
     return reshape(x, (*x.shape[:position], 1, *x.shape[position:]))
 
@@ -120,6 +131,7 @@ def rolled(xp: Any, x: Array, shifts: tuple[int, ...], axis: tuple[int, ...]) ->
 
 def roll(x: Tensor, shifts: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Tensor:
     """As ``rolled``; without an axis, through the flattened tensor."""
+    x = tensor_like("roll", x)
     shifts = whole("roll", shifts)
     steps = (shifts,) if isinstance(shifts, int) else shifts
     if axis is None:
@@ -147,7 +159,7 @@ def cat_along(xp: Any, *tensors: Array, axis: int) -> Array:
 
 def cat(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> Tensor:
     """Tensors one behind the other along ``axis``; the other sizes must agree, dtypes are promoted."""
-    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+    tensors = _several("cat", tensors)
     axis = axis if dim is None else dim
     if not tensors:
         raise ShapeError("cat: needs at least one tensor")
@@ -168,9 +180,15 @@ def cat(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> 
     return cat_along(*tensors, axis=place[0])
 
 
+def _several(name: str, tensors: Any) -> list[Tensor]:
+    if not isinstance(tensors, Iterable) or isinstance(tensors, (str, bytes, Mapping)):
+        raise ArgumentError(f"{name}: wants a list of tensors, not {type(tensors).__name__} ({tensors!r:.60})")
+    return [tensor_like(name, t) for t in tensors]
+
+
 def stack(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> Tensor:
     """Tensors of one shape side by side along a new axis."""
-    tensors = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+    tensors = _several("stack", tensors)
     axis = axis if dim is None else dim
     if len({t.shape for t in tensors}) != 1:
         raise ShapeError(
@@ -184,6 +202,7 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
     """Pieces of ``sizes`` along ``axis``: all of one size (the last may be smaller), or as listed."""
     from .index import getitem
 
+    x = tensor_like("split", x)
     place = one_axis("split", axis, x.ndim)
     length = x.shape[place]
     sizes = whole("split", sizes)
@@ -204,6 +223,7 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
 
 def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` pieces of equal size along ``axis``, the last perhaps smaller."""
+    x = tensor_like("chunk", x)
     if isinstance(chunks, bool) or not isinstance(chunks, (int, np.integer)) or chunks < 1:
         raise SettingError(f"chunk: the number of chunks must be a whole number of at least 1, not {chunks!r:.60}")
     length = x.shape[one_axis("chunk", axis, x.ndim)]
@@ -212,6 +232,7 @@ def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
 
 def unbind(x: Tensor, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices along ``axis``, that axis gone."""
+    x = tensor_like("unbind", x)
     if x.shape[one_axis("unbind", axis, x.ndim)] == 0:
         return ()
     return tuple(squeeze(piece, axis) for piece in split(x, 1, axis))
@@ -260,6 +281,8 @@ def pad(x: Tensor, pads: Sequence[int], mode: str = "constant", value: float = 0
     """
     from .index import getitem
 
+    x = tensor_like("pad", x)
+    pads = _sizes("pad", pads)
     if len(pads) % 2 or len(pads) > 2 * x.ndim:
         raise ShapeError(
             f"pad: wants (before, after) for up to {x.ndim} axes of shape {tuple(x.shape)}, but was given {tuple(pads)}"

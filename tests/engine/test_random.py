@@ -143,6 +143,7 @@ def test_dropout_keeps_the_mean_and_scales_what_it_keeps() -> None:
     rows = nn.functional.stochastic_depth(x, 0.5).numpy()
     assert ((rows == 0).all(1) | (rows == 2).all(1)).all()
     assert len(np.unique(nn.functional.stochastic_depth(x, 0.5, "batch").numpy())) == 1
+    assert nn.functional.dropout(engine.ones(()), 0.5).item() in (0, 2)
 
 
 REFUSED: list[tuple[Callable[[], Any], type[Exception]]] = [
