@@ -26,15 +26,16 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import numpy as np
 
 from . import device
-from .dtype import Array, Dtype, float32, float64, is_differentiable, kind, result_type
+from .dtype import Array, Dtype, float32, is_differentiable
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import modes
 from .node import NOTHING_KEPT, Node, Output, ReducedNode, next_sequence
-from .tensor import Tensor, as_array, new_tensor, tensor_of
+from .operands import Operands
+from .signature import Rule
+from .tensor import Tensor, new_tensor, tensor_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Rule = Callable[..., Any]
 
 ndarray = np.ndarray
 # The engine's own files: the line that is blamed for a node lies outside them.
@@ -43,7 +44,7 @@ _NOTHING: dict[str, Any] = {}
 _get_frame = sys._getframe
 
 
-class Op(Generic[P, R]):
+class Op(Operands, Generic[P, R]):
     """A callable operation: unwraps tensors, computes, and records a node when a gradient may be wanted."""
 
     def __init__(
@@ -59,42 +60,11 @@ class Op(Generic[P, R]):
         compares: bool = False,
         jointly: Rule | None = None,
     ) -> None:
-        self.body = body
-        self.name = body.__name__
-        self.__name__ = self.name
-        self.__qualname__ = self.name
-        self.__module__ = body.__module__
-        self.__doc__ = body.__doc__
-        self.__wrapped__ = body
-        parameters = list(inspect.signature(body).parameters.values())[1:]
-        tensors = [p for p in parameters if "Array" in str(p.annotation)]
-        self.variadic = bool(tensors) and tensors[0].kind is inspect.Parameter.VAR_POSITIONAL
-        self.tensors = tuple(p.name for p in tensors)
-        self.count = sys.maxsize if self.variadic else len(tensors)
-        self.optional = tuple("None" in str(p.annotation) for p in tensors)
-        self.required = 1 if self.variadic else sum(p.default is inspect.Parameter.empty for p in tensors)
-        settings = [p for p in parameters if p not in tensors and p.name != "keep"]
-        self.setting_names = frozenset(p.name for p in settings)
-        self.setting_order = tuple(p.name for p in settings if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        self.setting_defaults = {p.name: p.default for p in settings if p.default is not inspect.Parameter.empty}
-        self.needs_settings = len(self.setting_defaults) < len(settings)
-        self.keeps = any(p.name == "keep" for p in parameters)
-        self.residuals = residuals
+        super().__init__(
+            body, rules, residuals=residuals, promotes=promotes, floating=floating, compares=compares, jointly=jointly
+        )
         self.outputs = outputs
-        self.promotes = promotes
-        self.floating = floating
         self.narrows = narrows
-        self.compares = compares
-        self.jointly = jointly is not None
-        if jointly is not None:
-            rules = dict.fromkeys(self.tensors, jointly)
-        self.rules = tuple(self._compile(name, rules) for name in self.tensors)
-        unknown = set(rules) - set(self.tensors)
-        if unknown or _RESERVED & set(self.tensors):
-            raise ArgumentError(
-                f"op {self.name}: rules are given for {sorted(rules)}, but its tensors (the parameters annotated Array) are {self.tensors}, "
-                f"none of which may be called {sorted(_RESERVED)}"
-            )
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
         self.plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
@@ -317,114 +287,7 @@ class Op(Generic[P, R]):
         self.plans[mask] = plan
         return plan
 
-    def _compile(self, tensor: str, rules: dict[str, Rule]) -> tuple[Rule, tuple[str, ...], bool] | None:
-        """A rule, the names it asks for, each checked, and whether that is the gradient alone; None where the tensor has no gradient."""
-        if tensor not in rules:
-            return None
-        names = tuple(inspect.signature(rules[tensor]).parameters)
-        shapes = {f"{name}_shape" for name in self.tensors}
-        known = {*_RESERVED, *self.tensors, *shapes, *self.setting_names, *self.residuals}
-        if not set(names) <= known:
-            raise ArgumentError(
-                f"op {self.name}: the rule for {tensor} names {sorted(set(names) - known)}; it may name {sorted(known)}"
-            )
-        return rules[tensor], names, names == ("grad",)
-
-    # ---- arguments ------------------------------------------------------------------------------------------------
-
-    def _bind(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Sort arguments into tensors and settings; settings come back complete, with the defaults filled in."""
-        settings = dict(self.setting_defaults)
-        if len(args) > self.count:
-            surplus = args[self.count :]
-            if len(surplus) > len(self.setting_order):
-                raise ArgumentError(
-                    f"{self.name}: takes {self._form()}, but {len(args)} positional arguments were given"
-                )
-            settings.update(zip(self.setting_order, surplus, strict=False))
-            args = args[: self.count]
-        tensors = list(args)
-        if given:
-            for name, value in given.items():
-                if name in self.setting_names:
-                    settings[name] = value
-            for name in self.tensors[len(tensors) :]:
-                if name in given:
-                    tensors.append(given[name])
-                elif any(later in given for later in self.tensors):
-                    tensors.append(None)
-            for name in given:
-                if name not in self.setting_names and name not in self.tensors[len(args) :]:
-                    raise ArgumentError(f"{self.name}: has no argument {name!r}; it takes {self._form()}")
-        while tensors and tensors[-1] is None and len(tensors) > self.required:
-            tensors.pop()
-        if len(tensors) < self.required:
-            raise ArgumentError(f"{self.name}: takes {self._form()}, but only {len(tensors)} tensor(s) were given")
-        missing = self.setting_names - settings.keys()
-        if missing:
-            raise ArgumentError(f"{self.name}: the setting {sorted(missing)[0]!r} is missing; it takes {self._form()}")
-        return tuple(tensors), settings
-
-    def _form(self) -> str:
-        tensors = [f"*{self.tensors[0]}"] if self.variadic else list(self.tensors)
-        settings = [
-            f"{n}={self.setting_defaults[n]!r}" if n in self.setting_defaults else n for n in sorted(self.setting_names)
-        ]
-        return f"({', '.join(tensors + settings)})"
-
-    def _operand(self, value: Any, position: int) -> Any:
-        """What an input that is no Tensor means: arrays stay, lists become arrays, numbers stay where they are promoted."""
-        if type(value) is ndarray:
-            kind(value.dtype)
-            return value
-        if value is None and not self.variadic and self.optional[position]:
-            return None
-        if isinstance(value, np.generic):
-            value = value.item() if self.promotes and value.dtype.itemsize <= 8 else np.asarray(value)[()]
-        for python in _NUMBERS:
-            if isinstance(value, python):
-                return python(value) if self.promotes else as_array(value)
-        if isinstance(value, (list, tuple, np.generic, ndarray)):
-            return as_array(value)
-        if device.is_array(value):
-            return value
-        raise ArgumentError(
-            f"{self.name}: wants tensors, arrays or numbers, not {type(value).__name__} ({value!r:.60})"
-        )
-
-    def _promote(self, arrays: list[Any]) -> list[Any]:
-        """Operands of an elementwise op brought to the dtype that PyTorch's table gives them."""
-        if (
-            len(arrays) == 2
-            and type(arrays[1]) in _REAL
-            and type(arrays[0]) is ndarray
-            and arrays[0].dtype.kind == "f"
-            and -_LARGE < arrays[1] < _LARGE
-        ):
-            return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
-        target = result_type(*arrays)
-        if self.floating and kind(target) < 2:
-            target = float32
-        # Numbers become 0-dimensional arrays of the result's dtype, so that no body needs to know about them.
-        try:
-            out = [
-                (a if a.dtype == target else _cast(a, target)) if device.is_array(a) else _number(a, target)
-                for a in arrays
-            ]
-        except (OverflowError, ValueError):
-            if self.compares and kind(target) == 1:
-                # Any integer can be compared with one that its dtype cannot hold.
-                return self._promote([a.astype(float64) if device.is_array(a) else _double(a) for a in arrays])
-            number = next(a for a in arrays if not device.is_array(a))
-            raise DtypeError(
-                f"{self.name}: the number {number!r:.40} does not fit {target}; convert the tensor first, with .to(dtype)"
-            ) from None
-        types = {type(a) for a in out}
-        if len(types) > 1:
-            like = next((a for a in arrays if device.is_array(a) and not isinstance(a, ndarray)), None)
-            xp = device.namespace(like)
-            out = [xp.asarray(a) if isinstance(a, ndarray) and a.ndim == 0 else a for a in out]
-        return out
+    # ---- implementations ------------------------------------------------------------------------------------------
 
     def _prepare(self, array_type: type) -> Callable[..., Any]:
         """The kernel with the body behind it, or the body, for arrays of this type."""
@@ -496,30 +359,8 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-_REAL = (float, int)
-_NUMBERS: tuple[Any, ...] = (bool, int, float, complex)
-_LARGE = 60000.0  # what every floating-point dtype holds
-_RESERVED = {"grad", "grads", "out", "outs", "position"}
-
 TABLE: dict[str, Op[Any, Any]] = {}
 """Every operation by name."""
-
-
-def _cast(array: Array, dtype: Dtype) -> Array:
-    with np.errstate(over="ignore"):
-        return array.astype(dtype)
-
-
-def _number(value: Any, dtype: Dtype) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(value, dtype)
-
-
-def _double(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
 
 
 def _whole(result: Any) -> Any:

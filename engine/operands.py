@@ -1,0 +1,94 @@
+"""What an operation's inputs mean: tensors, arrays, lists and numbers, brought to one dtype where the operation promotes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import device
+from .dtype import Array, Dtype, float32, float64, kind, result_type
+from .errors import ArgumentError, DtypeError
+from .signature import Signature
+from .tensor import as_array
+
+ndarray = np.ndarray
+
+_REAL = (float, int)
+_NUMBERS: tuple[Any, ...] = (bool, int, float, complex)
+_LARGE = 60000.0  # what every floating-point dtype holds
+
+
+class Operands(Signature):
+    """The part of an operation that reads its inputs."""
+
+    def _operand(self, value: Any, position: int) -> Any:
+        """What an input that is no Tensor means: arrays stay, lists become arrays, numbers stay where they are promoted."""
+        if type(value) is ndarray:
+            kind(value.dtype)
+            return value
+        if value is None and not self.variadic and self.optional[position]:
+            return None
+        if isinstance(value, np.generic):
+            value = value.item() if self.promotes and value.dtype.itemsize <= 8 else np.asarray(value)[()]
+        for python in _NUMBERS:
+            if isinstance(value, python):
+                return python(value) if self.promotes else as_array(value)
+        if isinstance(value, (list, tuple, np.generic, ndarray)):
+            return as_array(value)
+        if device.is_array(value):
+            return value
+        raise ArgumentError(
+            f"{self.name}: wants tensors, arrays or numbers, not {type(value).__name__} ({value!r:.60})"
+        )
+
+    def _promote(self, arrays: list[Any]) -> list[Any]:
+        """Operands of an elementwise op brought to the dtype that PyTorch's table gives them."""
+        if (
+            len(arrays) == 2
+            and type(arrays[1]) in _REAL
+            and type(arrays[0]) is ndarray
+            and arrays[0].dtype.kind == "f"
+            and -_LARGE < arrays[1] < _LARGE
+        ):
+            return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
+        target = result_type(*arrays)
+        if self.floating and kind(target) < 2:
+            target = float32
+        # Numbers become 0-dimensional arrays of the result's dtype, so that no body needs to know about them.
+        try:
+            out = [
+                (a if a.dtype == target else _cast(a, target)) if device.is_array(a) else _number(a, target)
+                for a in arrays
+            ]
+        except (OverflowError, ValueError):
+            if self.compares and kind(target) == 1:
+                # Any integer can be compared with one that its dtype cannot hold.
+                return self._promote([a.astype(float64) if device.is_array(a) else _double(a) for a in arrays])
+            number = next(a for a in arrays if not device.is_array(a))
+            raise DtypeError(
+                f"{self.name}: the number {number!r:.40} does not fit {target}; convert the tensor first, with .to(dtype)"
+            ) from None
+        types = {type(a) for a in out}
+        if len(types) > 1:
+            like = next((a for a in arrays if device.is_array(a) and not isinstance(a, ndarray)), None)
+            xp = device.namespace(like)
+            out = [xp.asarray(a) if isinstance(a, ndarray) and a.ndim == 0 else a for a in out]
+        return out
+
+
+def _cast(array: Array, dtype: Dtype) -> Array:
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _number(value: Any, dtype: Dtype) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(value, dtype)
+
+
+def _double(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
