@@ -1,6 +1,41 @@
-"""Optimisers."""
+"""Optimisers, clipping, weight-decay masks, averaged weights and learning-rate schedules."""
 
+from .adafactor import Adafactor
+from .adagrad import Adagrad
+from .adam import Adam, AdamW
+from .average import EMA
+from .clip import clip_grad_norm_, clip_grad_value_
+from .lamb import LAMB
+from .lion import Lion
+from .masks import decay_groups
+from .one_cycle import OneCycleLR
 from .optimizer import Optimizer
+from .plateau import ReduceLROnPlateau
+from .rmsprop import RMSprop
+from .schedule import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, MultiStepLR, SequentialLR, StepLR
 from .sgd import SGD
 
-__all__ = ["SGD", "Optimizer"]
+__all__ = [
+    "EMA",
+    "LAMB",
+    "SGD",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "CosineAnnealingLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "Lion",
+    "MultiStepLR",
+    "OneCycleLR",
+    "Optimizer",
+    "RMSprop",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "decay_groups",
+]

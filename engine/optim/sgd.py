@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtype import Array
 from ..errors import SettingError
-from ..tensor import Tensor
-from .optimizer import Optimizer
+from .blocks import Elementwise, directed
+from .settings import ANY, NOT_NEGATIVE, Ranges
 
 
-class SGD(Optimizer):
+class SGD(Elementwise):
     """parameter -= lr velocity, with velocity = momentum velocity + (1 - dampening) gradient (Sutskever et al., 2013).
 
     The first velocity is the gradient itself. ``weight_decay`` adds that share of the parameter to its gradient;
-    ``nesterov`` steps along gradient + momentum velocity.
+    ``nesterov`` steps along gradient + momentum velocity; ``maximize`` steps uphill.
     """
+
+    counts = False
+    ranges: ClassVar[Ranges] = {**Elementwise.ranges, "momentum": NOT_NEGATIVE, "dampening": ANY}
+    switches = ("nesterov", "maximize")
+    optional_arrays = ("momentum_buffer",)
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0, weight_decay: float = 0.0,
-        nesterov: bool = False,
+        nesterov: bool = False, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         defaults = {
             "lr": lr,
@@ -28,32 +33,42 @@ class SGD(Optimizer):
             "dampening": dampening,
             "weight_decay": weight_decay,
             "nesterov": nesterov,
+            "maximize": maximize,
         }
         super().__init__(params, defaults)
 
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
-        if not group["momentum"] >= 0 or not group["weight_decay"] >= 0:
-            raise SettingError(
-                f"SGD: momentum ({group['momentum']}) and weight_decay ({group['weight_decay']}) must be at least 0"
-            )
         if group["nesterov"] and (not group["momentum"] or group["dampening"]):
-            raise SettingError("SGD: nesterov wants a momentum above 0 and no dampening")
+            raise SettingError(
+                f"SGD: nesterov wants a momentum in (0, inf) and a dampening of 0, not {group['momentum']} and {group['dampening']}"
+            )
 
-    def update(self, parameter: Tensor, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        array, momentum = parameter.array, group["momentum"]
-        number = array.dtype.type
-        gradient = gradient.astype(array.dtype, copy=False)
-        if group["weight_decay"]:
-            gradient = gradient + array * number(group["weight_decay"])
-        if momentum:
-            velocity = state.get("velocity")
-            if velocity is None:
-                # An array also of a number, which 0-dimensional arithmetic gives.
-                velocity = state["velocity"] = array.copy()
-                velocity[...] = gradient
+    def names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] else ()
+
+    def numbers(self, group: dict[str, Any], step: int, fresh: bool) -> Any:
+        return group, fresh
+
+    def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
+        group, fresh = numbers
+        spare, other = scratch[:2]
+        g = directed(xp, p, g, other, spare, group)
+        if states:
+            velocity, momentum = states[0], group["momentum"]
+            if fresh:
+                velocity[...] = g
             else:
-                velocity *= number(momentum)
-                velocity += gradient * number(1 - group["dampening"])
-            gradient = gradient + velocity * number(momentum) if group["nesterov"] else velocity
-        array -= gradient * number(group["lr"])
+                xp.multiply(velocity, momentum, out=velocity)
+                if group["dampening"]:
+                    xp.multiply(g, 1 - group["dampening"], out=spare)
+                    xp.add(velocity, spare, out=velocity)
+                else:
+                    xp.add(velocity, g, out=velocity)
+            if group["nesterov"]:
+                xp.multiply(velocity, momentum, out=spare)
+                g = xp.add(g, spare, out=other)
+            else:
+                g = velocity
+        xp.multiply(g, group["lr"], out=spare)
+        xp.subtract(p, spare, out=p)

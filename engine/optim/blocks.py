@@ -1,0 +1,341 @@
+"""Updates that work on each number by itself, fused: block by block, and many small parameters as one.
+
+A step of Adam makes a dozen passes over a parameter and its states. NumPy makes them one after another, so a large array goes
+through memory a dozen times; cut into blocks that stay in the cache, it goes through once. A parameter of a few hundred numbers
+costs the dozen calls instead; so the small ones of a group, whose states lie end to end in one array, are gathered, changed by
+one set of calls and put back. What ``parameter.array`` is does not change, and neither does a single bit of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import is_
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..device import device_of, move, namespace
+from ..dtype import Array, Dtype, float32, float64, kind
+from ..ops import touch
+from ..tensor import Tensor
+from .optimizer import Optimizer
+from .state import state_dtype
+
+BLOCK = 16384
+"""Numbers per block on the CPU: five float32 arrays of this length fit a core's second-level cache with room to spare."""
+DEVICE_BLOCK = 1 << 22
+SMALL = 4096
+"""Parameters of at most this many numbers are changed together. Above, gathering costs what the calls save."""
+
+Work = tuple[Array, Array, list[Array], list[Array]]
+"""A block: parameter (changed in place), gradient (to be read only), states (changed in place), scratch."""
+
+
+class Elementwise(Optimizer):
+    """An optimiser whose update treats every number by itself: a kind says it for one block, as ``rule``."""
+
+    arrays: ClassVar[tuple[str, ...]] = ()
+    """Names of the states that it always keeps."""
+    optional_arrays: ClassVar[tuple[str, ...]] = ()
+    """Names of the states that some settings want."""
+    counts: ClassVar[bool] = True
+    """Whether a state counts its steps."""
+    gathers: ClassVar[bool] = True
+    """Whether small parameters may be changed together."""
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+        self._scratch: dict[Any, list[Array]] = {}
+        self._plans: dict[int, _Plan] = {}
+
+    def names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The states that these settings want, in the order in which ``rule`` gets them."""
+        return self.arrays
+
+    def start(self, name: str, group: dict[str, Any]) -> float:
+        """What a state holds before the first step."""
+        return 0.0
+
+    def numbers(self, group: dict[str, Any], step: int, fresh: bool) -> Any:
+        """What ``rule`` needs to know of the settings in this step, worked out once; ``fresh``: the states are new."""
+        return group
+
+    def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
+        """Change one block of a parameter and its states in place; the gradient is only read."""
+        raise NotImplementedError
+
+    def state_shapes(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, tuple[int, ...] | None]:
+        shapes: dict[str, tuple[int, ...] | None] = dict.fromkeys(
+            (*self.arrays, *self.optional_arrays), parameter.shape
+        )
+        if self.counts:
+            shapes["step"] = None
+        return shapes
+
+    def optional_states(self) -> tuple[str, ...]:
+        return self.optional_arrays
+
+    # ---- one parameter --------------------------------------------------------------------------------------------
+
+    def prepare(self, array: Array, state: dict[str, Any], group: dict[str, Any]) -> tuple[list[Array], Any]:
+        """The state's arrays, made if they are missing, and the numbers of this step, which is counted."""
+        names = self.names(group)
+        dtype = state_dtype(array.dtype)
+        fresh = False
+        for name in names:
+            held = state.get(name)
+            if held is None:
+                fresh = True
+                state[name] = namespace(array).full(array.shape, self.start(name, group), dtype)
+            elif type(held) is not type(array) or held.dtype != dtype or not held.flags.c_contiguous:
+                # The model was moved or changed its dtype since.
+                state[name] = move(held, device_of(array)).astype(dtype, order="C")
+        step = 0
+        if self.counts:
+            step = state["step"] = state.get("step", 0) + 1
+        return [state[name] for name in names], self.numbers(group, step, fresh)
+
+    def update(self, parameter: Tensor, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
+        array = parameter.array
+        xp = namespace(array)
+        arrays, numbers = self.prepare(array, state, group)
+        for p, g, states, scratch in blocks(array, gradient, arrays, self._scratch):
+            self.rule(xp, p, g, states, scratch, numbers)
+
+    # ---- many small ones ------------------------------------------------------------------------------------------
+
+    def update_group(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Array]) -> None:
+        if not self.gathers:
+            super().update_group(group, parameters, gradients)
+            return
+        plan = self._plans.get(id(group))
+        if plan is None or not plan.is_of(parameters):
+            # New company; it is worth arranging once it comes a second time.
+            self._plans[id(group)] = _Plan(parameters)
+            super().update_group(group, parameters, gradients)
+            return
+        names = self.names(group)
+        if not plan.fits(names, self.state):
+            plan.arrange(names, self.state)
+        for bucket in plan.buckets:
+            self._update_bucket(group, bucket, [gradients[place] for place in bucket.places])
+        for place in plan.rest:
+            self.update_one(group, parameters[place], gradients[place])
+
+    def _update_bucket(self, group: dict[str, Any], bucket: _Bucket, gradients: list[Array]) -> None:
+        xp, p = bucket.xp, bucket.flat
+        _, g, *scratch = scratch_of(xp, bucket.dtype, p.size, self._scratch)
+        xp.concatenate(bucket.arrays, axis=None, out=p)
+        xp.concatenate(gradients, axis=None, out=g)
+        if self.counts:
+            bucket.step += 1
+            for state in bucket.held:
+                state["step"] = bucket.step
+        self.rule(xp, p, g, bucket.states, scratch, self.numbers(group, bucket.step, False))
+        for parameter, array, result in zip(bucket.parameters, bucket.arrays, bucket.results, strict=True):
+            array[...] = result
+            touch(parameter)
+
+    def load_state_dict(self, state: Any) -> None:
+        super().load_state_dict(state)
+        self._plans.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_scratch": {}, "_plans": {}}
+
+
+class _Bucket:
+    """Small parameters of one dtype and step, and their states end to end."""
+
+    def __init__(self, places: list[int], parameters: list[Tensor], held: list[dict[str, Any]], names: Sequence[str]):
+        self.places, self.parameters, self.held = places, parameters, held
+        self.arrays = [p.array for p in parameters]
+        self.xp = namespace(self.arrays[0])
+        self.dtype = self.arrays[0].dtype
+        self.step: int = held[0].get("step", 0)
+        self.flat = self.xp.concatenate(self.arrays, axis=None)
+        self.states = [self.xp.concatenate([state[name] for state in held], axis=None) for name in names]
+        self.results = _cut(self.flat, self.arrays)
+        self.views = list(zip(*(_cut(flat, self.arrays) for flat in self.states), strict=True)) or [()] * len(held)
+        for state, views in zip(held, self.views, strict=True):
+            state.update(zip(names, views, strict=True))
+
+    def holds(self, names: Sequence[str], states: dict[Tensor, dict[str, Any]]) -> bool:
+        """Whether everything is where it was put: nobody gave a parameter or a state other memory."""
+        if not all(map(is_, self.arrays, [p.array for p in self.parameters])):
+            return False
+        if not all(map(is_, self.held, map(states.get, self.parameters))):
+            return False
+        for state, views in zip(self.held, self.views, strict=True):
+            if state.get("step", 0) != self.step or not all(map(is_, views, map(state.get, names))):
+                return False
+        return all(_is_writeable(array) for array in self.arrays)
+
+
+class _Plan:
+    """Which parameters of a group are changed together; not arranged before they come a second time."""
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters = parameters
+        self.names: tuple[str, ...] | None = None
+        self.buckets: list[_Bucket] = []
+        self.rest: list[int] = []
+
+    def is_of(self, parameters: list[Tensor]) -> bool:
+        """Whether it was made for these very parameters."""
+        return len(parameters) == len(self.parameters) and all(map(is_, parameters, self.parameters))
+
+    def fits(self, names: tuple[str, ...], states: dict[Tensor, dict[str, Any]]) -> bool:
+        """Whether the arrangement, if there is one, is still true."""
+        return self.names == names and all(bucket.holds(names, states) for bucket in self.buckets)
+
+    def arrange(self, names: tuple[str, ...], states: dict[Tensor, dict[str, Any]]) -> None:
+        """Put small parameters of the same dtype, device and step together, as many as make a block."""
+        self.names, self.buckets, self.rest = names, [], []
+        alike: dict[Any, list[int]] = {}
+        for place, parameter in enumerate(self.parameters):
+            array, state = parameter.array, states.get(parameter, {})
+            if _is_small(array) and all(_is_like(state.get(name), array) for name in names):
+                alike.setdefault((array.dtype, state.get("step", 0), type(array)), []).append(place)
+            else:
+                self.rest.append(place)
+        for places in alike.values():
+            together, alone = self._apart(places)
+            self.rest += alone
+            start, size = 0, 0
+            for position, place in enumerate(together):
+                count = self.parameters[place].array.size
+                if size + count > BLOCK:
+                    self._add(together[start:position], states)
+                    start, size = position, 0
+                size += count
+            self._add(together[start:], states)
+        self.rest.sort()
+
+    def _add(self, places: list[int], states: dict[Tensor, dict[str, Any]]) -> None:
+        if len(places) < 2:
+            self.rest += places
+            return
+        assert self.names is not None
+        parameters = [self.parameters[place] for place in places]
+        self.buckets.append(_Bucket(places, parameters, [states.setdefault(p, {}) for p in parameters], self.names))
+
+    def _apart(self, places: list[int]) -> tuple[list[int], list[int]]:
+        """Those that share no memory, and the others: what two parameters share must be changed by one after the other."""
+        together: list[int] = []
+        alone: list[int] = []
+        end = 0
+        for place in sorted(places, key=lambda p: _address(self.parameters[p].array)):
+            array = self.parameters[place].array
+            start = _address(array)
+            (together if start >= end else alone).append(place)
+            end = max(end, start + array.nbytes)
+        return sorted(together), alone
+
+
+def blocks(array: Array, gradient: Array, states: Sequence[Array], pool: dict[Any, list[Array]]) -> Iterator[Work]:
+    """Cut a parameter, its gradient and its states into blocks, each a vector of the states' dtype.
+
+    What lies in memory in another order, or in a narrower dtype, is copied to scratch block by block, and the parameter back.
+    """
+    xp, size = namespace(array), array.size
+    if not size:
+        return
+    if kind(array.dtype) == 3:
+        yield from _complex_blocks(array, gradient, states, pool)
+        return
+    dtype = state_dtype(array.dtype)
+    limit = BLOCK if xp is np else DEVICE_BLOCK
+    whole_p, whole_g = array.flags.c_contiguous, gradient.flags.c_contiguous
+    staged_p, staged_g = not whole_p or array.dtype != dtype, not whole_g or gradient.dtype != dtype
+    if whole_p and whole_g:
+        array, gradient, row = array.reshape(-1), gradient.reshape(-1), 1
+    else:
+        row = size // array.shape[0]
+    flats = [state.reshape(-1) for state in states]
+    count = max(limit // row, 1)
+    room_p, room_g, *scratch = scratch_of(xp, dtype, min(count * row, size), pool)
+    vector = array.reshape(-1) if whole_p else array
+    for first in range(0, array.shape[0], count):
+        last = min(first + count, array.shape[0])
+        start, stop = first * row, last * row
+        length = stop - start
+        p = room_p[:length] if staged_p else vector[start:stop]
+        g = room_g[:length] if staged_g else gradient.reshape(-1)[start:stop]
+        if staged_p:
+            p.reshape(array[first:last].shape)[...] = array[first:last]
+        if staged_g:
+            g.reshape(gradient[first:last].shape)[...] = gradient[first:last]
+        if length == size:
+            yield p, g, flats, [s[:length] for s in scratch]
+        else:
+            yield p, g, [flat[start:stop] for flat in flats], [s[:length] for s in scratch]
+        if staged_p:
+            array[first:last] = p.reshape(array[first:last].shape)
+
+
+def _complex_blocks(
+    array: Array, gradient: Array, states: Sequence[Array], pool: dict[Any, list[Array]]
+) -> Iterator[Work]:
+    """Complex numbers as pairs of real ones, as PyTorch's optimisers see them."""
+    xp = namespace(array)
+    real = np.dtype(f"f{array.dtype.itemsize // 2}")
+    held = xp.ascontiguousarray(array)
+
+    def pairs(values: Array) -> Array:
+        return values.reshape(-1).view(real)
+
+    yield from blocks(pairs(held), pairs(xp.ascontiguousarray(gradient)), [pairs(state) for state in states], pool)
+    if held is not array:
+        array[...] = held.reshape(array.shape)
+
+
+def directed(
+    xp: Any, p: Array, g: Array, room: Array, spare: Array, group: dict[str, Any], decay: bool = True
+) -> Array:
+    """The gradient to step along: turned for ``maximize``, with the ``weight_decay`` share of the parameter; in ``room`` if it changed."""
+    if group["maximize"]:
+        g = xp.negative(g, out=room)
+    if decay and group["weight_decay"]:
+        xp.multiply(p, group["weight_decay"], out=spare)
+        g = xp.add(g, spare, out=room)
+    return g
+
+
+def scratch_of(xp: Any, dtype: Dtype, size: int, pool: dict[Any, list[Array]]) -> list[Array]:
+    """Five vectors of ``size`` to write in, the same ones each time."""
+    held = pool.get((xp, dtype))
+    if held is None or held[0].size < size:
+        held = pool[xp, dtype] = [xp.empty(size, dtype) for _ in range(5)]
+    return held if held[0].size == size else [vector[:size] for vector in held]
+
+
+def _cut(flat: Array, arrays: Sequence[Array]) -> list[Array]:
+    """Views of a vector in the shapes of the arrays, one after the other."""
+    views, start = [], 0
+    for array in arrays:
+        views.append(flat[start : start + array.size].reshape(array.shape))
+        start += array.size
+    return views
+
+
+def _is_small(array: Array) -> bool:
+    return (
+        0 < array.size <= SMALL
+        and _is_writeable(array)
+        and array.flags.c_contiguous
+        and array.dtype in (float32, float64)
+    )
+
+
+def _is_writeable(array: Array) -> bool:
+    return not isinstance(array, np.ndarray) or array.flags.writeable
+
+
+def _is_like(state: Any, array: Array) -> bool:
+    return type(state) is type(array) and state.shape == array.shape and state.dtype == array.dtype
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
+    return address

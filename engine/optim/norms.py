@@ -1,0 +1,53 @@
+"""Lengths of arrays, without temporaries as large as the array and without overflow."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..device import namespace
+from ..dtype import Array, accumulator, float64, kind
+
+CHUNK = 1 << 16
+
+
+def squares(xp: Any, vector: Array) -> float:
+    """The sum of the squares of a vector of real numbers."""
+    total = float(xp.dot(vector, vector))
+    if not math.isfinite(total) and vector.dtype != float64:
+        # The numbers themselves may be finite.
+        wide = vector.astype(float64)
+        total = float(xp.dot(wide, wide))
+    return total
+
+
+def power_sum(array: Array, power: float) -> float:
+    """The sum of |x|^power over any array of floating-point or complex numbers; for an infinite power the largest |x|."""
+    xp = namespace(array)
+    total = 0.0
+    for part in parts(array):
+        if kind(part.dtype) == 3:
+            part = abs(part) if power != 2.0 else part.view(f"f{part.dtype.itemsize // 2}")
+        if math.isinf(power):
+            found = float(xp.abs(part).max())
+            total = found if found > total or math.isnan(found) else total
+            if math.isnan(total):
+                return total
+        elif power == 2.0:
+            total += squares(xp, part)
+        else:
+            total += float((xp.abs(part).astype(float64) ** power).sum())
+    return total
+
+
+def parts(array: Array) -> Any:
+    """The numbers of an array as vectors of a moderate length, narrow dtypes widened."""
+    if array.size and not array.flags.c_contiguous:
+        # In the order of the memory where it is dense, without a copy.
+        array = array.transpose(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
+    flat = array.reshape(-1)
+    dtype = accumulator(flat.dtype)
+    chunk = CHUNK if isinstance(array, np.ndarray) else max(flat.size, 1)
+    return (flat[start : start + chunk].astype(dtype, copy=False) for start in range(0, flat.size, chunk))
