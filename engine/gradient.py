@@ -175,7 +175,7 @@ class _Walk:
                     gradients = self._gradients(node, arrived)
         except Exception as error:
             raise _failed(node, error) from error
-        if not self.retain_graph and plan != NOTHING_KEPT:
+        if not self.retain_graph and plan is not NOTHING_KEPT:
             node.release()
         deliver = self._deliver
         try:

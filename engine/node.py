@@ -57,7 +57,7 @@ class Node:
 
     def release(self) -> None:
         """Let go of every array that was kept for backward."""
-        if self.plan is not None and self.plan != NOTHING_KEPT:
+        if self.plan is not None and self.plan is not NOTHING_KEPT:
             self.saved = self.outs = self.residuals = self.plan = None
 
 

@@ -66,6 +66,7 @@ class Op(Operands, Generic[P, R]):
         self.outputs = outputs
         self.narrows = narrows
         self.kernels: dict[str, Callable[..., Any]] = {}
+        self.complete: dict[str, bool] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
         self.plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
         TABLE[self.name] = self
@@ -73,14 +74,15 @@ class Op(Operands, Generic[P, R]):
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.body)}>"
 
-    def kernel(self, device_type: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def kernel(self, device_type: str, *, complete: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a faster implementation for ``"cpu"`` or ``"cuda"``: the body's parameters without ``xp``.
 
-        It may answer ``NotImplemented``; then the body computes.
+        It may answer ``NotImplemented``, then the body computes; one that is ``complete`` never does.
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             self.kernels[device_type] = function
+            self.complete[device_type] = complete
             self.implementations.clear()
             return function
 
@@ -244,7 +246,7 @@ class Op(Operands, Generic[P, R]):
         node.edges = edges
         node.settings = settings
         node.plan = plan
-        if plan != NOTHING_KEPT:
+        if plan is not NOTHING_KEPT:
             wanted, keep_out, wanted_residuals = plan
             if wanted:
                 node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in wanted]
@@ -284,8 +286,8 @@ class Op(Operands, Generic[P, R]):
             bool(names & {"out", "outs"}),
             tuple(i for i, name in enumerate(self.residuals) if name in names),
         )
-        self.plans[mask] = plan
-        return plan
+        self.plans[mask] = NOTHING_KEPT if plan == NOTHING_KEPT else plan
+        return self.plans[mask]
 
     # ---- implementations ------------------------------------------------------------------------------------------
 
@@ -293,12 +295,16 @@ class Op(Operands, Generic[P, R]):
         """The kernel with the body behind it, or the body, for arrays of this type."""
         if not (issubclass(array_type, ndarray) or array_type.__module__.startswith("cupy")):
             raise ArgumentError(f"{self.name}: wants tensors or arrays, not {array_type.__name__}")
-        kernel = self.kernels.get(device.load_kernels(array_type))
+        place = device.load_kernels(array_type)
+        kernel = self.kernels.get(place)
         xp = device.namespace_of_type(array_type)
         body = partial(self.body, xp)
         if kernel is None:
             self.implementations[array_type] = body
             return body
+        if self.complete[place]:
+            self.implementations[array_type] = kernel
+            return kernel
         fast = kernel
 
         def implementation(*arrays: Array, **settings: Any) -> Any:

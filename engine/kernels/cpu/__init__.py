@@ -36,5 +36,5 @@ for _module, _names in (
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
 ):
     for _name in _names.split():
-        TABLE[_name].kernel("cpu")(getattr(_module, _name))
+        TABLE[_name].kernel("cpu", complete=_name in ("add", "sub", "mul"))(getattr(_module, _name))
 TABLE["mean"].kernel("cpu")(mean)

@@ -1,4 +1,7 @@
-"""Sums, differences, products and quotients of large arrays by oneDNN: of one layout, or with one operand broadcast."""
+"""Sums, differences, products and quotients of large arrays by oneDNN: of one layout, or with one operand broadcast.
+
+The first three are complete: what oneDNN is not asked for they give to NumPy themselves, since for a small array every call counts.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ MULTIPLY = 0x1FFF1
 DIVIDE = 0x1FFF4
 SUBTRACT = 0x1FFF5
 
+plain_add, plain_subtract, plain_multiply = np.add, np.subtract, np.multiply
+
 # Elements from which on two threads beat NumPy's one.
 FEWEST = 1 << 17
 
@@ -24,20 +29,23 @@ FEWEST = 1 << 17
 def add(x: Array, y: Array) -> Result:
     """x + y."""
     if x.size < FEWEST and y.size < FEWEST:
-        return NotImplemented
-    return _binary(ADD, x, y) if x.size >= y.size else _binary(ADD, y, x)
+        return plain_add(x, y)
+    result = _binary(ADD, x, y) if x.size >= y.size else _binary(ADD, y, x)
+    return plain_add(x, y) if result is NotImplemented else result
 
 
 def sub(x: Array, y: Array) -> Result:
     """x - y."""
-    return _binary(SUBTRACT, x, y) if x.size >= FEWEST else NotImplemented
+    result = _binary(SUBTRACT, x, y) if x.size >= FEWEST else NotImplemented
+    return plain_subtract(x, y) if result is NotImplemented else result
 
 
 def mul(x: Array, y: Array) -> Result:
     """x y."""
     if x.size < FEWEST and y.size < FEWEST:
-        return NotImplemented
-    return _binary(MULTIPLY, x, y) if x.size >= y.size else _binary(MULTIPLY, y, x)
+        return plain_multiply(x, y)
+    result = _binary(MULTIPLY, x, y) if x.size >= y.size else _binary(MULTIPLY, y, x)
+    return plain_multiply(x, y) if result is NotImplemented else result
 
 
 def div(x: Array, y: Array) -> Result:
