@@ -12,8 +12,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("engine", "hub", "vision", "audio", "text")
-SOURCES = [ROOT / "__init__.py", ROOT / "__main__.py", *(f for part in PARTS for f in sorted((ROOT / part).rglob("*.py")))]
-BANNED = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "torch", "torchvision", "pickletools", "shelve", "marshal"}
+SOURCES = [
+    ROOT / "__init__.py",
+    ROOT / "__main__.py",
+    *(f for part in PARTS for f in sorted((ROOT / part).rglob("*.py"))),
+]
+BANNED = {
+    "pickle",
+    "_pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "torch",
+    "torchvision",
+    "pickletools",
+    "shelve",
+    "marshal",
+}
 
 # part -> the parts that it must not know
 STRANGERS = {
@@ -24,7 +39,21 @@ STRANGERS = {
     "text": {"vision", "audio"},
 }
 # The hub asks the engine one thing: how its kernels are, for `numzoo doctor`. By name, when asked.
-LAYERS = ("errors", "dtype", "device", "modes", "node", "tensor", "op", "gradient", "random", "ops", "nn", "optim", "check")
+LAYERS = (
+    "errors",
+    "dtype",
+    "device",
+    "modes",
+    "node",
+    "tensor",
+    "op",
+    "gradient",
+    "random",
+    "ops",
+    "nn",
+    "optim",
+    "check",
+)
 
 
 def modules_named(file: Path) -> set[str]:
@@ -74,7 +103,9 @@ def test_every_package_is_listed_and_every_listed_package_exists() -> None:
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     listed = set(re.findall(r'^    "(numzoo[\w.]*)",$', text, re.MULTILINE))
     found = {"numzoo"} | {
-        ".".join(("numzoo", *file.parent.relative_to(ROOT).parts)) for part in PARTS for file in (ROOT / part).rglob("__init__.py")
+        ".".join(("numzoo", *file.parent.relative_to(ROOT).parts))
+        for part in PARTS
+        for file in (ROOT / part).rglob("__init__.py")
     }
     assert listed == found
 
@@ -88,19 +119,33 @@ def started(code: str) -> set[str]:
     """The modules that a fresh interpreter holds after running ``code``."""
     script = f"import sys\n{code}\nprint(*sorted(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT / ".dev"), "PATH": ""}
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT / ".dev"), "PATH": ""},
     )
     return set(done.stdout.split())
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    assert started("import numzoo") & {"numpy", "requests", "PIL", "tqdm", "cupy", "ml_dtypes", "numzoo.engine", "argparse"} == set()
+    assert (
+        started("import numzoo")
+        & {"numpy", "requests", "PIL", "tqdm", "cupy", "ml_dtypes", "numzoo.engine", "argparse"}
+        == set()
+    )
 
 
 def test_computing_imports_no_network_and_no_image_library() -> None:
-    assert started("from numzoo import engine; engine.ones(2) + 1") & {"requests", "PIL", "tqdm", "cupy", "numzoo.hub", "urllib3"} == set()
+    assert (
+        started("from numzoo import engine; engine.ones(2) + 1")
+        & {"requests", "PIL", "tqdm", "cupy", "numzoo.hub", "urllib3"}
+        == set()
+    )
 
 
 def test_nothing_that_starts_imports_pickle_by_our_doing() -> None:
     # NumPy itself imports pickle; before NumPy is there, nothing of ours may.
-    assert started("import numzoo.hub.checkpoint.opcodes, numzoo.hub.manifest") & {"torch", "pickletools", "dill"} == set()
+    assert (
+        started("import numzoo.hub.checkpoint.opcodes, numzoo.hub.manifest") & {"torch", "pickletools", "dill"} == set()
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from numzoo import engine
 from numzoo.engine import nn, optim
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 import PIL.Image
 import pytest
+
 from numzoo import hub, vision
 from numzoo.hub.errors import NetworkError
 from numzoo.vision import transforms

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
 from numzoo.vision import datasets, errors, transforms
 from numzoo.vision.datasets.idx import TYPES
 from numzoo.vision.datasets.mnist import FILES

@@ -20,6 +20,7 @@ import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from numzoo.vision import errors
 from numzoo.vision.formats import FORMATS, identify
 from numzoo.vision.io import from_array, read_image, to_array, write_image

@@ -17,6 +17,7 @@ import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from numzoo import vision
 from numzoo.vision import errors, transforms
 from numzoo.vision.transforms.color import STEPS

@@ -99,6 +99,8 @@ def check_statistics(
     means, stds = tuple(map(float, mean)), tuple(map(float, std))
     if not means or len(means) != len(stds):
         raise ValueError(f"{who}: mean has {len(means)} and std {len(stds)} numbers but both need one for each channel")
-    if not (numpy.isfinite(means).all() and numpy.isfinite(stds).all() and (numpy.asarray(stds, numpy.float32) > 0).all()):
+    if not (
+        numpy.isfinite(means).all() and numpy.isfinite(stds).all() and (numpy.asarray(stds, numpy.float32) > 0).all()
+    ):
         raise ValueError(f"{who}: mean is {means} and std {stds} but they must be finite, and std above zero")
     return means, stds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import pool
+from . import pool, winograd
 from .library import Library
 from .memory import (
     BYTE,
@@ -165,7 +165,16 @@ def _plan_forward(
         if bias.shape != (out[1],) or bias.dtype != x.dtype or (bias.strides[0] != bias.itemsize and out[1] > 1):
             return None
         bias_layout = Layout(library, bias.shape, bias.dtype, (1,))
-    description = geometry.forward(bias_layout, FORWARD_INFERENCE)
+    direct = _plan_direct(library, geometry, x, weight, strides, out, bias_layout)
+    if direct is not None and winograd.pays(x, weight, out, stride, padding, dilation, groups):
+        return winograd.plan_forward(library, x, weight, bias, out, padding, direct) or direct
+    return direct
+
+
+def _plan_direct(
+    library: Library, geometry: _Geometry, x: Array, weight: Array, strides: Shape, out: Shape, bias: Layout | None
+) -> Plan | None:
+    description = geometry.forward(bias, FORWARD_INFERENCE)
     if description is None:
         return None
     pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=True)
