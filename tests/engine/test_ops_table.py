@@ -70,11 +70,6 @@ def conv_reference(
                 rows = slice(p * stride[0], p * stride[0] + dilation[0] * kh, dilation[0])
                 columns = slice(q * stride[1], q * stride[1] + dilation[1] * kw, dilation[1])
                 seen = x[:, g * cg : (g + 1) * cg, rows, columns]
-                    :,
-                    g * cg : (g + 1) * cg,
-                    p * stride[0] : p * stride[0] + dilation[0] * kh : dilation[0],
-                    q * stride[1] : q * stride[1] + dilation[1] * kw : dilation[1],
-                ]
                 out[:, i, p, q] = (seen * w[i]).sum((1, 2, 3))
     return out if b is None else out + b[:, None, None]
 
