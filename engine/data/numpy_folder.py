@@ -83,11 +83,11 @@ def read_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> Any:
     """The array in an .npy file, or a dict of those in an .npz file; writable, in memory unless ``mapped`` (.npy only)."""
     name = os.fspath(path)
     try:
-        loaded = np.load(name, mmap_mode="c" if mapped and not name.endswith(".npz") else None, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
+        if mapped and not name.lower().endswith(".npz"):
+            return np.load(name, mmap_mode="c", allow_pickle=False)
+        with open(name, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
     except FileNotFoundError as error:
         raise MissingDataError(f"there is no file {name!r}; check the path") from error
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:

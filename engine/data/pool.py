@@ -14,6 +14,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
@@ -86,8 +87,8 @@ class Pool:
                 finally:
                     theirs.close()  # so that the end of the worker is the end of the pipe
                 self._workers.append(_Worker(process, ours, Inbox(prefix, ahead)))
-            for number, worker in enumerate(self._workers):
-                self._send(number, worker, payload)
+            for worker in self._workers:
+                self._send(worker, payload)
         except BaseException:
             self.close()
             raise
@@ -107,14 +108,14 @@ class Pool:
                 _, message = self._answer(number)
                 if message[0] == "batch":
                     worker.inbox.refuse(message[3])
-        for number, worker in enumerate(self._workers):
-            self._send(number, worker, ("begin", epoch))
+        for worker in self._workers:
+            self._send(worker, ("begin", epoch))
 
     def submit(self, number: int, task: Task) -> None:
         """Give a worker a task."""
         worker = self._workers[number]
         worker.open.append(task)
-        self._send(number, worker, ("task", task))
+        self._send(worker, ("task", task))
 
     def receive(self, number: int) -> tuple[Any, int]:
         """A worker's answer to the task that it was given first: the batch and its length, or ``Ended`` and 0.
@@ -152,18 +153,13 @@ class Pool:
                 continue
             return (worker.open.popleft() if worker.open else None), message
 
-    def _send(self, number: int, worker: _Worker, message: Any) -> None:
-        try:
+    def _send(self, worker: _Worker, message: Any) -> None:
+        """Send; to one that is gone in vain, which shows when its answer is awaited, in its turn."""
+        with suppress(BrokenPipeError, ConnectionError):
             if isinstance(message, memoryview):
                 worker.connection.send_bytes(message)
             else:
                 worker.connection.send(message)
-        except (BrokenPipeError, ConnectionError):
-            # It may have said why before it went: then `_answer` hears that instead.
-            task, answer = self._answer(number)
-            while answer[0] != "failed":
-                task, answer = self._answer(number)
-            raise self._failed(number, task, answer) from None
 
     def _failed(self, number: int, task: Task | None, message: tuple[Any, ...]) -> WorkerError:
         _, _, stage, index, kind, text, trace = message

@@ -101,7 +101,7 @@ def chosen(who: str, names: Names, columns: Any, target: Any) -> tuple[list[int]
         raise ArgumentError(f"{who}: columns must be a list of columns, not {columns!r:.60}")
     used = [i for i in range(len(names)) if i != aim] if columns is None else [_place(who, names, c) for c in columns]
     if len(set(used)) < len(used) or aim in used:
-        raise DataError(f"{who}: a column is used twice, or the target is among the columns: {list(columns)!r:.120}")
+        raise DataError(f"{who}: a column is used twice, or the target is among the columns: {columns!r:.120}")
     if not used:
         raise DataError(f"{who}: no column is left for the features; the table has {_listed(names)}")
     return used, aim
