@@ -10,16 +10,22 @@ import numpy as np
 from ..device import namespace
 from ..dtype import Array, accumulator, float64, kind
 
-CHUNK = 1 << 16
+CHUNK = 8192
+"""Numbers whose squares are summed at once: few enough that BLAS uses one thread, so the bits do not hang on how many there are."""
 
 
 def squares(xp: Any, vector: Array) -> float:
     """The sum of the squares of a vector of real numbers."""
-    total = float(xp.dot(vector, vector))
-    if not math.isfinite(total) and vector.dtype != float64:
-        # The numbers themselves may be finite.
-        wide = vector.astype(float64)
-        total = float(xp.dot(wide, wide))
+    total = 0.0
+    step = CHUNK if xp is np else max(vector.size, 1)
+    for start in range(0, vector.size, step):
+        part = vector[start : start + step]
+        found = float(xp.dot(part, part))
+        if not math.isfinite(found) and part.dtype != float64:
+            # The numbers themselves may be finite.
+            part = part.astype(float64)
+            found = float(xp.dot(part, part))
+        total += found
     return total
 
 
@@ -49,5 +55,5 @@ def parts(array: Array) -> Any:
         array = array.transpose(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
     flat = array.reshape(-1)
     dtype = accumulator(flat.dtype)
-    chunk = CHUNK if isinstance(array, np.ndarray) else max(flat.size, 1)
+    chunk = 8 * CHUNK if isinstance(array, np.ndarray) else max(flat.size, 1)
     return (flat[start : start + chunk].astype(dtype, copy=False) for start in range(0, flat.size, chunk))

@@ -86,7 +86,8 @@ class OneCycleLR(LRScheduler):
         start = 0.0
         for phase, end in enumerate(ends):
             if self.last_epoch <= end or phase == len(ends) - 1:
-                return phase, (self.last_epoch - start) / (end - start) if end != start else 1.0
+                # A loop that steps after its last batch, too, ends a step past the plan: at its end.
+                return phase, min((self.last_epoch - start) / (end - start), 1.0) if end != start else 1.0
             start = end
         raise AssertionError("the last phase holds every step")
 

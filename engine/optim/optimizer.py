@@ -85,12 +85,14 @@ class Optimizer:
         """Refuse settings out of range; NumPy's numbers become Python's, lists become tuples."""
         for name, default in self.defaults.items():
             value = group[name]
-            if name in self.switches or isinstance(default, bool):
-                group[name] = truth(self.who, name, value)
-            elif name in self.pairs:
+            if name in self.pairs:
                 group[name] = numbers(self.who, name, value, 2, self.pairs[name])
-            elif name in self.ranges or is_number(default):
-                group[name] = number(self.who, name, value, self.ranges.get(name, NOT_NEGATIVE))
+            elif name in self.ranges:
+                group[name] = number(self.who, name, value, self.ranges[name])
+            elif name in self.switches or isinstance(default, bool):
+                group[name] = truth(self.who, name, value)
+            elif is_number(default):
+                group[name] = number(self.who, name, value, NOT_NEGATIVE)
         if "initial_lr" in group:
             group["initial_lr"] = number(self.who, "initial_lr", group["initial_lr"], NOT_NEGATIVE)
         if not isinstance(group.get("name", ""), str):

@@ -20,6 +20,8 @@ class ReduceLROnPlateau(LRScheduler):
     ``min_lr`` is a number or a list of one for each group.
     """
 
+    wants_metric = True
+
     def __init__(
         self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
         threshold_mode: str = "rel", cooldown: int = 0, min_lr: float | list[float] = 0.0, eps: float = 1e-8,

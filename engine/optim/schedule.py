@@ -23,6 +23,7 @@ class LRScheduler:
     """
 
     unsaved: ClassVar[tuple[str, ...]] = ("optimizer",)
+    wants_metric: ClassVar[bool] = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = checked_optimizer(self.who, optimizer)
@@ -255,7 +256,7 @@ class SequentialLR(LRScheduler):
     ) -> None:
         self.optimizer = checked_optimizer(self.who, optimizer)
         self._schedulers = list(schedulers)
-        if not self._schedulers or not all(isinstance(s, LRScheduler) for s in self._schedulers):
+        if not self._schedulers or any(not isinstance(s, LRScheduler) or s.wants_metric for s in self._schedulers):
             raise ArgumentError(
                 f"{self.who}: wants a list of schedules that step() without a metric, not {schedulers!r:.80}"
             )

@@ -88,7 +88,7 @@ def same(mine: list[Any], theirs: list[Any], tolerance: float, note: str) -> Non
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("name", "settings"), OPTIMISERS, ids=str)
 def test_an_optimiser_takes_pytorchs_path(name: str, settings: dict[str, Any], dtype: str) -> None:
-    mine, theirs = pair(dtype, SHAPES if name != "Adafactor" else SHAPES[:5] + ((2, 2), (6, 2)))
+    mine, theirs = pair(dtype, SHAPES if name != "Adafactor" else (*SHAPES[:5], (2, 2), (6, 2)))
     if name == "Adafactor":
         # PyTorch's spacing of numbers is float32's for the one and float64's for the other, as here.
         settings = {"eps": (None, 1e-3), **settings}
