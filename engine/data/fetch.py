@@ -49,13 +49,14 @@ class Fetcher:
     def __init__(self, recipe: Recipe, mark: Callable[[int], None] = lambda place: None) -> None:
         self.recipe, self.mark, self.index = recipe, mark, None
         self.whole_rows = type(recipe.dataset) is TensorDataset and recipe.collate is default_collate
+        self.length = len(recipe.dataset) if self.whole_rows else 0
 
     def batch(self, task: Task, epoch: int) -> tuple[Any, int]:
         """The batch of a task, and how many items are in it."""
         recipe, indices = self.recipe, task.indices
         if recipe.batch_size is None:
             return recipe.collate(self._item(indices, epoch, task.position)), 1
-        if self.whole_rows and all(type(i) is int and 0 <= i < len(recipe.dataset) for i in indices):
+        if self.whole_rows and set(map(type, indices)) == {int} and min(indices) >= 0 and max(indices) < self.length:
             return recipe.dataset.rows(list(indices)), len(indices)
         items = []
         for place, index in enumerate(indices):
