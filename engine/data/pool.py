@@ -60,6 +60,12 @@ class Pool:
             raise SettingError(
                 "DataLoader: this is a worker process, which cannot have workers of its own; use num_workers=0 here"
             )
+        program = getattr(sys.modules["__main__"], "__file__", None) or ""
+        if program.startswith("<"):
+            raise SettingError(
+                f"DataLoader: the program is read from {program}, where workers cannot read it again; save it to a file, or "
+                "use num_workers=0"
+            )
         payload = _payload(recipe, start)
         context: Any = multiprocessing.get_context(method or start_method())
         if context.get_start_method() == "forkserver":

@@ -309,6 +309,12 @@ def test_a_worker_cannot_have_workers(monkeypatch: pytest.MonkeyPatch) -> None:
         next(iter(data.DataLoader([1, 2], num_workers=1)))
 
 
+def test_a_program_that_workers_cannot_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
+    with pytest.raises(SettingError, match="save it to a file"):
+        next(iter(data.DataLoader([1, 2], num_workers=1)))
+
+
 def test_a_state_of_another_order_is_refused(sets: Any) -> None:
     class Whims:
         def __init__(self, first: int) -> None:
