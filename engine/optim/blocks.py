@@ -21,8 +21,9 @@ from ..tensor import Tensor
 from .optimizer import Optimizer
 from .state import state_dtype
 
-BLOCK = 16384
-"""Numbers per block on the CPU: five float32 arrays of this length fit a core's second-level cache with room to spare."""
+BLOCK = 1 << 16
+"""Numbers per block on the CPU. Five float32 arrays of this length are 1.3 MB: measured on AdamW with 48 million weights, blocks
+of 8192, 16384, 65536 and 131072 numbers took 166, 133, 97 and 91 ms, uncut arrays 128 ms."""
 DEVICE_BLOCK = 1 << 22
 SMALL = 4096
 """Parameters of at most this many numbers are changed together. Above, gathering costs what the calls save."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..device import namespace
-from ..dtype import Array, float32, float64, kind
+from ..dtype import Array, accumulator, float32, float64, kind
 from ..errors import ArgumentError, DtypeError, GradientError
 from ..tensor import Tensor, tensor_of
 from .norms import parts, power_sum
@@ -38,10 +38,10 @@ def clip_grad_norm_(
             total = math.sqrt(sum(sums)) if power == 2.0 else sum(sums) ** (1.0 / power)
         if truth(who, "error_if_nonfinite", error_if_nonfinite) and not math.isfinite(total):
             raise GradientError(f"{who}: the norm of the gradients is {total}; {_blame(held)}")
-        scale = limit / (total + 1e-6) if total != math.inf or limit != math.inf else math.nan
+        scale = limit / (total + 1e-6) if limit != math.inf else 1.0
         # Written so that a NaN scales too.
         if not scale >= 1.0:
-            _change(held, lambda xp, grad, out: xp.multiply(grad, grad.dtype.type(scale), out=out))
+            _change(held, lambda xp, grad, out: _scale(xp, grad, scale, out))
     wide = any(p.dtype.itemsize // (2 if kind(p.dtype) == 3 else 1) == 8 for p in held)
     return tensor_of(np.asarray(total, float64 if wide else float32))
 
@@ -93,6 +93,14 @@ def _change(held: list[Tensor], function: Any) -> None:
             function(namespace(array), array, array)
         else:
             parameter.grad = tensor_of(function(namespace(array), array, namespace(array).empty_like(array)))
+
+
+def _scale(xp: Any, gradient: Array, scale: float, out: Array) -> Array:
+    if accumulator(gradient.dtype) == gradient.dtype:
+        return xp.multiply(gradient, gradient.dtype.type(scale), out=out)
+    # Narrow numbers times an exact scale, rounded once.
+    out[...] = gradient.astype(accumulator(gradient.dtype)) * float32.type(scale)
+    return out
 
 
 def _is_finite(parameter: Tensor) -> bool:

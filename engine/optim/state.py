@@ -117,7 +117,10 @@ def _state(optimizer: Optimizer, what: str, given: Any, parameter: Tensor, group
                 continue
             raise StateError(f"{what} has {name!r}, which {optimizer.who} does not keep; it keeps {', '.join(wanted)}")
         value = value.array if isinstance(value, Tensor) else value
-        shape = wanted[name] if wanted else getattr(value, "shape", None)
+        if not wanted:  # a kind that does not say what it keeps
+            made[name] = move(value, parameter.device).copy() if is_array(value) else value
+            continue
+        shape = wanted[name]
         made[name] = _count(what, name, value) if shape is None else _array(what, name, value, shape, parameter)
     return made
 

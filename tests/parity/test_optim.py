@@ -13,6 +13,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import nn, optim
+from numzoo.engine.optim import blocks
 
 if importlib.util.find_spec("torch") is None:
     pytest.skip(
@@ -55,6 +56,12 @@ OPTIMISERS: list[tuple[str, dict[str, Any]]] = [
     ("Adafactor", {"lr": 0.5, "beta2_decay": -0.5, "eps": (1e-3, 1e-2), "d": 2.0, "weight_decay": 0.1}),
     ("Adafactor", {"lr": 0.3, "maximize": True}),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let parameters of these sizes, too, be cut into several blocks."""
+    monkeypatch.setattr(blocks, "BLOCK", 4099)
 
 
 def values(shape: tuple[int, ...], seed: int, dtype: Any) -> Any:

@@ -32,6 +32,20 @@ def test_the_norm_is_of_all_gradients_together_and_given_back() -> None:
     assert held[2].grad is None
 
 
+def test_an_infinite_bound_only_measures() -> None:
+    held = with_gradients([3.0, math.inf])
+    assert optim.clip_grad_norm_(held, math.inf).item() == math.inf
+    np.testing.assert_array_equal(held[0].grad.numpy(), [3.0, math.inf])
+
+
+def test_narrow_gradients_are_scaled_exactly_and_rounded_once() -> None:
+    drawn = np.random.default_rng(0).standard_normal(500).astype(engine.bfloat16)
+    held = with_gradients(drawn)
+    total = optim.clip_grad_norm_(held, 3.0).item()
+    wanted = (drawn.astype(np.float32) * np.float32(3.0 / (total + 1e-6))).astype(engine.bfloat16)
+    np.testing.assert_array_equal(held[0].grad.numpy(), wanted)
+
+
 def test_what_is_short_enough_keeps_its_bits() -> None:
     held = with_gradients([0.1, 0.2])
     before = held[0].grad.numpy().copy()

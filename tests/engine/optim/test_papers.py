@@ -11,6 +11,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import nn, optim
+from numzoo.engine.optim import blocks
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (9,), (6, 4), (3, 2, 2, 2), (160, 120))
 STEPS = 30
@@ -83,6 +84,12 @@ CASES: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (Adafactor, {"eps": (1e-12, 1e-3)}),
     (Adafactor, {"lr": 0.4, "beta2_decay": -0.5, "eps": (1e-3, 1e-2), "d": 1.5, "weight_decay": 0.2}),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let parameters of these sizes, too, be cut into several blocks."""
+    monkeypatch.setattr(blocks, "BLOCK", 4099)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-5)])

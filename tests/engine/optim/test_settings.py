@@ -100,7 +100,7 @@ def test_a_parameter_of_two_groups_is_refused() -> None:
 
 
 def test_adafactor_refuses_complex_parameters() -> None:
-    with pytest.raises(DtypeError, match="Adafactor: .*complex64"):
+    with pytest.raises(DtypeError, match=r"Adafactor: .*complex64"):
         optim.Adafactor([nn.Parameter(np.ones(2, np.complex64))])
 
 

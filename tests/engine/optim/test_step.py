@@ -31,6 +31,12 @@ SHAPES: tuple[tuple[int, ...], ...] = ((), (5,), (4, 3), (2, 3, 2, 2), (150, 120
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
+@pytest.fixture(autouse=True)
+def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let parameters of these sizes, too, be cut into several blocks."""
+    monkeypatch.setattr(blocks, "BLOCK", 4099)
+
+
 def parameters(dtype: Any = "float32", shapes: Any = SHAPES) -> list[nn.Parameter]:
     generator = np.random.default_rng(1)
     return [nn.Parameter(np.asarray(generator.standard_normal(s)).astype(engine.dtype.as_dtype(dtype))) for s in shapes]
@@ -381,3 +387,21 @@ def test_tied_parameters_are_trained_once() -> None:
     gradient = model[0].weight.grad.numpy().copy()
     optimizer.step()
     np.testing.assert_allclose(model[1].weight.numpy(), before - gradient, rtol=1e-6)
+
+
+def test_an_optimiser_of_ones_own_needs_an_update_and_nothing_else() -> None:
+    class Halving(optim.Optimizer):
+        def update(self, parameter: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+            state["speed"] = state.get("speed", 1.0) * 0.5
+            state["last"] = gradient.copy()
+            parameter.array -= group["lr"] * state["speed"] * gradient
+
+    held = parameters(shapes=((3,),))
+    optimizer = Halving(held, {"lr": 0.1})
+    train(optimizer, held, range(3))
+    again = [nn.Parameter(held[0].numpy().copy())]
+    resumed = Halving(again, {"lr": 0.5})
+    resumed.load_state_dict(optimizer.state_dict())
+    assert_same(train(resumed, again, range(3, 6)), train(optimizer, held, range(3, 6)))
+    with pytest.raises(engine.ArgumentError, match=r"Optimizer defines no update\(\)"):
+        train(optim.Optimizer(held, {"lr": 0.1}), held, range(1))
