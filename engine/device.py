@@ -27,7 +27,7 @@ class Device:
 
 
 CPU = Device("cpu")
-_kernels_of: set[str] = set()
+_kernels: dict[str, Any] = {}
 
 
 def as_device(given: DeviceLike) -> Device:
@@ -76,10 +76,17 @@ def move(array: Array, device: Device) -> Array:
 def load_kernels(array_type: type) -> str:
     """Register the kernels of the device that serves ``array_type``, once; gives the device's type."""
     name = "cpu" if issubclass(array_type, np.ndarray) else "cuda"
-    if name not in _kernels_of:
-        _kernels_of.add(name)
-        importlib.import_module(f"{__package__}.kernels.{name}")
+    if name not in _kernels:
+        # Only what is imported whole is noted: another thread may ask meanwhile.
+        _kernels[name] = importlib.import_module(f"{__package__}.kernels.{name}")
     return name
+
+
+def forget(array: Array) -> None:
+    """Let the kernels drop what they prepared from an array that was written to."""
+    kernels = _kernels.get("cpu")
+    if kernels is not None and isinstance(array, np.ndarray):
+        kernels.forget(array)
 
 
 def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:

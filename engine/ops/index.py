@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import namespace
+from ..device import forget, namespace
 from ..dtype import Array, kind
 from ..errors import DtypeError, GradientError, SettingError, ShapeError
 from ..modes import modes
@@ -81,18 +81,7 @@ def assign(x: Tensor, index: Any, value: Any) -> None:
 
 def touch(x: Tensor) -> None:
     """Say that a tensor's memory was written to, so that what kernels prepared from it is made anew."""
-    if isinstance(x.array, _numpy_array()):
-        import sys
-
-        packs = sys.modules.get(f"{__package__.rpartition('.')[0]}.kernels.cpu.packs")
-        if packs is not None:
-            packs.forget(x.array)
-
-
-def _numpy_array() -> type:
-    import numpy as np
-
-    return np.ndarray
+    forget(x.array)
 
 
 def raw_index(x: Tensor, index: Any) -> Any:

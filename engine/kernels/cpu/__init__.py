@@ -11,6 +11,7 @@ from ...op import TABLE
 from . import activation, arithmetic, convolution, copy, elementary, linear, normalization, pooling, shape
 from . import onednn as onednn
 from .memory import Array, Result
+from .packs import forget as forget
 
 
 def mean(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
