@@ -168,8 +168,8 @@ _outcome: tuple[Library | None, str] | None = None
 
 
 def library() -> Library | None:
-    """The loaded library, or None where it cannot serve (`status()` says why)."""
-    return (_outcome or _load())[0]
+    """The loaded library, or None where it cannot serve: a line in the log says so once, `status()` why and what to do."""
+    return (_outcome or _load(aloud=True))[0]
 
 
 def is_loaded() -> bool:
@@ -183,11 +183,17 @@ def status() -> tuple[bool, str]:
     return found is not None, sentence
 
 
-def _load() -> tuple[Library | None, str]:
+def _load(*, aloud: bool = False) -> tuple[Library | None, str]:
     global _outcome
     with _lock:
         if _outcome is None:
             _outcome = _attempt()
+            if aloud and _outcome[0] is None:
+                import logging
+
+                logging.getLogger("numzoo").warning(
+                    "numzoo computes with NumPy alone, which is slower: oneDNN did not load (`numzoo doctor` says why)"
+                )
         return _outcome
 
 

@@ -122,6 +122,7 @@ class Primitive:
     __slots__ = ("_arguments", "_execute", "_idle", "_library", "_set", "description", "handle", "scratch", "threads")
 
     def __init__(self, description: Description, arguments: Sequence[int]) -> None:
+        self.handle: int | None = None  # first: what fails further down leaves nothing to give back
         library = description._library
         self.description = description
         self.threads = threads.current()
@@ -131,7 +132,6 @@ class Primitive:
         self._idle: list[_Context] = []
         self.scratch = int(library.layout_bytes(library.query_memory(description.handle, QUERY_SCRATCHPAD, 0)))
         self._arguments = (*arguments, SCRATCHPAD) if self.scratch else tuple(arguments)
-        self.handle: int | None = None
         handle = ctypes.c_void_p()
         _lane(self.threads)  # the team size is compiled in
         code = library.primitive_create(ctypes.byref(handle), description.handle)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...errors import SettingError
+
 # Turns of a waiting thread's loop (about a nanosecond each) before it sleeps. GNU OpenMP's own 300,000 are ruinous
 # where anything else runs: the thread waited for has lost its core to the one that spins (MobileNetV2 on two busy
 # cores: 368 ms, and 15 ms with these). docs/performance.md has the figures.
@@ -40,7 +42,7 @@ def set_current(threads: int) -> None:
     """Use this many threads from now on."""
     global _threads
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"set_threads: threads is {threads!r}; give a whole number, 1 or more")
+        raise SettingError(f"set_threads: threads is {threads!r}; give a whole number, 1 or more")
     _threads = threads
 
 
@@ -58,7 +60,7 @@ def _named(variable: str) -> int:
         return 0
     if text.isdigit() and int(text) > 0:
         return int(text)
-    raise ValueError(f"{variable} is {text!r}; give a whole number, 1 or more, or unset it")
+    raise SettingError(f"{variable} is {text!r}; give a whole number, 1 or more, or unset it")
 
 
 def _quota(file: Path) -> int:

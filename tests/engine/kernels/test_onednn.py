@@ -205,3 +205,25 @@ def test_a_forked_child_can_still_compute() -> None:
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )
     assert run(code) == "0"
+
+
+def test_a_missing_library_is_told_of_in_one_line_and_computing_goes_on() -> None:
+    script = (
+        "from numzoo import engine\n"
+        "x, w = engine.randn(1, 3, 64, 64), engine.randn(8, 3, 3, 3)\n"
+        "print(engine.conv2d(x, w).shape, engine.conv2d(x, w).shape)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "NUMZOO_ONEDNN": "/nowhere/libdnnl.so.3",
+            "PYTHONPATH": str(Path(__file__).parents[3] / ".dev"),
+        },
+    )
+    assert done.stdout.split() == "(1, 8, 62, 62) (1, 8, 62, 62)".split()
+    assert done.stderr.count("\n") == 1
+    assert "numzoo doctor" in done.stderr
