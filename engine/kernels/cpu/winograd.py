@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from . import packs, pool
+from . import packs, pool, threads
 from .library import Library
 from .memory import BYTE, FLOAT32, Array, Layout, address, dense_strides, element_strides
 from .plans import Plan
@@ -37,12 +37,15 @@ from .reorder import as_dense, channels_last_allocator
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
 
-# Where it is at least a tenth faster than oneDNN's direct convolution, transforming the weights not counted.
+# Where it is at least a tenth faster than oneDNN's direct sums, transforming the weights not counted. From 64 to 64
+# channels one thread gains half, but two lose that at the ten starts of a team that a block takes.
 FEWEST_CHANNELS = 64
+FEWEST_PAIRS = 64 * 128  # of channels, where several threads compute
 FEWEST_TILES = 16
 MOST_KEPT_BYTES = 512 << 20
 
-BLOCK_BYTES = 4 << 20
+# What a block needs on its way should stay in the third-level cache, and reading all weights once a block should pay.
+BLOCK_BYTES = 6 << 20  # for each thread
 CHANNELS_PER_TILE = 8
 
 TILE = 4  # results along an axis of a tile
@@ -61,6 +64,7 @@ def pays(x: Array, weight: Array, out: Shape, stride: Pair, padding: Pair, dilat
         and groups == 1
         and max(padding) <= 2  # so that each tile sees something of the image
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
+        and (threads.current() == 1 or weight.shape[0] * weight.shape[1] >= FEWEST_PAIRS)
         and out[0] * _tiles(out[2]) * _tiles(out[3]) >= FEWEST_TILES
     )
 
@@ -158,15 +162,20 @@ class _Geometry:
         _, self.outs, self.out_height, self.out_width = out
         self.down, self.across = _tiles(self.out_height), _tiles(self.out_width)
         wanted = max(
-            BLOCK_BYTES // (FLOATS_OF_TILE * 2 * (self.ins + self.outs)), (self.ins + self.outs) // CHANNELS_PER_TILE
+            threads.current() * BLOCK_BYTES // (FLOATS_OF_TILE * 2 * (self.ins + self.outs)),
+            (self.ins + self.outs) // CHANNELS_PER_TILE,
         )
         # Images that go together, or rows of tiles of one image that do.
         self.images = min(self.batch, max(1, wanted // (self.down * self.across)))
         self.rows = -(-self.down // max(1, round(self.down * self.across / wanted)))
-        self.most = self.images * self.rows * self.across
+        self.most = self.padded(self.images * self.rows * self.across)
         self.frame = (self.images, TILE * self.rows + 2, TILE * self.across + 2, self.ins)
         self.weights: Description | None = None
         self.made: dict[object, Run] = {}
+
+    def padded(self, tiles: int) -> int:
+        """Room for one more tile where the 36 places would lie a multiple of 4096 bytes apart, and share cache lines."""
+        return tiles + any(tiles * channels % 1024 == 0 for channels in (self.ins, self.outs))
 
     def groups(self) -> list[tuple[int, int, list[_Block]]]:
         """For images that go together: the offsets of the first one and of its result, in bytes, and their blocks."""
@@ -183,7 +192,7 @@ class _Geometry:
 
     def block(self, images: int, row: int, rows: int) -> _Block:
         """The steps for `rows` rows of tiles from `row` on, of so many images."""
-        ins, tiles = self.ins, images * rows * self.across
+        ins, tiles = self.ins, self.padded(images * rows * self.across)
         _, frame_height, frame_width, _ = self.frame
         line = frame_width * ins
         frame = (frame_height * line, line, ins, 1)
@@ -212,7 +221,7 @@ class _Geometry:
     def scatters(self, images: int, row: int, rows: int) -> list[Copy]:
         """From (16, images, rows of tiles, tiles, K) to the result: whole tiles, and those that its edges cut."""
         outs, across = self.outs, self.across
-        tiles, line = images * rows * across, self.out_width * outs
+        tiles, line = self.padded(images * rows * across), self.out_width * outs
         given = (TILE * tiles * outs, tiles * outs, rows * across * outs, across * outs, outs, 1)
         wanted = (line, outs, self.out_height * line, TILE * line, TILE * outs, 1)
         start = row * wanted[3]

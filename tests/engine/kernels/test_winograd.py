@@ -21,6 +21,7 @@ LAYOUTS = ["dense", "channels last", "cut", "every other", "transposed"]
 def _always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Winograd for any number of channels and tiles, in blocks of a few tiles."""
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_PAIRS", 1)
     monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
     monkeypatch.setattr(winograd, "BLOCK_BYTES", 0)
     monkeypatch.setattr(winograd, "CHANNELS_PER_TILE", 4)
