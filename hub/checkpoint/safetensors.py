@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -75,10 +76,11 @@ def write_safetensors(
     """Write `arrays` to `path`, wholly or not at all.
 
     The bytes go to a temporary file in the same folder, to the disk, and then take the name at once. Arrays keep their
-    dtype (bfloat16 and float8 of ml_dtypes too); any order in memory is written C-ordered and little-endian.
-    Errors: UsageError (a name, dtype or metadata that the format cannot hold), StorageError (disk full, no permission).
+    dtype (bfloat16 and float8 of ml_dtypes too); any order in memory is written C-ordered and little-endian. A symbolic
+    link is followed. Errors: UsageError (a path that is no file's; a name, dtype or metadata that the format cannot
+    hold), StorageError (disk full, no permission).
     """
-    target = os.path.abspath(os.fspath(path))
+    target = _target(path)
     header, ordered = _layout(arrays, metadata)
     temporary = f"{target}.{os.getpid()}-{os.urandom(6).hex()}.part"
     try:
@@ -100,6 +102,23 @@ def write_safetensors(
             raise StorageError(f"{target} cannot be written: {error.strerror}.") from error
         raise
     _sync_folder(os.path.dirname(target))
+
+
+def _target(path: object) -> str:
+    """Where the file goes. Only a regular file is ever replaced: the rename would put one in place of a device, too."""
+    if not isinstance(path, (str, os.PathLike)) or not path or not isinstance(os.fspath(path), str):
+        raise UsageError(f"A safetensors file is written to a path, but {path!r} was given.")
+    try:
+        target = os.path.realpath(path)
+        status = os.stat(target)
+    except FileNotFoundError:
+        return target
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise UsageError(f"{path} is {kind}; a safetensors file is written to a file, new or old.")
+    return target
 
 
 def _parse(raw: bytes, file_bytes: int) -> dict[str, Any]:

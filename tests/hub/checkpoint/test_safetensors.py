@@ -329,3 +329,31 @@ def test_the_error_is_one_of_the_hub_and_names_the_file(forge, save):
         read_checkpoint(save(forge.safetensors({"w": entry()}, b""), "cut.safetensors"))
     assert caught.value.exit_code == 5
     assert isinstance(caught.value, ValueError)
+
+
+def test_only_a_regular_file_is_ever_replaced(tmp_path):
+    """A rename would put a file in place of a device or a pipe, too: /dev/null itself must survive being named."""
+    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    for target in (folder, pipe):
+        before = target.stat().st_ino
+        with pytest.raises(UsageError, match="is written to a file"):
+            write_safetensors(target, {"w": np.zeros(2)})
+        assert target.stat().st_ino == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_writing_follows_a_symbolic_link(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "target")
+    for value in (1.0, 2.0):
+        write_safetensors(link, {"w": np.full(2, value)})
+        assert link.is_symlink()
+        np.testing.assert_array_equal(read_checkpoint(tmp_path / "target")["w"], np.full(2, value))
+
+
+@pytest.mark.parametrize("path", [None, 5, "", b"w", ["w"]])
+def test_what_is_no_path_is_a_usage_error(path):
+    with pytest.raises(UsageError, match="written to a path"):
+        write_safetensors(path, {"w": np.zeros(2)})
