@@ -89,6 +89,9 @@ def fit(
         way_out = ""
         if not fresh and any(problem.name.startswith(heads) for problem in problems):
             way_out = "For another number of classes give classes=: the head then stays fresh."
+        if prefixes := _prefixes(arrays, state, heads):
+            said = " or ".join(f"prefix={prefix!r}" for prefix in prefixes)
+            way_out = f"The file has the model's names behind another beginning: give {said}."
         raise LoadError(_message(problems, name, source, len(loaded), way_out))
     report = LoadReport(
         name=name,
@@ -155,6 +158,19 @@ def _fresh(given: Mapping[str, tuple[str, Array]], state: Mapping[str, Any], hea
         if not found or (other and only_classes and len(found) == len(wanted)):
             fresh |= wanted.keys()
     return fresh
+
+
+def _prefixes(arrays: Mapping[str, Array], state: Mapping[str, Any], heads: tuple[str, ...]) -> list[str]:
+    """The beginnings, none of them empty, behind which the file holds every name of the model's but heads and counters.
+
+    Files of training runs wrap a state dictionary ("state_dict.", "model.") or hold several; wrappers of PyTorch's put
+    "module." before every name.
+    """
+    wanted = [name for name in state if not name.startswith(heads) and not name.endswith(_COUNTER)]
+    if not wanted:
+        return []
+    found = [name[: -len(wanted[0])] for name in arrays if name.endswith(wanted[0]) and name != wanted[0]]
+    return [prefix for prefix in found if prefix.endswith(".") and all(prefix + name in arrays for name in wanted)]
 
 
 def _kind(dtype: Any) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -35,6 +36,7 @@ def load(
     name_or_path: str | os.PathLike[str],
     *,
     model: str | Any | None = None,
+    prefix: str | None = None,
     classes: int | None = None,
     device: Any = None,
     dtype: Any = None,
@@ -47,7 +49,9 @@ def load(
 
     `name_or_path` is a name of the registry ("resnet50", "resnet50.imagenet1k-v1") or a checkpoint file (safetensors or
     PyTorch's). A file needs `model`: a registry name, a builder such as "vision.models.resnet50", or a model already
-    built; not so a file that `hub.save` wrote. `classes` gives another number of classes: the backbone is loaded, the
+    built; not so a file that `hub.save` wrote. In a file that holds more than the model, or holds it below another name
+    ("state_dict.", "module."), `prefix` says how the model's tensors begin; the others are ignored, and the report
+    lists them. `classes` gives another number of classes: the backbone is loaded, the
     head stays freshly initialised, and the report lists it. `device` and `dtype` are those of ``Module.to``.
     `trust_first_use` accepts a file whose full sha256 the registry does not know, `offline` forbids the network
     (default: NUMZOO_OFFLINE), `registry` is another manifest.
@@ -55,22 +59,30 @@ def load(
     Raises LoadError when any tensor of the file or of the model is unaccounted for, NotFoundError for an unknown name
     (with what was perhaps meant), and what fetching and reading raise (`numzoo.hub.errors`).
     """
-    _check_classes(classes)
+    classes = _checked_classes(classes)
+    if prefix is not None and not isinstance(prefix, str):
+        raise UsageError(f"prefix is the beginning of tensor names, such as 'state_dict.', but {prefix!r} was given.")
     known = open_registry(registry)
     path = _as_path(name_or_path, known)
     if path is None:
+        if prefix is not None:
+            raise UsageError(
+                "prefix is for a file of one's own; an entry of the registry says itself how names are spelt."
+            )
         entry = known.entry(os.fspath(name_or_path))
         arrays, plan = _read_entry(entry, Fetch(offline, trust_first_use, progress))
     else:
         arrays, plan = _read_path(path, model, known)
     if model is not None and not isinstance(model, str):
-        built, plan.model, plan.config = model, "", {}
+        built, plan.name, plan.model, plan.config = model, type(model).__name__, "", {}
     else:
         if isinstance(model, str):
             plan = plan.built_as(model, known)
         if classes is not None:
             plan.config = {**plan.config, "classes": classes}
         built = build(plan.model, "models", plan.config, who=plan.name)
+    if prefix:
+        plan.keys = plan.keys.below(prefix)
     return _fill(built, arrays, plan, classes, device=device, dtype=dtype)
 
 
@@ -93,12 +105,16 @@ class _Plan:
             self.model, self.config, self.keys = entry.model, entry.config, entry.keys
         else:
             self.model, self.config = find_model(model), {}
+        self.name = self.model  # and not the entry's: these are other weights than that name stands for
         return self
 
 
-def _check_classes(classes: int | None) -> None:
-    if classes is not None and (not isinstance(classes, int) or isinstance(classes, bool) or classes < 1):
+def _checked_classes(classes: object) -> int | None:
+    if classes is None:
+        return None
+    if not isinstance(classes, Integral) or isinstance(classes, bool) or classes < 1:
         raise UsageError(f"classes is a positive number of classes, but {classes!r} was given.")
+    return int(classes)  # NumPy's integers too: the settings of a model are written into files
 
 
 def _as_path(given: str | os.PathLike[str], known: Registry) -> Path | None:
@@ -185,6 +201,7 @@ def _from_metadata(stream: BinaryIO, plan: _Plan) -> None:
     settings = parse(config.encode(), who=f"{plan.source}, {CONFIG_KEY}")
     check_settings(settings, who=f"{plan.source}, {CONFIG_KEY}")
     plan.model, plan.config, plan.stored = find_model(model), settings, settings
+    plan.name = plan.model
 
 
 def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, device: Any, dtype: Any) -> Any:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,14 +27,23 @@ _LARGEST = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """How a checkpoint's names become the model's: every pattern is for a whole name, the first that fits wins."""
+    """How a checkpoint's names become the model's: every pattern is for a whole name, the first that fits wins.
+
+    With a `prefix`, only names that begin with it are the model's, and the patterns are for what follows it.
+    """
 
     rename: tuple[tuple[re.Pattern[str], str], ...] = ()
     ignore: tuple[re.Pattern[str], ...] = ()
     absent: tuple[re.Pattern[str], ...] = ()
+    prefix: str = ""
+
+    def below(self, prefix: str) -> Keys:
+        """The same spellings for a file whose names begin with `prefix` and which may hold more; the rest is ignored."""
+        return replace(self, prefix=prefix + self.prefix)
 
     def model_name(self, name: str) -> str:
         """What the model calls the tensor that the file calls `name`."""
+        name = name.removeprefix(self.prefix)
         for pattern, replacement in self.rename:
             found = pattern.fullmatch(name)
             if found:
@@ -43,7 +52,9 @@ class Keys:
 
     def ignores(self, name: str) -> bool:
         """Whether the entry declares that the model does not take the file's `name`."""
-        return any(pattern.fullmatch(name) for pattern in self.ignore)
+        if not name.startswith(self.prefix):
+            return True
+        return any(pattern.fullmatch(name.removeprefix(self.prefix)) for pattern in self.ignore)
 
     def declares_absent(self, name: str) -> bool:
         """Whether the entry declares that the file does not hold the model's `name`."""

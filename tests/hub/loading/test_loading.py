@@ -337,3 +337,54 @@ def test_a_package_source_cannot_leave_the_package(
     entry["files"][0]["sources"] = [source]
     with pytest.raises(UsageError, match="no source in the package"):
         hub.load("lenet", registry=registry_of({"lenet.test": entry}))
+
+
+WRAPPERS = ["state_dict.", "module.", "state_dict.module."]
+
+
+@pytest.mark.parametrize("prefix", WRAPPERS)
+def test_a_wrapped_state_is_refused_with_the_prefix_that_takes_it(prefix: str, weights: Arrays, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    extra = {"optimizer.momentum": np.zeros(3, np.float32)}
+    write_safetensors(path, {**{prefix + name: array for name, array in weights.items()}, **extra})
+    with pytest.raises(LoadError, match=rf"give prefix='{prefix}'"):
+        hub.load(path, model="lenet")
+    model = hub.load(path, model="lenet", prefix=prefix)
+    for name, array in weights.items():
+        np.testing.assert_array_equal(state(model)[name], array)
+    assert model.load_report.ignored == ("optimizer.momentum",)
+    assert model.load_report.renamed[f"{prefix}classifier.0.bias"] == "classifier.0.bias"
+    with pytest.raises(LoadError, match=rf"give prefix='{prefix}'"):
+        hub.load(path, model="lenet", prefix="net.")
+
+
+def test_of_two_states_in_a_file_the_prefix_chooses_one(weights: Arrays, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    average = {f"ema.{name}": np.asarray(array * 2) for name, array in weights.items()}
+    write_safetensors(path, {**average, **{f"model.{name}": array for name, array in weights.items()}})
+    with pytest.raises(LoadError, match=r"give prefix='ema\.' or prefix='model\.'"):
+        hub.load(path, model="lenet")
+    model = hub.load(path, model="lenet", prefix="ema.", classes=3)
+    np.testing.assert_array_equal(state(model)["classifier.0.bias"], weights["classifier.0.bias"] * 2)
+    assert model.load_report.initialised == ("classifier.5.weight", "classifier.5.bias")
+    assert len(model.load_report.ignored) == len(weights) + 2
+
+
+def test_a_prefix_is_for_files_and_is_a_text(zoo: Registry, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="of one's own"):
+        hub.load("lenet", prefix="model.", registry=zoo)
+    with pytest.raises(UsageError, match="but 3 was given"):
+        hub.load(tmp_path / "w.safetensors", model="lenet", prefix=3)  # type: ignore[arg-type]
+
+
+def test_an_error_names_the_file_and_the_model(weights: Arrays, tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "w.safetensors", without(weights, "classifier.0.bias"))
+    with pytest.raises(LoadError, match=r"w\.safetensors does not fit vision\.models\.lenet"):
+        hub.load(tmp_path / "w.safetensors", model="lenet")
+    with pytest.raises(LoadError, match=r"w\.safetensors does not fit LeNet"):
+        hub.load(tmp_path / "w.safetensors", model=models.lenet())
+
+
+def test_numpys_integers_are_numbers_of_classes(zoo: Registry) -> None:
+    model = hub.load("lenet", classes=np.int64(3), registry=zoo)
+    assert (type(model.load_report.config["classes"]), model.load_report.config["classes"]) == (int, 3)
