@@ -113,7 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
         if isinstance(problem.__cause__, FileNotFoundError):
             return {"schema": _SCHEMA, "files": {}}
         raise
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise FormatError(f"{path} is not JSON: {problem}. Mend it, or delete it and trust its files anew.") from None
     if not isinstance(content, dict) or content.get("schema") != _SCHEMA or not isinstance(content.get("files"), dict):
         raise FormatError(f'{path} is not a lock of schema {_SCHEMA}: it needs "schema": {_SCHEMA} and "files".')

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from numzoo.hub.errors import HubError, NetworkError, NotFoundError
+from numzoo.hub.errors import HubError, NetworkError, NotFoundError, StorageError
 
 __all__ = ["failure", "run"]
 
@@ -19,6 +19,10 @@ _UNREACHABLE = re.compile(
 )
 _UNKNOWN = re.compile(r"no matching distribution|could not find a version", re.IGNORECASE)
 _UNKNOWN_SURELY = re.compile(r"\b(?:E404|ETARGET)\b")
+_DISK = re.compile(
+    r"no space left|disk quota exceeded|file too large|read-only file system|\b(?:ENOSPC|EDQUOT|EFBIG|EROFS)\b",
+    re.IGNORECASE,
+)
 _NOISE = ("[notice]", "npm error A complete log of this run")
 
 
@@ -50,6 +54,8 @@ def run(command: Sequence[str], folder: Path, timeout: float, variables: Mapping
 def failure(program: str, package: str, output: str) -> HubError:
     """The error for a program that could not fetch a package, of a class that its output suggests."""
     told = f"{program} could not fetch {package}. It said: {_last_lines(output)}"
+    if _DISK.search(output):
+        return StorageError(f"{told}. Free some space, or set NUMZOO_HOME to a folder on another disk.")
     if _UNKNOWN_SURELY.search(output) or (_UNKNOWN.search(output) and not _UNREACHABLE.search(output)):
         return NotFoundError(told)
     return NetworkError(told)

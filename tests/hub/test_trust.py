@@ -78,7 +78,7 @@ def test_a_project_has_a_lock_of_its_own(
     assert trust.locked(record).sha256 == digest
 
 
-_DAMAGED = [b"", b"[]", b"{", b'{"schema": 2, "files": {}}', b'{"schema": 1, "files": []}', b"\xff\xfe"]
+_DAMAGED = [b"", b"[]", b"{", b'{"schema": 2, "files": {}}', b'{"schema": 1, "files": []}', b"\xff\xfe", b"[" * 100_000]
 
 
 @pytest.mark.parametrize("content", _DAMAGED)
