@@ -146,15 +146,18 @@ class Cache:
             else:
                 path.unlink()
 
-    def entries(self) -> Iterator[Entry]:
-        """Every blob, in the order of the digests; files that are not blobs are passed over."""
+    def entries(self, *, irregular: bool = False) -> Iterator[Entry]:
+        """Every blob, in the order of the digests; files that are not blobs are passed over.
+
+        So are links, folders and the like that bear the name of a blob, unless `irregular` asks for them.
+        """
         with storage(f"list {self.root}"):
             for path in sorted((self.root / "blobs" / "sha256").glob("??/*")):
                 try:
                     sha256, status = check_sha256(path.name), path.lstat()
                 except (ValueError, FileNotFoundError):
                     continue
-                if stat.S_ISREG(status.st_mode):
+                if irregular or stat.S_ISREG(status.st_mode):
                     yield Entry(sha256, status.st_size, path, status.st_mtime)
 
     def size(self) -> int:

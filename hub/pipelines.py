@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from numzoo.hub.categories import categories
-from numzoo.hub.errors import UsageError
+from numzoo.hub.errors import FormatError, UsageError
 from numzoo.hub.files import Fetch
 from numzoo.hub.loading import load
 from numzoo.hub.manifest import Entry
@@ -113,6 +113,11 @@ class Pipeline:
             return np.zeros((0, len(self.categories)))
         batch = np.stack(prepared).astype(next(self.model.parameters()).dtype, copy=False)
         logits = np.asarray(self.model(batch).numpy()).astype(np.float64)
+        if logits.shape != (len(prepared), len(self.categories)):
+            raise FormatError(
+                f"{self.name}: the model gave an array {logits.shape} for {len(prepared)} images, but its list of "
+                f"categories has {len(self.categories)} names; the entry's categories or its config are wrong."
+            )
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
@@ -122,7 +127,10 @@ class Pipeline:
 
     def _read(self, image: Any) -> Any:
         if isinstance(image, str) and is_resource(image):
-            (file,) = self._registry.files(image)
+            files = self._registry.files(image)
+            if not image.startswith("sample:") or len(files) != 1:
+                raise UsageError(f"{image} is no image: wanted a path, sample:NAME, a Pillow image or an array.")
+            (file,) = files
             stream, _ = self._fetch.open(file)
             with stream:
                 return resolve(_READERS[self._task], "io")(stream)

@@ -25,7 +25,12 @@ class Console:
         if self.json:
             import json
 
-            print(json.dumps({"schema": SCHEMA, **fields}, indent=2, ensure_ascii=False, allow_nan=False))
+            text = json.dumps({"schema": SCHEMA, **fields}, indent=2, ensure_ascii=False, allow_nan=False)
+            try:
+                text.encode(sys.stdout.encoding or "utf-8")
+            except UnicodeEncodeError:  # A file's name of bytes that are no text, or a terminal without umlauts.
+                text = json.dumps({"schema": SCHEMA, **fields}, indent=2, allow_nan=False)
+            print(text)
 
     def line(self, text: str = "") -> None:
         """Print a line of data, unless JSON was asked for."""

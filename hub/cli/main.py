@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    _prepare_streams()
     parser = _parser()
     try:
         options = parser.parse_args(arguments)
@@ -45,6 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except Exception as error:
         return console.error(error, exit_code(error))
+
+
+def _prepare_streams() -> None:
+    """Make every text printable: what the terminal's encoding lacks is written as an escape and ends no command.
+
+    A stream that the caller has closed is None in Python; what would go there is dropped, as `print` does.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it lasts as long as we do)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def exit_code(error: BaseException) -> int:

@@ -280,3 +280,65 @@ def test_nothing_heavy_is_imported_before_it_is_needed(script: str, tmp_path: Pa
     ended = shell("-c", script + check, home=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_a_data_set_is_no_image(numzoo: Run) -> None:
+    ended = numzoo("predict", "lenet", "data:mnist")
+    assert (ended.code, "is no image" in ended.err) == (2, True)
+
+
+def test_verify_sees_what_stands_in_a_blobs_place(numzoo: Run, manifest: Path, tmp_path: Path) -> None:
+    path = Path(numzoo("pull", "lenet", "--registry", manifest).out.strip())
+    path.rename(tmp_path / "elsewhere")
+    for put in (lambda: path.symlink_to(tmp_path / "elsewhere"), path.mkdir):
+        put()
+        ended = numzoo("verify")
+        assert (ended.code, path.name in ended.err) == (5, True)
+        path.unlink() if path.is_symlink() else path.rmdir()
+    assert numzoo("verify").code == 0
+
+
+STREAMS = {
+    "no stdout": ({}, ">&-", ["ls", "--names"]),
+    "no stderr": ({}, "2>&-", ["show", "nothing"]),
+    "an ASCII terminal": ({"PYTHONIOENCODING": "ascii"}, "", ["show", "größe"]),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell that can close streams")
+@pytest.mark.parametrize("kind", STREAMS)
+def test_closed_and_narrow_streams_are_no_bugs(kind: str) -> None:
+    variables, redirection, arguments = STREAMS[kind]
+    environment = {**os.environ, **variables, "PYTHONPATH": str(PACKAGE_PARENT)}
+    ended = subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "numzoo", *arguments],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == (3 if "show" in arguments else 0), ended
+    assert b"bug" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_names_that_cannot_be_printed_are_escaped(manifest: Path, tmp_path: Path, encoding: str) -> None:
+    import json
+
+    (tmp_path / "größe.png").write_bytes((tmp_path / "noise.png").read_bytes())
+    (tmp_path / os.fsdecode(b"\xff.png")).write_bytes((tmp_path / "noise.png").read_bytes())
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1", "PYTHONPATH": str(PACKAGE_PARENT)}
+    images = [tmp_path / "größe.png", tmp_path / os.fsdecode(b"\xff.png")]
+    for options in ([], ["--json"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "numzoo", "predict", "lenet", *images, "--registry", manifest, "--quiet", *options],
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        printed = ended.stdout.decode(encoding)
+        if options:
+            assert [each["image"] for each in json.loads(printed)["results"]] == [str(image) for image in images]
+        else:
+            assert r"\udcff.png:" in printed

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from numzoo import hub
-from numzoo.hub.errors import UsageError
+from numzoo.hub.errors import FormatError, UsageError
 from numzoo.hub.registry import Registry
 
 
@@ -72,3 +72,11 @@ def test_an_entry_without_what_a_pipeline_needs_is_refused(
     entry = {name: value for name, value in {**entry_of(weights), **fields}.items() if value is not None}
     with pytest.raises(UsageError, match=message):
         hub.pipeline("lenet", registry=registry_of({"lenet.test": entry}))
+
+
+def test_categories_of_another_model_are_refused(
+    weights: Any, entry_of: Callable[..., Any], registry_of: Callable[..., Registry], picture: Path
+) -> None:
+    zoo = registry_of({"lenet.test": entry_of(weights, categories="imagenet1k")})
+    with pytest.raises(FormatError, match="1000 names"):
+        hub.pipeline("lenet", registry=zoo)(picture)
