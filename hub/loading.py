@@ -198,10 +198,30 @@ def _from_metadata(stream: BinaryIO, plan: _Plan) -> None:
     model, config = notes.get(MODEL_KEY), notes.get(CONFIG_KEY, "{}")
     if model is None:
         return
-    settings = parse(config.encode(), who=f"{plan.source}, {CONFIG_KEY}")
-    check_settings(settings, who=f"{plan.source}, {CONFIG_KEY}")
+    who = f"{plan.source}, {CONFIG_KEY}"
+    settings = parse(config.encode(), who=who)
+    check_settings(settings, who=who)
+    _check_sizes(settings, _size(stream), who)
     plan.model, plan.config, plan.stored = find_model(model), settings, settings
     plan.name = plan.model
+
+
+def _check_sizes(value: object, most: int, who: str) -> None:
+    """Refuse a number beyond the file's own size: a model so large cannot be in it, but building it takes memory."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            _check_sizes(each, most, who)
+    elif isinstance(value, (int, float)) and abs(value) > most:
+        raise FormatError(f"{who} holds the number {value:g}, but no model of that size is in a file of {most} bytes.")
+
+
+def _size(stream: BinaryIO) -> int:
+    place = stream.tell()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(place)
+    return size
 
 
 def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, device: Any, dtype: Any) -> Any:

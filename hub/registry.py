@@ -58,7 +58,7 @@ class Registry:
 
     def resource(self, name: str) -> Resource:
         """The sample or data set that ``sample:NAME`` or ``data:NAME`` means."""
-        kind, colon, rest = name.partition(":")
+        kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
         section = _SECTIONS.get(kind)
         if not colon or section is None:
             raise UsageError(f"{name!r} names neither a sample (sample:NAME) nor a data set (data:NAME).")
@@ -84,6 +84,9 @@ class Registry:
 
     def names(self, pattern: str | None = None, task: str | None = None) -> list[str]:
         """Full names that fit `pattern`: ``*`` and ``?`` as in file names; a plain text fits what it is part of."""
+        for what, given in (("pattern", pattern), ("task", task)):
+            if given is not None and not isinstance(given, str):
+                raise UsageError(f"{what} is a text, but {given!r} was given.")
         names: Iterable[str] = self.manifest.names
         if pattern:
             wanted = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
@@ -146,7 +149,11 @@ def open_registry(registry: Registry | str | os.PathLike[str] | None) -> Registr
     """`registry` itself, the registry of a manifest file, or (None) the one that ships with the package."""
     if registry is None:
         return _shipped()
-    return registry if isinstance(registry, Registry) else Registry(Manifest.read(registry))
+    if isinstance(registry, Registry):
+        return registry
+    if not isinstance(registry, (str, os.PathLike)):
+        raise UsageError(f"registry is a Registry or the path of a manifest, but {registry!r} was given.")
+    return Registry(Manifest.read(registry))
 
 
 def list_names(pattern: str | None = None, *, task: str | None = None) -> list[str]:
@@ -163,9 +170,9 @@ def describe(name: str) -> dict[str, Any]:
     return default_registry().describe(name)
 
 
-def is_resource(name: str) -> bool:
+def is_resource(name: object) -> bool:
     """Whether `name` is that of a sample or a data set."""
-    return name.partition(":")[0] in _SECTIONS and ":" in name
+    return isinstance(name, str) and name.partition(":")[0] in _SECTIONS and ":" in name
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:

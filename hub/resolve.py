@@ -55,13 +55,15 @@ def build(dotted: str, part: str, config: Mapping[str, Any], *, who: str) -> Any
         return function(**config)
     except HubError:
         raise
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
         given = ", ".join(f"{name}={value!r}" for name, value in config.items())
         raise UsageError(f"{who}: {dotted}({given}) refuses its settings: {error}") from error
 
 
 def find_model(name: str) -> str:
     """The full dotted name of a builder that is given in full or by its last part ("lenet")."""
+    if not isinstance(name, str):
+        raise UsageError(f"A builder is named by a text such as 'vision.models.resnet50', but {name!r} was given.")
     if "." in name:
         resolve(name, "models")
         return name

@@ -27,6 +27,8 @@ def save(
     """
     from numzoo.hub.checkpoint import write_safetensors
 
+    if not callable(getattr(model, "state_dict", None)):
+        raise UsageError(f"hub.save needs a model with state_dict, but {model!r:.60} was given.")
     if config is not None and builder is None:
         raise UsageError("hub.save: config was given without the builder that takes it.")
     report = getattr(model, "load_report", None)

@@ -219,7 +219,7 @@ def _missing(path: Any) -> str:
         return f"there is no file {text!r}: the folder {folder!r} does not exist or cannot be listed"
     import difflib
 
-    close = difflib.get_close_matches(name, entries, n=3)
+    close = difflib.get_close_matches(name, [entry for entry in entries if entry != name], n=3)
     hint = f" Did you mean {' or '.join(repr(os.path.join(folder, entry)) for entry in close)}?" if close else ""
     return f"there is no file {text!r} (looked in {os.path.abspath(folder or '.')!r}).{hint}"
 

@@ -135,6 +135,11 @@ def _refuse(machine: Machine, data: memoryview, position: int) -> int:
     machine.fail(f"the opcode {name} is not on the list of what a checkpoint may use", UnsafeFileError)
 
 
+_NOTHING_RAN = (
+    "what it names was neither imported nor called; tensors are read, not whole models: save model.state_dict() instead"
+)
+
+
 def _global(machine: Machine, data: memoryview, position: int) -> int:
     window = bytes(data[position : position + 2 * limits.GLOBAL_NAME + 2])
     lines = window.split(b"\n", 2)
@@ -143,7 +148,7 @@ def _global(machine: Machine, data: memoryview, position: int) -> int:
     name = b" ".join(lines[:2]).decode("latin-1")
     found = GLOBALS.get(name)
     if found is None:
-        hint = REFUSED.get(name, "what it names was neither imported nor called")
+        hint = REFUSED.get(name, _NOTHING_RAN)
         shown = ascii(name.replace(" ", "."))[1:-1]
         machine.fail(
             f"the global {shown} is not on the list of what a checkpoint may name ({hint})",

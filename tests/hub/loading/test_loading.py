@@ -388,3 +388,50 @@ def test_an_error_names_the_file_and_the_model(weights: Arrays, tmp_path: Path) 
 def test_numpys_integers_are_numbers_of_classes(zoo: Registry) -> None:
     model = hub.load("lenet", classes=np.int64(3), registry=zoo)
     assert (type(model.load_report.config["classes"]), model.load_report.config["classes"]) == (int, 3)
+
+
+WRONG_KINDS: dict[str, Callable[[], Any]] = {
+    "load": lambda: hub.load(5),  # type: ignore[arg-type]
+    "registry": lambda: hub.load("lenet", registry=3),  # type: ignore[arg-type]
+    "describe": lambda: hub.describe(None),  # type: ignore[arg-type]
+    "pull": lambda: hub.pull(5),  # type: ignore[arg-type]
+    "pull_files": lambda: hub.pull_files(None),  # type: ignore[arg-type]
+    "transform": lambda: hub.transform(None),  # type: ignore[arg-type]
+    "pipeline": lambda: hub.pipeline(b"lenet"),  # type: ignore[arg-type]
+    "pattern": lambda: hub.list(5),  # type: ignore[arg-type]
+    "task": lambda: hub.list(task=5),  # type: ignore[arg-type]
+    "saved object": lambda: hub.save(object(), "x.safetensors"),
+    "saved where": lambda: hub.save(models.lenet(), None),  # type: ignore[arg-type]
+    "builder": lambda: hub.save(models.lenet(), "x.safetensors", builder=3),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_KINDS)
+def test_an_argument_of_another_kind_is_a_usage_error(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="given"):
+        WRONG_KINDS[kind]()
+    assert list(tmp_path.iterdir()) == []
+
+
+HUGE = {
+    "classes": ("vision.models.lenet", '{"classes": 1000000000000}'),
+    "growth": ("vision.models.densenet121", '{"growth_rate": 1000000000}'),
+    "width": ("vision.models.mobilenet_v2", '{"width_multiplier": 1e9}'),
+    "endless": ("vision.models.mobilenet_v2", '{"width_multiplier": 1e300}'),
+    "in a list": ("vision.models.lenet", '{"classes": [1000000000000]}'),
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_file_cannot_ask_for_a_model_larger_than_itself(kind: str, tmp_path: Path) -> None:
+    """Batch norms of such a model would take gigabytes before the first tensor could be found missing."""
+    from numzoo.hub.loading import CONFIG_KEY, MODEL_KEY
+
+    path = tmp_path / "w.safetensors"
+    builder, config = HUGE[kind]
+    write_safetensors(path, {"w": np.zeros(1)}, {MODEL_KEY: builder, CONFIG_KEY: config})
+    with pytest.raises(FormatError, match="no model of that size"):
+        hub.load(path)
