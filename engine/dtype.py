@@ -37,6 +37,7 @@ _NAMES: dict[str, Dtype] = {
     "bool": bool_, "uint8": uint8, "int8": int8, "int16": int16, "int32": int32, "int64": int64,
     "float16": float16, "bfloat16": bfloat16, "float32": float32, "float64": float64,
     "complex64": complex64, "complex128": complex128,
+    "bf16": bfloat16, "fp16": float16, "f16": float16, "f32": float32, "f64": float64,  # "f16" would be NumPy's 16 bytes
     "half": float16, "float": float32, "double": float64, "int": int32, "long": int64,
 }  # fmt: skip
 _BY_NUMPY_KIND = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2, "c": 3}
@@ -72,9 +73,9 @@ def _numpy_dtype(given: Any) -> Dtype:
 def kind(dtype: Dtype) -> int:
     """The category of a dtype: 0 bool, 1 integer, 2 float, 3 complex."""
     found = _BY_NUMPY_KIND.get(dtype.kind)
-    # Past NumPy's own types there are structures, and formats that nothing here computes in; bfloat16 alone is known.
-    if found is None or ((dtype.kind == "V" or dtype.num > 255) and dtype != bfloat16):
-        raise DtypeError(f"numzoo computes on numbers, and {dtype} is none; give numbers or booleans")
+    # Past NumPy's own types there are structures, and formats that nothing here computes in (long doubles); bfloat16 alone is known.
+    if found is None or dtype.char in "gG" or ((dtype.kind == "V" or dtype.num > 255) and dtype != bfloat16):
+        raise DtypeError(f"numzoo does not compute in {dtype}; give numbers or booleans of an ordinary type, such as float32")
     return found
 
 

@@ -17,6 +17,10 @@ NAMED: list[tuple[Any, str]] = [
     ("float32", "float32"),
     ("float", "float32"),
     ("half", "float16"),
+    ("f16", "float16"),
+    ("fp16", "float16"),
+    ("bf16", "bfloat16"),
+    ("f32", "float32"),
     ("long", "int64"),
     (float, "float32"),
     (int, "int64"),
@@ -124,3 +128,10 @@ def test_division_makes_floats_and_floor_division_keeps_integers() -> None:
     assert x.float().sqrt().dtype == engine.float32
     assert engine.sqrt(x).dtype == engine.float32
     assert engine.round(engine.tensor([2**53 + 1])).item() == 2**53 + 1
+
+
+@pytest.mark.parametrize("name", ["g", "G", "longdouble"])
+def test_long_doubles_are_no_dtype_of_the_engine(name: str) -> None:
+    """No operation or kernel is written for them, and their width differs from machine to machine."""
+    with pytest.raises(DtypeError):
+        dtypes.as_dtype(name)
