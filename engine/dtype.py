@@ -75,7 +75,9 @@ def kind(dtype: Dtype) -> int:
     found = _BY_NUMPY_KIND.get(dtype.kind)
     # Past NumPy's own types there are structures, and formats that nothing here computes in (long doubles); bfloat16 alone is known.
     if found is None or dtype.char in "gG" or ((dtype.kind == "V" or dtype.num > 255) and dtype != bfloat16):
-        raise DtypeError(f"numzoo does not compute in {dtype}; give numbers or booleans of an ordinary type, such as float32")
+        raise DtypeError(
+            f"numzoo does not compute in {dtype}; give numbers or booleans of an ordinary type, such as float32"
+        )
     return found
 
 

@@ -224,6 +224,6 @@ def test_a_missing_library_is_told_of_in_one_line_and_computing_goes_on() -> Non
             "PYTHONPATH": str(Path(__file__).parents[3] / ".dev"),
         },
     )
-    assert done.stdout.split() == "(1, 8, 62, 62) (1, 8, 62, 62)".split()
+    assert done.stdout.split() == ["(1,", "8,", "62,", "62)", "(1,", "8,", "62,", "62)"]
     assert done.stderr.count("\n") == 1
     assert "numzoo doctor" in done.stderr
