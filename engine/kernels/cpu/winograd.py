@@ -9,9 +9,9 @@ the product with B^T (x) B^T transforms all places and channels at once; the 36 
 with A^T (x) A^T (and, as one more column, the bias) gives (16, tiles, K), and copies with strides put them in their
 places. The tiles are taken in blocks whose 36-fold data stay in the cache.
 
-Accuracy: with the points 0, +-3/4, +-3/2 and infinity the largest error is 2e-6 to 6e-6 of the largest result
-(direct sums: 4e-7; the usual points 0, +-1, +-2 would give 1e-5). A tile mixes its 36 pixels, so that one NaN or infinity would spread, and
-huge numbers could overflow on the way: a result that is not finite throughout is computed again, directly.
+Accuracy: with the points 0, +-3/4, +-3/2 and infinity the largest error is 2e-6 to 6e-6 of the largest result (direct
+sums: 4e-7; the usual points 0, +-1, +-2 would give 1e-5). A tile mixes its 36 pixels, so that one NaN or infinity would
+spread, and huge numbers could overflow on the way: a result that is not finite throughout is computed again, directly.
 
 Memory: the transformed weights take four times the weights' own. They are kept like other packs, `MOST_KEPT_BYTES` of
 them in all; weights beyond that are convolved directly.
