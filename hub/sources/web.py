@@ -28,6 +28,7 @@ __all__ = ["fetch"]
 _BLOCK = 1 << 18
 _PROGRESS = 1 << 20  # an attempt that got this much farther than any before starts the count of failures anew
 _FIRST_ATTEMPTS = 2
+_DIGITS = 19  # no honest size has so many, and Python refuses to read numbers of thousands
 _PATIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _PAGE = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<\?xml[^>]*>\s*<!doctype\s+html)", re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
@@ -234,12 +235,14 @@ def _asked_wait(response: requests.Response) -> float:
 
 def _length(response: requests.Response) -> int | None:
     text: str = response.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) < _DIGITS else None
 
 
 def _content_range(response: requests.Response) -> tuple[int, int | None]:
     """Where a 206's bytes begin, -1 if it does not say so, and the size of the whole file if it says that."""
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+    found = re.fullmatch(
+        r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", response.headers.get("Content-Range", "").strip()
+    )
     if found is None:
         return -1, None
     return int(found[1]), None if found[3] == "*" else int(found[3])

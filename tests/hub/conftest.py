@@ -225,6 +225,11 @@ class Behaviours:
         handler.give(served, served.body[:1000])
 
     @staticmethod
+    def length_beyond_reason(handler: Handler, served: Served) -> None:
+        handler.head(200, {"Content-Length": "9" * 5000})
+        handler.give(served, served.body)
+
+    @staticmethod
     def without_length(handler: Handler, served: Served) -> None:
         handler.head(200, {})
         handler.give(served, served.body)

@@ -28,6 +28,7 @@ _RIGHT = [
     ("honest", {}, 1),
     ("cut_once", {}, 2),
     ("without_length", {}, 1),
+    ("length_beyond_reason", {}, 1),
     ("without_length_cut_once", {}, 2),
     ("chunked", {}, 2),
     ("changed_file", {}, 2),
