@@ -102,6 +102,7 @@ def describe(library: Library, operation: str, *arguments: object) -> Descriptio
     """The descriptor of an operation, or None where oneDNN has nothing but its slow reference code for it."""
     handle = ctypes.c_void_p()
     plain = [argument.handle if isinstance(argument, Layout | Description) else argument for argument in arguments]
+    _lane(threads.current())  # the team size is compiled in, and this thread may not have said it yet
     code = library.creators[operation](ctypes.byref(handle), library.engine, *plain, library.attributes)
     return _described(library, code, handle, operation)
 
@@ -109,6 +110,7 @@ def describe(library: Library, operation: str, *arguments: object) -> Descriptio
 def describe_reorder(library: Library, source: Layout | int, destination: Layout | int) -> Description | None:
     """The descriptor of a copy from one layout to another."""
     handle = ctypes.c_void_p()
+    _lane(threads.current())
     first, second = (side.handle if isinstance(side, Layout) else side for side in (source, destination))
     code = library.reorder_create(
         ctypes.byref(handle), first, library.engine, second, library.engine, library.attributes
