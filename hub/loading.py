@@ -74,13 +74,15 @@ def load(
     else:
         arrays, plan = _read_path(path, model, known)
     if model is not None and not isinstance(model, str):
-        built, plan.name, plan.model, plan.config = model, type(model).__name__, "", {}
+        built, plan.model, plan.config = model, "", {}
     else:
         if isinstance(model, str):
             plan = plan.built_as(model, known)
         if classes is not None:
             plan.config = {**plan.config, "classes": classes}
         built = build(plan.model, "models", plan.config, who=plan.name)
+    if path is not None:
+        plan.name = plan.model or type(built).__name__  # no entry's name: its weights are others than the file's
     if prefix:
         plan.keys = plan.keys.below(prefix)
     return _fill(built, arrays, plan, classes, device=device, dtype=dtype)
@@ -105,7 +107,6 @@ class _Plan:
             self.model, self.config, self.keys = entry.model, entry.config, entry.keys
         else:
             self.model, self.config = find_model(model), {}
-        self.name = self.model  # and not the entry's: these are other weights than that name stands for
         return self
 
 
@@ -203,7 +204,6 @@ def _from_metadata(stream: BinaryIO, plan: _Plan) -> None:
     check_settings(settings, who=who)
     _check_sizes(settings, _size(stream), who)
     plan.model, plan.config, plan.stored = find_model(model), settings, settings
-    plan.name = plan.model
 
 
 def _check_sizes(value: object, most: int, who: str) -> None:
@@ -230,9 +230,16 @@ def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, devic
         raise UsageError(f"hub.load needs a model with state_dict and load_state_dict, but has {type(model).__name__}.")
     heads = tuple(getattr(model, "classifier_modules", ()))
     fresh = classes is not None and classes != plan.stored.get("classes")
+    wanted = model.state_dict()
+    for name, tensor in wanted.items():
+        if classes is not None and name.startswith(tuple(f"{head}." for head in heads)) and tensor.shape[0] != classes:
+            raise UsageError(
+                f"classes={classes} was given with a model that was already built, whose {name} is for "
+                f"{tensor.shape[0]}. Build it with classes={classes}, or name its builder in model=."
+            )
     state, report = fit(
         arrays,
-        model.state_dict(),
+        wanted,
         name=plan.name,
         source=plan.source,
         sha256=plan.sha256,

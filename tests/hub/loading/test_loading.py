@@ -435,3 +435,13 @@ def test_a_file_cannot_ask_for_a_model_larger_than_itself(kind: str, tmp_path: P
     write_safetensors(path, {"w": np.zeros(1)}, {MODEL_KEY: builder, CONFIG_KEY: config})
     with pytest.raises(FormatError, match="no model of that size"):
         hub.load(path)
+
+
+def test_classes_do_not_contradict_a_model_that_is_built(weights: Arrays, zoo: Registry, tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "w.safetensors", weights)
+    with pytest.raises(UsageError, match="classes=3 was given with a model that was already built"):
+        hub.load(tmp_path / "w.safetensors", model=models.lenet(classes=10), classes=3)
+    model = hub.load(tmp_path / "w.safetensors", model=models.lenet(classes=3), classes=3)
+    assert model.load_report.initialised == ("classifier.5.weight", "classifier.5.bias")
+    assert hub.load("lenet", model=models.lenet(), registry=zoo).load_report.name == "lenet.test"
+    assert hub.load("lenet", model="lenet", registry=zoo).load_report.name == "lenet.test"
