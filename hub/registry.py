@@ -6,6 +6,7 @@ photographs are ``sample:cat``, data sets ``data:mnist``.
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import os
 from collections.abc import Iterable, Mapping
@@ -117,7 +118,7 @@ class Registry:
             "default": self.is_default(entry.name),
             "tags": list(self.manifest.tags[entry.name.partition(".")[0]]),
             "model": entry.model,
-            "config": dict(entry.config),
+            "config": copy.deepcopy(dict(entry.config)),
             "task": entry.task,
             "files": [_file(file) for file in entry.files],
             "bytes": entry.bytes,
@@ -209,4 +210,4 @@ def _file(file: FileRecord) -> dict[str, Any]:
 
 
 def _plain(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if value is None else dict(value)
+    return None if value is None else copy.deepcopy(dict(value))  # what is handed out may be changed

@@ -80,3 +80,13 @@ def test_categories_of_another_model_are_refused(
     zoo = registry_of({"lenet.test": entry_of(weights, categories="imagenet1k")})
     with pytest.raises(FormatError, match="1000 names"):
         hub.pipeline("lenet", registry=zoo)(picture)
+
+
+def test_changing_a_description_changes_no_entry(zoo: Registry) -> None:
+    described = zoo.describe("lenet")
+    described["transform"]["mean"][0] = 9.0
+    described["files"][0]["sources"].clear()
+    described["config"].clear()
+    assert zoo.describe("lenet")["transform"]["mean"] == [0.5]
+    assert "mean=[0.5]" in repr(hub.transform("lenet", registry=zoo))
+    assert hub.load("lenet", registry=zoo).load_report.config == {"classes": 10}
