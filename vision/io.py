@@ -244,6 +244,9 @@ def _seekable(file: Any, name: str) -> BinaryIO:
 
 
 def _publish(data: bytes, target: Path) -> None:
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        # The rename would put a file in its place; for a pipe or a device nobody wants that.
+        raise ImageError(f"write_image: {str(target)!r} is a pipe or a device; an image is written to a file")
     part = target.with_name(f".{target.name[:80]}.{os.urandom(6).hex()}.part")
     try:
         # Not tempfile: the new file gets the rights that the user's umask asks for.

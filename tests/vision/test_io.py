@@ -463,3 +463,13 @@ class TestWriting:
     def test_to_array_refuses_what_has_no_eight_bits(self) -> None:
         with pytest.raises(errors.ImageError, match="I;16"):
             to_array(PIL.Image.fromarray(GREY16))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_never_replaced_by_an_image(tmp_path):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    with pytest.raises(errors.ImageError, match="pipe or a device"):
+        write_image(numpy.zeros((2, 2), numpy.uint8), pipe)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
