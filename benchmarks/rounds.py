@@ -12,6 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent / ".dev"
+sys.path.insert(0, str(CHECKOUT))  # a bare checkout serves, nothing needs to be installed
 
 
 def options(description: str) -> argparse.ArgumentParser:
