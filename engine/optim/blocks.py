@@ -16,6 +16,7 @@ import numpy as np
 
 from ..device import device_of, move, namespace
 from ..dtype import Array, Dtype, float32, float64, kind
+from ..errors import ArgumentError
 from ..ops import touch
 from ..tensor import Tensor
 from .optimizer import Optimizer
@@ -63,7 +64,7 @@ class Elementwise(Optimizer):
 
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         """Change one block of a parameter and its states in place; the gradient is only read."""
-        raise NotImplementedError
+        raise ArgumentError(f"{type(self).__name__} defines no rule()")
 
     def state_shapes(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, tuple[int, ...] | None]:
         shapes: dict[str, tuple[int, ...] | None] = dict.fromkeys(
