@@ -9,10 +9,9 @@ from pathlib import Path
 
 from ...errors import SettingError
 
-# Turns of a waiting thread's loop (some nanoseconds each) before it sleeps. GNU OpenMP's own 300,000 are ruinous where
-# anything else runs, since the thread that is waited for has lost its core to the one that spins: MobileNetV2 on two
-# cores that a third process shares took 360 ms, and 26 ms with these. Fewer (100) took 15 ms there, but 20 instead of 11
-# where nothing else runs, since waking a sleeper is slow.
+# Turns of a waiting thread's loop (some nanoseconds each) before it sleeps. GNU OpenMP's own 300,000 cost dear where
+# anything else runs, since the thread that is waited for has lost its core to the one that spins; few turns cost where
+# nothing does, since waking a sleeper is slow. docs/performance.md has the figures.
 SPINS = 3_000
 
 _threads = 0
