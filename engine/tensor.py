@@ -16,7 +16,7 @@ from . import dtype as dtypes
 from . import methods
 from .device import CPU, Device, DeviceLike
 from .dtype import Array, Dtype, DtypeLike
-from .errors import ArgumentError, DeviceError, DtypeError, GradientError, ShapeError
+from .errors import ArgumentError, DtypeError, GradientError, ShapeError
 
 new_tensor = object.__new__
 
@@ -325,13 +325,6 @@ def _converted(data: Array, dtype: Dtype) -> Array:
             return data.astype(dtype)
     except FloatingPointError:
         raise DtypeError(f"tensor: the values do not fit {dtype}: some are NaN, infinite or too large") from None
-
-
-def same_device(name: str, *tensors: Tensor) -> None:
-    """Refuse tensors that live on different devices."""
-    places = {str(t.device) for t in tensors}
-    if len(places) > 1:
-        raise DeviceError(f"{name}: its tensors are on {' and '.join(sorted(places))}; move them with .to(device)")
 
 
 # The one cycle of the engine: tensors have operations as methods, operations make tensors.

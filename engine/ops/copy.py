@@ -6,9 +6,9 @@ from typing import Any
 
 from .. import device as devices
 from ..device import Device
-from ..dtype import Array, Dtype, is_differentiable
+from ..dtype import Array, Dtype
 from ..op import op
-from ..tensor import Tensor, tensor_like, tensor_of
+from ..tensor import Tensor, tensor_like
 
 
 @op(x=lambda grad: grad)
@@ -49,8 +49,3 @@ def contiguous(x: Tensor) -> Tensor:
 def _rows(xp: Any, x: Array) -> Array:
     """A copy in row order."""
     return xp.ascontiguousarray(x)
-
-
-def stopped(x: Tensor) -> Tensor:
-    """The values without the graph; integers as they are."""
-    return tensor_of(x.array) if is_differentiable(x.dtype) else x

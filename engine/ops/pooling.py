@@ -11,8 +11,6 @@ from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
 from .convolution import Pair, check_settings
 
-Window = tuple[Pair, Pair, Pair, Pair]
-
 
 def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     """How many windows fit along an axis; with ``ceil_mode`` a last one may hang over, if it starts inside."""

@@ -226,6 +226,9 @@ IDS = [f"{row.name} {row.label}".strip() for row in ROWS]
 SMOOTH = [pytest.param(row, id=name) for row, name in zip(ROWS, IDS, strict=True) if row.smooth]
 EVERY = [pytest.param(row, id=name) for row, name in zip(ROWS, IDS, strict=True)]
 
+# A step of these may fall between two narrow numbers, so a narrow dtype may rightly differ by a whole step.
+STEPS = ("floor_divide", "remainder")
+
 # Operations that exist as the gradient of another, which the second gradients above reach, or that only move memory.
 REACHED = {
     "relu_input", "conv2d_input", "conv2d_weight", "max_pool2d_input", "max_pool2d_pick", "avg_pool2d_input", "spread_items",
@@ -269,7 +272,7 @@ def test_first_and_second_gradients_are_slopes(row: Row) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("row", EVERY)
+@pytest.mark.parametrize("row", [p for p in EVERY if p.values[0].name not in STEPS])  # type: ignore[attr-defined]
 def test_every_floating_dtype_is_kept_and_close(row: Row, dtype: str) -> None:
     kind = engine.dtype.as_dtype(dtype)
     inputs = drawn(row, dtype=kind)
@@ -281,8 +284,6 @@ def test_every_floating_dtype_is_kept_and_close(row: Row, dtype: str) -> None:
     # Statistics and losses stay wide on purpose.
     assert given.dtype == (np.float32 if row.label == "variance" or row.name == "cross_entropy" else kind)
     tolerance = {"float32": 2e-5, "float16": 2e-2, "bfloat16": 1e-1}[dtype]
-    if row.name in ("floor_divide", "remainder"):
-        return  # a step of these functions may fall between two narrow numbers
     np.testing.assert_allclose(given.astype(F64), wanted, rtol=tolerance, atol=tolerance)
 
 
@@ -343,9 +344,6 @@ def scaled(row: Row) -> list[Any]:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("row", EVERY)
 def test_the_kernel_gives_what_the_body_gives(row: Row, dtype: str) -> None:
-    operation = TABLE.get(row.name)
-    if operation is None or row.call is not None:
-        operation = None
     inputs = [x if x.dtype.kind == "i" else x.astype(engine.dtype.as_dtype(dtype)) for x in scaled(row)]
     with_kernels = numbers(row.run(*[engine.Tensor(x) for x in inputs]))
     kernels = {name: dict(o.kernels) for name, o in TABLE.items()}

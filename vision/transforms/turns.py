@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .base import Size, Transform, require_image
 from .geometry import check_interpolation, cut_boxes, fill_for, resampling
@@ -15,62 +15,49 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class RandomHorizontalFlip(Transform[bool]):
+class _Flip(Transform[bool]):
+    """A picture mirrored with probability `p`; which way, each kind says: the axis of the sides and Pillow's name."""
+
+    sides: ClassVar[tuple[int, int]]  # the columns of a box that change places
+    axis: ClassVar[int]  # the axis of (height, width) they lie on
+    method: ClassVar[str]
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = check_probability(p, type(self).__name__)
+
+    def draw(self, generator: Generator, size: Size) -> bool:
+        return bool(generator.random() < self.p)
+
+    def apply(self, image: Any, parameters: bool) -> Image:
+        from PIL.Image import Transpose
+
+        upright: Image = require_image(image, type(self).__name__)
+        return upright.transpose(Transpose[self.method]) if parameters else upright
+
+    def apply_mask(self, mask: Any, parameters: bool) -> Image:
+        return self.apply(mask, parameters)
+
+    def apply_boxes(self, boxes: NDArray[Any], parameters: bool, size: Size) -> NDArray[Any]:
+        if not parameters:
+            return boxes
+        flipped = boxes.copy()
+        flipped[:, list(self.sides)] = size[self.axis] - boxes[:, list(self.sides[::-1])]
+        return flipped
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p={self.p})"
+
+
+class RandomHorizontalFlip(_Flip):
     """Left and right exchanged, with probability `p`."""
 
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = check_probability(p, "RandomHorizontalFlip")
-
-    def draw(self, generator: Generator, size: Size) -> bool:
-        return bool(generator.random() < self.p)
-
-    def apply(self, image: Any, parameters: bool) -> Image:
-        from PIL.Image import Transpose
-
-        upright: Image = require_image(image, "RandomHorizontalFlip")
-        return upright.transpose(Transpose.FLIP_LEFT_RIGHT) if parameters else upright
-
-    def apply_mask(self, mask: Any, parameters: bool) -> Image:
-        return self.apply(mask, parameters)
-
-    def apply_boxes(self, boxes: NDArray[Any], parameters: bool, size: Size) -> NDArray[Any]:
-        if not parameters:
-            return boxes
-        flipped = boxes.copy()
-        flipped[:, [0, 2]] = size[1] - boxes[:, [2, 0]]
-        return flipped
-
-    def __repr__(self) -> str:
-        return f"RandomHorizontalFlip(p={self.p})"
+    sides, axis, method = (0, 2), 1, "FLIP_LEFT_RIGHT"
 
 
-class RandomVerticalFlip(Transform[bool]):
+class RandomVerticalFlip(_Flip):
     """Top and bottom exchanged, with probability `p`."""
 
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = check_probability(p, "RandomVerticalFlip")
-
-    def draw(self, generator: Generator, size: Size) -> bool:
-        return bool(generator.random() < self.p)
-
-    def apply(self, image: Any, parameters: bool) -> Image:
-        from PIL.Image import Transpose
-
-        upright: Image = require_image(image, "RandomVerticalFlip")
-        return upright.transpose(Transpose.FLIP_TOP_BOTTOM) if parameters else upright
-
-    def apply_mask(self, mask: Any, parameters: bool) -> Image:
-        return self.apply(mask, parameters)
-
-    def apply_boxes(self, boxes: NDArray[Any], parameters: bool, size: Size) -> NDArray[Any]:
-        if not parameters:
-            return boxes
-        flipped = boxes.copy()
-        flipped[:, [1, 3]] = size[0] - boxes[:, [3, 1]]
-        return flipped
-
-    def __repr__(self) -> str:
-        return f"RandomVerticalFlip(p={self.p})"
+    sides, axis, method = (1, 3), 0, "FLIP_TOP_BOTTOM"
 
 
 class RandomRotation(Transform[float]):

@@ -202,30 +202,9 @@ def _plan_direct(
 
 
 def _is_product(weight: Shape, stride: Pair, padding: Pair, groups: int) -> bool:
-    """Whether the gradients are better computed as products of matrices: at each pixel, channels by channels."""
+    """Whether the weight's gradient is as well computed as one product of matrices: channels by pixels by channels."""
     pixelwise = weight[2:] == (1, 1) and stride == (1, 1) and padding == (0, 0) and groups == 1
     return pixelwise and min(weight[:2]) >= FEWEST_PRODUCT_CHANNELS
-
-
-def _plan_input_product(library: Library, grad: Array, weight: Array, shape: Shape, strides: Shape) -> Plan | None:
-    """grad (N H W, K) times weight (K, C)."""
-    dtype, (outs, ins) = grad.dtype, weight.shape[:2]
-    rows = grad.size // outs
-    description = describe(
-        library, "matmul", Layout(library, (rows, outs), dtype, (outs, 1)),
-        Layout(library, (outs, ins), dtype, strides[:2]), None, Layout(library, (rows, ins), dtype, (ins, 1)),
-    )  # fmt: skip
-    if description is None:
-        return None
-    fetch, allocate = as_channels_last(library, grad), channels_last_allocator(shape, dtype)
-    run = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
-
-    def compute(grad: Array, weight: Array) -> Array:
-        source, result = fetch(grad), allocate()
-        run(address(source), address(weight), address(result))
-        return result
-
-    return compute
 
 
 def _plan_weight_product(library: Library, grad: Array, x: Array, shape: Shape) -> Plan | None:
