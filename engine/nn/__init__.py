@@ -1,34 +1,47 @@
-"""Layers: parameters and operations, under the names that PyTorch's users and the public checkpoints know."""
+"""Layers: parameters and operations, under the names that PyTorch's users and the public checkpoints know.
 
-from . import functional, init
-from .activation import (
-    GELU,
-    Hardsigmoid,
-    Hardswish,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-)  # fmt: skip
-from .attention import MultiheadAttention
-from .container import Flatten, Identity, ModuleDict, ModuleList, Sequential
-from .conv import Conv2d
-from .dropout import Dropout, StochasticDepth
-from .linear import Linear
-from .loss import CrossEntropyLoss
-from .module import Module, RemovableHook
-from .norm import BatchNorm2d, LayerNorm
-from .parameter import Parameter
-from .pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
-from .state import StateReport
+Each file lists in ``__all__`` what it offers.
+"""
 
-__all__ = [
-    "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten",
-    "Hardsigmoid", "Hardswish", "Identity", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d", "Module",
-    "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "ReLU", "ReLU6", "RemovableHook", "Sequential", "SiLU",
-    "Sigmoid", "Softmax", "StateReport", "StochasticDepth", "Tanh", "functional", "init",
-]  # fmt: skip
+from . import (
+    activation,
+    attention,
+    container,
+    conv,
+    dropout,
+    functional,
+    init,
+    linear,
+    loss,
+    module,
+    norm,
+    parameter,
+    pool,
+    state,
+)
+from .activation import *
+from .attention import *
+from .container import *
+from .conv import *
+from .dropout import *
+from .linear import *
+from .loss import *
+from .module import *
+from .norm import *
+from .parameter import *
+from .pool import *
+from .state import *
+
+__all__ = ["functional", "init"]
+__all__ += activation.__all__
+__all__ += attention.__all__
+__all__ += container.__all__
+__all__ += conv.__all__
+__all__ += dropout.__all__
+__all__ += linear.__all__
+__all__ += loss.__all__
+__all__ += module.__all__
+__all__ += norm.__all__
+__all__ += parameter.__all__
+__all__ += pool.__all__
+__all__ += state.__all__

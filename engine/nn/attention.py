@@ -13,6 +13,10 @@ from .module import Module
 from .parameter import Parameter
 from .settings import probability, whole
 
+__all__ = [
+    "MultiheadAttention",
+]
+
 
 class MultiheadAttention(Module):
     """Vaswani et al., 2017, section 3.2.2; parameters named as PyTorch's (one ``in_proj`` for query, key and value).

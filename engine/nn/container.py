@@ -9,6 +9,14 @@ from ..errors import ArgumentError
 from ..tensor import Tensor
 from .module import Module
 
+__all__ = [
+    "Flatten",
+    "Identity",
+    "ModuleDict",
+    "ModuleList",
+    "Sequential",
+]
+
 
 class _Numbered(Module):
     """Children named 0, 1, 2, ..."""

@@ -10,10 +10,14 @@ from ..dtype import DtypeLike, float32
 from ..errors import SettingError
 from ..tensor import Tensor
 from . import init
-from .functional import Size, pair, same_padding
+from .functional.convolution import same_padding
 from .module import Module
 from .parameter import Parameter
-from .settings import whole
+from .settings import Size, pair, whole
+
+__all__ = [
+    "Conv2d",
+]
 
 
 def padding_below(padding: Any) -> bool:

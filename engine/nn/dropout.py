@@ -7,6 +7,11 @@ from . import functional as F
 from .module import Module
 from .settings import probability
 
+__all__ = [
+    "Dropout",
+    "StochasticDepth",
+]
+
 
 class Dropout(Module):
     """Elements set to 0 with probability p, the others scaled by 1 / (1 - p) (Srivastava et al., 2014)."""

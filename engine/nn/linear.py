@@ -12,6 +12,10 @@ from .module import Module
 from .parameter import Parameter
 from .settings import whole
 
+__all__ = [
+    "Linear",
+]
+
 
 class Linear(Module):
     """x weight^T + bias: (..., in_features) to (..., out_features)."""

@@ -8,6 +8,10 @@ from ..ops import cross_entropy
 from ..tensor import Tensor
 from .module import Module
 
+__all__ = [
+    "CrossEntropyLoss",
+]
+
 
 class CrossEntropyLoss(Module):
     """The cross-entropy of logits against classes; see ``engine.cross_entropy``."""

@@ -20,6 +20,11 @@ from ..tensor import Tensor, tensor_of
 from .parameter import Parameter
 from .state import StateReport, check_values, compare, load_into
 
+__all__ = [
+    "Module",
+    "RemovableHook",
+]
+
 Self = TypeVar("Self", bound="Module")
 Hook = Callable[..., Any]
 ndarray = np.ndarray

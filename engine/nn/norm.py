@@ -14,6 +14,11 @@ from .module import Module
 from .parameter import Parameter
 from .settings import whole
 
+__all__ = [
+    "BatchNorm2d",
+    "LayerNorm",
+]
+
 
 class BatchNorm2d(Module):
     """Each channel brought to mean 0 and variance 1 over batch and image, then scaled and shifted.

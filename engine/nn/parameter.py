@@ -19,6 +19,10 @@ from ..errors import ShapeError
 from ..random import Split, default_generator, stream
 from ..tensor import Tensor, tensor_of
 
+__all__ = [
+    "Parameter",
+]
+
 Fill = Callable[[np.random.Generator, tuple[int, ...]], Any]
 """Draws the initial values of a shape from a random stream."""
 

@@ -6,8 +6,14 @@ from typing import Any
 
 from ..tensor import Tensor
 from . import functional as F
-from .functional import Size
 from .module import Module
+from .settings import Size
+
+__all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "MaxPool2d",
+]
 
 
 class MaxPool2d(Module):

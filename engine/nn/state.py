@@ -16,6 +16,10 @@ from ..ops import touch
 from ..tensor import Tensor, tensor_of
 from .parameter import Parameter
 
+__all__ = [
+    "StateReport",
+]
+
 if TYPE_CHECKING:
     from .module import Module
 

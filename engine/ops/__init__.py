@@ -1,214 +1,54 @@
-"""Every operation: what is computed, with its gradient beside it. How, where something faster exists, is in ``kernels``."""
+"""Every operation: what is computed, with its gradient beside it. How, where something faster exists, is in ``kernels``.
 
-from .activation import (
-    gelu,
-    gelu_tanh,
-    hardsigmoid,
-    hardswish,
-    leaky_relu,
-    log_softmax,
-    relu,
-    relu_input,
-    silu,
-    softmax,
+Each file lists in ``__all__`` what it offers.
+"""
+
+from . import (
+    activation,
+    arithmetic,
+    attention,
+    compare,
+    convolution,
+    copy,
+    create,
+    elementary,
+    index,
+    loss,
+    matrix,
+    normalization,
+    pooling,
+    reduction,
+    shape,
 )
-from .arithmetic import (
-    abs,
-    add,
-    clip,
-    div,
-    floor_divide,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    pow,
-    remainder,
-    select,
-    sign,
-    sub,
-    where,
-)  # fmt: skip
-from .attention import scaled_dot_product_attention
-from .compare import (
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
-    eq,
-    ge,
-    gt,
-    isfinite,
-    isnan,
-    le,
-    logical_and,
-    logical_not,
-    logical_or,
-    lt,
-    ne,
-)  # fmt: skip
-from .convolution import conv2d, conv2d_input, conv2d_weight
-from .copy import cast, clone, contiguous, move
-from .create import arange, empty, eye, full, linspace, ones, ones_like, zeros, zeros_like
-from .elementary import ceil, cos, erf, exp, expm1, floor, log, log1p, round, rsqrt, sigmoid, sin, sqrt, tanh
-from .index import assign, gather, getitem, items, spread_along, spread_items, touch
-from .linear import linear, matmul
-from .loss import cross_entropy, nll
-from .normalization import (
-    batch_norm,
-    batch_norm_backward,
-    batch_norm_training,
-    layer_norm,
-    layer_norm_backward,
-)  # fmt: skip
-from .pooling import (
-    adaptive_avg_pool2d,
-    avg_pool2d,
-    avg_pool2d_input,
-    max_pool2d,
-    max_pool2d_input,
-    max_pool2d_pick,
-)  # fmt: skip
-from .reduction import all, amax, amin, any, argmax, argmin, max, mean, min, prod, sum, var
-from .shape import (
-    broadcast_to,
-    cat,
-    chunk,
-    expand,
-    flatten,
-    flip,
-    pad,
-    permute,
-    reshape,
-    roll,
-    split,
-    squeeze,
-    stack,
-    transpose,
-    unbind,
-    unsqueeze,
-)  # fmt: skip
+from .activation import *
+from .arithmetic import *
+from .attention import *
+from .compare import *
+from .convolution import *
+from .copy import *
+from .create import *
+from .elementary import *
+from .index import *
+from .loss import *
+from .matrix import *
+from .normalization import *
+from .pooling import *
+from .reduction import *
+from .shape import *
 
-__all__ = [
-    "abs",
-    "adaptive_avg_pool2d",
-    "add",
-    "all",
-    "amax",
-    "amin",
-    "any",
-    "arange",
-    "argmax",
-    "argmin",
-    "assign",
-    "avg_pool2d",
-    "avg_pool2d_input",
-    "batch_norm",
-    "batch_norm_backward",
-    "batch_norm_training",
-    "bitwise_and",
-    "bitwise_not",
-    "bitwise_or",
-    "bitwise_xor",
-    "broadcast_to",
-    "cast",
-    "cat",
-    "ceil",
-    "chunk",
-    "clip",
-    "clone",
-    "contiguous",
-    "conv2d",
-    "conv2d_input",
-    "conv2d_weight",
-    "cos",
-    "cross_entropy",
-    "div",
-    "empty",
-    "eq",
-    "erf",
-    "exp",
-    "expand",
-    "expm1",
-    "eye",
-    "flatten",
-    "flip",
-    "floor",
-    "floor_divide",
-    "full",
-    "gather",
-    "ge",
-    "gelu",
-    "gelu_tanh",
-    "getitem",
-    "gt",
-    "hardsigmoid",
-    "hardswish",
-    "isfinite",
-    "isnan",
-    "items",
-    "layer_norm",
-    "layer_norm_backward",
-    "le",
-    "leaky_relu",
-    "linear",
-    "linspace",
-    "log",
-    "log1p",
-    "log_softmax",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "lt",
-    "matmul",
-    "max",
-    "max_pool2d",
-    "max_pool2d_input",
-    "max_pool2d_pick",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "move",
-    "mul",
-    "ne",
-    "neg",
-    "nll",
-    "ones",
-    "ones_like",
-    "pad",
-    "permute",
-    "pow",
-    "prod",
-    "relu",
-    "relu_input",
-    "remainder",
-    "reshape",
-    "roll",
-    "round",
-    "rsqrt",
-    "scaled_dot_product_attention",
-    "select",
-    "sigmoid",
-    "sign",
-    "silu",
-    "sin",
-    "softmax",
-    "split",
-    "spread_along",
-    "spread_items",
-    "sqrt",
-    "squeeze",
-    "stack",
-    "sub",
-    "sum",
-    "tanh",
-    "touch",
-    "transpose",
-    "unbind",
-    "unsqueeze",
-    "var",
-    "where",
-    "zeros",
-    "zeros_like",
-]
+__all__: list[str] = []
+__all__ += activation.__all__
+__all__ += arithmetic.__all__
+__all__ += attention.__all__
+__all__ += compare.__all__
+__all__ += convolution.__all__
+__all__ += copy.__all__
+__all__ += create.__all__
+__all__ += elementary.__all__
+__all__ += index.__all__
+__all__ += matrix.__all__
+__all__ += loss.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += reduction.__all__
+__all__ += shape.__all__

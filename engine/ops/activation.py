@@ -12,6 +12,19 @@ from .arithmetic import where
 from .elementary import erf, error_function, exp, sigmoid, tanh
 from .reduction import normal_axes
 
+__all__ = [
+    "gelu",
+    "gelu_tanh",
+    "hardsigmoid",
+    "hardswish",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "relu_input",
+    "silu",
+    "softmax",
+]
+
 SQRT_HALF = 0.7071067811865476
 ONE_OVER_SQRT_TWO_PI = 0.3989422804014327
 SQRT_TWO_OVER_PI = 0.7978845608028654

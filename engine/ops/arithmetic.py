@@ -13,6 +13,24 @@ from ..errors import DtypeError, SettingError, ShapeError
 from ..op import elementwise, floating, op
 from ..tensor import Tensor, tensor_of
 
+__all__ = [
+    "abs",
+    "add",
+    "clip",
+    "div",
+    "floor_divide",
+    "maximum",
+    "minimum",
+    "mul",
+    "neg",
+    "pow",
+    "remainder",
+    "select",
+    "sign",
+    "sub",
+    "where",
+]
+
 
 @elementwise(x=lambda grad: grad, y=lambda grad: grad)
 def add(xp: Any, x: Array, y: Array) -> Array:

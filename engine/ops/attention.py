@@ -10,7 +10,11 @@ from ..errors import SettingError, ShapeError
 from ..tensor import Tensor, tensor_like, tensor_of
 from .activation import softmax
 from .arithmetic import where
-from .linear import matmul
+from .matrix import matmul
+
+__all__ = [
+    "scaled_dot_product_attention",
+]
 
 
 def scaled_dot_product_attention(

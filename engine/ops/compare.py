@@ -7,6 +7,24 @@ from typing import Any
 from ..dtype import Array
 from ..op import comparison, elementwise
 
+__all__ = [
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "eq",
+    "ge",
+    "gt",
+    "isfinite",
+    "isnan",
+    "le",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "lt",
+    "ne",
+]
+
 
 @comparison()
 def eq(xp: Any, x: Array, y: Array) -> Array:

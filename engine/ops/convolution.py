@@ -13,7 +13,13 @@ from ..dtype import Array, accumulator
 from ..errors import SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor
-from .linear import check_one_dtype
+from .matrix import check_one_dtype
+
+__all__ = [
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weight",
+]
 
 Pair = tuple[int, int]
 
@@ -191,6 +197,3 @@ def conv2d_weight(
         seen = seen.transpose(1, 0, 3, 2).reshape(groups, batch * places, channels // groups)
         total[..., row, column] = xp.matmul(arrived, seen)
     return total.reshape(shape).astype(x.dtype, copy=False)
-
-
-__all__ = ["Tensor", "check_conv2d", "conv2d", "conv2d_input", "conv2d_weight", "output_size"]

@@ -10,6 +10,13 @@ from ..dtype import Array, Dtype
 from ..op import op
 from ..tensor import Tensor, tensor_like
 
+__all__ = [
+    "cast",
+    "clone",
+    "contiguous",
+    "move",
+]
+
 
 @op(x=lambda grad: grad)
 def cast(xp: Any, x: Array, *, dtype: Dtype) -> Array:

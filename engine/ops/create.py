@@ -14,6 +14,18 @@ from ..dtype import Dtype, DtypeLike, as_dtype, float32, int64
 from ..errors import SettingError, ShapeError
 from ..tensor import Tensor, tensor_like
 
+__all__ = [
+    "arange",
+    "empty",
+    "eye",
+    "full",
+    "linspace",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
+
 
 def zeros(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``."""

@@ -9,6 +9,23 @@ from ..modes import modes
 from ..op import elementwise, floating, op
 from ..tensor import Tensor
 
+__all__ = [
+    "ceil",
+    "cos",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sin",
+    "sqrt",
+    "tanh",
+]
+
 TWO_OVER_SQRT_PI = 1.1283791670955126
 
 

@@ -15,6 +15,16 @@ from ..op import op
 from ..tensor import Tensor, as_array
 from .reduction import one_axis
 
+__all__ = [
+    "assign",
+    "gather",
+    "getitem",
+    "items",
+    "spread_along",
+    "spread_items",
+    "touch",
+]
+
 
 def _items_x(grad: Tensor, x_shape: tuple[int, ...], index: Any) -> Tensor:
     return spread_items(grad, x_shape, index)

@@ -11,6 +11,11 @@ from ..tensor import Tensor, tensor_like, tensor_of
 from .activation import log_softmax
 from .arithmetic import where
 
+__all__ = [
+    "cross_entropy",
+    "nll",
+]
+
 
 def _nll_x(grad: Tensor, x_shape: tuple[int, ...], target: Tensor, scale: Tensor) -> Tensor:
     from .index import spread_along

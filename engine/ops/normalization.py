@@ -15,6 +15,14 @@ from ..op import op, op_with_results
 from ..tensor import Tensor
 from .elementary import rsqrt
 
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_training",
+    "layer_norm",
+    "layer_norm_backward",
+]
+
 
 def check_batch_norm(name: str, x: Array, *vectors: Array | None) -> None:
     """Refuse statistics or scales that do not have one number for each channel."""

@@ -11,6 +11,15 @@ from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
 from .convolution import Pair, check_settings
 
+__all__ = [
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "avg_pool2d_input",
+    "max_pool2d",
+    "max_pool2d_input",
+    "max_pool2d_pick",
+]
+
 
 def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     """How many windows fit along an axis; with ``ceil_mode`` a last one may hang over, if it starts inside."""

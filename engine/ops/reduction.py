@@ -13,6 +13,21 @@ from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like
 
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "sum",
+    "var",
+]
+
 Axes = int | tuple[int, ...] | None
 
 
@@ -210,6 +225,3 @@ def _filled(name: str, x: Array, axis: Axes) -> Array:
             f"{name}: there is nothing to choose from in a tensor of shape {tuple(x.shape)} along axis {axis}"
         )
     return x
-
-
-__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "prod", "sum", "var"]

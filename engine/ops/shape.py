@@ -15,6 +15,25 @@ from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
 from .reduction import normal_axes, one_axis
 
+__all__ = [
+    "broadcast_to",
+    "cat",
+    "chunk",
+    "expand",
+    "flatten",
+    "flip",
+    "pad",
+    "permute",
+    "reshape",
+    "roll",
+    "split",
+    "squeeze",
+    "stack",
+    "transpose",
+    "unbind",
+    "unsqueeze",
+]
+
 ndarray = np.ndarray
 
 

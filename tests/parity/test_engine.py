@@ -24,89 +24,14 @@ with warnings.catch_warnings():
     import torch
     import torch.nn.functional as TF
 
+from conformance.compare import agree, close, ours, theirs
+
 F = nn.functional
 NAMES = (
     "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
 )  # fmt: skip
 REAL = NAMES[:-2]
 KINDS = ("dims", "zero")
-
-
-def ours(array: Any, requires_grad: bool = False) -> engine.Tensor:
-    return engine.tensor(np.asarray(array), requires_grad=requires_grad)
-
-
-def theirs(array: Any, requires_grad: bool = False) -> Any:
-    return torch.tensor(np.asarray(array), requires_grad=requires_grad)
-
-
-def close(given: Any, wanted: Any, tolerance: float = 1e-9, note: str = "") -> None:
-    given = given.numpy() if isinstance(given, engine.Tensor) else np.asarray(given)
-    wanted = wanted.detach().numpy()
-    assert given.shape == wanted.shape, note
-    assert str(given.dtype) == str(wanted.dtype), note
-    np.testing.assert_allclose(given, wanted, rtol=tolerance, atol=tolerance, err_msg=note)
-
-
-def agree(
-    call: Callable[..., Any],
-    reference: Callable[..., Any],
-    *arrays: Any,
-    tolerance: float = 1e-9,
-    second: bool = False,
-) -> None:
-    """Values, first gradients of every floating input and, if asked, second ones, equal to the reference's."""
-    a = [ours(x, np.asarray(x).dtype.kind == "f") for x in arrays]
-    b = [theirs(x, np.asarray(x).dtype.kind == "f") for x in arrays]
-    left, right = call(*a), reference(*b)
-    lefts = list(left) if isinstance(left, (tuple, list)) else [left]
-    rights = list(right) if isinstance(right, (tuple, list)) else [right]
-    assert len(lefts) == len(rights)
-    for x, y in zip(lefts, rights, strict=True):
-        close(x, y, tolerance, "value")
-    generator = np.random.default_rng(9)
-    mine: Any = None
-    other: Any = None
-    for x, y in zip(lefts, rights, strict=True):
-        if not y.requires_grad:
-            assert not x.requires_grad
-            continue
-        weights = generator.standard_normal(tuple(x.shape)).astype(x.dtype)
-        # Squared where second gradients are wanted, so that linear functions have some too.
-        x, y = (x * x, y * y) if second else (x, y)
-        part, counterpart = (x * ours(weights)).sum(), (y * theirs(weights)).sum()
-        mine = part if mine is None else mine + part
-        other = counterpart if other is None else other + counterpart
-    if mine is None:
-        return
-    wanted = [t for t in a if t.requires_grad]
-    grads = engine.grad(mine, wanted, create_graph=second, allow_unused=True)
-    references = torch.autograd.grad(other, [t for t in b if t.requires_grad], create_graph=second, allow_unused=True)
-    for g, r, x in zip(grads, references, wanted, strict=True):
-        if r is None or g is None:
-            assert r is None or not r.any()
-            assert g is None or not g.numpy().any()
-            continue
-        assert g.dtype == x.dtype
-        close(g, r, tolerance, "gradient")
-    if not second:
-        return
-    pairs = [
-        (g, r) for g, r in zip(grads, references, strict=True) if g is not None and r is not None and r.requires_grad
-    ]
-    if not pairs:
-        assert not any(g is not None and g.requires_grad and g.numpy().any() for g in grads)
-        return
-    mine = sum(((g * g).sum() for g, _ in pairs), start=ours(0.0))
-    other = sum(((r * r).sum() for _, r in pairs), start=theirs(0.0))
-    grads = engine.grad(mine, wanted, allow_unused=True)
-    references = torch.autograd.grad(other, [t for t in b if t.requires_grad], allow_unused=True)
-    for g, r in zip(grads, references, strict=True):
-        if r is None or g is None:
-            assert r is None or not r.any()
-            assert g is None or not g.numpy().any()
-        else:
-            close(g, r, tolerance * 10, "second gradient")
 
 
 def draw(seed: int, *shape: int, dtype: Any = np.float64) -> Any:

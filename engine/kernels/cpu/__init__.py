@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...op import TABLE
-from . import activation, arithmetic, convolution, copy, elementary, linear, normalization, pooling, shape
+from . import activation, arithmetic, convolution, copy, elementary, matrix, normalization, pooling, shape
 from . import onednn as onednn
 from .memory import Array, Result
 from .packs import forget as forget
@@ -31,7 +31,7 @@ for _module, _names in (
     (convolution, "conv2d conv2d_input conv2d_weight"),
     (copy, "cast"),
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),
-    (linear, "matmul linear"),
+    (matrix, "matmul linear"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
     (shape, "cat_along"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),

@@ -14,7 +14,7 @@ from numzoo.engine.kernels.cpu import (
     arithmetic,
     copy,
     elementary,
-    linear,
+    matrix,
     normalization,
     onednn,
     packs,
@@ -25,7 +25,7 @@ from numzoo.engine.kernels.cpu import (
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 THRESHOLDS = (
-    (linear, "FEWEST_PRODUCTS"),
+    (matrix, "FEWEST_PRODUCTS"),
     (activation, "FEWEST"),
     (activation, "FEWEST_RELU"),
     (activation, "FEWEST_SOFTMAX"),

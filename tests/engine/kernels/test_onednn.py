@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numzoo.engine.kernels.cpu import library, linear, memory, onednn, plans, threads
+from numzoo.engine.kernels.cpu import library, matrix, memory, onednn, plans, threads
 from numzoo.engine.kernels.cpu.convolution import conv2d
-from numzoo.engine.kernels.cpu.linear import matmul
+from numzoo.engine.kernels.cpu.matrix import matmul
 
 FORM = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
 ROOT = Path(library.__file__).parents[4]
@@ -61,7 +61,7 @@ def test_a_library_without_the_functions_is_said_so() -> None:
 def test_without_the_library_every_kernel_leaves_the_work_to_the_body(tmp_path: Path) -> None:
     code = (
         "import numpy as np\n"
-        "from numzoo.engine.kernels.cpu.linear import matmul\n"
+        "from numzoo.engine.kernels.cpu.matrix import matmul\n"
         "from numzoo.engine.kernels.cpu import onednn\n"
         "x = np.ones((300, 300), np.float32)\n"
         "onednn.set_threads(2)\n"
@@ -177,7 +177,7 @@ def test_what_onednn_refuses_is_left_to_the_body(monkeypatch: pytest.MonkeyPatch
     def refuse(*_: object) -> Any:
         raise memory.RefusedError("no")
 
-    monkeypatch.setattr(linear, "_plan_matmul", refuse)
+    monkeypatch.setattr(matrix, "_plan_matmul", refuse)
     x = np.ones((4, 4), np.float32)
     assert matmul(x, x) is NotImplemented
     assert matmul(x, x) is NotImplemented
@@ -195,7 +195,7 @@ def test_a_forked_child_can_still_compute() -> None:
         "import os, warnings, numpy as np\n"
         "warnings.simplefilter('ignore')\n"
         "from numzoo.engine.kernels.cpu import onednn\n"
-        "from numzoo.engine.kernels.cpu.linear import matmul\n"
+        "from numzoo.engine.kernels.cpu.matrix import matmul\n"
         "onednn.set_threads(2)\n"
         "x = np.ones((300, 300), np.float32)\n"
         "matmul(x, x)\n"

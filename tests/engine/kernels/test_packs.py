@@ -11,7 +11,7 @@ import pytest
 
 from numzoo.engine.kernels.cpu import onednn, packs
 from numzoo.engine.kernels.cpu.convolution import conv2d
-from numzoo.engine.kernels.cpu.linear import linear
+from numzoo.engine.kernels.cpu.matrix import linear
 
 FORM = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
 

@@ -10,6 +10,11 @@ from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor
 
+__all__ = [
+    "linear",
+    "matmul",
+]
+
 
 def check_one_dtype(name: str, *arrays: Array) -> None:
     """Refuse tensors of different dtypes: matrices and convolutions do not promote."""

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numzoo.engine.kernels.cpu import linear as module
+from numzoo.engine.kernels.cpu import matrix as module
 from numzoo.engine.kernels.cpu import packs, plans
-from numzoo.engine.kernels.cpu.linear import linear, matmul
+from numzoo.engine.kernels.cpu.matrix import linear, matmul
 
 LAYOUTS = ["dense", "cut", "every other", "transposed", "reversed"]
 SHAPES = [

@@ -1,0 +1,73 @@
+"""The methods that change a tensor's shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .arguments import Axis, unpack
+
+if TYPE_CHECKING:
+    from .. import ops
+    from ..tensor import Tensor
+else:
+    ops = None
+
+
+class ShapeMethods:
+    """What ``Tensor`` inherits."""
+
+    __slots__ = ()
+
+    def reshape(self: Any, *shape: Any) -> Tensor:
+        return ops.reshape(self, unpack(shape))
+
+    view = reshape
+
+    def permute(self: Any, *axes: Any) -> Tensor:
+        return ops.permute(self, unpack(axes))
+
+    def transpose(self: Any, first: Any, second: Any) -> Tensor:
+        return ops.transpose(self, first, second)
+
+    def expand(self: Any, *shape: Any) -> Tensor:
+        return ops.expand(self, unpack(shape))
+
+    def flatten(self: Any, start_dim: Any = 0, end_dim: Any = -1) -> Tensor:
+        return ops.flatten(self, start_dim, end_dim)
+
+    def squeeze(self: Any, axis: Axis = None) -> Tensor:
+        return ops.squeeze(self, axis)
+
+    def unsqueeze(self: Any, axis: Any) -> Tensor:
+        return ops.unsqueeze(self, axis)
+
+    def split(self: Any, sizes: Any, axis: Any = 0) -> tuple[Tensor, ...]:
+        return ops.split(self, sizes, axis)
+
+    def chunk(self: Any, chunks: Any, axis: Any = 0) -> tuple[Tensor, ...]:
+        return ops.chunk(self, chunks, axis)
+
+    def unbind(self: Any, axis: Any = 0) -> tuple[Tensor, ...]:
+        return ops.unbind(self, axis)
+
+    def flip(self: Any, *axes: Any) -> Tensor:
+        return ops.flip(self, unpack(axes))
+
+    def roll(self: Any, shifts: Any, axis: Axis = None) -> Tensor:
+        return ops.roll(self, shifts, axis)
+
+    def contiguous(self: Any) -> Tensor:
+        return ops.contiguous(self)
+
+    @property
+    def T(self: Any) -> Any:  # noqa: N802 - PyTorch's and NumPy's name
+        return self.permute(*reversed(range(self.ndim)))
+
+    @property
+    def mT(self: Any) -> Any:  # noqa: N802
+        return self.transpose(-1, -2)
+
+
+def bind(operations: Any) -> None:
+    """Let the methods call these operations."""
+    globals()["ops"] = operations

@@ -1,0 +1,25 @@
+"""The rows of ``ops/shape.py``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numzoo.engine import ops
+
+from .row import Row
+
+ROWS = [
+    Row("reshape", ((2, 6),), lambda x: x.reshape(3, 4), call=lambda x: ops.reshape(x, (3, -1))),
+    Row("permute", ((2, 3, 4),), lambda x: x.transpose(2, 0, 1), call=lambda x: ops.permute(x, (2, 0, -2))),
+    Row("broadcast_to", ((3, 1),), lambda x: np.broadcast_to(x, (2, 3, 4)), call=lambda x: ops.expand(x, (2, -1, 4))),
+    Row("transpose", ((2, 3, 4),), lambda x: x.swapaxes(0, 2), call=lambda x: ops.transpose(x, 0, -1)),
+    Row("flatten", ((2, 3, 4),), lambda x: x.reshape(2, 12), call=lambda x: ops.flatten(x, 1)),
+    Row("flip", ((2, 3),), lambda x: x[:, ::-1], call=lambda x: ops.flip(x, (1,))),
+    Row("rolled", ((3, 4),), lambda x: np.roll(x, (1, -1), (0, 1)), call=lambda x: ops.roll(x, (1, -1), (0, 1))),
+    Row("cat_along", ((2, 3), (2, 2)), lambda *x: np.concatenate(x, 1), call=lambda *x: ops.cat(x, 1)),
+    Row("stack", ((2, 3), (2, 3)), lambda *x: np.stack(x, 1), call=lambda *x: ops.stack(x, 1)),
+    Row("split", ((5, 2),), lambda x: x[4:], call=lambda x: ops.split(x, 2)[2]),
+    Row("padded", ((2, 3),), lambda x: np.pad(x, ((1, 0), (2, 1)), constant_values=0.5), call=lambda x: ops.pad(x, (2, 1, 1, 0), value=0.5)),
+    Row("unpadded", ((4, 5),), lambda x: x[1:, 2:4], call=lambda x: ops.pad(x, (-2, -1, -1, 0))),
+    Row("pad", ((3, 4),), lambda x: np.pad(x, ((0, 0), (2, 1)), mode="reflect"), call=lambda x: ops.pad(x, (2, 1), mode="reflect"), label="reflect"),
+]  # fmt: skip
