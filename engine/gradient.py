@@ -168,7 +168,9 @@ class _Walk:
                 f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one"
             )
         try:
-            if node.precision is None:
+            if arrived.__class__ is Tensor and arrived.array.dtype.kind == "c" and node.op.holomorphic:
+                gradients = [None if g is None else g.conj() for g in self._gradients(node, arrived.conj())]
+            elif node.precision is None:
                 gradients = self._gradients(node, arrived)
             else:
                 with precision_of(node.precision):
@@ -252,7 +254,9 @@ class _Walk:
         array = gradient.array
         if array.shape != edge.shape:
             gradient = _sum_to(gradient, edge.shape)
-        if array.dtype != edge.dtype:
+        if array.dtype is not edge.dtype and array.dtype != edge.dtype:
+            if array.dtype.kind == "c" and edge.dtype.kind != "c":
+                gradient = gradient.real
             gradient = gradient.to(edge.dtype)
         if type(edge) is Node or isinstance(edge, Node):
             held = self.arrived.get(edge)

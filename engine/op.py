@@ -10,6 +10,11 @@ gets what its parameters name: ``grad`` (of the result; a tuple ``grads`` where 
 tensor, its shape alone (``x_shape``), a setting or a residual, and gives the gradient before broadcasting is undone.
 Where the gradients of all tensors share their work, one rule ``jointly`` gives them all, in order. What no rule names is
 not kept alive.
+
+Gradients of complex numbers are PyTorch's: dL/da + i dL/db at a + ib. A rule need not know: where a complex gradient arrives, the
+walker conjugates it, calls the rule, and conjugates the outcome, which is right for every function that is complex-differentiable
+(the rule multiplies by the derivative, as for real numbers). A function that is not (a conjugate, a Cholesky factor) says
+``holomorphic=False``, and so does every one of several results: its rule gives that gradient itself.
 """
 
 from __future__ import annotations
@@ -59,12 +64,14 @@ class Op(Operands, Generic[P, R]):
         narrows: bool = False,
         compares: bool = False,
         jointly: Rule | None = None,
+        holomorphic: bool = True,
     ) -> None:
         super().__init__(
             body, rules, residuals=residuals, promotes=promotes, floating=floating, compares=compares, jointly=jointly
         )
         self.outputs = outputs
         self.narrows = narrows
+        self.holomorphic = holomorphic and outputs == 1
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.complete: dict[str, bool] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
@@ -385,10 +392,15 @@ Body = Callable[Concatenate[Any, P], Any]
 
 
 def op(
-    *, residuals: tuple[str, ...] = (), narrows: bool = False, jointly: Rule | None = None, **rules: Rule
+    *,
+    residuals: tuple[str, ...] = (),
+    narrows: bool = False,
+    jointly: Rule | None = None,
+    holomorphic: bool = True,
+    **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, Tensor]]:
     """An operation on tensors as they are: no promotion. ``narrows`` lets ``precision`` narrow its operands."""
-    return lambda body: Op(body, rules, residuals=residuals, narrows=narrows, jointly=jointly)
+    return lambda body: Op(body, rules, residuals=residuals, narrows=narrows, jointly=jointly, holomorphic=holomorphic)
 
 
 def op_with_results(
@@ -398,9 +410,9 @@ def op_with_results(
     return lambda body: Op(body, rules, residuals=residuals, outputs=results, jointly=jointly)
 
 
-def elementwise(**rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:
+def elementwise(*, holomorphic: bool = True, **rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:
     """An operation on each element, operands promoted and broadcast."""
-    return lambda body: Op(body, rules, promotes=True)
+    return lambda body: Op(body, rules, promotes=True, holomorphic=holomorphic)
 
 
 def comparison() -> Callable[[Body[P]], Op[P, Tensor]]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import elementwise, operators, reduction, shape
+from . import complex_numbers, elementwise, operators, reduction, shape
 
 
-class Methods(operators.Operators, shape.ShapeMethods, reduction.ReductionMethods, elementwise.ElementwiseMethods):
+class Methods(
+    operators.Operators,
+    shape.ShapeMethods,
+    reduction.ReductionMethods,
+    elementwise.ElementwiseMethods,
+    complex_numbers.ComplexMethods,
+):
     """What ``Tensor`` inherits."""
 
     __slots__ = ()
@@ -15,5 +21,5 @@ class Methods(operators.Operators, shape.ShapeMethods, reduction.ReductionMethod
 
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""
-    for family in (operators, shape, reduction, elementwise):
+    for family in (operators, shape, reduction, elementwise, complex_numbers):
         family.bind(operations)

@@ -8,6 +8,7 @@ from . import (
     arithmetic,
     attention,
     compare,
+    complex_numbers,
     convolution,
     copy,
     create,
@@ -24,6 +25,7 @@ from .activation import *
 from .arithmetic import *
 from .attention import *
 from .compare import *
+from .complex_numbers import *
 from .convolution import *
 from .copy import *
 from .create import *
@@ -41,6 +43,7 @@ __all__ += activation.__all__
 __all__ += arithmetic.__all__
 __all__ += attention.__all__
 __all__ += compare.__all__
+__all__ += complex_numbers.__all__
 __all__ += convolution.__all__
 __all__ += copy.__all__
 __all__ += create.__all__

@@ -18,6 +18,7 @@ __all__ = [
     "add",
     "clip",
     "div",
+    "either",
     "floor_divide",
     "maximum",
     "minimum",
@@ -25,7 +26,6 @@ __all__ = [
     "neg",
     "pow",
     "remainder",
-    "select",
     "sign",
     "sub",
     "where",
@@ -66,9 +66,10 @@ def _pow_x(grad: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _pow_y(grad: Tensor, out: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    from .complex_numbers import real
     from .elementary import log
 
-    flat = (x == 0) & (y >= 0)
+    flat = (x == 0) & (real(y) >= 0)
     return grad * where(flat, 0.0, out * log(where(flat, 1.0, x)))
 
 
@@ -92,12 +93,14 @@ def neg(xp: Any, x: Array) -> Array:
 
 
 def _abs_x(grad: Tensor, x: Tensor) -> Tensor:
-    return grad * sign(x)
+    from .complex_numbers import sgn
+
+    return grad * (sgn(x) if x.array.dtype.kind == "c" else sign(x))
 
 
 @elementwise(x=_abs_x)
 def abs(xp: Any, x: Array) -> Array:
-    """The absolute value |x|; its slope at 0 is 0."""
+    """The absolute value |x|, real for complex numbers; its slope at 0 is 0."""
     return xp.abs(x)
 
 
@@ -186,16 +189,16 @@ def _refuse_zero(name: str, y: Array) -> None:
         raise SettingError(f"{name}: a whole number cannot be divided by 0; convert with .float() for infinities")
 
 
-def _select_x(grad: Tensor, condition: Tensor) -> Tensor:
+def _either_x(grad: Tensor, condition: Tensor) -> Tensor:
     return where(condition, grad, 0.0)
 
 
-def _select_y(grad: Tensor, condition: Tensor) -> Tensor:
+def _either_y(grad: Tensor, condition: Tensor) -> Tensor:
     return where(condition, 0.0, grad)
 
 
-@op(x=_select_x, y=_select_y)
-def select(xp: Any, condition: Array, x: Array, y: Array) -> Array:
+@op(x=_either_x, y=_either_y)
+def either(xp: Any, condition: Array, x: Array, y: Array) -> Array:
     """x where the condition holds, else y: both of one dtype (``where`` takes any)."""
     return xp.where(condition if condition.dtype.kind == "b" else condition != 0, x, y)
 
@@ -209,7 +212,7 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
         value.to(dtype=dtype) if isinstance(value, Tensor) else _constant(condition, value, dtype) for value in (x, y)
     ]
     try:
-        return select(condition, *operands)
+        return either(condition, *operands)
     except ShapeError:
         raise ShapeError(
             f"where: the shapes {', '.join(str(tuple(v.shape)) for v in (condition, *operands))} do not broadcast: "

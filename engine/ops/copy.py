@@ -6,7 +6,8 @@ from typing import Any
 
 from .. import device as devices
 from ..device import Device
-from ..dtype import Array, Dtype
+from ..dtype import Array, Dtype, kind
+from ..errors import DtypeError
 from ..op import op
 from ..tensor import Tensor, tensor_like
 
@@ -21,6 +22,8 @@ __all__ = [
 @op(x=lambda grad: grad)
 def cast(xp: Any, x: Array, *, dtype: Dtype) -> Array:
     """The values in another dtype; what does not fit wraps or is rounded, as in NumPy."""
+    if x.dtype.kind == "c" and kind(dtype) in (1, 2):
+        raise DtypeError(f"cast: {x.dtype} values do not fit {dtype}; take .real, .imag, .abs() or view_as_real")
     with xp.errstate(over="ignore", invalid="ignore"):
         return x.astype(dtype)
 

@@ -25,7 +25,7 @@ def theirs(array: Any, requires_grad: bool = False) -> Any:
 
 def close(given: Any, wanted: Any, tolerance: float = 1e-9, note: str = "") -> None:
     given = given.numpy() if isinstance(given, engine.Tensor) else np.asarray(given)
-    wanted = wanted.detach().numpy()
+    wanted = wanted.numpy(force=True)
     assert given.shape == wanted.shape, note
     assert str(given.dtype) == str(wanted.dtype), note
     np.testing.assert_allclose(given, wanted, rtol=tolerance, atol=tolerance, err_msg=note)
@@ -55,6 +55,8 @@ def agree(
         if not y.requires_grad:
             assert not x.requires_grad
             continue
+        if y.is_complex():
+            x, y = engine.view_as_real(x), torch.view_as_real(y)
         weights = generator.standard_normal(tuple(x.shape)).astype(x.dtype)
         # Squared where second gradients are wanted, so that linear functions have some too.
         x, y = (x * x, y * y) if second else (x, y)
@@ -83,6 +85,7 @@ def agree(
     if not pairs:
         assert not any(g is not None and g.requires_grad and g.numpy().any() for g in grads)
         return
+    pairs = [(engine.view_as_real(g), torch.view_as_real(r)) if r.is_complex() else (g, r) for g, r in pairs]
     mine = sum(((g * g).sum() for g, _ in pairs), start=ours(0.0))
     other = sum(((r * r).sum() for _, r in pairs), start=theirs(0.0))
     grads = engine.grad(mine, wanted, allow_unused=True)

@@ -22,7 +22,7 @@ ROWS = [
     flat("clip", lambda x, low, high: np.clip(x, low, high), settings={"low": -0.7, "high": 1.1}),
     flat("floor_divide", np.floor_divide, count=2, low=0.5, smooth=False),
     flat("remainder", np.remainder, count=2, low=0.5, smooth=False),
-    Row("select", ((3, 4), (3, 4)), lambda x, y: np.where(x > y, x, y), call=lambda x, y: ops.where(x > y, x, y)),
+    Row("either", ((3, 4), (3, 4)), lambda x, y: np.where(x > y, x, y), call=lambda x, y: ops.where(x > y, x, y)),
 ]  # fmt: skip
 
 # A step of these may fall between two narrow numbers, so a narrow dtype may rightly differ by a whole step.
