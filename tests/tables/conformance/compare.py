@@ -56,7 +56,7 @@ def agree(
             assert not x.requires_grad
             continue
         if y.is_complex():
-            x, y = engine.view_as_real(x), torch.view_as_real(y)
+            x, y = engine.view_as_real(x), torch.view_as_real(y.resolve_conj())
         weights = generator.standard_normal(tuple(x.shape)).astype(x.dtype)
         # Squared where second gradients are wanted, so that linear functions have some too.
         x, y = (x * x, y * y) if second else (x, y)
@@ -85,7 +85,9 @@ def agree(
     if not pairs:
         assert not any(g is not None and g.requires_grad and g.numpy().any() for g in grads)
         return
-    pairs = [(engine.view_as_real(g), torch.view_as_real(r)) if r.is_complex() else (g, r) for g, r in pairs]
+    pairs = [
+        (engine.view_as_real(g), torch.view_as_real(r.resolve_conj())) if r.is_complex() else (g, r) for g, r in pairs
+    ]
     mine = sum(((g * g).sum() for g, _ in pairs), start=ours(0.0))
     other = sum(((r * r).sum() for _, r in pairs), start=theirs(0.0))
     grads = engine.grad(mine, wanted, allow_unused=True)
