@@ -18,6 +18,7 @@ from . import (
     matrix,
     normalization,
     pooling,
+    rectifier,
     reduction,
     shape,
 )
@@ -35,6 +36,7 @@ from .loss import *
 from .matrix import *
 from .normalization import *
 from .pooling import *
+from .rectifier import *
 from .reduction import *
 from .shape import *
 
@@ -53,5 +55,6 @@ __all__ += matrix.__all__
 __all__ += loss.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
+__all__ += rectifier.__all__
 __all__ += reduction.__all__
 __all__ += shape.__all__

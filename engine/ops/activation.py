@@ -8,7 +8,7 @@ from ..dtype import Array, accumulator, float32
 from ..modes import modes
 from ..op import floating, op
 from ..tensor import Tensor
-from .arithmetic import where
+from .arithmetic import abs, sign, where
 from .elementary import erf, error_function, exp, sigmoid, tanh
 from .reduction import normal_axes
 
@@ -17,12 +17,15 @@ __all__ = [
     "gelu_tanh",
     "hardsigmoid",
     "hardswish",
-    "leaky_relu",
     "log_softmax",
+    "logsigmoid",
+    "mish",
     "relu",
     "relu_input",
     "silu",
     "softmax",
+    "softplus",
+    "softsign",
 ]
 
 SQRT_HALF = 0.7071067811865476
@@ -143,14 +146,99 @@ def hardsigmoid(xp: Any, x: Array) -> Array:
     return xp.minimum(xp.maximum(x + number(3), number(0)), number(6)) * number(1 / 6)
 
 
-def _leaky_relu_x(grad: Tensor, x: Tensor, negative_slope: float) -> Tensor:
-    return where(x > 0, grad, grad * negative_slope)
+def _softplus_curve(grad: Tensor, flow: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
+    gate = sigmoid(x * beta)
+    return grad * flow * where(x * beta > threshold, 0.0, gate * (1.0 - gate) * beta)
 
 
-@floating(x=_leaky_relu_x)
-def leaky_relu(xp: Any, x: Array, *, negative_slope: float = 0.01) -> Array:
-    """x above 0, negative_slope x below."""
-    return xp.where(x > 0, x, x * x.dtype.type(negative_slope))
+def _softplus_flow(grad: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
+    return softplus_input(grad, x, beta=beta, threshold=threshold)
+
+
+@op(flow=_softplus_flow, x=_softplus_curve)
+def softplus_input(xp: Any, flow: Array, x: Array, *, beta: float, threshold: float) -> Array:
+    """The gradient of softplus: flow sigmoid(beta x), and flow itself where softplus is the straight line."""
+    half = x.dtype.type(0.5)
+    scaled = x * x.dtype.type(beta)
+    return xp.where(scaled > threshold, flow, flow * (half * (xp.tanh(half * scaled) + x.dtype.type(1))))
+
+
+@floating(x=lambda grad, x, beta, threshold: softplus_input(grad, x, beta=beta, threshold=threshold))
+def softplus(xp: Any, x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """log(1 + exp(beta x)) / beta, and x itself where beta x is above ``threshold`` (Dugas et al., 2001)."""
+    number = x.dtype.type
+    scaled = x * number(beta)
+    bent = xp.maximum(scaled, number(0)) + xp.log1p(xp.exp(-xp.abs(scaled)))
+    return xp.where(scaled > threshold, x, bent / number(beta))
+
+
+def _softsign_curve(grad: Tensor, flow: Tensor, x: Tensor) -> Tensor:
+    width = abs(x) + 1.0
+    return grad * flow * sign(x) * -2.0 / (width * width * width)
+
+
+def _softsign_flow(grad: Tensor, x: Tensor) -> Tensor:
+    return softsign_input(grad, x)
+
+
+@op(flow=_softsign_flow, x=_softsign_curve)
+def softsign_input(xp: Any, flow: Array, x: Array) -> Array:
+    """The gradient of softsign: flow / (1 + |x|)^2."""
+    width = xp.abs(x) + x.dtype.type(1)
+    return flow / (width * width)
+
+
+@floating(x=lambda grad, x: softsign_input(grad, x))
+def softsign(xp: Any, x: Array) -> Array:
+    """x / (1 + |x|)."""
+    return x / (xp.abs(x) + x.dtype.type(1))
+
+
+def _logsigmoid_curve(grad: Tensor, flow: Tensor, x: Tensor) -> Tensor:
+    gate = sigmoid(x)
+    return grad * flow * gate * (gate - 1.0)
+
+
+def _logsigmoid_flow(grad: Tensor, x: Tensor) -> Tensor:
+    return logsigmoid_input(grad, x)
+
+
+@op(flow=_logsigmoid_flow, x=_logsigmoid_curve)
+def logsigmoid_input(xp: Any, flow: Array, x: Array) -> Array:
+    """The gradient of logsigmoid: flow sigmoid(-x)."""
+    half = x.dtype.type(0.5)
+    return flow * (half * (x.dtype.type(1) - xp.tanh(half * x)))
+
+
+@floating(x=lambda grad, x: logsigmoid_input(grad, x))
+def logsigmoid(xp: Any, x: Array) -> Array:
+    """log(sigmoid(x)), without overflow."""
+    return xp.minimum(x, x.dtype.type(0)) - xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def _mish_curve(grad: Tensor, flow: Tensor, x: Tensor) -> Tensor:
+    bent, gate = tanh(softplus(x)), sigmoid(x)
+    fall = 1.0 - bent * bent
+    return grad * flow * fall * gate * (x * (1.0 - gate) - x * bent * gate * 2.0 + 2.0)
+
+
+def _mish_flow(grad: Tensor, x: Tensor) -> Tensor:
+    return mish_input(grad, x)
+
+
+@op(flow=_mish_flow, x=_mish_curve)
+def mish_input(xp: Any, flow: Array, x: Array) -> Array:
+    """The gradient of mish: flow (tanh(s) + x (1 - tanh(s)^2) sigmoid(x)), s = softplus(x)."""
+    half, one = x.dtype.type(0.5), x.dtype.type(1)
+    bent = xp.tanh(softplus.body(xp, x))
+    gate = half * (xp.tanh(half * x) + one)
+    return flow * (bent + x * (one - bent * bent) * gate)
+
+
+@floating(x=lambda grad, x: mish_input(grad, x))
+def mish(xp: Any, x: Array) -> Array:
+    """x tanh(softplus(x)) (Misra, 2019)."""
+    return x * xp.tanh(softplus.body(xp, x))
 
 
 def _softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:

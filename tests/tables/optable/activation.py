@@ -26,10 +26,24 @@ ROWS = [
     flat("silu", lambda x: x / (1 + np.exp(-x))),
     flat("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6, low=-5, high=5),
     flat("hardsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6, low=-5, high=5),
-    flat("leaky_relu", lambda x, negative_slope: np.where(x > 0, x, negative_slope * x), settings={"negative_slope": 0.1}),
+    flat("softplus", lambda x, beta, threshold: np.where(x * beta > threshold, x, np.log1p(np.exp(beta * x)) / beta), settings={"beta": 1.5, "threshold": 2.2}),
+    flat("softplus", lambda x: np.log1p(np.exp(x)), label="defaults"),
+    flat("softsign", lambda x: x / (1 + np.abs(x))),
+    flat("logsigmoid", lambda x: -np.log1p(np.exp(-x))),
+    flat("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
     Row("softmax", ((2, 5, 3),), lambda x, axis: softmax_reference(x, axis), {"axis": 1}),
     Row("log_softmax", ((2, 5, 3),), lambda x, axis: np.log(softmax_reference(x, axis)), {"axis": 1}),
 ]  # fmt: skip
 
 # Reached by the gradients of the rows above, or only moving memory.
-REACHED = {"gelu_input", "gelu_tanh_input", "hardswish_input", "relu_input", "silu_input"}
+REACHED = {
+    "gelu_input",
+    "gelu_tanh_input",
+    "hardswish_input",
+    "logsigmoid_input",
+    "mish_input",
+    "relu_input",
+    "silu_input",
+    "softplus_input",
+    "softsign_input",
+}

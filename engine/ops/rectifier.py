@@ -1,0 +1,133 @@
+"""Activations that are made of straight pieces, and the exponential linear units that round their corner off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtype import Array
+from ..op import floating, op
+from ..tensor import Tensor
+from .arithmetic import where
+from .elementary import exp
+
+__all__ = [
+    "elu",
+    "hardshrink",
+    "hardtanh",
+    "leaky_relu",
+    "prelu",
+    "softshrink",
+    "threshold",
+]
+
+
+def _leaky_relu_flow(grad: Tensor, x: Tensor, negative_slope: float) -> Tensor:
+    return leaky_relu_input(grad, x, negative_slope=negative_slope)
+
+
+@op(flow=_leaky_relu_flow)
+def leaky_relu_input(xp: Any, flow: Array, x: Array, *, negative_slope: float) -> Array:
+    """The gradient of leaky_relu: what flows back, times the slope where x is not above 0."""
+    return xp.where(x > 0, flow, flow * flow.dtype.type(negative_slope))
+
+
+@floating(x=lambda grad, x, negative_slope: leaky_relu_input(grad, x, negative_slope=negative_slope))
+def leaky_relu(xp: Any, x: Array, *, negative_slope: float = 0.01) -> Array:
+    """x above 0, negative_slope x below."""
+    return xp.where(x > 0, x, x * x.dtype.type(negative_slope))
+
+
+def _prelu_weight(grad: Tensor, x: Tensor) -> Tensor:
+    return where(x > 0, 0.0, grad * x)
+
+
+@floating(x=lambda grad, x, weight: where(x > 0, grad, grad * weight), weight=_prelu_weight)
+def prelu(xp: Any, x: Array, weight: Array) -> Array:
+    """x above 0, weight x below, with a weight that broadcasts and is learned (He et al., 2015)."""
+    return xp.where(x > 0, x, x * weight)
+
+
+def _elu_curve(grad: Tensor, flow: Tensor, x: Tensor, alpha: float, scale: float, stretch: float) -> Tensor:
+    # Where x is above 0 its exponential may be infinite, so it is taken of 0 there.
+    return grad * flow * where(x > 0, 0.0, exp(where(x > 0, 0.0, x) * stretch) * (alpha * scale * stretch * stretch))
+
+
+def _elu_flow(grad: Tensor, x: Tensor, alpha: float, scale: float, stretch: float) -> Tensor:
+    return elu_input(grad, x, alpha=alpha, scale=scale, stretch=stretch)
+
+
+@op(
+    flow=_elu_flow,
+    x=_elu_curve,
+)
+def elu_input(xp: Any, flow: Array, x: Array, *, alpha: float, scale: float, stretch: float) -> Array:
+    """The gradient of elu: flow scale above 0, flow alpha scale stretch exp(stretch x) below."""
+    number = x.dtype.type
+    fall = xp.exp(xp.minimum(x, number(0)) * number(stretch)) * number(alpha * scale * stretch)
+    return flow * xp.where(x > 0, number(scale), fall)
+
+
+@floating(x=lambda grad, x, alpha, scale, stretch: elu_input(grad, x, alpha=alpha, scale=scale, stretch=stretch))
+def elu(xp: Any, x: Array, *, alpha: float = 1.0, scale: float = 1.0, stretch: float = 1.0) -> Array:
+    """scale x above 0, scale alpha (exp(stretch x) - 1) below (Clevert et al., 2016).
+
+    ``scale`` makes it selu, a ``stretch`` of 1 / alpha celu.
+    """
+    number = x.dtype.type
+    return xp.where(
+        x > 0, x * number(scale), xp.expm1(xp.minimum(x, number(0)) * number(stretch)) * number(alpha * scale)
+    )
+
+
+def _hardtanh_flow(grad: Tensor, x: Tensor, low: float, high: float) -> Tensor:
+    return hardtanh_input(grad, x, low=low, high=high)
+
+
+@op(flow=_hardtanh_flow)
+def hardtanh_input(xp: Any, flow: Array, x: Array, *, low: float, high: float) -> Array:
+    """The gradient of hardtanh: what flows back between the limits; nothing on them."""
+    return xp.where((x > low) & (x < high), flow, flow.dtype.type(0))
+
+
+@floating(x=lambda grad, x, low, high: hardtanh_input(grad, x, low=low, high=high))
+def hardtanh(xp: Any, x: Array, *, low: float = -1.0, high: float = 1.0) -> Array:
+    """min(max(x, low), high); unlike clip's, its slope on the limits is 0."""
+    return xp.minimum(xp.maximum(x, x.dtype.type(low)), x.dtype.type(high))
+
+
+def _shrink_flow(grad: Tensor, x: Tensor, width: float) -> Tensor:
+    return shrink_input(grad, x, width=width)
+
+
+@op(flow=_shrink_flow)
+def shrink_input(xp: Any, flow: Array, x: Array, *, width: float) -> Array:
+    """The gradient of hardshrink and softshrink: what flows back outside of [-width, width]."""
+    return xp.where((x >= -width) & (x <= width), flow.dtype.type(0), flow)
+
+
+@floating(x=lambda grad, x, width: shrink_input(grad, x, width=width))
+def hardshrink(xp: Any, x: Array, *, width: float = 0.5) -> Array:
+    """x, and 0 within [-width, width]."""
+    return xp.where((x >= -width) & (x <= width), x.dtype.type(0), x)
+
+
+@floating(x=lambda grad, x, width: shrink_input(grad, x, width=width))
+def softshrink(xp: Any, x: Array, *, width: float = 0.5) -> Array:
+    """x brought nearer to 0 by width, and 0 within [-width, width]."""
+    return x - xp.minimum(xp.maximum(x, x.dtype.type(-width)), x.dtype.type(width))
+
+
+def _threshold_flow(grad: Tensor, x: Tensor, least: float) -> Tensor:
+    return threshold_input(grad, x, least=least)
+
+
+@op(flow=_threshold_flow)
+def threshold_input(xp: Any, flow: Array, x: Array, *, least: float) -> Array:
+    """The gradient of threshold: what flows back where x is above ``least``."""
+    return xp.where(x <= least, flow.dtype.type(0), flow)
+
+
+@floating(x=lambda grad, x, least: threshold_input(grad, x, least=least))
+def threshold(xp: Any, x: Array, *, least: float, value: float) -> Array:
+    """x above ``least``, else ``value``."""
+    return xp.where(x <= least, x.dtype.type(value), x)
