@@ -26,10 +26,20 @@ def probability(who: str, value: Any) -> None:
         raise SettingError(f"{who}: the probability must be a number between 0 and 1, not {value!r:.60}")
 
 
+def sizes(name: str, value: Any, axes: int) -> tuple[int, ...]:
+    """One number for each of ``axes`` axes: given so, or one number for all."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return (int(value),) * axes
+    if isinstance(value, Sequence) and all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in value):
+        if len(value) == axes:
+            return tuple([int(v) for v in value])
+        if len(value) == 1:
+            return (int(value[0]),) * axes
+    wanted = {1: "or one in a tuple", 2: "or two of them"}.get(axes, f"or {axes} of them")
+    raise SettingError(f"{name} must be a whole number {wanted}, not {value!r:.60}")
+
+
 def pair(name: str, value: Size) -> tuple[int, int]:
     """One number for both axes, or two."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return int(value), int(value)
-    if isinstance(value, Sequence) and len(value) == 2 and all(isinstance(v, (int, np.integer)) for v in value):
-        return int(value[0]), int(value[1])
-    raise SettingError(f"{name} must be a whole number or two of them, not {value!r}")
+    first, second = sizes(name, value, 2)
+    return first, second

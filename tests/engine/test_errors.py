@@ -90,7 +90,7 @@ SHAPES: list[Row] = [
         ShapeError,
         "groups=2 does not divide the 3",
     ),
-    ("conv2d axes", lambda: F.conv2d(t(3, 8, 8), t(2, 3, 3, 3)), ShapeError, r"unsqueeze\(0\)"),
+    ("conv2d axes", lambda: F.conv2d(t(8, 8), t(2, 3, 3, 3)), ShapeError, r"unsqueeze\(0\)"),
     (
         "conv2d size",
         lambda: F.conv2d(t(1, 1, 2, 9), t(1, 1, 3, 3)),

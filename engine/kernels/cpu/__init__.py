@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...op import TABLE
-from . import activation, arithmetic, convolution, copy, elementary, matrix, normalization, pooling, shape
+from . import activation, arithmetic, convolution, copy, elementary, matrix, normalization, pooling, shape, volume
 from . import onednn as onednn
 from .memory import Array, Result
 from .packs import forget as forget
@@ -35,6 +35,7 @@ for _module, _names in (
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
     (shape, "cat_along"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
+    (volume, "conv3d conv3d_input conv3d_weight"),
 ):
     for _name in _names.split():
         TABLE[_name].kernel("cpu", complete=_name in ("add", "sub", "mul"))(getattr(_module, _name))
