@@ -79,17 +79,18 @@ def elu(xp: Any, x: Array, *, alpha: float = 1.0, scale: float = 1.0, stretch: f
     )
 
 
-def _hardtanh_flow(grad: Tensor, x: Tensor, low: float, high: float) -> Tensor:
-    return hardtanh_input(grad, x, low=low, high=high)
+def _hardtanh_flow(grad: Tensor, result: Tensor, low: float, high: float) -> Tensor:
+    return hardtanh_input(grad, result, low=low, high=high)
 
 
 @op(flow=_hardtanh_flow)
-def hardtanh_input(xp: Any, flow: Array, x: Array, *, low: float, high: float) -> Array:
-    """The gradient of hardtanh: what flows back between the limits; nothing on them."""
-    return xp.where((x > low) & (x < high), flow, flow.dtype.type(0))
+def hardtanh_input(xp: Any, flow: Array, result: Array, *, low: float, high: float) -> Array:
+    """The gradient of hardtanh: what flows back where the result lies between the limits; nothing on them."""
+    inside = (result > result.dtype.type(low)) & (result < result.dtype.type(high))
+    return xp.where(inside, flow, flow.dtype.type(0))
 
 
-@floating(x=lambda grad, x, low, high: hardtanh_input(grad, x, low=low, high=high))
+@floating(x=lambda grad, out, low, high: hardtanh_input(grad, out, low=low, high=high))
 def hardtanh(xp: Any, x: Array, *, low: float = -1.0, high: float = 1.0) -> Array:
     """min(max(x, low), high); unlike clip's, its slope on the limits is 0."""
     return xp.minimum(xp.maximum(x, x.dtype.type(low)), x.dtype.type(high))

@@ -25,7 +25,7 @@ def mean(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
 for _module, _names in (
     (
         activation,
-        "relu relu_input gelu gelu_input gelu_tanh gelu_tanh_input silu silu_input hardswish hardswish_input softmax log_softmax",
+        "relu relu_input hardtanh hardtanh_input gelu gelu_input gelu_tanh gelu_tanh_input silu silu_input hardswish hardswish_input softmax log_softmax",
     ),
     (arithmetic, "add sub mul div clip"),
     (convolution, "conv2d conv2d_input conv2d_weight"),

@@ -5,10 +5,14 @@ Where oneDNN's own code would lose a NaN (its relu, clip, exp, hardsigmoid) it i
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 from . import pool
 from .elementwise import (
+    CLIP_FROM_RESULT,
     GELU_ERF,
     GELU_TANH,
     HARDSWISH,
@@ -20,12 +24,13 @@ from .elementwise import (
     zeros_address,
 )
 from .library import Library
-from .memory import FLOAT32, Array, Layout, Result, address
+from .memory import FLOAT32, FLOATS, Array, Layout, Result, address, is_dense
 from .plans import PLANS, Plan, plan
 from .primitive import DESTINATION, SOURCE, SOURCE_1, Primitive, describe
 from .reorder import as_dense
 
 BINARY_MAXIMUM = 0x1FFF2
+BINARY_MINIMUM = 0x1FFF3
 SOFTMAX = 0x30000
 LOG_SOFTMAX = 0x30001
 FORWARD_INFERENCE = 96
@@ -34,6 +39,9 @@ FORWARD_INFERENCE = 96
 FEWEST_RELU = 1 << 14
 FEWEST = 1 << 12
 FEWEST_SOFTMAX = 1 << 13
+
+# So many elements are bounded from below and above before the next ones: they stay in the cache in between.
+BLOCK = 1 << 19
 
 
 def relu(x: Array) -> Result:
@@ -47,6 +55,25 @@ def relu(x: Array) -> Result:
 def relu_input(flow: Array, result: Array) -> Result:
     """What flows back through relu, where the result was above 0."""
     return backward(RELU, flow, result, FEWEST)
+
+
+def hardtanh(x: Array, *, low: float = -1.0, high: float = 1.0) -> Result:
+    """min(max(x, low), high)."""
+    if x.size < FEWEST_RELU:
+        return NotImplemented
+    if x.dtype == FLOAT32 and x.size and is_dense(x):
+        return np.clip(x, low, high, out=pool.empty_like(x))  # one thread of NumPy reaches the speed of memory
+    key = (hardtanh, x.shape, x.strides, x.dtype, low, high)
+    return (PLANS.get(key) or plan(key, _plan_hardtanh, x, low, high))(x)
+
+
+def hardtanh_input(flow: Array, result: Array, *, low: float, high: float) -> Result:
+    """What flows back through hardtanh, where the result lies between the limits."""
+    if result.size < FEWEST or result.dtype not in FLOATS:
+        return NotImplemented
+    # The limits as the result's type has them: oneDNN compares in float32.
+    low, high = (float(np.asarray(limit, result.dtype)) for limit in (low, high))
+    return backward(CLIP_FROM_RESULT, flow, result, FEWEST, low, high)
 
 
 def gelu(x: Array) -> Result:
@@ -119,6 +146,41 @@ def _plan_relu(library: Library, x: Array) -> Plan | None:
         return result
 
     return compute
+
+
+def _plan_hardtanh(library: Library, x: Array, low: float, high: float) -> Plan | None:
+    if x.size < FEWEST_RELU or flat_layout(library, x) is None:
+        return None
+    # Maximum and minimum with x as the second operand, so that NaN passes, as in relu.
+    most = min(x.size, BLOCK)
+    runs = {}
+    for size in {most, x.size % most or most}:
+        layout = Layout(library, (size,), x.dtype, (1,))
+        pair = [describe(library, "binary", kind, layout, layout, layout) for kind in (BINARY_MAXIMUM, BINARY_MINIMUM)]
+        if None in pair:
+            return None
+        runs[size] = [
+            Primitive(description, (SOURCE, SOURCE_1, DESTINATION)).run for description in pair if description
+        ]
+    pieces = [(start * x.itemsize, runs[min(most, x.size - start)]) for start in range(0, x.size, most)]
+    lows, highs = _constant(low, x.dtype), _constant(high, x.dtype)
+    allocate = pool.allocator(x.shape, x.dtype, x.strides)
+
+    def compute(x: Array) -> Array:
+        result = allocate()
+        lowest, highest, first, last = address(lows), address(highs), address(x), address(result)
+        for offset, (lift, lower) in pieces:
+            lift(lowest, first + offset, last + offset)
+            lower(highest, last + offset, last + offset)
+        return result
+
+    return compute
+
+
+@lru_cache(maxsize=16)
+def _constant(value: float, dtype: Any) -> Array:
+    """A block of one number."""
+    return np.full(BLOCK, value, dtype)
 
 
 def _plan_softmax(library: Library, x: Array, algorithm: int, axis: int) -> Plan | None:

@@ -26,17 +26,19 @@ GELU_ERF = 0x31
 HARDSWISH = 0x34
 TANH_FROM_RESULT = 0x101
 LOGISTIC_FROM_RESULT = 0x104
+CLIP = 0x2F
+CLIP_FROM_RESULT = 0x106
 
 
 def forward(algorithm: int, x: Array, fewest: int, alpha: float = 0.0, beta: float = 0.0) -> Result:
     """An eltwise algorithm on each element of a dense array of `fewest` elements or more."""
-    key = (algorithm, x.shape, x.strides, x.dtype)
+    key = (algorithm, x.shape, x.strides, x.dtype, alpha, beta)
     return (PLANS.get(key) or plan(key, _plan_forward, x, algorithm, fewest, alpha, beta))(x)
 
 
 def backward(algorithm: int, grad: Array, data: Array, fewest: int, alpha: float = 0.0, beta: float = 0.0) -> Result:
     """The gradient of an eltwise algorithm; `data` is its input, or its result for the algorithms that say so."""
-    key = (~algorithm, grad.shape, grad.strides, grad.dtype, data.shape, data.strides, data.dtype)
+    key = (~algorithm, grad.shape, grad.strides, grad.dtype, data.shape, data.strides, data.dtype, alpha, beta)
     return (PLANS.get(key) or plan(key, _plan_backward, grad, data, algorithm, fewest, alpha, beta))(grad, data)
 
 
@@ -114,4 +116,4 @@ def _untouched(size: int) -> Array:
 
 _zeros: Array = np.zeros(0, np.uint8)
 _kept: list[Array] = []
-_INPUT_FORM = {TANH_FROM_RESULT: TANH, LOGISTIC_FROM_RESULT: LOGISTIC}
+_INPUT_FORM = {TANH_FROM_RESULT: TANH, LOGISTIC_FROM_RESULT: LOGISTIC, CLIP_FROM_RESULT: CLIP}

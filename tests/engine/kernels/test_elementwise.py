@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ml_dtypes
@@ -25,6 +26,7 @@ def gelu_tanh(x: Any) -> Any:
 
 FORWARD: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
     "relu": (activation.relu, lambda x: np.maximum(x, 0)),
+    "relu6": (partial(activation.hardtanh, low=0.0, high=6.0), lambda x: np.clip(x, 0, 6)),
     "gelu": (activation.gelu, lambda x: 0.5 * x * (1 + erf(x / math.sqrt(2)))),
     "gelu_tanh": (activation.gelu_tanh, gelu_tanh),
     "silu": (activation.silu, lambda x: x * logistic(x)),
@@ -34,6 +36,7 @@ FORWARD: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
 }
 BACKWARD: dict[str, Callable[..., Any]] = {
     "relu": activation.relu_input,
+    "relu6": partial(activation.hardtanh_input, low=0.0, high=6.0),
     "gelu": activation.gelu_input,
     "gelu_tanh": activation.gelu_tanh_input,
     "silu": activation.silu_input,
@@ -41,7 +44,7 @@ BACKWARD: dict[str, Callable[..., Any]] = {
     "sigmoid": elementary.sigmoid_input,
     "tanh": elementary.tanh_input,
 }
-FROM_RESULT = ("relu", "sigmoid", "tanh")
+FROM_RESULT = ("relu", "relu6", "sigmoid", "tanh")
 LAYOUTS = ["dense", "channels last", "transposed"]
 
 
@@ -89,6 +92,22 @@ def test_relu_reads_zeros_however_large_the_array_grows() -> None:
     for size in (10, 100_000, 1000, 300_000):
         x = np.full(size, -1, np.float32)
         assert not activation.relu(x).any()
+
+
+def test_hardtanh_takes_arrays_of_any_length_block_by_block(monkeypatch: Any) -> None:
+    monkeypatch.setattr(activation, "BLOCK", 64)
+    activation._constant.cache_clear()
+    for size in (1, 63, 64, 65, 1000):
+        x = np.linspace(-4, 9, size).astype(ml_dtypes.bfloat16)
+        assert np.array_equal(activation.hardtanh(x, low=0.0, high=6.0), np.maximum(np.minimum(x, 6), 0))
+    activation._constant.cache_clear()
+
+
+def test_what_flows_back_stops_on_limits_that_the_type_rounds() -> None:
+    limit = np.full(4096, 0.1, ml_dtypes.bfloat16)
+    result = activation.hardtanh(np.ones(4096, ml_dtypes.bfloat16), low=-0.1, high=0.1)
+    assert np.array_equal(result, limit)
+    assert not activation.hardtanh_input(np.ones_like(result), result, low=-0.1, high=0.1).any()
 
 
 @pytest.mark.parametrize(
