@@ -9,6 +9,7 @@ from . import (
     container,
     conv,
     dropout,
+    embedding,
     functional,
     init,
     linear,
@@ -24,6 +25,7 @@ from .attention import *
 from .container import *
 from .conv import *
 from .dropout import *
+from .embedding import *
 from .linear import *
 from .loss import *
 from .module import *
@@ -38,6 +40,7 @@ __all__ += attention.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
+__all__ += embedding.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += module.__all__

@@ -20,6 +20,7 @@ from . import (
     pooling,
     rectifier,
     reduction,
+    rows,
     shape,
 )
 from .activation import *
@@ -38,6 +39,7 @@ from .normalization import *
 from .pooling import *
 from .rectifier import *
 from .reduction import *
+from .rows import *
 from .shape import *
 
 __all__: list[str] = []
@@ -57,4 +59,5 @@ __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += rectifier.__all__
 __all__ += reduction.__all__
+__all__ += rows.__all__
 __all__ += shape.__all__
