@@ -68,6 +68,14 @@ def test_the_gradient_of_many_rows_is_their_sum() -> None:
         np.testing.assert_allclose(weight.grad.numpy(), wanted, rtol=1e-4, atol=1e-4)
 
 
+def test_bags_weigh_rows_by_frequency_as_single_vectors_do() -> None:
+    numbers = engine.tensor([[1, 1, 0], [1, 2, 0]])
+    table = engine.zeros((3, 2), requires_grad=True)
+    F.embedding_bag(numbers, table, mode="sum", scale_grad_by_freq=True).sum().backward()
+    assert table.grad is not None
+    np.testing.assert_allclose(table.grad.numpy(), np.ones((3, 2)), rtol=1e-6)
+
+
 W = engine.zeros((3, 2))
 
 

@@ -27,12 +27,11 @@ def draw_frequencies(random: Random) -> Drawn:
 
 
 def draw_bag(random: Random) -> Drawn:
+    # Without scale_grad_by_freq: PyTorch's bags divide some rows by the counts of others.
     rows, width = int(random.integers(2, 7)), int(random.integers(1, 5))
     settings: dict[str, Any] = {"mode": str(random.choice(["sum", "mean", "max"]))}
     if random.random() < 0.4:
         settings["padding_idx"] = int(random.integers(-rows, rows))
-    if random.random() < 0.4 and settings["mode"] != "max":
-        settings["scale_grad_by_freq"] = True
     offsets, scales = None, None
     if random.random() < 0.5:
         index = random.integers(0, rows, (int(random.integers(1, 5)), int(random.integers(1, 5))))
@@ -43,7 +42,6 @@ def draw_bag(random: Random) -> Drawn:
         offsets = np.concatenate(([0], cuts, [index.size] if settings["include_last_offset"] else [])).astype(np.int64)
     if settings["mode"] == "sum" and random.random() < 0.5:
         scales = uniform(random, *index.shape)
-        settings.pop("scale_grad_by_freq", None)  # PyTorch has no gradient of the weights beside it
     return [index, uniform(random, rows, width), offsets, scales], settings
 
 
