@@ -8,15 +8,23 @@ from .module import Module
 from .settings import probability
 
 __all__ = [
+    "AlphaDropout",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "FeatureAlphaDropout",
     "StochasticDepth",
 ]
 
 
 class Dropout(Module):
-    """Elements set to 0 with probability p, the others scaled by 1 / (1 - p) (Srivastava et al., 2014)."""
+    """Elements set to 0 with probability p, the others scaled by 1 / (1 - p) (Srivastava et al., 2014).
 
-    def __init__(self, p: float = 0.5) -> None:
+    ``inplace`` is taken and changes nothing.
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         probability(type(self).__name__, p)
         self.p = p
@@ -26,6 +34,41 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class Dropout1d(Dropout):
+    """Whole channels of (batch, channels, length) set to 0 with probability p."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout1d(x, self.p, self.training)
+
+
+class Dropout2d(Dropout):
+    """Whole channels of images set to 0 with probability p (Tompson et al., 2015)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout2d(x, self.p, self.training)
+
+
+class Dropout3d(Dropout):
+    """Whole channels of volumes set to 0 with probability p."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout3d(x, self.p, self.training)
+
+
+class AlphaDropout(Dropout):
+    """Dropout for selu, which keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.alpha_dropout(x, self.p, self.training)
+
+
+class FeatureAlphaDropout(Dropout):
+    """AlphaDropout of whole channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.feature_alpha_dropout(x, self.p, self.training)
 
 
 class StochasticDepth(Dropout):

@@ -12,6 +12,7 @@ from . import (
     convolution,
     copy,
     create,
+    dropping,
     elementary,
     index,
     loss,
@@ -31,6 +32,7 @@ from .complex_numbers import *
 from .convolution import *
 from .copy import *
 from .create import *
+from .dropping import *
 from .elementary import *
 from .index import *
 from .loss import *
@@ -51,6 +53,7 @@ __all__ += complex_numbers.__all__
 __all__ += convolution.__all__
 __all__ += copy.__all__
 __all__ += create.__all__
+__all__ += dropping.__all__
 __all__ += elementary.__all__
 __all__ += index.__all__
 __all__ += matrix.__all__

@@ -8,7 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 from ...op import TABLE
-from . import activation, arithmetic, convolution, copy, elementary, matrix, normalization, pooling, shape, volume
+from . import (
+    activation,
+    arithmetic,
+    convolution,
+    copy,
+    dropping,
+    elementary,
+    matrix,
+    normalization,
+    pooling,
+    shape,
+    volume,
+)
 from . import onednn as onednn
 from .memory import Array, Result
 from .packs import forget as forget
@@ -30,6 +42,7 @@ for _module, _names in (
     (arithmetic, "add sub mul div clip"),
     (convolution, "conv2d conv2d_input conv2d_weight"),
     (copy, "cast"),
+    (dropping, "drop"),
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),
     (matrix, "matmul linear"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),

@@ -1,0 +1,26 @@
+"""The rows of ``ops/dropping.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numzoo import engine
+from numzoo.engine import ops
+
+from .row import Row
+
+KEEP = np.arange(12).reshape(3, 4) % 3 > 0
+LARGE = np.arange(60_000).reshape(200, 300) % 3 > 0
+
+
+def dropped(keep: Any) -> Any:
+    return lambda x: ops.drop(x, engine.Tensor(keep), scale=1.5)
+
+
+ROWS = [
+    Row("drop", ((3, 4),), lambda x: np.where(KEEP, 1.5 * x, 0), call=dropped(KEEP)),
+    Row("drop", ((200, 300),), lambda x: np.where(LARGE, 1.5 * x, 0), call=dropped(LARGE), label="large"),
+    Row("drop", ((2, 3, 4, 5),), lambda x: np.where(KEEP[:, :, None], 1.5 * x, 0), call=dropped(KEEP[:, :, None]), label="channels"),
+]  # fmt: skip
