@@ -14,6 +14,7 @@ from . import (
     init,
     linear,
     loss,
+    margin,
     module,
     norm,
     parameter,
@@ -28,6 +29,7 @@ from .dropout import *
 from .embedding import *
 from .linear import *
 from .loss import *
+from .margin import *
 from .module import *
 from .norm import *
 from .parameter import *
@@ -43,6 +45,7 @@ __all__ += dropout.__all__
 __all__ += embedding.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
+__all__ += margin.__all__
 __all__ += module.__all__
 __all__ += norm.__all__
 __all__ += parameter.__all__

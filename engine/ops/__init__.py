@@ -12,6 +12,9 @@ from . import (
     convolution,
     copy,
     create,
+    ctc,
+    deviation,
+    distance,
     dropping,
     elementary,
     index,
@@ -32,6 +35,9 @@ from .complex_numbers import *
 from .convolution import *
 from .copy import *
 from .create import *
+from .ctc import *
+from .deviation import *
+from .distance import *
 from .dropping import *
 from .elementary import *
 from .index import *
@@ -53,11 +59,14 @@ __all__ += complex_numbers.__all__
 __all__ += convolution.__all__
 __all__ += copy.__all__
 __all__ += create.__all__
+__all__ += ctc.__all__
+__all__ += deviation.__all__
+__all__ += distance.__all__
 __all__ += dropping.__all__
 __all__ += elementary.__all__
 __all__ += index.__all__
-__all__ += matrix.__all__
 __all__ += loss.__all__
+__all__ += matrix.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += rectifier.__all__

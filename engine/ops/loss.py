@@ -1,4 +1,4 @@
-"""Losses."""
+"""Cross-entropy, and the negative log-likelihood of classes under it."""
 
 from __future__ import annotations
 
@@ -47,90 +47,117 @@ def _picked(x: Tensor, target: Tensor) -> Tensor:
 
 
 def cross_entropy(
-    x: Tensor,
+    input: Tensor,
     target: Any,
-    *,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Tensor:
     """The cross-entropy of logits against classes, in natural units (nats).
 
-    x (batch, classes, ...) or (classes,); target (batch, ...) of class indices, or of x's shape with probabilities. ``weight`` (classes,) scales
-    each class; the mean is taken over the weights of what counts. Targets equal to ``ignore_index`` do not.
+    input (batch, classes, ...) or (classes,); target (batch, ...) of class indices, or of input's shape with probabilities.
+    ``weight`` (classes,) scales each class; the mean is taken over the weights of what counts. Targets equal to
+    ``ignore_index`` do not. The loss of half precisions is float32.
     """
     if not 0.0 <= label_smoothing <= 1.0:
         raise SettingError(f"cross_entropy: label_smoothing must lie between 0 and 1, not {label_smoothing}")
-    if reduction not in ("mean", "sum", "none"):
-        raise SettingError(f"cross_entropy: reduction {reduction!r} is not known; give 'mean', 'sum' or 'none'")
-    x = tensor_like("cross_entropy", x)
+    check_reduction("cross_entropy", reduction)
+    x = tensor_like("cross_entropy", input)
     if kind(x.dtype) != 2:
         raise DtypeError(f"cross_entropy: wants floating-point logits, not {x.dtype}")
     target = tensor_like("cross_entropy", target)
-    weight = None if weight is None else tensor_like("cross_entropy", weight)
+    if kind(target.dtype) == 2:
+        return _soft_cross_entropy(x, target, weight, label_smoothing, reduction)
+    axis = 1 if x.ndim > 1 else 0
+    if not x.ndim:
+        raise ShapeError(
+            "cross_entropy: wants logits of shape (batch, classes, ...) or (classes,), not a single number"
+        )
+    log_probabilities = log_softmax(x.to(dtype=accumulator(x.dtype)), axis=axis)
+    return class_nll("cross_entropy", log_probabilities, target, weight, ignore_index, reduction, label_smoothing)
+
+
+def check_reduction(name: str, reduction: str) -> None:
+    """Refuse what is neither the mean, nor the sum, nor each element."""
+    if reduction not in ("mean", "sum", "none"):
+        raise SettingError(f"{name}: reduction {reduction!r} is not known; give 'mean', 'sum' or 'none'")
+
+
+def class_nll(
+    name: str, x: Tensor, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float = 0.0
+) -> Tensor:
+    """The negative log-likelihood of class indices under log-probabilities x (batch, classes, ...) or (classes,)."""
+    target = tensor_like(name, target)
     single = x.ndim == 1
     if single:
         x, target = x.unsqueeze(0), target.unsqueeze(0)
-    if x.ndim > 1 and weight is not None and tuple(weight.shape) != x.shape[1:2]:
-        raise ShapeError(
-            f"cross_entropy: weight {tuple(weight.shape)} must have one number for each of the {x.shape[1]} classes"
-        )
-    if kind(target.dtype) == 2:
-        loss = _soft_cross_entropy(x, target, weight, label_smoothing, reduction)
-        return loss.squeeze(0) if single and reduction == "none" else loss
-    if kind(target.dtype) != 1:
-        raise DtypeError(
-            f"cross_entropy: targets must be class indices (integers) or probabilities (floats), not {target.dtype}"
-        )
-    wanted = (*x.shape[:1], *x.shape[2:])
-    if x.ndim < 2 or tuple(target.shape) != wanted:
-        raise ShapeError(
-            f"cross_entropy: logits {tuple(x.shape)} (batch, classes, ...) want targets of shape {wanted}, not {tuple(target.shape)}"
-        )
-    classes = x.shape[1]
-    shape = target.shape
+    labels, counts = checked_labels(name, x, target, ignore_index)
+    shape, classes = target.shape, x.shape[1]
     if x.ndim > 2:
-        x = x.permute(0, *range(2, x.ndim), 1).reshape(-1, classes)
-        target = target.reshape(-1)
-    labels = target.array
-    counts = labels != ignore_index
-    wrong = counts & ((labels < 0) | (labels >= classes))
-    if wrong.any():
-        raise ShapeError(
-            f"cross_entropy: target {int(labels[wrong][0])} is no class: there are {classes} (0 to {classes - 1}; {ignore_index} is ignored)"
-        )
-    wide = accumulator(x.dtype)
-    scale = counts.astype(wide)
+        x = x.permute(0, *range(2, x.ndim), 1).reshape(labels.size, classes)
+        labels, counts = labels.reshape(-1), counts.reshape(-1)
+    scale = counts.astype(x.dtype)
     if weight is not None:
-        scale = scale * weight.array.astype(wide)[_valid(labels) * counts]
-    log_probabilities = log_softmax(x.to(dtype=wide), axis=1)
-    masked = tensor_of(labels * counts)
-    loss = nll(log_probabilities, masked, tensor_of(scale))
+        weight = class_weight(name, weight, classes).to(dtype=x.dtype)
+        scale = scale * weight.array[labels]
+    loss = nll(x, tensor_of(labels), tensor_of(scale))
     if label_smoothing:
-        even = log_probabilities if weight is None else log_probabilities * weight
+        even = x if weight is None else x * weight
         smooth = where(tensor_of(counts), even.sum(1) * (-1.0 / classes), 0.0)
         loss = loss * (1.0 - label_smoothing) + smooth * label_smoothing
     if reduction == "none":
         return loss.reshape(() if single else shape)
     total = loss.sum()
-    return total if reduction == "sum" else total / Tensor(scale.sum(dtype=wide))
+    return total if reduction == "sum" else total / tensor_of(scale.sum(dtype=x.dtype))
 
 
-def _soft_cross_entropy(
-    x: Tensor, target: Tensor, weight: Tensor | None, label_smoothing: float, reduction: str
-) -> Tensor:
-    if tuple(target.shape) != tuple(x.shape):
+def checked_labels(name: str, x: Tensor, target: Tensor, ignore_index: int | None) -> tuple[Array, Array]:
+    """Class indices for scores x (batch, classes, ...), those that do not count as 0; and which of them count."""
+    if kind(target.dtype) != 1:
+        raise DtypeError(f"{name}: targets must be class indices (integers), not {target.dtype}")
+    wanted = (*x.shape[:1], *x.shape[2:])
+    if x.ndim < 2 or tuple(target.shape) != wanted:
+        raise ShapeError(
+            f"{name}: scores {tuple(x.shape)} (batch, classes, ...) want targets of shape {wanted}, not {tuple(target.shape)}"
+        )
+    labels, classes = target.array, x.shape[1]
+    wrong = (labels < 0) | (labels >= classes)
+    counts = (labels == labels) if ignore_index is None else labels != ignore_index
+    wrong &= counts
+    if wrong.any():
+        ignored = "" if ignore_index is None else f"; {ignore_index} is ignored"
+        raise ShapeError(
+            f"{name}: target {int(labels[wrong][0])} is no class: there are {classes} (0 to {classes - 1}{ignored})"
+        )
+    return labels * counts, counts
+
+
+def class_weight(name: str, weight: Any, classes: int) -> Tensor:
+    """The weight of each class, checked."""
+    vector = tensor_like(name, weight)
+    if tuple(vector.shape) != (classes,):
+        raise ShapeError(f"{name}: weight {tuple(vector.shape)} must have one number for each of the {classes} classes")
+    return vector
+
+
+def _soft_cross_entropy(x: Tensor, target: Tensor, weight: Any, label_smoothing: float, reduction: str) -> Tensor:
+    if tuple(target.shape) != tuple(x.shape) or not x.ndim:
         raise ShapeError(
             f"cross_entropy: target probabilities {tuple(target.shape)} must have the shape of the logits {tuple(x.shape)}"
         )
-    classes = x.shape[1]
+    axis = 1 if x.ndim > 1 else 0
+    classes = x.shape[axis]
     if label_smoothing:
         target = target * (1.0 - label_smoothing) + label_smoothing / classes
-    terms = log_softmax(x.to(dtype=float32) if accumulator(x.dtype) != x.dtype else x, axis=1) * target
+    terms = log_softmax(x.to(dtype=float32) if accumulator(x.dtype) != x.dtype else x, axis=axis) * target
     if weight is not None:
+        weight = class_weight("cross_entropy", weight, classes)
         terms = terms * weight.reshape(classes, *(1,) * (x.ndim - 2))
-    loss = -terms.sum(1)
+    loss = -terms.sum(axis)
     if reduction == "none":
         return loss
-    return loss.sum() if reduction == "sum" else loss.sum() / float(loss.numel())
+    if reduction == "sum":
+        return loss.sum()
+    return loss.sum() / float(loss.numel()) if loss.numel() else loss.sum() * float("nan")

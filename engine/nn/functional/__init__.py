@@ -3,21 +3,41 @@
 Each file lists in ``__all__`` what it offers; what needs no settings of PyTorch's is the operation itself.
 """
 
-from ...ops import cross_entropy, pad, scaled_dot_product_attention
-from . import activation, convolution, dropping, lookup, matrix, normalization, pooling
+from ...ops import cosine_similarity, cross_entropy, pad, pairwise_distance, scaled_dot_product_attention
+from . import (
+    activation,
+    classification,
+    convolution,
+    ctc,
+    dropping,
+    lookup,
+    loss,
+    margin,
+    matrix,
+    normalization,
+    pooling,
+)
 from .activation import *
+from .classification import *
 from .convolution import *
+from .ctc import *
 from .dropping import *
 from .lookup import *
+from .loss import *
+from .margin import *
 from .matrix import *
 from .normalization import *
 from .pooling import *
 
-__all__ = ["cross_entropy", "pad", "scaled_dot_product_attention"]
+__all__ = ["cosine_similarity", "cross_entropy", "pad", "pairwise_distance", "scaled_dot_product_attention"]
 __all__ += activation.__all__
+__all__ += classification.__all__
 __all__ += convolution.__all__
+__all__ += ctc.__all__
 __all__ += dropping.__all__
 __all__ += lookup.__all__
+__all__ += loss.__all__
+__all__ += margin.__all__
 __all__ += matrix.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
