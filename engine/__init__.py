@@ -41,7 +41,15 @@ from .errors import (
     StateError,
 )  # fmt: skip
 from .gradient import backward, grad
-from .modes import enable_grad, is_grad_enabled, no_grad, precision, set_grad_enabled
+from .modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    precision,
+    set_grad_enabled,
+)
 from .op import Op, elementwise, floating, op
 from .ops import *  # noqa: F403 - listed once, in ops.__all__
 from .random import Generator, bernoulli, manual_seed, normal, rand, randint, randn, randperm, uniform
@@ -49,6 +57,7 @@ from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
     from . import check, data, nn, ops, optim
+    from .function import Function
 
 __all__ = [
     "CPU",
@@ -57,6 +66,7 @@ __all__ = [
     "DeviceError",
     "DtypeError",
     "EngineError",
+    "Function",
     "Generator",
     "GradientError",
     "Op",
@@ -82,11 +92,13 @@ __all__ = [
     "float64",
     "floating",
     "grad",
+    "inference_mode",
     "int8",
     "int16",
     "int32",
     "int64",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "manual_seed",
     "modes",
     "nn",
@@ -111,9 +123,15 @@ __all__ = [
 __all__ += ops.__all__
 
 _LAZY = ("check", "data", "nn", "optim")
+_LAZY_NAMES = {"Function": "function"}
+"""Names, and the files that they are fetched from when they are first asked for."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY_NAMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

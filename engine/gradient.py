@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from . import writes
 from .device import namespace
 from .dtype import is_differentiable
 from .errors import GradientError
+from .hooks import registered
 from .modes import modes, precision_of
 from .node import NOTHING_KEPT, Node, Output
 from .tensor import Tensor, tensor_of
+from .watch import watchers
 
 
 def backward(
@@ -24,7 +27,8 @@ def backward(
     ``gradient`` has the shape of ``tensor``; without it ``tensor`` must hold a single number. The graph's saved arrays
     are freed on the way unless ``retain_graph`` (by default the value of ``create_graph``).
     """
-    _Walk(create_graph, create_graph if retain_graph is None else retain_graph).run([(tensor, _seed(tensor, gradient))])
+    walk = _walk(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk.run([(tensor, _seed(tensor, gradient))])
 
 
 def grad(
@@ -61,7 +65,7 @@ def grad(
             raise GradientError(
                 f"grad: input {position} ({_describe(value)}) does not require a gradient; set requires_grad=True before computing"
             )
-    walk = _Walk(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk = _walk(create_graph, create_graph if retain_graph is None else retain_graph)
     walk.aim([o.node for o in outputs], [_key(value) for value in inputs])
     walk.run([(o, _seed(o, s)) for o, s in zip(outputs, seeds, strict=True)])
     assert walk.targets is not None
@@ -109,7 +113,16 @@ def _seed(tensor: Tensor, gradient: Any) -> Tensor:
     return value
 
 
-class _Walk:
+def _walk(create_graph: bool, retain_graph: bool) -> Walk:
+    """The plain walk, or the careful one where something waits for gradients or watches."""
+    if registered or watchers:
+        from .careful import CarefulWalk
+
+        return CarefulWalk(create_graph, retain_graph)
+    return Walk(create_graph, retain_graph)
+
+
+class Walk:
     """One backward pass."""
 
     def __init__(self, create_graph: bool, retain_graph: bool) -> None:
@@ -150,10 +163,10 @@ class _Walk:
                 for root, seed in roots:
                     self.given.add(id(_owner(seed.array)))
                     self._deliver(root.node or root, seed)
-                heap, arrived = self.heap, self.arrived
+                heap, arrived, step = self.heap, self.arrived, self._step
                 while heap:
                     node = heappop(heap)[1]
-                    self._step(node, arrived.pop(node))
+                    step(node, arrived.pop(node))
         finally:
             modes.recording = previous
 
@@ -163,10 +176,10 @@ class _Walk:
             if node not in self.ways:
                 return
         plan = node.plan
-        if plan is None:
-            raise GradientError(
-                f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one"
-            )
+        if plan.__class__ is not tuple:
+            plan = _revived(node)
+        if node.sequence < writes.last:
+            _refuse_changed(node)
         try:
             if arrived.__class__ is Tensor and arrived.array.dtype.kind == "c" and node.op.holomorphic:
                 gradients = [None if g is None else g.conj() for g in self._gradients(node, arrived.conj())]
@@ -217,7 +230,7 @@ class _Walk:
         """Everything that a node kept, by the names that its rules use."""
         op = node.op
         values: dict[str, Any] = {"grads": tuple(arrived)} if op.outputs > 1 else {"grad": arrived}
-        wanted, keep_out, wanted_residuals = node.plan  # type: ignore[misc]
+        wanted, keep_out, wanted_residuals = node.plan
         if wanted:
             saved = node.saved
             assert saved is not None
@@ -306,6 +319,27 @@ class _Walk:
 def _node_of(edge: Any) -> Any:
     """The node that an edge or a result leads to; a leaf is its own."""
     return edge.node if isinstance(edge, Output) else edge
+
+
+def _revived(node: Node) -> Any:
+    """The plan of a node whose arrays are to be computed again; an error where they are gone."""
+    if node.plan is None:
+        raise GradientError(
+            f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one"
+        )
+    node.plan.restore()
+    return node.plan
+
+
+def _refuse_changed(node: Node) -> None:
+    """An error if something that the node keeps was written to since."""
+    name = writes.changed(node)
+    if name is not None:
+        raise GradientError(
+            f"backward of {node.op.name}: {name} was written to after the forward call (by an optimiser's step, an assignment or "
+            "load_state_dict), so the gradient would be wrong; call backward first, or compute again\n"
+            f"  the forward call was made at {node.origin()}"
+        )
 
 
 def _failed(node: Node, error: Exception) -> GradientError:

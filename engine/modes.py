@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from .dtype import Dtype, bfloat16, float16
 from .errors import SettingError
@@ -16,55 +17,145 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 class _Modes(threading.local):
     recording = True
+    inference = False
     precision: Dtype | None = None
 
 
 modes = _Modes()
 
 
-class _Recording:
-    """A context manager, and a decorator, that switches recording on or off and back."""
+class Recording:
+    """A context manager, and a decorator of functions and generators, that switches recording on or off and back."""
 
-    __slots__ = ("enabled", "previous")
+    __slots__ = ("enabled", "inference", "previous")
 
-    def __init__(self, enabled: bool) -> None:
+    def __init__(self, enabled: bool, inference: bool | None = None) -> None:
         self.enabled = enabled
-        self.previous: list[bool] = []
+        self.inference = inference
+        self.previous: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
-        self.previous.append(modes.recording)
-        modes.recording = self.enabled
+        self.previous.append((modes.recording, modes.inference))
+        if self.inference is not None:
+            modes.inference = self.inference
+        # Within inference mode nothing switches recording on again.
+        modes.recording = self.enabled and not modes.inference
 
     def __exit__(self, *_: object) -> None:
-        modes.recording = self.previous.pop()
+        modes.recording, modes.inference = self.previous.pop()
 
     def __call__(self, function: Function) -> Function:
+        if inspect.isgeneratorfunction(function):
+            return self._generator(function)  # type: ignore[return-value]
+
         @wraps(function)
         def inner(*args: Any, **kwargs: Any) -> Any:
-            with _Recording(self.enabled):
+            with Recording(self.enabled, self.inference):
                 return function(*args, **kwargs)
 
         return inner  # type: ignore[return-value]
 
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The mode holds while the generator runs, and not between its values."""
 
-def no_grad() -> _Recording:
-    """Record no graph inside: ``with no_grad():`` or ``@no_grad()``."""
-    return _Recording(False)
+        @wraps(function)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            def inside(act: Callable[..., Any], *given: Any) -> Any:
+                with Recording(self.enabled, self.inference):
+                    return act(*given)
+
+            steps = function(*args, **kwargs)
+            try:
+                value = inside(next, steps)
+                while True:
+                    try:
+                        sent = yield value
+                    except GeneratorExit:
+                        inside(steps.close)
+                        raise
+                    except BaseException as error:
+                        value = inside(steps.throw, error)
+                    else:
+                        value = inside(steps.send, sent)
+            except StopIteration as end:
+                return end.value
+
+        return inner
 
 
-def enable_grad() -> _Recording:
+class _Switch(Recording):
+    """The mode of ``set_grad_enabled``: it holds from the call on, and ends with the ``with`` block if there is one."""
+
+    __slots__ = ()
+
+    def __init__(self, enabled: bool) -> None:
+        super().__init__(enabled)
+        self.previous.append((modes.recording, modes.inference))
+        modes.recording = enabled and not modes.inference
+
+    def __enter__(self) -> None:
+        modes.recording = self.enabled and not modes.inference
+
+    def __exit__(self, *_: object) -> None:
+        modes.recording, modes.inference = self.previous[-1]
+
+    def __call__(self, function: Function) -> Function:
+        modes.recording, modes.inference = self.previous[-1]  # it is the function's, not the caller's
+        return Recording(self.enabled)(function)
+
+
+@overload
+def no_grad() -> Recording: ...
+@overload
+def no_grad(function: Function) -> Function: ...
+def no_grad(function: Any = None) -> Any:
+    """Record no graph inside: ``with no_grad():``, ``@no_grad()`` or ``@no_grad``."""
+    return Recording(False) if function is None else Recording(False)(function)
+
+
+@overload
+def enable_grad() -> Recording: ...
+@overload
+def enable_grad(function: Function) -> Function: ...
+def enable_grad(function: Any = None) -> Any:
     """Record the graph inside, also within ``no_grad``."""
-    return _Recording(True)
+    return Recording(True) if function is None else Recording(True)(function)
 
 
-def set_grad_enabled(enabled: bool) -> _Recording:
-    """Record the graph inside if ``enabled``."""
-    return _Recording(bool(enabled))
+def set_grad_enabled(enabled: bool) -> Recording:
+    """Record graphs if ``enabled``, from now on; as a context manager or a decorator, inside only."""
+    return _Switch(_truth("set_grad_enabled", enabled))
+
+
+@overload
+def inference_mode(mode: bool = True) -> Recording: ...
+@overload
+def inference_mode(mode: Function) -> Function: ...
+def inference_mode(mode: Any = True) -> Any:
+    """Record no graph inside, whatever the code inside says: ``enable_grad`` has no effect there. ``mode=False`` records.
+
+    A context manager and a decorator, with or without parentheses.
+    """
+    if callable(mode):
+        return Recording(False, True)(mode)
+    inference = _truth("inference_mode", mode)
+    return Recording(not inference, inference)
 
 
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded."""
     return modes.recording
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether ``inference_mode`` holds."""
+    return modes.inference
+
+
+def _truth(who: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SettingError(f"{who}: wants True or False, not {value!r:.60}")
+    return value
 
 
 _PRECISIONS: dict[str, Dtype | None] = {"f32": None, "float32": None, "bf16": bfloat16, "bfloat16": bfloat16, "fp16": float16, "float16": float16}  # fmt: skip

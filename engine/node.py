@@ -33,7 +33,8 @@ class Node:
     edges: list[Any]
     settings: dict[str, Any]
     saved: list[Any] | None
-    plan: tuple[tuple[int, ...], bool, tuple[int, ...]] | None
+    plan: Any
+    """Which inputs, whether the results, which residuals are kept; None once freed; a segment to compute again (``checkpoint``)."""
     residuals: list[Any] | None
     outs: list[Any] | None
     code: CodeType
@@ -48,17 +49,19 @@ class Node:
 
     def origin(self) -> str:
         """The line of the program that made this node, outside the engine."""
-        line: int | None = self.code.co_firstlineno
-        for start, end, number in self.code.co_lines():
-            if start <= self.instruction < end:
-                line = number
-                break
-        return f"{self.code.co_filename}:{line} in {self.code.co_name}"
+        return line_of(self.code, self.instruction)
 
     def release(self) -> None:
         """Let go of every array that was kept for backward."""
         if self.plan is not None and self.plan is not NOTHING_KEPT:
             self.saved = self.outs = self.residuals = self.plan = None
+
+    def adopt(self, other: Node) -> None:
+        """Take over what another node of the same operation keeps for backward."""
+        self.plan, self.settings = other.plan, other.settings
+        for name in ("saved", "outs", "residuals"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
 
 
 class ReducedNode(Node):
@@ -80,3 +83,16 @@ class Output:
         self.index = index
         self.shape = shape
         self.dtype = dtype
+
+    def __repr__(self) -> str:
+        return f"<result {self.index} of {self.node!r}>"
+
+
+def line_of(code: CodeType, instruction: int) -> str:
+    """File, line and function of an instruction."""
+    line: int | None = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= instruction < end:
+            line = number
+            break
+    return f"{code.co_filename}:{line} in {code.co_name}"

@@ -20,36 +20,31 @@ walker conjugates it, calls the rule, and conjugates the outcome, which is right
 from __future__ import annotations
 
 import inspect
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
 from . import device
-from .dtype import Array, Dtype, float32, is_differentiable
+from .dtype import Array, Dtype, float32
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import modes
-from .node import NOTHING_KEPT, Node, Output, ReducedNode, next_sequence
-from .operands import Operands
+from .recording import Recorder
 from .signature import Rule
 from .tensor import Tensor, new_tensor, tensor_of
+from .watch import everyone, watchers
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 ndarray = np.ndarray
-# The engine's own files: the line that is blamed for a node lies outside them.
-_ENGINE_FILES = frozenset(str(file) for file in Path(__file__).parent.rglob("*.py"))
 _NOTHING: dict[str, Any] = {}
-_get_frame = sys._getframe
 
 
-class Op(Operands, Generic[P, R]):
+class Op(Recorder, Generic[P, R]):
     """A callable operation: unwraps tensors, computes, and records a node when a gradient may be wanted."""
 
     def __init__(
@@ -65,6 +60,7 @@ class Op(Operands, Generic[P, R]):
         compares: bool = False,
         jointly: Rule | None = None,
         holomorphic: bool = True,
+        listed: bool = True,
     ) -> None:
         super().__init__(
             body, rules, residuals=residuals, promotes=promotes, floating=floating, compares=compares, jointly=jointly
@@ -76,7 +72,9 @@ class Op(Operands, Generic[P, R]):
         self.complete: dict[str, bool] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
         self.plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
-        TABLE[self.name] = self
+        everyone.add(self)
+        if listed:
+            TABLE[self.name] = self
 
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.body)}>"
@@ -208,117 +206,32 @@ class Op(Operands, Generic[P, R]):
             out.node = None
         return out
 
-    # ---- recording ------------------------------------------------------------------------------------------------
-
-    def _record(
-        self, inputs: tuple[Any, ...], settings: dict[str, Any], outs: tuple[Tensor, ...], residuals: tuple[Any, ...]
-    ) -> None:
-        """Make the node that remembers this call, and hang the results on it."""
-        edges: list[Any] = []
-        mask = 0
-        bit = 1
-        rules = self.rules
-        position = 0
-        for value in inputs:
-            edge = None
-            if isinstance(value, Tensor) and value.requires_grad and rules[position] is not None:
-                mask |= bit
-                edge = value.node or value
-            edges.append(edge)
-            bit <<= 1
-            if not self.variadic:
-                position += 1
-        if not mask:
-            for out in outs:
-                out.requires_grad = False
-                out.node = None
-            return
-        if len(outs) == 1:
-            self._attach(edges, mask, inputs, settings, outs[0], 3, residuals)
-            return
-        node = self._attach(edges, mask, inputs, settings, None, 3, residuals, outs)
-        for index, out in enumerate(outs):
-            out.requires_grad = is_differentiable(out.array.dtype)
-            out.node = Output(node, index, out.array.shape, out.array.dtype) if out.requires_grad else None
-
-    def _attach(
-        self, edges: list[Any], mask: int, inputs: tuple[Any, ...], settings: dict[str, Any], out: Tensor | None, depth: int,
-        residuals: tuple[Any, ...] = (), outs: tuple[Tensor, ...] = (),
-    ) -> Node:  # fmt: skip
-        """Make the node, with what the rules in ``mask`` want kept and the line that called, and hang ``out`` on it."""
-        plan = self.plans.get(mask) or self._plan(mask, len(inputs))
-        node = new_tensor(Node) if not self.narrows or modes.precision is None else ReducedNode(modes.precision)
-        node.sequence = next_sequence()
-        node.op = self
-        node.edges = edges
-        node.settings = settings
-        node.plan = plan
-        if plan is not NOTHING_KEPT:
-            wanted, keep_out, wanted_residuals = plan
-            if wanted:
-                node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in wanted]
-            if wanted_residuals:
-                node.residuals = [residuals[i] for i in wanted_residuals]
-            if keep_out:
-                # The array alone: the Tensor itself would make a cycle with its node.
-                node.outs = [out.array] if out is not None else [o.array for o in outs]
-        frame = _get_frame(depth)
-        code = frame.f_code
-        while code.co_filename in _ENGINE_FILES and frame.f_back is not None:
-            frame = frame.f_back
-            code = frame.f_code
-        node.code = code
-        node.instruction = frame.f_lasti
-        if out is not None:
-            array = out.array
-            node.shape = array.shape
-            node.dtype = array.dtype
-            out.requires_grad = True
-            out.node = node
-        return node
-
-    def _plan(self, mask: int, count: int) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
-        """Which inputs, whether the results, and which residuals the rules of the inputs in ``mask`` name."""
-        names: set[str] = set()
-        for position in range(count):
-            rule = self.rules[0 if self.variadic else position]
-            if mask >> position & 1 and rule is not None:
-                names.update(rule[1])
-        tensors = self.tensors * count if self.variadic else self.tensors[:count]
-        inputs = tuple(i for i, name in enumerate(tensors) if name in names)
-        # A shape alone is asked for by the complement of the position.
-        inputs += tuple(~i for i, name in enumerate(tensors) if f"{name}_shape" in names)
-        plan = (
-            inputs,
-            bool(names & {"out", "outs"}),
-            tuple(i for i, name in enumerate(self.residuals) if name in names),
-        )
-        self.plans[mask] = NOTHING_KEPT if plan == NOTHING_KEPT else plan
-        return self.plans[mask]
-
     # ---- implementations ------------------------------------------------------------------------------------------
 
     def _prepare(self, array_type: type) -> Callable[..., Any]:
-        """The kernel with the body behind it, or the body, for arrays of this type."""
+        """What computes on arrays of this type, with everyone who watches around it."""
         if not (issubclass(array_type, ndarray) or array_type.__module__.startswith("cupy")):
             raise ArgumentError(f"{self.name}: wants tensors or arrays, not {array_type.__name__}")
+        implementation = self._choose(array_type)
+        for watcher in watchers:
+            implementation = watcher.around(self, implementation)
+        self.implementations[array_type] = implementation
+        return implementation
+
+    def _choose(self, array_type: type) -> Callable[..., Any]:
+        """The kernel with the body behind it, or the body."""
         place = device.load_kernels(array_type)
         kernel = self.kernels.get(place)
-        xp = device.namespace_of_type(array_type)
-        body = partial(self.body, xp)
+        body = partial(self.body, device.namespace_of_type(array_type))
         if kernel is None:
-            self.implementations[array_type] = body
             return body
         if self.complete[place]:
-            self.implementations[array_type] = kernel
             return kernel
-        fast = kernel
 
         def implementation(*arrays: Array, **settings: Any) -> Any:
-            result = fast(*arrays, **settings)
+            result = kernel(*arrays, **settings)
             return body(*arrays, **settings) if result is NotImplemented else result
 
-        self.implementations[array_type] = implementation
         return implementation
 
     def _run_narrow(
@@ -353,11 +266,6 @@ class Op(Operands, Generic[P, R]):
         return ShapeError(
             f"{self.name}: {given} do not broadcast: counted from the last axis, sizes must be equal or 1"
         )
-
-
-def shape_of(value: Any) -> tuple[int, ...] | None:
-    """The shape of a tensor, an array or a number; None of None."""
-    return None if value is None else tuple(getattr(value, "shape", ()))
 
 
 # An overflow or a NaN is a result like others. NumPy's own way to be quiet about it costs more than a small operation,

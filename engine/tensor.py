@@ -16,7 +16,7 @@ from . import dtype as dtypes
 from . import methods
 from .device import CPU, Device, DeviceLike
 from .dtype import Array, Dtype, DtypeLike
-from .errors import ArgumentError, DtypeError, GradientError, ShapeError
+from .errors import ArgumentError, DtypeError, ShapeError
 
 new_tensor = object.__new__
 
@@ -67,11 +67,6 @@ class Tensor(methods.Methods):
     @property
     def device(self) -> Device:
         return devices.device_of(self.array)
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether no recorded operation made this tensor."""
-        return self.node is None
 
     @property
     def data(self) -> Tensor:
@@ -163,24 +158,7 @@ class Tensor(methods.Methods):
             raise TypeError(f"only an integer tensor can be an index, not {self.dtype}")
         return int(self.item())
 
-    # ---- gradients ------------------------------------------------------------------------------------------------
-
-    def backward(self, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
-        """Add this tensor's gradient to ``.grad`` of the leaves it was computed from. See ``engine.gradient``."""
-        from .gradient import backward
-
-        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
-
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Ask for a gradient, or stop asking; gives the tensor itself."""
-        if requires_grad and not dtypes.is_differentiable(self.dtype):
-            raise GradientError(
-                f"requires_grad: only floating-point and complex tensors have gradients, not {self.dtype}"
-            )
-        if not requires_grad and self.node is not None:
-            raise GradientError("requires_grad: a computed tensor always takes part in its graph; use .detach()")
-        self.requires_grad = requires_grad
-        return self
+    # ---- graph ----------------------------------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
         """The same memory without the graph."""

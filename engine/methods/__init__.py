@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import complex_numbers, elementwise, operators, reduction, shape
+from . import complex_numbers, elementwise, gradient, operators, reduction, shape
 
 
 class Methods(
     operators.Operators,
+    gradient.GradientMethods,
     shape.ShapeMethods,
     reduction.ReductionMethods,
     elementwise.ElementwiseMethods,

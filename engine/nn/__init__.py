@@ -11,6 +11,7 @@ from . import (
     dropout,
     embedding,
     functional,
+    hooks,
     init,
     linear,
     loss,
@@ -27,6 +28,7 @@ from .container import *
 from .conv import *
 from .dropout import *
 from .embedding import *
+from .hooks import *
 from .linear import *
 from .loss import *
 from .margin import *
@@ -43,6 +45,7 @@ __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
+__all__ += hooks.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += margin.__all__

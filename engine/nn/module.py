@@ -17,12 +17,12 @@ from ..device import DeviceLike, as_device
 from ..dtype import DtypeLike, as_dtype, is_floating
 from ..errors import ArgumentError, DtypeError, StateError
 from ..tensor import Tensor, tensor_of
+from .hooks import ModuleHooks, RemovableHook, call, everywhere
 from .parameter import Parameter
 from .state import StateReport, check_values, compare, load_into
 
 __all__ = [
     "Module",
-    "RemovableHook",
 ]
 
 Self = TypeVar("Self", bound="Module")
@@ -39,8 +39,7 @@ class Module:
     training: bool = True
     classifier_modules: ClassVar[tuple[str, ...]] = ()
     _buffers: Mapping[str, bool] = {}
-    _hooks: tuple[Hook, ...] = ()
-    _pre_hooks: tuple[Hook, ...] = ()
+    _hooks: ModuleHooks | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; each kind of module says it."""
@@ -51,17 +50,9 @@ class Module:
             if type(value) is ndarray:
                 args = tuple(self._beside(v) if type(v) is ndarray else v for v in args)
                 break
-        if not self._pre_hooks and not self._hooks:
+        if self._hooks is None and not everywhere:
             return self.forward(*args, **kwargs)
-        for hook in self._pre_hooks:
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*args, **kwargs)
-        for hook in self._hooks:
-            changed = hook(self, args, result)
-            result = result if changed is None else changed
-        return result
+        return call(self, self._hooks, args, kwargs)
 
     def _beside(self, array: Any) -> Tensor:
         """A NumPy array as a tensor on the device that the parameters are on."""
@@ -263,15 +254,41 @@ class Module:
 
     # ---- hooks ----------------------------------------------------------------------------------------------------
 
-    def register_forward_hook(self, hook: Hook) -> RemovableHook:
-        """Call ``hook(module, args, result)`` after forward; what it returns, if not None, replaces the result."""
-        self._hooks = (*self._hooks, hook)
-        return RemovableHook(self, "_hooks", hook)
+    def register_forward_hook(self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHook:
+        """Call ``hook(module, args, result)`` after forward; what it returns, if not None, replaces the result.
 
-    def register_forward_pre_hook(self, hook: Hook) -> RemovableHook:
-        """Call ``hook(module, args)`` before forward; what it returns, if not None, replaces the arguments."""
-        self._pre_hooks = (*self._pre_hooks, hook)
-        return RemovableHook(self, "_pre_hooks", hook)
+        ``with_kwargs`` calls ``hook(module, args, kwargs, result)``; ``prepend`` puts it before the hooks that are there.
+        """
+        return self._add_hook("after", hook, with_kwargs, prepend)
+
+    def register_forward_pre_hook(
+        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHook:
+        """Call ``hook(module, args)`` before forward; what it returns, if not None, replaces the arguments.
+
+        ``with_kwargs`` calls ``hook(module, args, kwargs)``, which gives None or both; ``prepend`` as above.
+        """
+        return self._add_hook("before", hook, with_kwargs, prepend)
+
+    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHook:
+        """Call ``hook(module, grad_input, grad_output)`` when backward has passed the module.
+
+        Both are tuples with None where there is no gradient; what the hook returns, if not None, replaces the first.
+        """
+        return self._add_hook("backward_after", hook, False, prepend)
+
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHook:
+        """Call ``hook(module, grad_output)`` when backward reaches the module; what it returns, if not None, replaces that."""
+        return self._add_hook("backward_before", hook, False, prepend)
+
+    def _add_hook(self, kind: str, hook: Hook, with_kwargs: bool, prepend: bool) -> RemovableHook:
+        if self._hooks is None:
+            self._hooks = ModuleHooks()
+
+        def emptied() -> None:
+            self.__dict__.pop("_hooks", None)
+
+        return self._hooks.add(kind, hook, with_kwargs, prepend, emptied)
 
     # ---- looks ----------------------------------------------------------------------------------------------------
 
@@ -312,23 +329,3 @@ class Module:
 def _check_name(who: str, name: Any) -> None:
     if not isinstance(name, str) or not name or "." in name:
         raise ArgumentError(f"{who}: a name is a string without dots, not {name!r:.60}")
-
-
-class RemovableHook:
-    """A registered hook; ``remove`` takes it off again."""
-
-    def __init__(self, module: Module, place: str, hook: Hook) -> None:
-        self._where: tuple[Module, str, Hook] | None = (module, place, hook)
-
-    def remove(self) -> None:
-        """Take the hook off; a second time does nothing."""
-        if self._where is None:
-            return
-        module, place, hook = self._where
-        self._where = None
-        hooks = list(getattr(module, place))
-        # One registration ends; the same function may have been registered twice.
-        position = next((i for i, held in enumerate(hooks) if held is hook), None)
-        if position is not None:
-            del hooks[position]
-            setattr(module, place, tuple(hooks))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import writes
 from ..device import CPU, Device, move
 from ..dtype import Array, Dtype, DtypeLike, as_dtype, float32
 from ..errors import ShapeError
@@ -129,6 +130,7 @@ class Parameter(Tensor):
             raise ShapeError(f"Parameter: values of shape {tuple(array.shape)} do not fit shape {self.shape}")
         self._pending = None
         self.array = array
+        writes.note(self)
 
     def convert(self, dtype: Dtype | None, device: Device | None) -> None:
         """Change dtype and device in place; gradients go along."""
@@ -137,7 +139,10 @@ class Parameter(Tensor):
             self._pending.device = device or self._pending.device
             return
         array = self.array if dtype is None else self.array.astype(dtype, copy=False)
+        before = self.array
         self.array = array if device is None else move(array, device)
+        if self.array is not before:
+            writes.note(self)
         if self.grad is not None:
             self.grad = self.grad.to(dtype=self.dtype, device=self.device)
 

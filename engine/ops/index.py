@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import writes
 from ..device import forget, namespace
 from ..dtype import Array, kind
 from ..errors import DtypeError, GradientError, SettingError, ShapeError
@@ -90,8 +91,12 @@ def assign(x: Tensor, index: Any, value: Any) -> None:
 
 
 def touch(x: Tensor) -> None:
-    """Say that a tensor's memory was written to, so that what kernels prepared from it is made anew."""
+    """Say that a tensor's memory was written to, so that what kernels prepared from it is made anew.
+
+    A graph that kept what was there before refuses to go backward.
+    """
     forget(x.array)
+    writes.note(x)
 
 
 def raw_index(x: Tensor, index: Any) -> Any:

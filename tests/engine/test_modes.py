@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import ml_dtypes
 import numpy as np
@@ -149,3 +149,78 @@ def test_precisions_nest_and_end() -> None:
 def test_unknown_precisions_are_refused(name: object) -> None:
     with pytest.raises(SettingError, match="'bf16'"), engine.precision(name):  # type: ignore[arg-type]
         pass
+
+
+# ---- more ways to say it ----------------------------------------------------------------------------------------
+
+
+def test_set_grad_enabled_holds_from_the_call_on() -> None:
+    try:
+        engine.set_grad_enabled(False)
+        assert not engine.is_grad_enabled()
+        with engine.set_grad_enabled(True):
+            assert engine.is_grad_enabled()
+        assert not engine.is_grad_enabled()
+    finally:
+        engine.set_grad_enabled(True)
+    assert engine.is_grad_enabled()
+    with pytest.raises(SettingError, match="True or False"):
+        engine.set_grad_enabled(3)  # type: ignore[arg-type]
+
+
+def test_nothing_records_in_inference_mode() -> None:
+    x = engine.ones(2, requires_grad=True)
+    with engine.inference_mode():
+        assert engine.is_inference_mode_enabled()
+        with engine.enable_grad():
+            assert not (x * 2).requires_grad
+        with engine.inference_mode(False):
+            assert (x * 2).requires_grad
+        assert not engine.is_grad_enabled()
+    assert not engine.is_inference_mode_enabled()
+    assert engine.is_grad_enabled()
+    with pytest.raises(SettingError, match="True or False"):
+        engine.inference_mode(3)  # type: ignore[call-overload]
+
+
+def test_modes_decorate_with_and_without_parentheses() -> None:
+    x = engine.ones(2, requires_grad=True)
+
+    @engine.no_grad
+    def plain() -> Tensor:
+        return x * 2
+
+    @engine.inference_mode
+    def use() -> Tensor:
+        return x * 2
+
+    @engine.inference_mode()
+    def also() -> Tensor:
+        return x * 2
+
+    assert [f().requires_grad for f in (plain, use, also)] == [False, False, False]
+
+
+def test_a_decorated_generator_holds_the_mode_only_while_it_runs() -> None:
+    seen = []
+
+    @engine.no_grad()
+    def steps() -> Iterator[int]:
+        try:
+            for i in range(3):
+                seen.append(engine.is_grad_enabled())
+                got = yield i
+                assert got in (None, "sent")
+        except KeyError:
+            seen.append(engine.is_grad_enabled())
+            yield 7
+
+    running = steps()
+    assert next(running) == 0
+    assert engine.is_grad_enabled()
+    assert running.send("sent") == 1  # type: ignore[attr-defined]
+    assert running.throw(KeyError()) == 7  # type: ignore[attr-defined]
+    assert engine.is_grad_enabled()
+    running.close()  # type: ignore[attr-defined]
+    assert seen == [False, False, False]
+    assert list(steps()) == [0, 1, 2]

@@ -1,0 +1,124 @@
+"""How an operation is remembered: the node that backward will walk through, with what its rules want kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from .dtype import is_differentiable
+from .modes import modes
+from .node import NOTHING_KEPT, Node, Output, ReducedNode, next_sequence
+from .operands import Operands
+from .tensor import Tensor, new_tensor
+
+# The engine's own files: the line that is blamed for a node lies outside them.
+ENGINE_FILES = frozenset(str(file) for file in Path(__file__).parent.rglob("*.py"))
+_get_frame = sys._getframe
+
+
+class Recorder(Operands):
+    """The part of an operation that makes nodes."""
+
+    narrows: bool
+    plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]]
+
+    def _record(
+        self, inputs: tuple[Any, ...], settings: dict[str, Any], outs: tuple[Tensor, ...], residuals: tuple[Any, ...]
+    ) -> None:
+        """Make the node that remembers this call, and hang the results on it."""
+        edges: list[Any] = []
+        mask = 0
+        bit = 1
+        rules = self.rules
+        position = 0
+        for value in inputs:
+            edge = None
+            if isinstance(value, Tensor) and value.requires_grad and rules[position] is not None:
+                mask |= bit
+                edge = value.node or value
+            edges.append(edge)
+            bit <<= 1
+            if not self.variadic:
+                position += 1
+        if not mask:
+            for out in outs:
+                out.requires_grad = False
+                out.node = None
+            return
+        if len(outs) == 1:
+            self._attach(edges, mask, inputs, settings, outs[0], 3, residuals)
+            return
+        node = self._attach(edges, mask, inputs, settings, None, 3, residuals, outs)
+        for index, out in enumerate(outs):
+            out.requires_grad = is_differentiable(out.array.dtype)
+            out.node = Output(node, index, out.array.shape, out.array.dtype) if out.requires_grad else None
+
+    def _attach(
+        self, edges: list[Any], mask: int, inputs: tuple[Any, ...], settings: dict[str, Any], out: Tensor | None, depth: int,
+        residuals: tuple[Any, ...] = (), outs: tuple[Tensor, ...] = (),
+    ) -> Node:  # fmt: skip
+        """Make the node, with what the rules in ``mask`` want kept and the line that called, and hang ``out`` on it."""
+        plan = self.plans.get(mask) or self._plan(mask, len(inputs))
+        node = new_tensor(Node) if not self.narrows or modes.precision is None else ReducedNode(modes.precision)
+        node.sequence = next_sequence()
+        node.op = self  # type: ignore[assignment]
+        node.edges = edges
+        node.settings = settings
+        node.plan = plan
+        if plan is not NOTHING_KEPT:
+            wanted, keep_out, wanted_residuals = plan
+            if wanted:
+                node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in wanted]
+            if wanted_residuals:
+                node.residuals = [residuals[i] for i in wanted_residuals]
+            if keep_out:
+                # The array alone: the Tensor itself would make a cycle with its node.
+                node.outs = [out.array] if out is not None else [o.array for o in outs]
+        frame = _get_frame(depth)
+        code = frame.f_code
+        while code.co_filename in ENGINE_FILES and frame.f_back is not None:
+            frame = frame.f_back
+            code = frame.f_code
+        node.code = code
+        node.instruction = frame.f_lasti
+        if out is not None:
+            array = out.array
+            node.shape = array.shape
+            node.dtype = array.dtype
+            out.requires_grad = True
+            out.node = node
+        return node
+
+    def _plan(self, mask: int, count: int) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+        """Which inputs, whether the results, and which residuals the rules of the inputs in ``mask`` name."""
+        names: set[str] = set()
+        for position in range(count):
+            rule = self.rules[0 if self.variadic else position]
+            if mask >> position & 1 and rule is not None:
+                names.update(rule[1])
+        tensors = self.tensors * count if self.variadic else self.tensors[:count]
+        inputs = tuple(i for i, name in enumerate(tensors) if name in names)
+        # A shape alone is asked for by the complement of the position.
+        inputs += tuple(~i for i, name in enumerate(tensors) if f"{name}_shape" in names)
+        plan = (
+            inputs,
+            bool(names & {"out", "outs"}),
+            tuple(i for i, name in enumerate(self.residuals) if name in names),
+        )
+        self.plans[mask] = NOTHING_KEPT if plan == NOTHING_KEPT else plan
+        return self.plans[mask]
+
+
+def calling_line() -> tuple[CodeType, int]:
+    """The innermost place outside the engine that is being run now: its code and instruction."""
+    frame = _get_frame(1)
+    while frame.f_code.co_filename in ENGINE_FILES and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of a tensor, an array or a number; None of None."""
+    return None if value is None else tuple(getattr(value, "shape", ()))

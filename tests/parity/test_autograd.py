@@ -1,0 +1,152 @@
+"""What surrounds gradients, beside PyTorch's: one script of hooks, modes and functions, run with both."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numzoo import engine
+
+if importlib.util.find_spec("torch") is None:
+    pytest.skip("PyTorch is compared where it is installed (the parity extra)", allow_module_level=True)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import torch
+
+Library = Any
+
+
+def leaf(library: Library, *values: float) -> Any:
+    return library.tensor(list(values), requires_grad=True)
+
+
+def plain(value: Any) -> Any:
+    """Tensors as lists, so that what two libraries saw can be compared."""
+    if isinstance(value, (tuple, list)):
+        return [plain(v) for v in value]
+    return value.detach().tolist() if hasattr(value, "detach") else value
+
+
+def tensor_hooks(library: Library, seen: list[Any]) -> None:
+    x, w = leaf(library, 1.0, 2.0), leaf(library, 3.0, -1.0)
+    y = x * w
+    y.retain_grad()
+    y.register_hook(lambda g: seen.append(("y", plain(g))))
+    y.register_hook(lambda g: g * 2)
+    x.register_hook(lambda g: seen.append(("x", plain(g))))
+    x.register_hook(lambda g: g + 1)
+    of_w: list[Any] = []  # which of two leaves comes first is nobody's promise
+    w.register_post_accumulate_grad_hook(lambda p: of_w.append(("w", plain(p.grad))))
+    x.register_post_accumulate_grad_hook(lambda p: seen.append(("x done", plain(p.grad))))
+    ((y * y).sum() + (w * 3).sum() + x.sum()).backward()
+    seen.append(
+        (of_w, plain(x.grad), plain(w.grad), plain(y.grad), y.retains_grad, x.retains_grad, x.is_leaf, y.is_leaf)
+    )
+    (g,) = library.autograd.grad((x * w).sum(), x) if library is torch else library.grad((x * w).sum(), x)
+    seen.append(plain(g))
+
+
+def module_hooks(library: Library, seen: list[Any]) -> None:
+    layer = library.nn.Linear(2, 2)
+    with library.no_grad():
+        layer.weight[...] = library.tensor([[1.0, 2.0], [3.0, 4.0]])
+        layer.bias[...] = library.tensor([0.5, -0.5])
+    model = library.nn.Sequential(layer, library.nn.ReLU())
+    layer.register_forward_pre_hook(lambda m, a: seen.append(("pre", plain(a))))
+    layer.register_forward_pre_hook(lambda m, a, k: seen.append(("first", plain(a), k)), prepend=True, with_kwargs=True)
+    layer.register_forward_hook(lambda m, a, k, out: out * 2, with_kwargs=True)
+    layer.register_forward_hook(lambda m, a, out: seen.append(("out", plain(out))))
+    layer.register_full_backward_pre_hook(lambda m, g: seen.append(("grads", plain(g))))
+    layer.register_full_backward_hook(lambda m, i, o: None if i[0] is None else (i[0] * 3,))
+    layer.register_full_backward_hook(lambda m, i, o: seen.append(("back", plain(i), plain(o))))
+    model.register_full_backward_hook(lambda m, i, o: seen.append(("whole", plain(i), plain(o))))
+    x = library.tensor([[1.0, -1.0]], requires_grad=True)
+    model(x).sum().backward()
+    seen.append((plain(x.grad), plain(layer.weight.grad), plain(layer.bias.grad)))
+    model(x.detach()).sum().backward()  # no argument takes part
+
+
+def modes(library: Library, seen: list[Any]) -> None:
+    x = leaf(library, 1.0)
+
+    def state() -> tuple[bool, bool, bool]:
+        return library.is_grad_enabled(), library.is_inference_mode_enabled(), (x * 2).requires_grad
+
+    with library.no_grad():
+        seen.append(state())
+        with library.enable_grad():
+            seen.append(state())
+        with library.set_grad_enabled(True):
+            seen.append(state())
+        seen.append(state())
+    with library.inference_mode():
+        seen.append(state())
+        with library.inference_mode(False):
+            seen.append(state())
+    library.set_grad_enabled(False)
+    seen.append(state())
+    library.set_grad_enabled(True)
+
+    @library.set_grad_enabled(False)
+    def decorated() -> Any:
+        return state()
+
+    seen.append(state())
+    seen.append(decorated())
+
+
+def functions(library: Library, seen: list[Any]) -> None:
+    base = torch.autograd.Function if library is torch else engine.Function
+
+    class Two(base):  # type: ignore[misc, valid-type]
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any, factor: float) -> Any:
+            out = x * y * factor
+            ctx.save_for_backward(x, y, out)
+            ctx.factor = factor
+            return out, x + y
+
+        @staticmethod
+        def backward(ctx: Any, first: Any, second: Any) -> Any:
+            x, y, out = ctx.saved_tensors
+            seen.append((ctx.needs_input_grad, plain(first), plain(second), plain(out)))
+            return first * y * ctx.factor + second, first * x * ctx.factor + second, None
+
+    x, y = leaf(library, 1.0, 2.0), library.tensor([4.0, 5.0])
+    out, _ = Two.apply(x, y, 3.0)
+    (out * out).sum().backward()
+    seen.append(plain(x.grad))
+    y.requires_grad_(True)
+    grad = torch.autograd.grad if library is torch else engine.grad
+    (g,) = grad(Two.apply(x, y, 3.0)[0].sum(), x, create_graph=True)
+    seen.append(plain(grad(g.sum(), y)))
+
+
+@pytest.mark.parametrize("script", [tensor_hooks, module_hooks, modes, functions], ids=lambda f: f.__name__)
+def test_the_same_script_sees_the_same(script: Callable[[Library, list[Any]], None]) -> None:
+    ours: list[Any] = []
+    theirs: list[Any] = []
+    script(engine, ours)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        script(torch, theirs)
+    assert len(ours) == len(theirs), (ours, theirs)
+    for mine, other in zip(ours, theirs, strict=True):
+        compare(mine, other)
+
+
+def compare(mine: Any, other: Any) -> None:
+    if isinstance(mine, (list, tuple)):
+        assert len(mine) == len(other)
+        for a, b in zip(mine, other, strict=True):
+            compare(a, b)
+    elif isinstance(mine, float):
+        np.testing.assert_allclose(mine, other, rtol=1e-5)
+    else:
+        assert mine == other
