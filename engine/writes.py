@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .node import Node, next_sequence
+from .node import NOTHING_KEPT, Node, next_sequence
 from .tensor import Tensor
 
 LIMIT = 1 << 16
@@ -48,10 +48,10 @@ def note(tensor: Tensor) -> None:
 def changed(node: Node) -> str | None:
     """The name of something that the node keeps and that was written to since, if there is any."""
     op, now = node.op, node.sequence
-    if node.plan.__class__ is not tuple:
+    if node.plan is NOTHING_KEPT:
         return None
     wanted, keep_out, wanted_residuals = node.plan
-    for position, value in zip(wanted, node.saved or (), strict=False):
+    for position, value in zip(wanted, (node.saved if wanted else None) or (), strict=False):
         if position >= 0 and value is not None and _is_written(value, now):
             name = f"{op.tensors[0]}[{position}]" if op.variadic else op.tensors[position]
             return f"{name} ({value.dtype} {tuple(value.shape)})"
