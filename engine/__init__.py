@@ -56,7 +56,7 @@ from .random import Generator, bernoulli, manual_seed, normal, rand, randint, ra
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, nn, ops, optim
+    from . import check, data, nn, ops, optim, train
     from .function import Function
 
 __all__ = [
@@ -117,12 +117,13 @@ __all__ = [
     "set_grad_enabled",
     "set_threads",
     "tensor",
+    "train",
     "uint8",
     "uniform",
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "nn", "optim")
+_LAZY = ("check", "data", "nn", "optim", "train")
 _LAZY_NAMES = {"Function": "function"}
 """Names, and the files that they are fetched from when they are first asked for."""
 
