@@ -21,11 +21,14 @@ from . import (
     loss,
     matrix,
     normalization,
+    places,
     pooling,
     rectifier,
     reduction,
+    resampling,
     rows,
     shape,
+    windows,
 )
 from .activation import *
 from .arithmetic import *
@@ -44,11 +47,14 @@ from .index import *
 from .loss import *
 from .matrix import *
 from .normalization import *
+from .places import *
 from .pooling import *
 from .rectifier import *
 from .reduction import *
+from .resampling import *
 from .rows import *
 from .shape import *
+from .windows import *
 
 __all__: list[str] = []
 __all__ += activation.__all__
@@ -68,8 +74,11 @@ __all__ += index.__all__
 __all__ += loss.__all__
 __all__ += matrix.__all__
 __all__ += normalization.__all__
+__all__ += places.__all__
 __all__ += pooling.__all__
 __all__ += rectifier.__all__
 __all__ += reduction.__all__
+__all__ += resampling.__all__
 __all__ += rows.__all__
 __all__ += shape.__all__
+__all__ += windows.__all__

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ..dtype import Array, accumulator, is_floating
 from ..errors import SettingError, ShapeError
 from ..op import op
-from ..tensor import Tensor, tensor_like, tensor_of
-from .convolution import Pair, check_settings
+from ..tensor import Tensor
+from .convolution import AXES, Sizes, check_settings
 
 __all__ = [
-    "adaptive_avg_pool2d",
     "avg_pool2d",
     "avg_pool2d_input",
     "max_pool2d",
@@ -29,28 +30,34 @@ def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 
 
 def pooled_shape(
-    name: str, x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-) -> Pair:
-    """The height and width of the result; refuses windows that do not fit."""
+    name: str, x: Array, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
+) -> Sizes:
+    """The sizes of the result; refuses windows that do not fit."""
+    axes = len(kernel_size)
     check_settings(name, stride, padding, dilation)
-    if x.ndim != 4:
+    if x.ndim != axes + 2:
         raise ShapeError(
-            f"{name}: wants (batch, channels, height, width), not {tuple(x.shape)}; add a batch axis with x.unsqueeze(0) if one is missing"
+            f"{name}: wants (batch, channels, {AXES[axes]}), not {tuple(x.shape)}; add a batch axis with x.unsqueeze(0) if one is missing"
         )
-    if min(kernel_size) < 1 or any(2 * p > k for p, k in zip(padding, kernel_size, strict=True)):
+    if min(kernel_size) < 1 or any(
+        2 * p > d * (k - 1) + 1 for p, d, k in zip(padding, dilation, kernel_size, strict=True)
+    ):
         raise SettingError(
-            f"{name}: kernel_size {kernel_size} must be at least 1, and padding {padding} at most half of it"
+            f"{name}: kernel_size {kernel_size} must be at least 1, and padding {padding} at most half of what it spans"
         )
-    sizes = [pooled_size(x.shape[2 + i], kernel_size[i], stride[i], padding[i], dilation[i], ceil_mode) for i in (0, 1)]
+    sizes = tuple(
+        pooled_size(size, k, s, p, d, ceil_mode)
+        for size, k, s, p, d in zip(x.shape[2:], kernel_size, stride, padding, dilation, strict=True)
+    )
     if min(sizes) < 1:
         raise ShapeError(
             f"{name}: a window of {kernel_size} does not fit into an image of {tuple(x.shape[2:])} with padding {padding}; use a larger image"
         )
-    return sizes[0], sizes[1]
+    return sizes
 
 
 def _windows(
-    kernel_size: Pair, out: tuple[int, ...], stride: Pair, dilation: Pair
+    kernel_size: Sizes, out: tuple[int, ...], stride: Sizes, dilation: Sizes
 ) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """The number of each place of the window, with the slices of the padded image that it meets."""
     for place in range(kernel_size[0] * kernel_size[1]):
@@ -65,23 +72,23 @@ def _windows(
 
 
 def _reach(
-    shape: tuple[int, ...], kernel_size: Pair, out: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
-) -> Pair:
+    shape: tuple[int, ...], kernel_size: Sizes, out: tuple[int, ...], stride: Sizes, padding: Sizes, dilation: Sizes
+) -> Sizes:
     """Height and width of the padded image, with room for windows that hang over."""
     sizes = [
         max(shape[2 + i] + 2 * padding[i], (out[i] - 1) * stride[i] + dilation[i] * (kernel_size[i] - 1) + 1)
         for i in (0, 1)
     ]
-    return sizes[0], sizes[1]
+    return tuple(sizes)
 
 
-def _framed(xp: Any, x: Array, reach: Pair, padding: Pair, value: Any) -> Array:
+def _framed(xp: Any, x: Array, reach: Sizes, padding: Sizes, value: Any) -> Array:
     frame = xp.full((*x.shape[:2], *reach), value, x.dtype)
     frame[:, :, padding[0] : padding[0] + x.shape[2], padding[1] : padding[1] + x.shape[3]] = x
     return frame
 
 
-def _cut(frame: Array, shape: tuple[int, ...], padding: Pair) -> Array:
+def _cut(frame: Array, shape: tuple[int, ...], padding: Sizes) -> Array:
     return frame[:, :, padding[0] : padding[0] + shape[2], padding[1] : padding[1] + shape[3]]
 
 
@@ -89,10 +96,10 @@ def _max_pool2d_x(
     grad: Tensor,
     x_shape: tuple[int, ...],
     offset: Tensor,
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
+    kernel_size: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
 ) -> Tensor:
     return max_pool2d_input(
         grad, offset, shape=x_shape, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
@@ -100,7 +107,7 @@ def _max_pool2d_x(
 
 
 def _max_pool2d_input_flow(
-    grad: Tensor, offset: Tensor, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    grad: Tensor, offset: Tensor, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
 ) -> Tensor:
     return max_pool2d_pick(grad, offset, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
 
@@ -110,7 +117,7 @@ def _max_pool2d_input_flow(
     x=_max_pool2d_x,
 )
 def max_pool2d(
-    xp: Any, x: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), dilation: Pair = (1, 1),
+    xp: Any, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes = (0, 0), dilation: Sizes = (1, 1),
     ceil_mode: bool = False, keep: bool = True,
 ) -> tuple[Array, Array | None]:  # fmt: skip
     """The largest element of each window, the first of equal ones; NaN if one is NaN.
@@ -135,7 +142,7 @@ def max_pool2d(
 @op(flow=_max_pool2d_input_flow)
 def max_pool2d_input(
     xp: Any, flow: Array, offset: Array, *,
-    shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    shape: tuple[int, ...], kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
 ) -> Array:  # fmt: skip
     """What flows back through max_pool2d, added at the places that were largest."""
     frame = xp.zeros((*shape[:2], *_reach(shape, kernel_size, flow.shape[2:], stride, padding, dilation)), flow.dtype)
@@ -146,7 +153,7 @@ def max_pool2d_input(
 
 @op(x=_max_pool2d_x)
 def max_pool2d_pick(
-    xp: Any, x: Array, offset: Array, *, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    xp: Any, x: Array, offset: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
 ) -> Array:
     """The element of each window at the place that ``offset`` names."""
     out = offset.shape[2:]
@@ -157,29 +164,22 @@ def max_pool2d_pick(
     return total
 
 
-def _divisors(
-    xp: Any,
-    shape: tuple[int, ...],
-    out: tuple[int, ...],
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
-    count_include_pad: bool,
-    dtype: Any,
-) -> Array:
-    """How many elements each window's mean is taken over: (height, width)."""
-    counts = []
-    for i in (0, 1):
-        start = xp.arange(out[i]) * stride[i] - padding[i]
-        stop = xp.minimum(start + kernel_size[i], shape[2 + i] + padding[i])
+def window_counts(
+    shape: Sizes, out: Sizes, kernel_size: Sizes, stride: Sizes, padding: Sizes, count_include_pad: bool
+) -> Any:
+    """How many elements each window's mean is taken over, by the sizes of the result."""
+    counts: Any = np.ones(())
+    for size, count, kernel, step, before in zip(shape[2:], out, kernel_size, stride, padding, strict=True):
+        start = np.arange(count) * step - before
+        stop = np.minimum(start + kernel, size + before)
         if not count_include_pad:
-            start, stop = xp.maximum(start, 0), xp.minimum(stop, shape[2 + i])
-        counts.append(stop - start)
-    return (counts[0][:, None] * counts[1][None, :]).astype(dtype)
+            start, stop = np.maximum(start, 0), np.minimum(stop, size)
+        counts = counts[..., None] * (stop - start)
+    return counts
 
 
 def _avg_pool2d_x(
-    grad: Tensor, x_shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool
+    grad: Tensor, x_shape: tuple[int, ...], kernel_size: Sizes, stride: Sizes, padding: Sizes, count_include_pad: bool
 ) -> Tensor:
     return avg_pool2d_input(
         grad,
@@ -193,7 +193,7 @@ def _avg_pool2d_x(
 
 @op(x=_avg_pool2d_x)
 def avg_pool2d(
-    xp: Any, x: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0),
+    xp: Any, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes = (0, 0),
     ceil_mode: bool = False, count_include_pad: bool = True,
 ) -> Array:  # fmt: skip
     """The mean of each window; padding counts as zeros unless ``count_include_pad`` is False."""
@@ -205,13 +205,17 @@ def avg_pool2d(
     total = xp.zeros((*x.shape[:2], *out), wide)
     for _, (rows, columns) in _windows(kernel_size, out, stride, (1, 1)):
         total += frame[:, :, rows, columns]
-    return (total / _divisors(xp, x.shape, out, kernel_size, stride, padding, count_include_pad, wide)).astype(
-        x.dtype, copy=False
-    )
+    counts = window_counts(x.shape, out, kernel_size, stride, padding, count_include_pad)
+    return (total / xp.asarray(counts.astype(wide))).astype(x.dtype, copy=False)
 
 
 def _avg_pool2d_input_flow(
-    grad: Tensor, flow_shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool
+    grad: Tensor,
+    flow_shape: tuple[int, ...],
+    kernel_size: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    count_include_pad: bool,
 ) -> Tensor:
     sizes = [pooled_size(grad.shape[2 + i], kernel_size[i], stride[i], padding[i], 1, False) for i in (0, 1)]
     ceil_mode = tuple(sizes) != tuple(flow_shape[2:])
@@ -228,52 +232,14 @@ def _avg_pool2d_input_flow(
 @op(flow=_avg_pool2d_input_flow)
 def avg_pool2d_input(
     xp: Any, flow: Array, *,
-    shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool,
+    shape: tuple[int, ...], kernel_size: Sizes, stride: Sizes, padding: Sizes, count_include_pad: bool,
 ) -> Array:  # fmt: skip
     """What flows back through avg_pool2d, shared equally over each window."""
     out = flow.shape[2:]
     wide = accumulator(flow.dtype)
-    share = flow.astype(wide, copy=False) / _divisors(
-        xp, shape, out, kernel_size, stride, padding, count_include_pad, wide
-    )
+    counts = window_counts(shape, out, kernel_size, stride, padding, count_include_pad)
+    share = flow.astype(wide, copy=False) / xp.asarray(counts.astype(wide))
     frame = xp.zeros((*shape[:2], *_reach(shape, kernel_size, out, stride, padding, (1, 1))), wide)
     for _, (rows, columns) in _windows(kernel_size, out, stride, (1, 1)):
         frame[:, :, rows, columns] += share
     return _cut(frame, shape, padding).astype(flow.dtype, copy=False)
-
-
-def adaptive_avg_pool2d(x: Tensor, output_size: Pair) -> Tensor:
-    """The mean of windows that cover the image evenly, ``output_size`` of them: window i spans floor(i H / h) to ceil((i + 1) H / h)."""
-    x = tensor_like("adaptive_avg_pool2d", x)
-    sized = (
-        isinstance(output_size, (tuple, list))
-        and len(output_size) == 2
-        and all(isinstance(s, int) for s in output_size)
-    )
-    if x.ndim != 4 or not sized or min(output_size) < 1 or 0 in x.shape[2:]:
-        raise ShapeError(
-            f"adaptive_avg_pool2d: wants (batch, channels, height, width) and sizes of at least 1, not {tuple(x.shape)} and {output_size}"
-        )
-    height, width = x.shape[2:]
-    if output_size == (1, 1):
-        return x.mean((2, 3), True)
-    if (height, width) == output_size:
-        return x
-    if height % output_size[0] == 0 and width % output_size[1] == 0:
-        window = (height // output_size[0], width // output_size[1])
-        return avg_pool2d(x, kernel_size=window, stride=window)
-    rows, columns = (_cover(x, size, parts) for size, parts in zip((height, width), output_size, strict=True))
-    pooled: Tensor = rows @ x @ columns.mT
-    return pooled
-
-
-def _cover(like: Tensor, size: int, parts: int) -> Tensor:
-    """A (parts, size) matrix whose rows take the means of adaptive windows."""
-    from ..device import namespace
-
-    xp = namespace(like.array)
-    start = xp.arange(parts) * size // parts
-    stop = -(-(xp.arange(1, parts + 1) * size) // parts)
-    place = xp.arange(size)
-    inside = (place >= start[:, None]) & (place < stop[:, None])
-    return tensor_of((inside / (stop - start)[:, None]).astype(like.dtype))

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from numzoo.engine import ops
-
 from .row import Row
 
 
@@ -22,22 +20,12 @@ def pool_reference(
     return reduce(view, (-2, -1))
 
 
-def adaptive_reference(x: Any, height: int, width: int) -> Any:
-    def window(i: int, size: int, parts: int) -> slice:
-        return slice(i * size // parts, -(-(i + 1) * size // parts))
-
-    rows = [window(i, x.shape[2], height) for i in range(height)]
-    columns = [window(j, x.shape[3], width) for j in range(width)]
-    return np.stack([np.stack([x[:, :, r, c].mean((2, 3)) for c in columns], -1) for r in rows], -2)
-
-
 POOL = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1)}
 ROWS = [
     Row("max_pool2d", ((2, 3, 7, 6),), lambda x, **s: pool_reference(x, np.max, -np.inf, **s), POOL),
     Row("max_pool2d", ((2, 3, 8, 8),), lambda x, **s: pool_reference(x, np.max, -np.inf, **s),
         {"kernel_size": (2, 2), "stride": (2, 2), "dilation": (2, 3)}, label="dilated"),
     Row("avg_pool2d", ((2, 3, 7, 6),), lambda x, **s: pool_reference(x, np.mean, 0.0, **s), POOL),
-    Row("adaptive_avg_pool2d", ((2, 3, 5, 6),), lambda x: adaptive_reference(x, 2, 4), call=lambda x: ops.adaptive_avg_pool2d(x, (2, 4))),
 ]  # fmt: skip
 
 # Reached by the gradients of the rows above, or only moving memory.
