@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import pool, winograd
+from . import pointwise, pool, winograd, winograd_weight
 from .library import Library
 from .memory import (
     BYTE,
@@ -39,10 +39,6 @@ Shape = tuple[int, ...]
 DIRECT = 1
 FORWARD_INFERENCE = 96
 FORWARD_TRAINING = 64
-
-# From so many channels on either side, the gradients of a 1 x 1 convolution run as products of matrices: as fast as oneDNN's
-# convolutions on Zen 4, twice as fast on Zen 5.
-FEWEST_PRODUCT_CHANNELS = 64
 
 
 def conv2d(
@@ -177,7 +173,7 @@ def _plan_direct(
     description = geometry.forward(bias, FORWARD_INFERENCE)
     if description is None:
         return None
-    pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=True)
+    pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=True, sparing=True)
     if pack is None:
         return None
     fetch = as_channels_last(library, x)
@@ -199,34 +195,6 @@ def _plan_direct(
         return result
 
     return compute_with_bias
-
-
-def _is_product(weight: Shape, stride: Pair, padding: Pair, groups: int) -> bool:
-    """Whether the weight's gradient is as well computed as one product of matrices: channels by pixels by channels."""
-    pixelwise = weight[2:] == (1, 1) and stride == (1, 1) and padding == (0, 0) and groups == 1
-    return pixelwise and min(weight[:2]) >= FEWEST_PRODUCT_CHANNELS
-
-
-def _plan_weight_product(library: Library, grad: Array, x: Array, shape: Shape) -> Plan | None:
-    """grad^T (K, N H W) times x (N H W, C)."""
-    dtype, (outs, ins) = grad.dtype, shape[:2]
-    rows = grad.size // outs
-    description = describe(
-        library, "matmul", Layout(library, (outs, rows), dtype, (1, outs)),
-        Layout(library, (rows, ins), dtype, (ins, 1)), None, Layout(library, (outs, ins), dtype, (ins, 1)),
-    )  # fmt: skip
-    if description is None:
-        return None
-    fetch_grad, fetch_x = as_channels_last(library, grad), as_channels_last(library, x)
-    allocate = pool.allocator(shape, dtype)
-    run = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
-
-    def compute(grad: Array, x: Array) -> Array:
-        upstream, source, result = fetch_grad(grad), fetch_x(x), allocate()
-        run(address(upstream), address(source), address(result))
-        return result
-
-    return compute
 
 
 def _plan_input(
@@ -266,6 +234,8 @@ def _plan_input(
         run(address(source), address(packed), address(result))
         return result
 
+    if winograd.pays_input(grad, weight, shape, stride, padding, dilation, groups):
+        return winograd.plan_input(library, grad, weight, shape, padding, compute) or compute
     return compute
 
 
@@ -277,8 +247,10 @@ def _plan_weight(
     geometry = _geometry(library, grad.dtype, x.shape, shape, grad.shape, stride, padding, dilation, groups)
     if geometry is None:
         return None
-    if _is_product(shape, stride, padding, groups):
-        return _plan_weight_product(library, grad, x, shape)
+    if pointwise.pays(shape, stride, padding, groups):
+        product = pointwise.plan_weight(library, grad, x, shape)
+        if product is not None:
+            return product
     hint = geometry.forward(None, FORWARD_TRAINING)
     if hint is None:
         return None
@@ -311,4 +283,6 @@ def _plan_weight(
             unpack(address(packed), address(result))
         return result
 
+    if winograd_weight.pays(grad, x, shape, stride, padding, dilation, groups):
+        return winograd_weight.plan_weight(library, grad, x, shape, padding, compute) or compute
     return compute

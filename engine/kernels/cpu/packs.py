@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ...modes import modes
 from .memory import Array, address
 
 PackKey = tuple[int, object]
@@ -63,6 +64,12 @@ def seen(array: Array, token: object) -> bool:
         return True
     _keep(array, token, _SEEN)
     return False
+
+
+def worth_keeping(array: Array, token: object) -> bool:
+    """Whether a pack is likely to serve again. Where graphs are recorded, weights are trained, as a rule, and change
+    before the next time; so there only what is asked for a second time is."""
+    return not modes.recording or seen(array, (token, "seen"))
 
 
 def forget(array: Array) -> None:

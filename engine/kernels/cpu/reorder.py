@@ -83,8 +83,10 @@ def as_dense(array: Array) -> Fetch:
     return copy
 
 
-def packer(library: Library, array: Array, source: Layout, destination: int, *, keep: bool) -> Fetch | None:
-    """A function that gives such weights in the layout `destination`, as bytes; kept per array if `keep`.
+def packer(
+    library: Library, array: Array, source: Layout, destination: int, *, keep: bool, sparing: bool = False
+) -> Fetch | None:
+    """A function that gives such weights in the layout `destination`, as bytes; kept per array if `keep`; if `sparing`, where `packs.worth_keeping`.
 
     `source` describes the array, perhaps with other axes. None where oneDNN has no such copy.
     """
@@ -109,10 +111,12 @@ def packer(library: Library, array: Array, source: Layout, destination: int, *, 
     if not keep:
         return temporary
     token = (array.shape, array.strides, array.dtype, *signature(library, destination))
-    find = packs.find
+    find, worth_keeping = packs.find, packs.worth_keeping
 
     def kept(array: Array) -> Array:
         found = find(array, token)
-        return obtain(array, token, make) if found is None else found  # type: ignore[no-any-return]
+        if found is None:
+            return obtain(array, token, make) if not sparing or worth_keeping(array, token) else temporary(array)
+        return found  # type: ignore[no-any-return]
 
     return kept

@@ -14,7 +14,11 @@ sums: 4e-7; the usual points 0, +-1, +-2 would give 1e-5). A tile mixes its 36 p
 spread, and huge numbers could overflow on the way: a result that is not finite throughout is computed again, directly.
 
 Memory: the transformed weights take four times the weights' own. They are kept like other packs, `MOST_KEPT_BYTES` of
-them in all; weights beyond that are convolved directly.
+them in all; weights beyond that, and those that change before they serve again, are transformed each time where there
+are tiles enough, and convolved directly where not.
+
+The gradient for the image is the same convolution of what flows back, with the kernel turned by half a turn and its
+channels exchanged.
 """
 
 from __future__ import annotations
@@ -44,6 +48,9 @@ FEWEST_PAIRS = 64 * 128  # of channels, where several threads compute
 FEWEST_TILES = 16
 MOST_KEPT_BYTES = 512 << 20
 
+# From so many tiles on the weights may be transformed for one convolution alone: in training, where they change.
+FEWEST_TILES_FRESH = 128
+
 # What a block needs on its way should stay in the third-level cache, and reading all weights once a block should pay.
 BLOCK_BYTES = 6 << 20  # for each thread
 CHANNELS_PER_TILE = 8
@@ -65,21 +72,40 @@ def pays(x: Array, weight: Array, out: Shape, stride: Pair, padding: Pair, dilat
         and max(padding) <= 2  # so that each tile sees something of the image
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and (threads.current() == 1 or weight.shape[0] * weight.shape[1] >= FEWEST_PAIRS)
-        and out[0] * _tiles(out[2]) * _tiles(out[3]) >= FEWEST_TILES
+        and out[0] * count_tiles(out[2]) * count_tiles(out[3]) >= FEWEST_TILES
     )
 
 
+def pays_input(
+    grad: Array, weight: Array, shape: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> bool:
+    """Whether the gradient for an image of this shape can be computed here, and faster."""
+    tiles = shape[0] * count_tiles(shape[2]) * count_tiles(shape[3])
+    return tiles >= FEWEST_TILES_FRESH and pays(grad, weight, shape, stride, padding, dilation, groups)
+
+
+def plan_input(library: Library, grad: Array, weight: Array, shape: Shape, padding: Pair, direct: Plan) -> Plan | None:
+    """The plan of a gradient for which `pays_input` holds."""
+    beyond = (2 - padding[0], 2 - padding[1])
+    found = plan_forward(library, grad, weight, None, shape, beyond, lambda grad, weight, _: direct(grad, weight), True)
+    return None if found is None else lambda grad, weight: found(grad, weight, None)
+
+
 def plan_forward(
-    library: Library, x: Array, weight: Array, bias: Array | None, out: Shape, padding: Pair, direct: Plan
-) -> Plan | None:
-    """The plan of a convolution for which `pays` holds; `direct` computes what this cannot. None where oneDNN refuses."""
+    library: Library, x: Array, weight: Array, bias: Array | None, out: Shape, padding: Pair, direct: Plan,
+    turned: bool = False,
+) -> Plan | None:  # fmt: skip
+    """The plan of a convolution for which `pays` holds; `direct` computes what this cannot. None where oneDNN refuses.
+
+    With `turned` the kernel is turned by half a turn and its channels change places.
+    """
     biased = bias is not None
     try:
-        geometry = _Geometry(library, x, out, padding, biased)
+        geometry = Geometry(library, x, out, padding, biased)
         groups = geometry.groups()
-    except _RefusedError:
+    except CannotError:
         return None
-    pack = _packer(library, weight, geometry.weights)
+    pack = _packer(library, weight, geometry, turned)
     total = _totaller(library, out)
     if pack is None or total is None:
         return None
@@ -87,8 +113,7 @@ def plan_forward(
     sizes = (frame_shape, (PLACES, geometry.most, geometry.ins), (PLACES, geometry.most, geometry.ins), products_shape)
     rooms = [pool.allocator(shape, FLOAT32) for shape in (*sizes, (TILE * TILE, geometry.most, geometry.outs))]
     allocate = channels_last_allocator(out, x.dtype)
-    left, right = padding[1], padding[1] + x.shape[3]
-    into, back = (_INPUT.start, _BIASED.start if biased else _OUTPUT.start)
+    into, back = (INPUT.start, _BIASED.start if biased else _OUTPUT.start)
 
     def compute(x: Array, weight: Array, bias: Array | None) -> Array:
         packed = pack(weight)
@@ -97,22 +122,15 @@ def plan_forward(
         result = allocate()
         arrays = [room() for room in rooms]
         frame, seen, tiles, products, spread = map(address, arrays)
-        arrays[0][:, :, :left] = 0
-        arrays[0][:, :, right:] = 0
+        geometry.clear_sides(arrays[0])
         if bias is not None:
             arrays[3][0] = bias
         weights, sums = address(packed), address(arrays[3][1])
         for source, destination, blocks in groups:
             first, last = address(x) + source, address(result) + destination
             for block in blocks:
-                if block.top:
-                    arrays[0][:, : block.top] = 0
-                if block.bottom:
-                    arrays[0][:, -block.bottom :] = 0
-                block.copy(first + block.source, frame + block.inside)
-                for gather, start, end in block.gathers:
-                    gather(frame + start, seen + end)
-                block.transform(into, seen, tiles)
+                block.sight.look(first, arrays[0], frame, seen)
+                block.sight.transform(into, seen, tiles)
                 block.multiply(tiles, weights, sums)
                 block.untransform(back, products + block.summed, spread)
                 for scatter, start, end in block.scatters:
@@ -128,13 +146,13 @@ Run = Callable[..., None]
 Copy = tuple[Run, int, int]  # with the offsets of what is read and what is written, in bytes
 
 
-class _RefusedError(Exception):
+class CannotError(Exception):
     """oneDNN has no fast implementation of one of the steps."""
 
 
 @dataclass(frozen=True)
-class _Block:
-    """The steps for some rows of tiles, of one image or of several small ones."""
+class Sight:
+    """The first steps for some rows of tiles, of one image or of several small ones: what they see, (36, tiles, C)."""
 
     top: int  # rows of the frame that lie above the image,
     bottom: int  # and below it
@@ -143,13 +161,30 @@ class _Block:
     copy: Run
     gathers: list[Copy]
     transform: Run
+
+    def look(self, image: int, frame: Array, start: int, seen: int) -> None:
+        """Bring together, from the image at this address, through the frame at `start`, each tile's 36 places."""
+        if self.top:
+            frame[:, : self.top] = 0
+        if self.bottom:
+            frame[:, -self.bottom :] = 0
+        self.copy(image + self.source, start + self.inside)
+        for gather, read, written in self.gathers:
+            gather(start + read, seen + written)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """All steps of a convolution for some rows of tiles."""
+
+    sight: Sight
     multiply: Run
     untransform: Run
     summed: int  # offset of what that adds up: of the bias, which lies before the products, where there is one
     scatters: list[Copy]
 
 
-class _Geometry:
+class Geometry:
     """The sizes of one convolution, and the steps that it takes."""
 
     def __init__(self, library: Library, x: Array, out: Shape, padding: Pair, biased: bool) -> None:
@@ -157,13 +192,13 @@ class _Geometry:
         self.batch, self.ins, self.height, self.width = x.shape
         strides = element_strides(x)
         if strides is None:
-            raise _RefusedError
+            raise CannotError
         self.strides = strides
         _, self.outs, self.out_height, self.out_width = out
-        self.down, self.across = _tiles(self.out_height), _tiles(self.out_width)
+        self.down, self.across = count_tiles(self.out_height), count_tiles(self.out_width)
         wanted = max(
             threads.current() * BLOCK_BYTES // (FLOATS_OF_TILE * 2 * (self.ins + self.outs)),
-            (self.ins + self.outs) // CHANNELS_PER_TILE,
+            self.fewestcount_tiles(),
         )
         # Images that go together, or rows of tiles of one image that do.
         self.images = min(self.batch, max(1, wanted // (self.down * self.across)))
@@ -173,13 +208,23 @@ class _Geometry:
         self.weights: Description | None = None
         self.made: dict[object, Run] = {}
 
+    def fewestcount_tiles(self) -> int:
+        """How many tiles a block should have for reading all weights to pay."""
+        channels: int = self.ins + self.outs
+        return channels // CHANNELS_PER_TILE
+
     def padded(self, tiles: int) -> int:
         """Room for one more tile where the 36 places would lie a multiple of 4096 bytes apart, and share cache lines."""
         return tiles + any(tiles * channels % 1024 == 0 for channels in (self.ins, self.outs))
 
-    def groups(self) -> list[tuple[int, int, list[_Block]]]:
+    def clear_sides(self, frame: Array) -> None:
+        """Zeros left and right of the images in a frame; the rows above and below come and go."""
+        frame[:, :, : self.padding[1]] = 0
+        frame[:, :, self.padding[1] + self.width :] = 0
+
+    def groups(self) -> list[tuple[int, int, list[Any]]]:
         """For images that go together: the offsets of the first one and of its result, in bytes, and their blocks."""
-        blocks: dict[int, list[_Block]] = {}
+        blocks: dict[int, list[Any]] = {}
         result = []
         for image in range(0, self.batch, self.images):
             count = min(self.images, self.batch - image)
@@ -190,8 +235,18 @@ class _Geometry:
             result.append((image * self.strides[0] * 4, image * step * 4, blocks[count]))
         return result
 
-    def block(self, images: int, row: int, rows: int) -> _Block:
+    def block(self, images: int, row: int, rows: int) -> Any:
         """The steps for `rows` rows of tiles from `row` on, of so many images."""
+        tiles = self.padded(images * rows * self.across)
+        return _Block(
+            self.sight(images, row, rows), self.multiply(tiles),
+            self.product((TILE * TILE, PLACES + self.biased), tiles * self.outs),
+            (self.most - tiles * self.biased) * self.outs * 4,
+            self.moves(images, row, rows),
+        )  # fmt: skip
+
+    def sight(self, images: int, row: int, rows: int) -> Sight:
+        """Their first steps."""
         ins, tiles = self.ins, self.padded(images * rows * self.across)
         _, frame_height, frame_width, _ = self.frame
         line = frame_width * ins
@@ -209,17 +264,13 @@ class _Geometry:
                 (SPAN * tiles * ins, tiles * ins, *dense_strides(shape[2:])),
             )  # fmt: skip
             gathers.append((gather, (down * line + across * ins) * 4, (down * SPAN + across) * tiles * ins * 4))
-        return _Block(
+        return Sight(
             top, frame_height - top - (end - begin), begin * steps[0] * 4,
-            (top * line + self.padding[1] * ins) * 4, copy, gathers,
-            self.product((PLACES, PLACES), tiles * ins), self.multiply(tiles),
-            self.product((TILE * TILE, PLACES + self.biased), tiles * self.outs),
-            (self.most - tiles * self.biased) * self.outs * 4,
-            self.scatters(images, row, rows),
+            (top * line + self.padding[1] * ins) * 4, copy, gathers, self.product((PLACES, PLACES), tiles * ins),
         )  # fmt: skip
 
-    def scatters(self, images: int, row: int, rows: int) -> list[Copy]:
-        """From (16, images, rows of tiles, tiles, K) to the result: whole tiles, and those that its edges cut."""
+    def moves(self, images: int, row: int, rows: int, *, inward: bool = False) -> list[Copy]:
+        """From (16, images, rows of tiles, tiles, K) to the result: whole tiles, and those that its edges cut. Or back."""
         outs, across = self.outs, self.across
         tiles, line = self.padded(images * rows * across), self.out_width * outs
         given = (TILE * tiles * outs, tiles * outs, rows * across * outs, across * outs, outs, 1)
@@ -227,11 +278,14 @@ class _Geometry:
         start = row * wanted[3]
         result = []
         for (down, height, many_rows), (right, width, many) in itertools.product(
-            _pieces(rows, self.out_height - row * TILE), _pieces(across, self.out_width)
+            pieces(rows, self.out_height - row * TILE), pieces(across, self.out_width)
         ):
-            run = self.reorder((height, width, images, many_rows, many, outs), given, wanted)
-            read, written = down * given[3] + right * given[4], start + down * wanted[3] + right * wanted[4]
-            result.append((run, read * 4, written * 4))
+            shape = (height, width, images, many_rows, many, outs)
+            tile, place = down * given[3] + right * given[4], start + down * wanted[3] + right * wanted[4]
+            if inward:
+                result.append((self.reorder(shape, wanted, given), place * 4, tile * 4))
+            else:
+                result.append((self.reorder(shape, given, wanted), tile * 4, place * 4))
         return result
 
     def reorder(self, shape: Shape, given: Shape, wanted: Shape) -> Run:
@@ -272,22 +326,22 @@ class _Geometry:
     @staticmethod
     def compile(description: Description | None, names: tuple[int, ...]) -> Run:
         if description is None:
-            raise _RefusedError
+            raise CannotError
         return Primitive(description, names).run
 
 
-def _pieces(tiles: int, length: int) -> list[tuple[int, int, int]]:
+def pieces(tiles: int, length: int) -> list[tuple[int, int, int]]:
     """Whole tiles and a cut one along an axis of `length` results: first tile, results of each, how many."""
     whole = min(tiles, length // TILE)
     pieces = [(0, TILE, whole)] if whole else []
     return [*pieces, (whole, length % TILE, 1)] if whole < tiles else pieces
 
 
-def _tiles(length: int) -> int:
+def count_tiles(length: int) -> int:
     return -(-length // TILE)
 
 
-class _Matrix:
+class Matrix:
     """A constant matrix at a fixed address."""
 
     def __init__(self, values: Array) -> None:
@@ -295,28 +349,34 @@ class _Matrix:
         self.start = address(self.array)
 
 
-def _matrices() -> list[_Matrix]:
-    """B^T (x) B^T (36, 36), A^T (x) A^T (16, 36), the same after a column of ones, and G (x) G (36, 9).
+def transforms(results: int) -> tuple[Array, Array, Array]:
+    """B^T (6, 6), A^T (results, 6) and G (6, 7 - results) of `results` sums along an axis, each over 7 - results pixels.
 
     By Toom and Cook's construction, transposed: A^T holds the powers of the points, G those of the kernel divided by the
     products of the differences between the points, B^T the coefficients of the polynomials that vanish at all other
     points. The last point is infinity.
     """
-    points = np.array(POINTS)
-    into, out, kernel = np.zeros((SPAN, SPAN)), np.zeros((TILE, SPAN)), np.zeros((SPAN, 3))
+    points, taps = np.array(POINTS), SPAN + 1 - results
+    into, out, kernel = np.zeros((SPAN, SPAN)), np.zeros((results, SPAN)), np.zeros((SPAN, taps))
     for place, point in enumerate(points):
         others = np.delete(points, place)
         into[place, : SPAN - 1] = np.poly(others)[::-1]
-        out[:, place] = point ** np.arange(TILE)
-        kernel[place] = point ** np.arange(3) / np.prod(point - others)
+        out[:, place] = point ** np.arange(results)
+        kernel[place] = point ** np.arange(taps) / np.prod(point - others)
     into[-1] = np.poly(points)[::-1]
     out[-1, -1] = kernel[-1, -1] = 1.0
-    results = np.kron(out, out)
+    return into, out, kernel
+
+
+def _matrices() -> list[Matrix]:
+    """B^T (x) B^T (36, 36), A^T (x) A^T (16, 36), the same after a column of ones, and G (x) G (36, 9), there and back."""
+    into, out, kernel = transforms(TILE)
+    results, weights = np.kron(out, out), np.kron(kernel, kernel)
     biased = np.hstack((np.ones((TILE * TILE, 1)), results))
-    return [_Matrix(values) for values in (np.kron(into, into), results, biased, np.kron(kernel, kernel))]
+    return [Matrix(values) for values in (np.kron(into, into), results, biased, weights, weights[:, ::-1])]
 
 
-_INPUT, _OUTPUT, _BIASED, _KERNEL = _matrices()
+INPUT, _OUTPUT, _BIASED, _KERNEL, _TURNED = _matrices()
 _kept: dict[int, tuple[Any, int]] = {}  # of each pack that lives: the reference that tells of its end, and its bytes
 
 
@@ -325,38 +385,49 @@ def kept_bytes() -> int:
     return sum(size for _, size in list(_kept.values()))
 
 
-def _packer(library: Library, weight: Array, products: Description | None) -> Callable[[Array], Array | None] | None:
-    """A function that gives the transformed weights in the layout of the products; None where they would be too many."""
-    assert products is not None
-    outs, ins = weight.shape[:2]
-    pairs, destination = outs * ins, products.layout(WEIGHTS)
+def _packer(
+    library: Library, weight: Array, geometry: Geometry, turned: bool
+) -> Callable[[Array], Array | None] | None:
+    """A function that gives the transformed weights in the layout of the products; None where that would not pay."""
+    assert geometry.weights is not None
+    ins, outs = geometry.ins, geometry.outs
+    pairs, destination = outs * ins, geometry.weights.layout(WEIGHTS)
     transform = describe(
         library, "matmul", Layout(library, (PLACES, 9), FLOAT32, (9, 1)), Layout(library, (9, pairs), FLOAT32, (1, 9)),
         None, Layout(library, (PLACES, pairs), FLOAT32, (pairs, 1)),
     )  # fmt: skip
-    rearrange = describe_reorder(library, Layout(library, (PLACES, ins, outs), FLOAT32, (pairs, 1, ins)), destination)
+    given = (pairs, outs, 1) if turned else (pairs, 1, ins)
+    rearrange = describe_reorder(library, Layout(library, (PLACES, ins, outs), FLOAT32, given), destination)
     if transform is None or rearrange is None:
         return None
     run_transform = Primitive(transform, (SOURCE, WEIGHTS, DESTINATION)).run
     run_rearrange = Primitive(rearrange, (SOURCE, DESTINATION)).run
     size = int(library.layout_bytes(destination))
     fetch, allocate, room = as_dense(weight), pool.allocator((PLACES, pairs), FLOAT32), pool.allocator((size,), BYTE)
-    token = (plan_forward, weight.shape, weight.strides, weight.dtype, *signature(library, destination))
+    token = (plan_forward, weight.shape, weight.strides, weight.dtype, turned, *signature(library, destination))
+    matrix = _TURNED.start if turned else _KERNEL.start
+    fresh = geometry.batch * geometry.down * geometry.across >= FEWEST_TILES_FRESH
 
     def make(weight: Array) -> Array:
         dense, transformed = fetch(weight), allocate()
-        run_transform(_KERNEL.start, address(dense), address(transformed))
+        run_transform(matrix, address(dense), address(transformed))
         result = room()
         run_rearrange(address(transformed), address(result))
+        return result
+
+    def make_to_keep(weight: Array) -> Array:
+        result = make(weight)
         name = id(result)
         _kept[name] = (weakref.ref(result, lambda _: _kept.pop(name, None)), size)
         return result
 
     def pack(weight: Array) -> Array | None:
         found = packs.find(weight, token)
-        if found is None and kept_bytes() + size <= MOST_KEPT_BYTES:
-            found = packs.obtain(weight, token, make)
-        return found  # type: ignore[no-any-return]
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+        if not turned and kept_bytes() + size <= MOST_KEPT_BYTES and packs.worth_keeping(weight, token):
+            return packs.obtain(weight, token, make_to_keep)  # type: ignore[no-any-return]
+        return make(weight) if fresh else None
 
     return pack
 

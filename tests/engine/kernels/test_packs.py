@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import gc
 import mmap
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from numzoo.engine import enable_grad, no_grad
 from numzoo.engine.kernels.cpu import onednn, packs
 from numzoo.engine.kernels.cpu.convolution import conv2d
 from numzoo.engine.kernels.cpu.matrix import linear
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_trained() -> Iterator[None]:
+    with no_grad():
+        yield
+
 
 FORM = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
 
@@ -62,6 +71,15 @@ def test_views_and_batch_sizes_share_one_pack(make: Any) -> None:
     conv2d(make((1, 16, 8, 8)), weight[:], **FORM)
     conv2d(make((4, 16, 8, 8)), weight, **FORM)
     assert packs.kept_bytes() == one
+
+
+def test_where_graphs_are_recorded_convolutions_keep_what_serves_twice(make: Any) -> None:
+    x, weight = make((1, 8, 6, 6)), make((8, 8, 3, 3))
+    with enable_grad():
+        first = conv2d(x, weight, **FORM).copy()
+        assert packs.kept_bytes() == 0
+        np.testing.assert_array_equal(conv2d(x, weight, **FORM), first)
+        assert packs.kept_bytes() > 0
 
 
 def test_packs_die_with_the_weights(make: Any) -> None:

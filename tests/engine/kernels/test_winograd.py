@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numzoo.engine import enable_grad, no_grad
 from numzoo.engine.kernels.cpu import onednn, packs, plans, winograd
 from numzoo.engine.kernels.cpu.convolution import conv2d, conv2d_input, conv2d_weight
 
@@ -25,8 +26,10 @@ def _always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
     monkeypatch.setattr(winograd, "BLOCK_BYTES", 0)
     monkeypatch.setattr(winograd, "CHANNELS_PER_TILE", 4)
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 10**9)
     plans.clear()
-    yield
+    with no_grad():
+        yield
     plans.clear()
 
 
@@ -136,6 +139,59 @@ def test_weights_are_transformed_once_and_anew_when_they_changed(make: Any, monk
     assert_near(conv2d(x, weight, **PLAIN), convolved(x, weight))
 
 
+def test_weights_that_may_be_trained_are_transformed_from_the_second_time_on(make: Any) -> None:
+    x, weight = make((1, 8, 9, 9)), make((6, 8, 3, 3), seed=1)
+    with enable_grad():
+        assert_near(conv2d(x, weight, **PLAIN), convolved(x, weight))
+        assert not transformed()
+        assert_near(conv2d(x, weight, **PLAIN), convolved(x, weight))
+        assert transformed()
+
+
+def test_many_tiles_pay_for_weights_that_serve_once(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
+    made = []
+    monkeypatch.setattr(packs, "worth_keeping", lambda *_: made.append(1))
+    x, weight = make((1, 8, 9, 9)), make((6, 8, 3, 3), seed=1)
+    direct = convolved(x, weight)
+    result = conv2d(x, weight, **PLAIN)
+    assert_near(result, direct)
+    assert made
+    assert not transformed()
+    assert np.abs(result - direct).max() > 0
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1), (2, 2), (0, 2), (2, 1)])
+@pytest.mark.parametrize("size", [(3, 3), (5, 7), (8, 12), (14, 14), (2, 33)])
+@pytest.mark.parametrize("layout", ["channels last", "dense", "cut"])
+def test_the_gradient_for_the_image_is_a_convolution_with_the_turned_kernel(
+    make: Any, monkeypatch: pytest.MonkeyPatch, padding: Any, size: Any, layout: str
+) -> None:
+    if min(n + 2 * p for n, p in zip(size, padding, strict=True)) < 3:
+        size = (size[0] + 2, size[1])
+    shape, form = (2, 8, *size), {**PLAIN, "padding": padding}
+    weight = make((12, 8, 3, 3), layout, seed=1)
+    flow = make((2, 12, size[0] + 2 * padding[0] - 2, size[1] + 2 * padding[1] - 2), layout, seed=2)
+    direct = conv2d_input(flow, weight, shape=shape, **form)
+    plans.clear()
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
+    result = conv2d_input(flow, weight, shape=shape, **form)
+    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+    assert_near(result, convolved(flow, turned, None, (2 - padding[0], 2 - padding[1])))
+    assert (result != direct).any()
+    assert not transformed()
+
+
+def test_what_is_not_finite_stays_where_it_is_on_the_way_back(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
+    flow, weight = make((2, 6, 11, 9)), make((6, 8, 3, 3), seed=1)
+    flow[1, 3, 5, 4] = np.nan
+    result = conv2d_input(flow, weight, shape=(2, 8, 11, 9), **PLAIN)
+    seeing = np.zeros(result.shape, bool)
+    seeing[1, :, 4:7, 3:6] = True
+    np.testing.assert_array_equal(np.isfinite(result), ~seeing)
+
+
 def test_transformed_weights_die_with_the_weights(make: Any) -> None:
     weight = make((6, 8, 3, 3), seed=1)
     conv2d(make((1, 8, 9, 9)), weight, **PLAIN)
@@ -199,3 +255,72 @@ def test_threads_at_once_get_what_one_gets(make: Any) -> None:
 def test_packs_count_transformed_weights(make: Any) -> None:
     conv2d(make((1, 8, 9, 9)), make((6, 8, 3, 3), seed=1), **PLAIN)
     assert packs.kept_bytes() >= winograd.kept_bytes()
+
+
+def weight_gradient(flow: Any, x: Any, padding: Any) -> Any:
+    frame = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
+    height, width = flow.shape[2:]
+    result = np.empty((flow.shape[1], x.shape[1], 3, 3))
+    for row, column in itertools.product(range(3), range(3)):
+        seen = frame[:, :, row : row + height, column : column + width]
+        result[:, :, row, column] = np.einsum("nkhw,nchw->kc", flow.astype(np.float64), seen)
+    return result
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1), (2, 2), (0, 2), (2, 1)])
+@pytest.mark.parametrize("size", [(3, 3), (4, 4), (5, 7), (8, 12), (14, 14), (31, 2), (2, 33)])
+@pytest.mark.parametrize("block", [0, 3, 1000])
+def test_the_gradient_for_the_weight_is_a_sum_over_tiles(
+    make: Any, monkeypatch: pytest.MonkeyPatch, padding: Any, size: Any, block: int
+) -> None:
+    if min(n + 2 * p for n, p in zip(size, padding, strict=True)) < 3:
+        size = (size[0] + 2, size[1] + 2)
+    x, shape = make((3, 8, *size), "channels last"), (12, 8, 3, 3)
+    flow = make((3, 12, size[0] + 2 * padding[0] - 2, size[1] + 2 * padding[1] - 2), "channels last", seed=2)
+    form = {**PLAIN, "padding": padding}
+    direct = conv2d_weight(flow, x, shape=shape, **form)
+    plans.clear()
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
+    monkeypatch.setattr(winograd, "BLOCK_BYTES", block * winograd.FLOATS_OF_TILE * 2 * 20)
+    result = conv2d_weight(flow, x, shape=shape, **form)
+    expected = weight_gradient(flow, x, padding)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=8e-6 * np.abs(expected).max())
+    assert result.flags.c_contiguous
+    assert (result != direct).any()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("flow_layout", LAYOUTS)
+def test_the_gradient_for_the_weight_takes_any_layout(
+    make: Any, monkeypatch: pytest.MonkeyPatch, layout: str, flow_layout: str
+) -> None:
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
+    x, flow = make((2, 8, 9, 10), layout), make((2, 6, 9, 10), flow_layout, seed=1)
+    expected = weight_gradient(flow, x, (1, 1))
+    result = conv2d_weight(flow, x, shape=(6, 8, 3, 3), **PLAIN)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=8e-6 * np.abs(expected).max())
+
+
+def test_what_is_not_finite_does_not_spread_in_the_gradient_for_the_weight(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, flow = make((2, 8, 9, 10)), make((2, 6, 9, 10), seed=1)
+    x[0, 3, 2, 2], flow[1, 4, 5, 5] = np.inf, np.nan
+    direct = conv2d_weight(flow, x, shape=(6, 8, 3, 3), **PLAIN)
+    plans.clear()
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
+    np.testing.assert_array_equal(conv2d_weight(flow, x, shape=(6, 8, 3, 3), **PLAIN), direct)
+    assert np.isfinite(direct[:4, :3]).all()
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.0])
+def test_the_error_of_a_weight_gradient_stays_within_a_few_millionths(
+    monkeypatch: pytest.MonkeyPatch, mean: float
+) -> None:
+    monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
+    generator = np.random.default_rng(3)
+    x = (generator.standard_normal((4, 64, 28, 28)) + mean).astype(np.float32)
+    flow = generator.standard_normal((4, 32, 28, 28)).astype(np.float32)
+    expected = weight_gradient(flow, x, (1, 1))
+    result = conv2d_weight(flow, x, shape=(32, 64, 3, 3), **PLAIN)
+    assert np.abs(result - expected).max() / np.abs(expected).max() < 5e-6
