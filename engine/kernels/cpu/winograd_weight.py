@@ -17,7 +17,7 @@ from .memory import FLOAT32, Array, Layout, address, dense_strides
 from .plans import Plan
 from .primitive import DESTINATION, SOURCE, WEIGHTS, describe, describe_reorder
 from .reorder import as_channels_last
-from .winograd import INPUT, PLACES, TILE, CannotError, Copy, Geometry, Matrix, Run, Sight
+from .winograd_tiles import PLACES, TILE, CannotError, Copy, Geometry, Matrix, Run, Sight, count_tiles, transforms
 
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
@@ -74,7 +74,7 @@ def plan_weight(library: Library, grad: Array, x: Array, shape: Shape, padding: 
         for source, flow, blocks in groups:
             for block in blocks:
                 block.sight.look(address(x) + source, arrays[0], frame, seen)
-                block.sight.transform(INPUT.start, seen, tiles)
+                block.sight.transform(winograd.INPUT.start, seen, tiles)
                 if block.cut:
                     arrays[3][...] = 0
                 for gather, read, written in block.flows:
@@ -131,12 +131,12 @@ class _Geometry(Geometry):
 
 
 def _tiles(shape: Shape) -> int:
-    return shape[0] * winograd.count_tiles(shape[2]) * winograd.count_tiles(shape[3])
+    return shape[0] * count_tiles(shape[2]) * count_tiles(shape[3])
 
 
 def _matrices() -> tuple[Matrix, Matrix]:
     """G (x) G (36, 16) for 4 x 4 pixels, and A^T (x) A^T (9, 36)."""
-    _, out, kernel = winograd.transforms(3)
+    _, out, kernel = transforms(3)
     return Matrix(np.kron(kernel, kernel)), Matrix(np.kron(out, out))
 
 

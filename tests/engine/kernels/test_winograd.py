@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from numzoo.engine import enable_grad, no_grad
-from numzoo.engine.kernels.cpu import onednn, packs, plans, winograd
+from numzoo.engine.kernels.cpu import onednn, packs, plans, winograd, winograd_tiles
 from numzoo.engine.kernels.cpu.convolution import conv2d, conv2d_input, conv2d_weight
 
 PLAIN = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
@@ -24,8 +24,8 @@ def _always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
     monkeypatch.setattr(winograd, "FEWEST_PAIRS", 1)
     monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
-    monkeypatch.setattr(winograd, "BLOCK_BYTES", 0)
-    monkeypatch.setattr(winograd, "CHANNELS_PER_TILE", 4)
+    monkeypatch.setattr(winograd_tiles, "BLOCK_BYTES", 0)
+    monkeypatch.setattr(winograd_tiles, "CHANNELS_PER_TILE", 4)
     monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 10**9)
     plans.clear()
     with no_grad():
@@ -74,8 +74,8 @@ def test_every_size_gives_the_sums_over_windows(make: Any, size: Any, padding: A
 def test_the_size_of_the_blocks_does_not_show(
     make: Any, monkeypatch: pytest.MonkeyPatch, block: int, batch: int, biased: bool
 ) -> None:
-    monkeypatch.setattr(winograd, "BLOCK_BYTES", block * winograd.FLOATS_OF_TILE * 2 * (8 + 20))
-    monkeypatch.setattr(winograd, "CHANNELS_PER_TILE", 28)
+    monkeypatch.setattr(winograd_tiles, "BLOCK_BYTES", block * winograd_tiles.FLOATS_OF_TILE * 2 * (8 + 20))
+    monkeypatch.setattr(winograd_tiles, "CHANNELS_PER_TILE", 28)
     x, weight, bias = make((batch, 8, 19, 13)), make((20, 8, 3, 3), seed=1), make((20,), seed=2) if biased else None
     assert_near(conv2d(x, weight, bias, **PLAIN), convolved(x, weight, bias))
     assert transformed()
@@ -281,7 +281,7 @@ def test_the_gradient_for_the_weight_is_a_sum_over_tiles(
     direct = conv2d_weight(flow, x, shape=shape, **form)
     plans.clear()
     monkeypatch.setattr(winograd, "FEWEST_TILES_FRESH", 1)
-    monkeypatch.setattr(winograd, "BLOCK_BYTES", block * winograd.FLOATS_OF_TILE * 2 * 20)
+    monkeypatch.setattr(winograd_tiles, "BLOCK_BYTES", block * winograd_tiles.FLOATS_OF_TILE * 2 * 20)
     result = conv2d_weight(flow, x, shape=shape, **form)
     expected = weight_gradient(flow, x, padding)
     np.testing.assert_allclose(result, expected, rtol=0, atol=8e-6 * np.abs(expected).max())
