@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import complex_numbers, elementwise, gradient, operators, reduction, shape
+from . import arrangement, complex_numbers, elementwise, gradient, indexing, operators, reduction, shape
 
 
 class Methods(
@@ -14,6 +14,8 @@ class Methods(
     reduction.ReductionMethods,
     elementwise.ElementwiseMethods,
     complex_numbers.ComplexMethods,
+    arrangement.ArrangementMethods,
+    indexing.IndexMethods,
 ):
     """What ``Tensor`` inherits."""
 
@@ -22,5 +24,5 @@ class Methods(
 
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""
-    for family in (operators, shape, reduction, elementwise, complex_numbers):
+    for family in (operators, shape, reduction, elementwise, complex_numbers, arrangement, indexing):
         family.bind(operations)

@@ -59,9 +59,6 @@ class ElementwiseMethods:
     def clamp(self: Any, min: Any = None, max: Any = None) -> Tensor:
         return ops.clip(self, low=min, high=max)
 
-    def masked_fill(self: Any, mask: Tensor, value: Any) -> Tensor:
-        return ops.where(mask, value, self)
-
 
 # Names bound once, when the operations exist: these are the hottest calls there are.
 _One = Callable[[Any], "Tensor"]

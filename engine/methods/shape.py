@@ -23,11 +23,11 @@ class ShapeMethods:
 
     view = reshape
 
-    def permute(self: Any, *axes: Any) -> Tensor:
-        return ops.permute(self, unpack(axes))
+    def permute(self: Any, *axes: Any, dims: Any = None) -> Tensor:
+        return ops.permute(self, unpack(axes if dims is None else (dims,)))
 
-    def transpose(self: Any, first: Any, second: Any) -> Tensor:
-        return ops.transpose(self, first, second)
+    def transpose(self: Any, dim0: Any, dim1: Any) -> Tensor:
+        return ops.transpose(self, dim0, dim1)
 
     def expand(self: Any, *shape: Any) -> Tensor:
         return ops.expand(self, unpack(shape))
@@ -35,26 +35,26 @@ class ShapeMethods:
     def flatten(self: Any, start_dim: Any = 0, end_dim: Any = -1) -> Tensor:
         return ops.flatten(self, start_dim, end_dim)
 
-    def squeeze(self: Any, axis: Axis = None) -> Tensor:
-        return ops.squeeze(self, axis)
+    def squeeze(self: Any, axis: Axis = None, *, dim: Any = None) -> Tensor:
+        return ops.squeeze(self, axis if dim is None else dim)
 
-    def unsqueeze(self: Any, axis: Any) -> Tensor:
-        return ops.unsqueeze(self, axis)
+    def unsqueeze(self: Any, axis: Any = 0, *, dim: Any = None) -> Tensor:
+        return ops.unsqueeze(self, axis if dim is None else dim)
 
-    def split(self: Any, sizes: Any, axis: Any = 0) -> tuple[Tensor, ...]:
-        return ops.split(self, sizes, axis)
+    def split(self: Any, sizes: Any, axis: Any = 0, *, dim: Any = None) -> tuple[Tensor, ...]:
+        return ops.split(self, sizes, axis if dim is None else dim)
 
-    def chunk(self: Any, chunks: Any, axis: Any = 0) -> tuple[Tensor, ...]:
-        return ops.chunk(self, chunks, axis)
+    def chunk(self: Any, chunks: Any, axis: Any = 0, *, dim: Any = None) -> tuple[Tensor, ...]:
+        return ops.chunk(self, chunks, axis if dim is None else dim)
 
-    def unbind(self: Any, axis: Any = 0) -> tuple[Tensor, ...]:
-        return ops.unbind(self, axis)
+    def unbind(self: Any, axis: Any = 0, *, dim: Any = None) -> tuple[Tensor, ...]:
+        return ops.unbind(self, axis if dim is None else dim)
 
-    def flip(self: Any, *axes: Any) -> Tensor:
-        return ops.flip(self, unpack(axes))
+    def flip(self: Any, *axes: Any, dims: Any = None) -> Tensor:
+        return ops.flip(self, unpack(axes if dims is None else (dims,)))
 
-    def roll(self: Any, shifts: Any, axis: Axis = None) -> Tensor:
-        return ops.roll(self, shifts, axis)
+    def roll(self: Any, shifts: Any, axis: Axis = None, *, dims: Axis = None) -> Tensor:
+        return ops.roll(self, shifts, axis if dims is None else dims)
 
     def contiguous(self: Any) -> Tensor:
         return ops.contiguous(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -203,8 +203,19 @@ def either(xp: Any, condition: Array, x: Array, y: Array) -> Array:
     return xp.where(condition if condition.dtype.kind == "b" else condition != 0, x, y)
 
 
-def where(condition: Any, x: Any, y: Any) -> Tensor:
-    """x where the condition holds, else y; operands broadcast, their dtypes promoted."""
+@overload
+def where(condition: Any) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Any, x: Any, y: Any) -> Tensor: ...
+def where(condition: Any, x: Any = None, y: Any = None) -> Tensor | tuple[Tensor, ...]:
+    """x where the condition holds, else y; operands broadcast, their dtypes promoted.
+
+    Of a condition alone: where it holds, as ``nonzero(condition, as_tuple=True)``.
+    """
+    if x is None and y is None:
+        from .picking import nonzero
+
+        return nonzero(condition, as_tuple=True)  # type: ignore[no-any-return]
     condition = condition if isinstance(condition, Tensor) else Tensor(condition)
     x, y = (Tensor(value) if isinstance(value, (list, tuple)) else value for value in (x, y))
     dtype = result_type(*(value.array if isinstance(value, Tensor) else value for value in (x, y)))

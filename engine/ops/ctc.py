@@ -17,9 +17,10 @@ from ..tensor import Tensor, tensor_of
 from .arithmetic import maximum, where
 from .elementary import exp, log
 from .index import getitem
+from .padding import pad
 from .reduction import amax
 from .replay import replayed
-from .shape import pad, stack
+from .shape import stack
 
 __all__ = [
     "ctc_nll",

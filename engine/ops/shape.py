@@ -12,7 +12,7 @@ import numpy as np
 from ..dtype import Array, result_type
 from ..errors import ArgumentError, SettingError, ShapeError
 from ..op import op
-from ..tensor import Tensor, tensor_like, tensor_of
+from ..tensor import Tensor, tensor_like
 from .reduction import normal_axes, one_axis
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "expand",
     "flatten",
     "flip",
-    "pad",
     "permute",
     "reshape",
     "roll",
@@ -89,11 +88,11 @@ def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return broadcast_to(x, sizes)
 
 
-def transpose(x: Tensor, first: int, second: int) -> Tensor:
+def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes exchanged; a view."""
     x = tensor_like("transpose", x)
     axes = list(range(x.ndim))
-    first, second = one_axis("transpose", first, x.ndim), one_axis("transpose", second, x.ndim)
+    first, second = one_axis("transpose", dim0, x.ndim), one_axis("transpose", dim1, x.ndim)
     axes[first], axes[second] = axes[second], axes[first]
     return permute(x, tuple(axes))
 
@@ -114,15 +113,19 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
-def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
+def squeeze(
+    x: Tensor, axis: int | tuple[int, ...] | None = None, *, dim: int | tuple[int, ...] | None = None
+) -> Tensor:
     """Without the axes of size 1, or without those of them that ``axis`` names."""
+    axis = axis if dim is None else dim
     x = tensor_like("squeeze", x)
     axes = range(x.ndim) if axis is None else normal_axes("squeeze", axis, x.ndim)
     return reshape(x, tuple(size for i, size in enumerate(x.shape) if not (i in axes and size == 1)))
 
 
-def unsqueeze(x: Tensor, axis: int) -> Tensor:
+def unsqueeze(x: Tensor, axis: int = 0, *, dim: int | None = None) -> Tensor:
     """With a new axis of size 1 before ``axis``."""
+    axis = axis if dim is None else dim
     x = tensor_like("unsqueeze", x)
     position = normal_axes("unsqueeze", axis, x.ndim + 1)[0]
     return reshape(x, (*x.shape[:position], 1, *x.shape[position:]))
@@ -148,8 +151,15 @@ def rolled(xp: Any, x: Array, shifts: tuple[int, ...], axis: tuple[int, ...]) ->
     return xp.roll(x, shifts, axis)
 
 
-def roll(x: Tensor, shifts: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Tensor:
+def roll(
+    x: Tensor,
+    shifts: int | tuple[int, ...],
+    axis: int | tuple[int, ...] | None = None,
+    *,
+    dims: int | tuple[int, ...] | None = None,
+) -> Tensor:
     """As ``rolled``; without an axis, through the flattened tensor."""
+    axis = axis if dims is None else dims
     x = tensor_like("roll", x)
     shifts = whole("roll", shifts)
     steps = (shifts,) if isinstance(shifts, int) else shifts
@@ -217,8 +227,9 @@ def stack(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -
     return cat([unsqueeze(t, place) for t in tensors], place)
 
 
-def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0, *, dim: int | None = None) -> tuple[Tensor, ...]:
     """Pieces of ``sizes`` along ``axis``: all of one size (the last may be smaller), or as listed."""
+    axis = axis if dim is None else dim
     from .index import getitem
 
     x = tensor_like("split", x)
@@ -240,8 +251,9 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
     return tuple(pieces)
 
 
-def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+def chunk(x: Tensor, chunks: int, axis: int = 0, *, dim: int | None = None) -> tuple[Tensor, ...]:
     """At most ``chunks`` pieces of equal size along ``axis``, the last perhaps smaller."""
+    axis = axis if dim is None else dim
     x = tensor_like("chunk", x)
     if isinstance(chunks, bool) or not isinstance(chunks, (int, np.integer)) or chunks < 1:
         raise SettingError(f"chunk: the number of chunks must be a whole number of at least 1, not {chunks!r:.60}")
@@ -249,8 +261,9 @@ def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     return split(x, max(-(-length // chunks), 1), axis)
 
 
-def unbind(x: Tensor, axis: int = 0) -> tuple[Tensor, ...]:
+def unbind(x: Tensor, axis: int = 0, *, dim: int | None = None) -> tuple[Tensor, ...]:
     """The slices along ``axis``, that axis gone."""
+    axis = axis if dim is None else dim
     x = tensor_like("unbind", x)
     if x.shape[one_axis("unbind", axis, x.ndim)] == 0:
         return ()
@@ -265,70 +278,3 @@ def whole(name: str, sizes: Any) -> Any:
         return operator.index(sizes)
     except TypeError:
         raise ShapeError(f"{name}: wants whole numbers, not {sizes!r:.60}") from None
-
-
-Widths = tuple[tuple[int, int], ...]
-
-
-def _padded_x(grad: Tensor, widths: Widths) -> Tensor:
-    return unpadded(grad, widths)
-
-
-@op(x=_padded_x)
-def padded(xp: Any, x: Array, widths: Widths, value: float = 0.0) -> Array:
-    """``widths`` = (before, after) elements of ``value`` around each axis; memory order is kept."""
-    shape = tuple(size + before + after for size, (before, after) in zip(x.shape, widths, strict=True))
-    out = xp.full_like(x, value, shape=shape)
-    out[tuple(slice(before, before + size) for size, (before, _) in zip(x.shape, widths, strict=True))] = x
-    return out
-
-
-def _unpadded_x(grad: Tensor, widths: Widths) -> Tensor:
-    return padded(grad, widths)
-
-
-@op(x=_unpadded_x)
-def unpadded(xp: Any, x: Array, widths: Widths) -> Array:
-    """``widths`` elements cut off around each axis."""
-    return x[tuple(slice(before, size - after) for size, (before, after) in zip(x.shape, widths, strict=True))]
-
-
-def pad(x: Tensor, pads: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """Elements around the last axes: ``pads`` = (before, after) of the last axis, then of the one before it, and so on.
-
-    ``mode`` is "constant" (``value``; negative widths cut), "reflect", "replicate" or "circular".
-    """
-    from .index import getitem
-
-    x = tensor_like("pad", x)
-    pads = _sizes("pad", pads)
-    if len(pads) % 2 or len(pads) > 2 * x.ndim:
-        raise ShapeError(
-            f"pad: wants (before, after) for up to {x.ndim} axes of shape {tuple(x.shape)}, but was given {tuple(pads)}"
-        )
-    widths = [(0, 0)] * (x.ndim - len(pads) // 2) + [
-        (int(pads[i]), int(pads[i + 1])) for i in range(len(pads) - 2, -1, -2)
-    ]
-    if any(before + after + size < 0 for size, (before, after) in zip(x.shape, widths, strict=True)):
-        raise ShapeError(f"pad: {tuple(pads)} cuts off more than shape {tuple(x.shape)} has")
-    if mode == "constant":
-        cut = tuple((max(-before, 0), max(-after, 0)) for before, after in widths)
-        grow = tuple((max(before, 0), max(after, 0)) for before, after in widths)
-        x = unpadded(x, cut) if any(map(any, cut)) else x
-        return padded(x, grow, value) if any(map(any, grow)) else x
-    if mode not in ("reflect", "replicate", "circular"):
-        raise SettingError(f"pad: mode {mode!r} is not known; give 'constant', 'reflect', 'replicate' or 'circular'")
-    for axis, (before, after) in enumerate(widths):
-        if not before and not after:
-            continue
-        size = x.shape[axis]
-        limit = size - 1 if mode == "reflect" else size
-        if before < 0 or after < 0 or (mode != "replicate" and max(before, after) > limit) or size == 0:
-            raise ShapeError(
-                f"pad: mode {mode!r} can add 0 to {limit} elements at axis {axis} of shape {tuple(x.shape)}, not {(before, after)}"
-            )
-        places = np.pad(
-            np.arange(size), (before, after), mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
-        )  # type: ignore[call-overload]
-        x = getitem(x, (slice(None),) * axis + (tensor_of(places),))
-    return x

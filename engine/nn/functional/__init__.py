@@ -10,6 +10,7 @@ from . import (
     convolution,
     ctc,
     dropping,
+    encoding,
     lookup,
     loss,
     margin,
@@ -22,6 +23,7 @@ from .classification import *
 from .convolution import *
 from .ctc import *
 from .dropping import *
+from .encoding import *
 from .lookup import *
 from .loss import *
 from .margin import *
@@ -35,6 +37,7 @@ __all__ += classification.__all__
 __all__ += convolution.__all__
 __all__ += ctc.__all__
 __all__ += dropping.__all__
+__all__ += encoding.__all__
 __all__ += lookup.__all__
 __all__ += loss.__all__
 __all__ += margin.__all__

@@ -19,7 +19,4 @@ ROWS = [
     Row("cat_along", ((2, 3), (2, 2)), lambda *x: np.concatenate(x, 1), call=lambda *x: ops.cat(x, 1)),
     Row("stack", ((2, 3), (2, 3)), lambda *x: np.stack(x, 1), call=lambda *x: ops.stack(x, 1)),
     Row("split", ((5, 2),), lambda x: x[4:], call=lambda x: ops.split(x, 2)[2]),
-    Row("padded", ((2, 3),), lambda x: np.pad(x, ((1, 0), (2, 1)), constant_values=0.5), call=lambda x: ops.pad(x, (2, 1, 1, 0), value=0.5)),
-    Row("unpadded", ((4, 5),), lambda x: x[1:, 2:4], call=lambda x: ops.pad(x, (-2, -1, -1, 0))),
-    Row("pad", ((3, 4),), lambda x: np.pad(x, ((0, 0), (2, 1)), mode="reflect"), call=lambda x: ops.pad(x, (2, 1), mode="reflect"), label="reflect"),
 ]  # fmt: skip

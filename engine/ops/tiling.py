@@ -1,0 +1,225 @@
+"""Repeating a tensor, joining tensors along named axes, and cutting them apart again."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, SettingError, ShapeError
+from ..tensor import Tensor, tensor_like, tensor_of
+from .axes import atleast_1d, atleast_2d, atleast_3d, several
+from .padding import pad
+from .reduction import one_axis
+from .shape import broadcast_to, cat, expand, reshape, stack, unsqueeze, whole
+
+__all__ = [
+    "block_diag",
+    "cartesian_prod",
+    "column_stack",
+    "concat",
+    "concatenate",
+    "dsplit",
+    "dstack",
+    "hsplit",
+    "hstack",
+    "meshgrid",
+    "repeat_interleave",
+    "row_stack",
+    "tensor_split",
+    "tile",
+    "vsplit",
+    "vstack",
+]
+
+
+def repeated(name: str, x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """The whole tensor, ``sizes`` times along each axis; new axes come first."""
+    if len(sizes) < x.ndim or any(size < 0 for size in sizes):
+        raise ShapeError(
+            f"{name}: wants a number from 0 for each of the {x.ndim} axes of shape {tuple(x.shape)}, and perhaps more in front, not {sizes}"
+        )
+    shape = (1,) * (len(sizes) - x.ndim) + x.shape
+    if all(size == 1 for size in sizes):
+        return reshape(x, shape)
+    # Each axis with one of its copies in front of it.
+    apart = tuple(v for size in shape for v in (1, size))
+    over = tuple(v for times, size in zip(sizes, shape, strict=True) for v in (times, size))
+    return reshape(
+        broadcast_to(reshape(x, apart), over), tuple(times * size for times, size in zip(sizes, shape, strict=True))
+    )
+
+
+def tile(x: Tensor, *dims: Any) -> Tensor:
+    """The whole tensor again, ``dims`` times along the last axes; more numbers than axes make new axes."""
+    x = tensor_like("tile", x)
+    sizes = whole("tile", dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims)
+    return repeated("tile", x, (1,) * (x.ndim - len(sizes)) + sizes)
+
+
+def repeat_interleave(x: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """Each element ``repeats`` times along ``dim`` (in the flat tensor if None): one number, or one for each element.
+
+    Of a tensor of counts alone: each place as often as its count says.
+    """
+    from .picking import index_select
+
+    x = tensor_like("repeat_interleave", x)
+    if repeats is None:
+        return tensor_of(np.repeat(np.arange(x.numel()), _counts(x)))
+    if dim is None:
+        x, dim = reshape(x, (x.numel(),)), 0
+    axis = one_axis("repeat_interleave", dim, x.ndim)
+    counts = _counts(tensor_like("repeat_interleave", repeats))
+    if counts.ndim == 0 or counts.size == 1:
+        times = int(counts.reshape(()))
+        wide = broadcast_to(unsqueeze(x, axis + 1), (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]))
+        out = reshape(wide, (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]))
+    elif counts.shape != (x.shape[axis],):
+        raise ShapeError(
+            f"repeat_interleave: wants one count for each of the {x.shape[axis]} elements along axis {dim}, not {tuple(counts.shape)}"
+        )
+    else:
+        out = index_select(x, axis, tensor_of(np.repeat(np.arange(counts.size), counts)))
+    if output_size is not None and out.shape[axis] != output_size:
+        raise ShapeError(f"repeat_interleave: output_size is {output_size}, but there are {out.shape[axis]} elements")
+    return out
+
+
+def _counts(repeats: Tensor) -> np.ndarray[Any, Any]:
+    counts = repeats.numpy()
+    if counts.dtype.kind not in "iu" or counts.ndim > 1:
+        raise DtypeError(
+            f"repeat_interleave: counts are whole numbers along at most one axis, not {counts.dtype} {tuple(counts.shape)}"
+        )
+    if counts.size and counts.min() < 0:
+        raise SettingError(f"repeat_interleave: counts are numbers from 0, not {counts.min()}")
+    return counts
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """The coordinates of a grid: of sizes (m) and (n), two tensors (m, n); (n, m) with ``indexing="xy"``. Views."""
+    found = several("meshgrid", tensors)
+    if indexing not in ("ij", "xy"):
+        raise SettingError(f"meshgrid: indexing is 'ij' or 'xy', not {indexing!r:.40}")
+    if not found or any(x.ndim > 1 for x in found):
+        raise ShapeError(
+            f"meshgrid: wants tensors of one axis, not {', '.join(str(tuple(x.shape)) for x in found) or 'none'}"
+        )
+    places = list(range(len(found)))
+    if indexing == "xy" and len(found) > 1:
+        places[:2] = 1, 0
+    shape = [1] * len(found)
+    for place, x in zip(places, found, strict=True):
+        shape[place] = x.numel()
+    return tuple(
+        expand(reshape(x, tuple(-1 if i == place else 1 for i in range(len(found)))), tuple(shape))
+        if x.numel()
+        else reshape(x, tuple(shape))
+        for place, x in zip(places, found, strict=True)
+    )
+
+
+def cartesian_prod(*tensors: Any) -> Tensor:
+    """All combinations of the elements of tensors of one axis: (combinations, tensors)."""
+    found = several("cartesian_prod", tensors)
+    if len(found) == 1:
+        return found[0]
+    return stack([reshape(x, (x.numel(),)) for x in meshgrid(*found)], 1)
+
+
+def block_diag(*tensors: Any) -> Tensor:
+    """Matrices along the diagonal of one; numbers and vectors count as rows."""
+    from ..dtype import result_type
+
+    found = [atleast_2d(x) for x in several("block_diag", tensors)]
+    if not found or any(x.ndim != 2 for x in found):
+        raise ShapeError(f"block_diag: wants matrices, not {', '.join(str(tuple(x.shape)) for x in found) or 'none'}")
+    dtype = result_type(*(x.array for x in found))
+    width, left, rows = sum(x.shape[1] for x in found), 0, []
+    for x in found:
+        rows.append(pad(x.to(dtype=dtype), (left, width - left - x.shape[1])))
+        left += x.shape[1]
+    return cat(rows, 0)
+
+
+def concat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """Another name of ``cat``."""
+    return cat(tensors, dim if axis is None else axis)
+
+
+concatenate = concat
+
+
+def hstack(tensors: Any) -> Tensor:
+    """Tensors side by side: along the second axis, or the only one."""
+    found = several("hstack", (atleast_1d(tensors),))
+    return cat(found, 0 if found and found[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Any) -> Tensor:
+    """Tensors below one another, vectors as rows."""
+    return cat(several("vstack", (atleast_2d(tensors),)), 0)
+
+
+row_stack = vstack
+
+
+def dstack(tensors: Any) -> Tensor:
+    """Tensors behind one another along the third axis."""
+    return cat(several("dstack", (atleast_3d(tensors),)), 2)
+
+
+def column_stack(tensors: Any) -> Tensor:
+    """Vectors as columns, and matrices, side by side."""
+    found = several("column_stack", (tensors,))
+    return cat([reshape(x, (x.numel(), 1)) if x.ndim < 2 else x for x in found], 1)
+
+
+def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces along an axis: so many, of sizes that differ by at most one, or cut before the given places. Views."""
+    from .index import items
+
+    x = tensor_like("tensor_split", x)
+    axis = one_axis("tensor_split", dim, x.ndim)
+    length = x.shape[axis]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    given = whole("tensor_split", indices_or_sections)
+    if isinstance(given, int):
+        if given < 1:
+            raise SettingError(f"tensor_split: the number of pieces must be at least 1, not {given}")
+        small, larger = divmod(length, given)
+        cuts = [i * small + min(i, larger) for i in range(given + 1)]
+        bounds = list(itertools.pairwise(cuts))
+    else:
+        bounds = list(zip((0, *given), (*given, length), strict=True))
+    return tuple(items(x, (slice(None),) * axis + (slice(start, stop),)) for start, stop in bounds)
+
+
+def _split_along(name: str, x: Tensor, given: Any, axis: int, least: int) -> tuple[Tensor, ...]:
+    x = tensor_like(name, x)
+    if x.ndim < least:
+        raise ShapeError(f"{name}: needs at least {least} axes, but the shape is {tuple(x.shape)}")
+    sections = whole(name, given)
+    if isinstance(sections, int) and (sections < 1 or x.shape[axis] % sections):
+        raise ShapeError(
+            f"{name}: the {x.shape[axis]} elements of axis {axis} of shape {tuple(x.shape)} do not split into {given} equal pieces"
+        )
+    return tensor_split(x, sections, axis)
+
+
+def hsplit(x: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Equal pieces, or pieces cut before the given places, along the second axis (the only one of a vector)."""
+    return _split_along("hsplit", x, indices_or_sections, 0 if tensor_like("hsplit", x).ndim == 1 else 1, 1)
+
+
+def vsplit(x: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Likewise along the first axis."""
+    return _split_along("vsplit", x, indices_or_sections, 0, 2)
+
+
+def dsplit(x: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Likewise along the third axis."""
+    return _split_along("dsplit", x, indices_or_sections, 2, 3)
