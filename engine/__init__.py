@@ -56,8 +56,9 @@ from .random import Generator, bernoulli, manual_seed, normal, rand, randint, ra
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, nn, ops, optim, train
+    from . import check, data, func, nn, ops, optim, train
     from .function import Function
+    from .recompute import checkpoint, checkpoint_sequential
 
 __all__ = [
     "CPU",
@@ -79,6 +80,8 @@ __all__ = [
     "bfloat16",
     "bool_",
     "check",
+    "checkpoint",
+    "checkpoint_sequential",
     "complex64",
     "complex128",
     "data",
@@ -91,6 +94,7 @@ __all__ = [
     "float32",
     "float64",
     "floating",
+    "func",
     "grad",
     "inference_mode",
     "int8",
@@ -123,8 +127,8 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "nn", "optim", "train")
-_LAZY_NAMES = {"Function": "function"}
+_LAZY = ("check", "data", "func", "nn", "optim", "train")
+_LAZY_NAMES = {"Function": "function", "checkpoint": "recompute", "checkpoint_sequential": "recompute"}
 """Names, and the files that they are fetched from when they are first asked for."""
 
 

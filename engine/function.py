@@ -19,14 +19,13 @@ The engine's own operations are made by ``engine.op``, which is shorter, has ker
 
 from __future__ import annotations
 
-import weakref
 from typing import Any, ClassVar
 
 from .device import is_array
 from .dtype import is_differentiable
 from .errors import ArgumentError, GradientError
 from .modes import Recording, modes
-from .node import Node, Output
+from .node import Output
 from .op import Op
 from .ops import zeros
 from .tensor import Tensor, tensor_like, tensor_of
@@ -45,7 +44,6 @@ class Context:
         self._constant: list[Any] = []
         self._materialize = True
         self._results: list[tuple[tuple[int, ...], Any, Any]] = []
-        self._node: weakref.ref[Node] | None = None
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep arguments, results or other tensors until backward has passed."""
@@ -130,14 +128,14 @@ class Function:
         ]
         node = operation._attach(edges, -1, (), {"context": context}, outs[0] if len(outs) == 1 else None, 2)
         place = {id(value): index for index, value in enumerate(values)}
-        # A result is kept by its place: as a tensor it would lead back to the node, and never die.
         context._results = [(out.array.shape, out.array.dtype, out.device) for out in outs]
+        # A result is kept as every operation keeps its own: as a tensor it would lead back to the node, and never die.
         own = {id(value) for value in args}
         context._places = [-1 if id(v) in own else place.get(id(v), -1) for v in context._kept]
-        node.saved = [v if at < 0 else v.array for v, at in zip(context._kept, context._places, strict=True)]
-        node.plan = (tuple(range(len(node.saved))), False, ())
+        node.saved = [None if at >= 0 else v for v, at in zip(context._kept, context._places, strict=True)]
+        node.outs = [out.array for out in outs] if any(at >= 0 for at in context._places) else []
+        node.plan = (tuple(range(len(node.saved))), bool(node.outs), ())
         context._kept = []
-        context._node = weakref.ref(node)
         constant = {id(value) for value in context._constant}
         context._constant = []
         for index, (value, out) in enumerate(zip(values, outs, strict=True)):
@@ -157,11 +155,11 @@ class Function:
             def body(xp: Any, *saved: Any, context: Any) -> Any:
                 raise AssertionError("a Function computes in forward")
 
-            def one(grad: Tensor, saved: Any, context: Context) -> Any:
-                return cls._gradients(context, (grad,), saved)
+            def one(grad: Tensor, saved: Any, outs: Any, context: Context) -> Any:
+                return cls._gradients(context, (grad,), saved, outs)
 
-            def many(grads: tuple[Tensor | None, ...], saved: Any, context: Context) -> Any:
-                return cls._gradients(context, grads, saved)
+            def many(grads: tuple[Tensor | None, ...], saved: Any, outs: Any, context: Context) -> Any:
+                return cls._gradients(context, grads, saved, outs)
 
             body.__name__ = cls.__name__
             body.__annotations__["saved"] = "Array"
@@ -178,21 +176,23 @@ class Function:
         return found
 
     @classmethod
-    def _gradients(cls, context: Context, grads: tuple[Tensor | None, ...], saved: tuple[Any, ...] | None) -> list[Any]:
+    def _gradients(
+        cls,
+        context: Context,
+        grads: tuple[Tensor | None, ...],
+        saved: tuple[Any, ...] | None,
+        outs: tuple[Tensor, ...] | None,
+    ) -> list[Any]:
         """Call ``backward`` and see that it gave one gradient for each argument."""
         if context._materialize:
             grads = tuple(
                 zeros(shape, dtype=dtype, device=device) if grad is None else grad
                 for grad, (shape, dtype, device) in zip(grads, context._results, strict=True)
             )
-        saved = saved or ()  # the rule gets None where nothing was kept
-        node = context._node() if context._node is not None else None
-        if node is not None and modes.recording:
-            for value, place in zip(saved, context._places, strict=True):
-                if place >= 0 and is_differentiable(value.dtype):
-                    value.requires_grad = True
-                    value.node = node if len(grads) == 1 else Output(node, place, value.shape, value.dtype)
-        context._arrived = saved
+        context._arrived = tuple(
+            value if place < 0 else outs[place]  # type: ignore[index]
+            for value, place in zip(saved or (), context._places, strict=True)
+        )
         try:
             given = cls.backward(context, *grads)
         finally:

@@ -327,7 +327,8 @@ def _revived(node: Node) -> Any:
         raise GradientError(
             f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one"
         )
-    node.plan.restore()
+    while not isinstance(node.plan, tuple):  # a checkpoint may hold another
+        node.plan.restore()
     return node.plan
 
 

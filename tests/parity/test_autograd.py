@@ -150,3 +150,57 @@ def compare(mine: Any, other: Any) -> None:
         np.testing.assert_allclose(mine, other, rtol=1e-5)
     else:
         assert mine == other
+
+
+def test_transformations_give_what_pytorchs_give() -> None:
+    random = np.random.default_rng(0)
+    x, w, t = (random.standard_normal(s) for s in ((3,), (4, 3), (3,)))
+
+    def run(library: Any, api: Any) -> list[Any]:
+        a, b, c = (library.tensor(v) for v in (x, w, t))
+
+        def network(v: Any, weight: Any) -> Any:
+            return library.tanh(library.matmul(weight, v))
+
+        def loss(v: Any) -> Any:
+            return (network(v, b) ** 3).sum()
+
+        jacobian = api.jacrev if library is torch else api.jacobian
+        both = jacobian(network, argnums=(0, 1))(a, b)
+        out, pull = api.vjp(lambda v: network(v, b), a)
+        hessian = api.hessian(loss)(a)
+        product = api.jvp(api.grad(loss), (a,), (c,))[1] if library is torch else api.hvp(loss, (a,), (c,))[1][0]
+        return [
+            api.grad(loss)(a), *api.grad_and_value(loss)(a), *both, out, *pull(out), hessian, product,
+            *api.jvp(lambda v: network(v, b), (a,), (c,)), jacobian(jacobian(lambda v: network(v, b)))(a),
+        ]  # fmt: skip
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = run(torch, torch.func)
+    for mine, other in zip(run(engine, engine.func), theirs, strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_checkpointed_training_follows_pytorchs() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    random = np.random.default_rng(0)
+    arrays = [random.standard_normal(s) * 0.3 for s in ((8, 8), (8,), (8, 8), (8,))]
+    x = random.standard_normal((4, 8))
+
+    def run(library: Any, call: Callable[..., Any]) -> list[Any]:
+        p = [library.tensor(a, requires_grad=True) for a in arrays]
+        given = library.tensor(x, requires_grad=True)
+
+        def layer(v: Any, w: Any, b: Any) -> Any:
+            return library.tanh(library.matmul(v, w) + b)
+
+        out = call(layer, call(layer, given, p[0], p[1]), p[2], p[3])
+        (out**2).sum().backward()
+        return [t.grad.numpy() for t in (given, *p)]
+
+    ours = run(engine, engine.checkpoint)
+    theirs = run(torch, lambda *a: checkpoint(*a, use_reentrant=False))
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)
