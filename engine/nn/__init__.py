@@ -10,10 +10,12 @@ from . import (
     conv,
     dropout,
     embedding,
+    freezing,
     functional,
     hooks,
     init,
     linear,
+    lora,
     loss,
     margin,
     module,
@@ -28,8 +30,10 @@ from .container import *
 from .conv import *
 from .dropout import *
 from .embedding import *
+from .freezing import *
 from .hooks import *
 from .linear import *
+from .lora import *
 from .loss import *
 from .margin import *
 from .module import *
@@ -45,8 +49,10 @@ __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
+__all__ += freezing.__all__
 __all__ += hooks.__all__
 __all__ += linear.__all__
+__all__ += lora.__all__
 __all__ += loss.__all__
 __all__ += margin.__all__
 __all__ += module.__all__

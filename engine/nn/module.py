@@ -37,6 +37,8 @@ class Module:
     """
 
     training: bool = True
+    frozen: bool = False
+    """Whether ``train()`` passes this module by: what ``nn.freeze`` sets for normalisations, so that their statistics stay."""
     classifier_modules: ClassVar[tuple[str, ...]] = ()
     _buffers: Mapping[str, bool] = {}
     _hooks: ModuleHooks | None = None
@@ -191,7 +193,7 @@ class Module:
     def train(self: Self, mode: bool = True) -> Self:
         """Behave as in training (dropout drops, batch norm uses the batch), here and below."""
         for module in self.modules():
-            module.training = mode
+            module.training = mode and not module.frozen
         return self
 
     def eval(self: Self) -> Self:

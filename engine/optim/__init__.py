@@ -6,6 +6,7 @@ from .adam import Adam, AdamW
 from .average import EMA
 from .clip import clip_grad_norm_, clip_grad_value_
 from .lamb import LAMB
+from .layerwise import layer_groups
 from .lion import Lion
 from .masks import decay_groups
 from .one_cycle import OneCycleLR
@@ -38,4 +39,5 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "decay_groups",
+    "layer_groups",
 ]
