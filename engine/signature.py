@@ -77,6 +77,8 @@ class Signature:
             args = args[: self.count]
         tensors = list(args)
         if given:
+            if "dim" in given and "axis" in self.setting_names and "axis" not in given:
+                given = {("axis" if name == "dim" else name): value for name, value in given.items()}  # PyTorch's word
             for name, value in given.items():
                 if name in self.setting_names:
                     settings[name] = value

@@ -95,6 +95,18 @@ class Operators:
     def __rxor__(self: Any, other: Any) -> Tensor:
         return ops.bitwise_xor(other, self)
 
+    def __lshift__(self: Any, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(self, other)
+
+    def __rshift__(self: Any, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(self, other)
+
+    def __rlshift__(self: Any, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(other, self)
+
+    def __rrshift__(self: Any, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(other, self)
+
     def __eq__(self: Any, other: object) -> Tensor:  # type: ignore[override]
         return NotImplemented if other is None else ops.eq(self, other)
 
@@ -143,6 +155,6 @@ def bind(operations: Any) -> None:
     names = globals()
     names["ops"] = operations
     for name in ("add", "sub", "mul", "div", "pow"):
-        names[f"_{name}"] = getattr(operations, name).two
+        names[f"_{name}"] = getattr(operations.arithmetic, name).two
     for name in ("neg", "abs"):
         names[f"_{name}"] = getattr(operations, name).one

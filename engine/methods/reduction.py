@@ -28,11 +28,11 @@ class ReductionMethods:
     def mean(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
         return ops.mean(self, axis if dim is None else dim, keepdim)
 
-    def var(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, correction: Any = 1) -> Tensor:
-        return ops.var(self, axis if dim is None else dim, keepdim, correction)
+    def var(self: Any, *args: Any, **settings: Any) -> Tensor:
+        return ops.var(self, *args, **settings)
 
-    def std(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, correction: Any = 1) -> Tensor:
-        return ops.reduction.root(ops.var(self, axis if dim is None else dim, keepdim, correction))
+    def std(self: Any, *args: Any, **settings: Any) -> Tensor:
+        return ops.std(self, *args, **settings)
 
     def prod(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
         return ops.prod(self, axis if dim is None else dim, keepdim)
@@ -61,8 +61,10 @@ class ReductionMethods:
     def any(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
         return ops.any(self, axis if dim is None else dim, keepdim)
 
-    def norm(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.reduction.root((self * self).sum(axis if dim is None else dim, keepdim))
+    def norm(
+        self: Any, p: Any = "fro", axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
+    ) -> Tensor:  # fmt: skip
+        return ops.norm(self, p, axis, keepdim, dim=dim, dtype=dtype)
 
     def softmax(self: Any, axis: Any = -1, *, dim: Any = None) -> Tensor:
         return ops.softmax(self, axis=axis if dim is None else dim)

@@ -17,23 +17,34 @@ from . import (
     deviation,
     diagonals,
     distance,
+    distinct,
     dropping,
     elementary,
+    exponential,
     index,
+    length,
+    limits,
     loss,
     matrix,
+    moments,
     normalization,
+    order,
     padding,
     picking,
     places,
     pooling,
+    ranks,
     rectifier,
     reduction,
     resampling,
+    rounding,
     rows,
+    scan,
     scattering,
     shape,
+    special,
     tiling,
+    trigonometric,
     windows,
 )
 from .activation import *
@@ -49,23 +60,34 @@ from .ctc import *
 from .deviation import *
 from .diagonals import *
 from .distance import *
+from .distinct import *
 from .dropping import *
 from .elementary import *
+from .exponential import *
 from .index import *
+from .length import *
+from .limits import *
 from .loss import *
 from .matrix import *
+from .moments import *
 from .normalization import *
+from .order import *
 from .padding import *
 from .picking import *
 from .places import *
 from .pooling import *
+from .ranks import *
 from .rectifier import *
 from .reduction import *
 from .resampling import *
+from .rounding import *
 from .rows import *
+from .scan import *
 from .scattering import *
 from .shape import *
+from .special import *
 from .tiling import *
+from .trigonometric import *
 from .windows import *
 
 __all__: list[str] = []
@@ -82,21 +104,32 @@ __all__ += ctc.__all__
 __all__ += deviation.__all__
 __all__ += diagonals.__all__
 __all__ += distance.__all__
+__all__ += distinct.__all__
 __all__ += dropping.__all__
 __all__ += elementary.__all__
+__all__ += exponential.__all__
 __all__ += index.__all__
+__all__ += length.__all__
+__all__ += limits.__all__
 __all__ += loss.__all__
 __all__ += matrix.__all__
+__all__ += moments.__all__
 __all__ += normalization.__all__
+__all__ += order.__all__
 __all__ += padding.__all__
 __all__ += picking.__all__
 __all__ += places.__all__
 __all__ += pooling.__all__
+__all__ += ranks.__all__
 __all__ += rectifier.__all__
 __all__ += reduction.__all__
 __all__ += resampling.__all__
+__all__ += rounding.__all__
 __all__ += rows.__all__
+__all__ += scan.__all__
 __all__ += scattering.__all__
 __all__ += shape.__all__
+__all__ += special.__all__
 __all__ += tiling.__all__
+__all__ += trigonometric.__all__
 __all__ += windows.__all__

@@ -17,7 +17,6 @@ __all__ = [
     "abs",
     "add",
     "clip",
-    "div",
     "either",
     "floor_divide",
     "maximum",

@@ -141,9 +141,14 @@ def ceil(xp: Any, x: Array) -> Array:
 
 
 @elementwise(x=lambda grad: grad * 0.0)
-def round(xp: Any, x: Array) -> Array:
-    """The nearest integer, halves to even; the gradient is 0."""
-    return x.copy() if x.dtype.kind in "biu" else xp.round(x)
+def round(xp: Any, x: Array, *, decimals: int = 0) -> Array:
+    """The nearest number of so many ``decimals``, halves to even; the gradient is 0."""
+    if x.dtype.kind in "biu":
+        return x.copy()
+    if not decimals:
+        return xp.round(x)
+    scale = x.dtype.type(10.0 ** abs(decimals))
+    return xp.round(x * scale) / scale if decimals > 0 else xp.round(x / scale) * scale
 
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969):
@@ -194,6 +199,25 @@ def error_function(xp: Any, x: Array) -> Array:
     tail = _ONE_OVER_SQRT_PI - inverse * _ratio(_LARGE, inverse)
     large = 1 - decay * tail / xp.maximum(size, work.type(1))
     outer = xp.copysign(xp.where(size <= 4, middle, large), values)
+    result = xp.where(size <= 0.46875, small, outer)
+    return xp.where(xp.isnan(values), values, result).astype(x.dtype, copy=False)
+
+
+def complementary_error_function(xp: Any, x: Array) -> Array:
+    """1 - erf of a floating-point array, with the relative precision of its dtype (double at most)."""
+    work = accumulator(x.dtype)
+    values = x.astype(work, copy=False)
+    size = xp.minimum(xp.abs(values), work.type(30.0))
+    square = size * size
+    # The square of a few leading bits is exact, so the exponential loses nothing to rounding.
+    leading = xp.trunc(size * 16) / 16
+    with xp.errstate(under="ignore"):
+        decay = xp.exp(-leading * leading) * xp.exp((leading - size) * (leading + size))
+        inverse = 1 / xp.maximum(square, work.type(1))
+        tail = (_ONE_OVER_SQRT_PI - inverse * _ratio(_LARGE, inverse)) / xp.maximum(size, work.type(1))
+        outer = decay * xp.where(size <= 4, _ratio(_MIDDLE, xp.minimum(size, work.type(4))), tail)
+    outer = xp.where(values < 0, 2 - outer, outer)
+    small = 1 - values * _ratio(_SMALL, xp.minimum(square, work.type(0.22)))
     result = xp.where(size <= 0.46875, small, outer)
     return xp.where(xp.isnan(values), values, result).astype(x.dtype, copy=False)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dtype import Array, accumulator, float16, kind
+from ..dtype import Array, DtypeLike, accumulator, as_dtype, float16, int64, kind, uint8
 from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like
@@ -25,7 +25,6 @@ __all__ = [
     "min",
     "prod",
     "sum",
-    "var",
 ]
 
 Axes = int | tuple[int, ...] | None
@@ -75,15 +74,22 @@ def spread(grad: Tensor, shape: tuple[int, ...], axis: Axes, keepdim: bool) -> T
 
 
 @op(x=lambda grad, x_shape, axis, keepdim: spread(grad, x_shape, axis, keepdim))
-def sum(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
-    """The sum over ``axis`` (all axes if None). Half precisions are summed in float32, integers in int64."""
+def sum(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, dtype: DtypeLike | None = None) -> Array:
+    """The sum over ``axis`` (all axes if None), of the values in ``dtype`` if given. Half precisions are summed in float32, integers in int64."""
+    if dtype is not None:
+        x = x.astype(as_dtype(dtype), copy=False)
     axes = None if axis is None else normal_axes("sum", axis, x.ndim)
     if x.dtype.kind in "fc" and x.dtype != float16:
         return xp.add.reduce(x, axes, None, None, keepdim) if xp is np else xp.sum(x, axes, keepdims=keepdim)
     wide = accumulator(x.dtype)
     if kind(x.dtype) < 2:
-        return xp.sum(x, axes, dtype="int64", keepdims=keepdim)
+        return xp.sum(x, axes, dtype=_whole_total(x, dtype), keepdims=keepdim)
     return xp.sum(x, axes, dtype=wide, keepdims=keepdim).astype(x.dtype)
+
+
+def _whole_total(x: Array, dtype: DtypeLike | None) -> Any:
+    """What whole numbers are added and multiplied in: int64, unless a dtype was asked for."""
+    return int64 if dtype is None else x.dtype
 
 
 def _count(shape: tuple[int, ...], axis: Axes, name: str = "mean") -> int:
@@ -95,8 +101,10 @@ def _count(shape: tuple[int, ...], axis: Axes, name: str = "mean") -> int:
         grad * (1.0 / max_of(_count(x_shape, axis), 1)), x_shape, axis, keepdim
     )
 )
-def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
-    """The mean over ``axis``; NaN of nothing. Only for floating-point tensors."""
+def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, dtype: DtypeLike | None = None) -> Array:
+    """The mean over ``axis``, of the values in ``dtype`` if given; NaN of nothing. Only for floating-point tensors."""
+    if dtype is not None:
+        x = x.astype(as_dtype(dtype), copy=False)
     if kind(x.dtype) < 2:
         raise DtypeError(f"mean: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
     axes = normal_axes("mean", axis, x.ndim)
@@ -105,17 +113,6 @@ def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
     total = xp.sum(x, axes, dtype=wide, keepdims=keepdim)
     with xp.errstate(divide="ignore", invalid="ignore"):
         return (total / wide.type(count)).astype(x.dtype)
-
-
-def var(x: Tensor, axis: Axes = None, keepdim: bool = False, correction: float = 1) -> Tensor:
-    """The variance over ``axis``, dividing by the count less ``correction`` (1: unbiased)."""
-    x = tensor_like("var", x)
-    if kind(x.dtype) < 2:
-        raise DtypeError(f"var: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
-    count = _count(x.shape, axis, "var")
-    away = x - mean(x, axis, True)
-    total = sum(away * away, axis, keepdim)
-    return total / float(count - correction) if count > correction else total * math.nan
 
 
 def root(x: Tensor) -> Tensor:
@@ -157,60 +154,87 @@ def argmin(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) ->
     return xp.argmin(_filled("argmin", x, axis), _single("argmin", axis), keepdims=keepdim)
 
 
-def max(x: Tensor, axis: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-    """The largest element of all; with an ``axis``, (values, indices), the gradient going to that index alone."""
-    return (
-        amax(x, None, keepdim) if axis is None else _pick(tensor_like("max", x), argmax(x, axis, True), axis, keepdim)
-    )
+class Chosen(NamedTuple):
+    """What a function that chooses elements gives: the ``values``, and their ``indices`` along the axis."""
+
+    values: Tensor
+    indices: Tensor
 
 
-def min(x: Tensor, axis: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-    """The smallest element of all; with an ``axis``, (values, indices), the gradient going to that index alone."""
-    return (
-        amin(x, None, keepdim) if axis is None else _pick(tensor_like("min", x), argmin(x, axis, True), axis, keepdim)
-    )
+def max(x: Tensor, axis: Any = None, keepdim: bool = False, *, dim: int | None = None) -> Tensor | Chosen:
+    """The largest element of all; with an ``axis``, (values, indices), the gradient going to that index alone.
+
+    With a tensor in the place of the axis, the larger of each pair of elements (``maximum``).
+    """
+    from .arithmetic import maximum
+
+    axis = axis if dim is None else dim
+    if isinstance(axis, Tensor):
+        return maximum(x, axis)
+    return amax(x, None, keepdim) if axis is None else chosen("max", x, argmax(x, axis, True), axis, keepdim)
 
 
-def _pick(x: Tensor, index: Tensor, axis: int, keepdim: bool) -> tuple[Tensor, Tensor]:
+def min(x: Tensor, axis: Any = None, keepdim: bool = False, *, dim: int | None = None) -> Tensor | Chosen:
+    """The smallest element of all; with an ``axis``, (values, indices), the gradient going to that index alone.
+
+    With a tensor in the place of the axis, the smaller of each pair of elements (``minimum``).
+    """
+    from .arithmetic import minimum
+
+    axis = axis if dim is None else dim
+    if isinstance(axis, Tensor):
+        return minimum(x, axis)
+    return amin(x, None, keepdim) if axis is None else chosen("min", x, argmin(x, axis, True), axis, keepdim)
+
+
+def chosen(name: str, x: Tensor, index: Tensor, axis: int, keepdim: bool = True) -> Chosen:
+    """The elements at ``index`` along ``axis``, and the index; the gradient flows to them."""
     from .index import gather
     from .shape import squeeze
 
+    x = tensor_like(name, x)
     if not x.ndim:
-        return x, index
+        return Chosen(x, index)
     values = gather(x, index, axis=axis)
-    return (values, index) if keepdim else (squeeze(values, axis), squeeze(index, axis))
+    return Chosen(values, index) if keepdim else Chosen(squeeze(values, axis), squeeze(index, axis))
 
 
-def _prod_x(grad: Tensor, x: Tensor, axis: Axes, keepdim: bool) -> Tensor:
-    """The product of the others: by division where nothing is 0, else from both sides."""
-    from .arithmetic import where
+def _prod_x(grad: Tensor, x: Tensor, out: Tensor, axis: Axes, keepdim: bool, dtype: DtypeLike | None) -> Tensor:
+    """The product of the others: by division where nothing is 0, else from both sides, which is right at any order."""
+    from .scan import product_of_others
 
-    zero = x == 0
-    zeros = zero.to(dtype=x.dtype).sum(axis, True)
-    rest = prod(where(zero, 1.0, x), axis, True)
-    others = where(zeros == 0, rest / where(zero, 1.0, x), where((zeros == 1) & zero, rest, 0.0))
-    return spread(grad, x.shape, axis, keepdim) * others
+    if dtype is not None:
+        x = x.to(dtype=dtype)
+    grad = spread(grad, x.shape, axis, keepdim)
+    if x.array.all():
+        return grad * spread(out, x.shape, axis, keepdim) / x
+    return grad * product_of_others(x, normal_axes("prod", axis, x.ndim))
 
 
 @op(x=_prod_x)
-def prod(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
-    """The product over ``axis``. Second gradients are exact where no element is 0."""
+def prod(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, dtype: DtypeLike | None = None) -> Array:
+    """The product over ``axis``, of the values in ``dtype`` if given; of integers, in int64."""
+    if dtype is not None:
+        x = x.astype(as_dtype(dtype), copy=False)
     axes = normal_axes("prod", axis, x.ndim)
-    if kind(x.dtype) < 2:
-        return xp.prod(x, axes, dtype="int64", keepdims=keepdim)
-    return xp.prod(x, axes, dtype=accumulator(x.dtype), keepdims=keepdim).astype(x.dtype)
+    with xp.errstate(over="ignore", invalid="ignore"):
+        if kind(x.dtype) < 2:
+            return xp.prod(x, axes, dtype=_whole_total(x, dtype), keepdims=keepdim)
+        return xp.prod(x, axes, dtype=accumulator(x.dtype), keepdims=keepdim).astype(x.dtype)
 
 
 @op()
 def all(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
-    """Whether every element over ``axis`` is other than 0."""
-    return xp.all(x, normal_axes("all", axis, x.ndim), keepdims=keepdim)
+    """Whether every element over ``axis`` is other than 0; of uint8, in uint8 (as PyTorch)."""
+    result = xp.all(x, normal_axes("all", axis, x.ndim), keepdims=keepdim)
+    return result.astype(x.dtype) if x.dtype == uint8 else result
 
 
 @op()
 def any(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
-    """Whether some element over ``axis`` is other than 0."""
-    return xp.any(x, normal_axes("any", axis, x.ndim), keepdims=keepdim)
+    """Whether some element over ``axis`` is other than 0; of uint8, in uint8 (as PyTorch)."""
+    result = xp.any(x, normal_axes("any", axis, x.ndim), keepdims=keepdim)
+    return result.astype(x.dtype) if x.dtype == uint8 else result
 
 
 def _single(name: str, axis: Axes) -> Axes:

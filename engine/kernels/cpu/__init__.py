@@ -26,9 +26,9 @@ from .memory import Array, Result
 from .packs import forget as forget
 
 
-def mean(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
+def mean(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
     """The mean of each image's channel; other means are NumPy's."""
-    if x.ndim != 4 or axis not in ((2, 3), (-2, -1), [2, 3]):
+    if dtype is not None or x.ndim != 4 or axis not in ((2, 3), (-2, -1), [2, 3]):
         return NotImplemented
     result = pooling.global_avg_pool2d(x)
     return result if keepdim or result is NotImplemented else result.reshape(x.shape[:2])
