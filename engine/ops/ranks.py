@@ -50,7 +50,7 @@ def _median(name: str, x: Any, axis: int | None, keepdim: bool, skip: bool) -> T
 
 
 def _middle_x(grad: Tensor, x: Tensor, out: Tensor) -> Tensor:
-    hit = (x == out).to(dtype=grad.dtype)
+    hit = ((x == out) | ((x != x) & (out != out))).to(dtype=grad.dtype)
     return grad * hit / hit.sum()
 
 

@@ -16,6 +16,7 @@ from .arithmetic import floor_divide, where
 __all__ = [
     "copysign",
     "div",
+    "div_floor",
     "div_trunc",
     "fmod",
     "frac",
@@ -32,10 +33,16 @@ def div(x: Any, y: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode is None:
         return quotient(x, y)
     if rounding_mode == "floor":
-        return floor_divide(x, y)
+        return div_floor(x, y)
     if rounding_mode == "trunc":
         return div_trunc(x, y)
     raise SettingError(f"div: rounding_mode is None, 'trunc' or 'floor', not {rounding_mode!r:.40}")
+
+
+@elementwise(x=lambda grad: grad * 0.0, y=lambda grad: grad * 0.0)
+def div_floor(xp: Any, x: Array, y: Array) -> Array:
+    """The quotient rounded down."""
+    return floor_divide.body(xp, x, y)
 
 
 @elementwise(x=lambda grad: grad * 0.0, y=lambda grad: grad * 0.0)
@@ -93,9 +100,8 @@ def copysign(xp: Any, x: Array, y: Array) -> Array:
 
 @elementwise()
 def heaviside(xp: Any, x: Array, values: Array) -> Array:
-    """0 where x is below 0, 1 above, and ``values`` at 0."""
-    one = x.dtype.type(1)
-    return xp.where(x == 0, values, xp.where(x < 0, one * 0, xp.where(x != x, x, one)))
+    """1 where x is above 0, ``values`` at 0, else 0 (for NaN too)."""
+    return xp.where(x == 0, values, (x > 0).astype(x.dtype))
 
 
 def _nan_to_num_x(grad: Tensor, x: Tensor) -> Tensor:

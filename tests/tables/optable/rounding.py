@@ -18,6 +18,7 @@ ROWS = [
     flat("trunc", np.trunc, smooth=False),
     flat("frac", lambda x: x - np.trunc(x), smooth=False),
     flat("fmod", fmod64, count=2, low=0.5, smooth=False),
+    flat("div_floor", lambda x, y: np.floor(x / y), count=2, low=0.5, smooth=False),
     flat("div_trunc", lambda x, y: np.trunc(x / y), count=2, low=0.5, smooth=False),
     flat("copysign", np.copysign, count=2, low=0.3),
     flat("heaviside", np.heaviside, count=2, smooth=False),
@@ -27,4 +28,4 @@ ROWS = [
 ]  # fmt: skip
 
 # A step of these may fall between two narrow numbers, so a narrow dtype may rightly differ by a whole step.
-STEPS = {"fmod", "div_trunc"}
+STEPS = {"fmod", "div_floor", "div_trunc"}
