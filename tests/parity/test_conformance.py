@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import zlib
-from typing import Any
 
 import numpy as np
 import pytest
 from conformance import CASES
-from conformance.case import Case
+from conformance.case import Case, crooked, random_of
 
 from numzoo import engine
 
@@ -23,20 +21,6 @@ from conformance.compare import agree, ours, torch
 
 EVERY = [pytest.param(case, id=case.name) for case in CASES]
 EPSILON = {"float32": 1.2e-7, "float16": 9.8e-4, "bfloat16": 7.9e-3}
-
-
-def random_of(case: Case, repeat: int) -> np.random.Generator:
-    return np.random.default_rng([zlib.crc32(case.name.encode()), repeat])
-
-
-def crooked(array: Any) -> Any:
-    """The same numbers as a view with gaps and turned axes."""
-    if not isinstance(array, np.ndarray) or not array.ndim:
-        return array
-    wide = np.zeros(tuple(2 * s for s in array.shape[::-1]), array.dtype)
-    view = wide.T[tuple(slice(None, None, 2) for _ in array.shape)]
-    view[...] = array
-    return view
 
 
 @pytest.mark.parametrize("case", EVERY)

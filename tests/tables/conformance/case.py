@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -75,3 +76,18 @@ def elementwise(
         return [uniform(random, *shape, low=low, high=high) for shape in shapes], {}
 
     return Case(name, draw, ours, theirs or (lambda torch, *x: getattr(torch, name)(*x)), **more)
+
+
+def random_of(case: Case, repeat: int) -> Random:
+    """The random numbers of one draw of a case: the same wherever it is repeated."""
+    return np.random.default_rng([zlib.crc32(case.name.encode()), repeat])
+
+
+def crooked(array: Any) -> Any:
+    """The same numbers as a view with gaps and turned axes."""
+    if not isinstance(array, np.ndarray) or not array.ndim:
+        return array
+    wide = np.zeros(tuple(2 * s for s in array.shape[::-1]), array.dtype)
+    view = wide.T[tuple(slice(None, None, 2) for _ in array.shape)]
+    view[...] = array
+    return view
