@@ -217,3 +217,21 @@ def test_a_missing_gradient_rule_is_told_apart_from_an_unused_input() -> None:
 
 for _own in ("_affine", "_must", "_weighted"):
     TABLE.pop(_own)
+
+
+def test_what_is_kept_depends_on_how_many_tensors_there_are() -> None:
+    x = engine.tensor([[1.0, -2.0, 4.0]], requires_grad=True)
+    weight = engine.tensor([2.0, 3.0, 5.0])
+    engine.layer_norm(x).sum().backward()
+    x.grad = None
+    (engine.layer_norm(x, weight) * engine.tensor([1.0, 2.0, 3.0])).sum().backward()
+    given, x.grad = x.grad, None
+    assert given is not None
+    (engine.layer_norm(x) * engine.tensor([2.0, 6.0, 15.0])).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(given.numpy(), x.grad.numpy(), rtol=1e-5, atol=1e-6)
+    for count in (2, 4, 3, 1):
+        x.grad = None
+        engine.cat([x, *[engine.zeros(1, 3)] * count]).sum().backward()
+        assert x.grad is not None
+        assert x.grad.tolist() == [[1.0, 1.0, 1.0]]
