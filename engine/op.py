@@ -246,7 +246,10 @@ class Op(Recorder, Generic[P, R]):
             None if array is None else device.convert(array, narrow, keep=type(value) is not Tensor)
             for value, array in zip(inputs, arrays, strict=True)
         ]
-        return device.convert(implementation(*operands, **settings), float32)
+        result = implementation(*operands, **settings)
+        if isinstance(result, tuple):
+            return tuple(device.convert(array, float32) for array in result)
+        return device.convert(result, float32)
 
     def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
         """The array library's complaint, with who was computing and on what."""
@@ -312,10 +315,15 @@ def op(
 
 
 def op_with_results(
-    results: int, *, residuals: tuple[str, ...] = (), jointly: Rule | None = None, **rules: Rule
+    results: int,
+    *,
+    residuals: tuple[str, ...] = (),
+    narrows: bool = False,
+    jointly: Rule | None = None,
+    **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, tuple[Tensor, ...]]]:
     """An operation with several results; its rules are given ``grads``, None for a result that was not used."""
-    return lambda body: Op(body, rules, residuals=residuals, outputs=results, jointly=jointly)
+    return lambda body: Op(body, rules, residuals=residuals, outputs=results, narrows=narrows, jointly=jointly)
 
 
 def elementwise(*, holomorphic: bool = True, **rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:

@@ -11,6 +11,7 @@ from ...op import TABLE
 from . import (
     activation,
     arithmetic,
+    attention,
     convolution,
     copy,
     dropping,
@@ -39,6 +40,7 @@ for _module, _names in (
         activation,
         "relu relu_input hardtanh hardtanh_input gelu gelu_input gelu_tanh gelu_tanh_input silu silu_input hardswish hardswish_input softmax log_softmax",
     ),
+    (attention, "attend attend_backward"),
     (arithmetic, "add sub mul div clip"),
     (convolution, "conv2d conv2d_input conv2d_weight"),
     (copy, "cast"),

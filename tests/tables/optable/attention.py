@@ -14,6 +14,20 @@ def softmax_reference(x: Any, axis: int) -> Any:
     return e / e.sum(axis, keepdims=True)
 
 
+def reference(q: Any, k: Any, v: Any, bias: Any = 0.0, *, scale: float = 0.5, causal: bool = False) -> Any:
+    scores = scale * (q @ k.swapaxes(-1, -2)) + bias
+    if causal:
+        scores = np.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, -np.inf)
+    return softmax_reference(scores, -1) @ v
+
+
 ROWS = [
-    Row("scaled_dot_product_attention", ((2, 3, 4), (2, 5, 4), (2, 5, 3)), lambda q, k, v: softmax_reference(q @ k.swapaxes(-1, -2) / 2, -1) @ v),
+    Row("scaled_dot_product_attention", ((2, 3, 4), (2, 5, 4), (2, 5, 3)), lambda q, k, v: reference(q, k, v)),
+    Row("attend", ((2, 3, 4), (2, 5, 4), (2, 5, 3)), reference, {"scale": 0.5}),
+    Row("attend", ((3, 4), (5, 4), (5, 3)), reference, {"scale": 0.3}, label="without heads"),
+    Row("attend", ((2, 2, 6, 4), (2, 1, 6, 4), (1, 2, 6, 3), (2, 1, 1, 6)), reference, {"scale": 0.5, "causal": True}, label="causal, biased, broadcast"),
+    Row("attend", ((2, 64, 70, 8), (2, 64, 70, 8), (2, 64, 70, 8)), reference, {"scale": 0.5}, low=-1, high=1, smooth=False, label="large"),
+    Row("attend", ((1, 2, 700, 8), (1, 2, 700, 8), (1, 2, 700, 8)), reference, {"scale": 0.5, "causal": True}, low=-1, high=1, smooth=False, label="long"),
 ]  # fmt: skip
+
+REACHED = {"attend_backward"}

@@ -1,0 +1,164 @@
+"""Attention's blocks by oneDNN: products of heads as they lie in memory, and the softmax in place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...ops import blockwise
+from . import pool
+from .library import Library
+from .memory import BFLOAT16, FLOAT32, Array, Layout, Result, address, disjoint
+from .plans import PLANS, Plan, plan
+from .primitive import (
+    DESTINATION,
+    DESTINATION_GRADIENT,
+    SOURCE,
+    SOURCE_GRADIENT,
+    WEIGHTS,
+    Primitive,
+    describe,
+)
+
+SOFTMAX = 0x30000
+FORWARD_TRAINING = 64
+
+FEWEST = 1 << 14
+"""Scores from which on oneDNN's blocks beat NumPy's."""
+
+
+def attend(query: Array, key: Array, value: Array, bias: Array | None = None, **settings: object) -> Result:
+    """softmax(scale query key^T + bias) value."""
+    if not _is_served(query, key, value):
+        return NotImplemented
+    return blockwise.forward(np, _TOOLS, query, key, value, bias, *_ordered(settings))
+
+
+def attend_backward(
+    flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, **settings: object
+) -> Result:
+    """The gradients of attend for query, key and value."""
+    if not _is_served(query, key, value) or flow.dtype != query.dtype:
+        return NotImplemented
+    return blockwise.backward(np, _TOOLS, flow, query, key, value, bias, *_ordered(settings))
+
+
+def _ordered(settings: dict[str, object]) -> tuple[object, ...]:
+    return tuple(settings.get(name, default) for name, default in blockwise.SETTINGS.items())
+
+
+def _is_served(query: Array, key: Array, value: Array) -> bool:
+    if query.dtype not in (FLOAT32, BFLOAT16) or query.ndim < 2 or key.ndim < 2 or not query.size or not value.size:
+        return False
+    return bool(query.size // query.shape[-1] * key.shape[-2] >= FEWEST)
+
+
+class _Tools:
+    """The tools of ``blockwise``."""
+
+    empty = staticmethod(pool.empty)
+
+    @staticmethod
+    def product(x: Array, y: Array, out: Array | None = None) -> Array:
+        """x (heads, M, K) times y (heads, K, N), in new float32 memory or in `out`."""
+        if x.dtype != y.dtype:
+            x, y = (a if a.dtype == BFLOAT16 else _narrow(a) for a in (x, y))
+        if out is None:
+            out = pool.empty((x.shape[0], x.shape[1], y.shape[2]), FLOAT32)
+        key = (
+            product, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype, out.shape, out.strides, out.dtype,
+        )  # fmt: skip
+        if (PLANS.get(key) or plan(key, _plan_product, x, y, out))(x, y, out) is NotImplemented:
+            out[...] = np.matmul(x.astype(FLOAT32, copy=False), y.astype(FLOAT32, copy=False))
+        return out
+
+    @staticmethod
+    def softmax(scores: Array) -> Array:
+        """The softmax along the last axis, in place."""
+        key = (softmax, scores.shape, scores.strides)
+        if (PLANS.get(key) or plan(key, _plan_softmax, scores))(scores) is NotImplemented:
+            _PLAIN.softmax(scores)
+        return scores
+
+    @staticmethod
+    def softmax_backward(weights: Array, flow: Array) -> Array:
+        """weights (flow - sum of weights flow), in place of `flow`."""
+        key = (softmax_backward, weights.shape, weights.strides, flow.strides)
+        if (PLANS.get(key) or plan(key, _plan_softmax_backward, weights, flow))(weights, flow) is NotImplemented:
+            _PLAIN.softmax_backward(weights, flow)
+        return flow
+
+
+product, softmax, softmax_backward = _Tools.product, _Tools.softmax, _Tools.softmax_backward
+_TOOLS = _Tools()
+_PLAIN = blockwise.Plain(np)
+
+
+def _narrow(array: Array) -> Array:
+    from .copy import cast
+
+    result = cast(array, dtype=BFLOAT16)
+    return array.astype(BFLOAT16) if result is NotImplemented else result
+
+
+def _layout(library: Library, array: Array) -> Layout | None:
+    """An operand (heads, rows, columns) in its own strides; a repeated head is one head."""
+    size = array.itemsize
+    shape = tuple(1 if n > 1 and step == 0 and axis == 0 else n for axis, (n, step) in enumerate(zip(array.shape, array.strides, strict=True)))  # fmt: skip
+    if any(n > 1 and (step <= 0 or step % size) for n, step in zip(shape, array.strides, strict=True)):
+        return None
+    heads, rows, columns = (step // size for step in array.strides)
+    if shape[2] == 1:
+        columns = 1 if rows != 1 else shape[1]
+    if shape[1] == 1:
+        rows = shape[2] if columns == 1 else 1
+    if shape[0] == 1:
+        heads = max(rows * shape[1], columns * shape[2])
+    strides = (heads, rows, columns)
+    return Layout(library, shape, array.dtype, strides) if 1 in (rows, columns) and disjoint(shape, strides) else None
+
+
+def _plan_product(library: Library, x: Array, y: Array, out: Array) -> Plan | None:
+    layouts = [_layout(library, array) for array in (x, y, out)]
+    if any(layout is None for layout in layouts):
+        return None
+    description = describe(library, "matmul", layouts[0], layouts[1], None, layouts[2])
+    if description is None:
+        return None
+    run = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
+
+    def compute(x: Array, y: Array, out: Array) -> None:
+        run(address(x), address(y), address(out))
+
+    return compute
+
+
+def _rows(library: Library, array: Array) -> Layout | None:
+    if array.dtype != FLOAT32 or not array.flags.c_contiguous or not array.size:
+        return None
+    width = array.shape[-1]
+    return Layout(library, (array.size // width, width), FLOAT32, (width, 1))
+
+
+def _plan_softmax(library: Library, scores: Array) -> Plan | None:
+    layout = _rows(library, scores)
+    if layout is None:
+        return None
+    description = describe(library, "softmax_forward", FORWARD_TRAINING, SOFTMAX, layout, layout, 1)
+    if description is None:
+        return None
+    run = Primitive(description, (SOURCE, DESTINATION)).run
+    return lambda scores: run(address(scores), address(scores))
+
+
+def _plan_softmax_backward(library: Library, weights: Array, flow: Array) -> Plan | None:
+    layout, flowing = _rows(library, weights), _rows(library, flow)
+    if layout is None or flowing is None:
+        return None
+    hint = describe(library, "softmax_forward", FORWARD_TRAINING, SOFTMAX, layout, layout, 1)
+    if hint is None:
+        return None
+    description = describe(library, "softmax_backward", SOFTMAX, layout, layout, layout, 1, hint)
+    if description is None:
+        return None
+    run = Primitive(description, (DESTINATION, DESTINATION_GRADIENT, SOURCE_GRADIENT)).run
+    return lambda weights, flow: run(address(weights), address(flow), address(flow))
