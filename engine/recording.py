@@ -61,7 +61,9 @@ class Recorder(Operands):
         residuals: tuple[Any, ...] = (), outs: tuple[Tensor, ...] = (),
     ) -> Node:  # fmt: skip
         """Make the node, with what the rules in ``mask`` want kept and the line that called, and hang ``out`` on it."""
-        plan = self.plans.get(mask) or self._plan(mask, len(inputs))
+        # How many inputs there were counts too: a later one that wants no gradient may still be needed for those of others.
+        count = len(inputs)
+        plan = self.plans.get(mask | 1 << count) or self._plan(mask, count)
         node = new_tensor(Node) if not self.narrows or modes.precision is None else ReducedNode(modes.precision)
         node.sequence = next_sequence()
         node.op = self  # type: ignore[assignment]
@@ -108,8 +110,8 @@ class Recorder(Operands):
             bool(names & {"out", "outs"}),
             tuple(i for i, name in enumerate(self.residuals) if name in names),
         )
-        self.plans[mask] = NOTHING_KEPT if plan == NOTHING_KEPT else plan
-        return self.plans[mask]
+        plan = self.plans[mask | 1 << count] = NOTHING_KEPT if plan == NOTHING_KEPT else plan
+        return plan
 
 
 def calling_line() -> tuple[CodeType, int]:

@@ -209,6 +209,26 @@ def test_lists_and_numbers_among_the_operands_are_kept_for_backward() -> None:
     assert x.grad.tolist() == [6, 7]
 
 
+def test_a_constant_that_an_earlier_call_did_not_have_is_kept_for_backward() -> None:
+    @op(x=lambda grad, scale: grad if scale is None else grad * scale)
+    def scaled(xp: Any, x: Array, scale: Array | None = None) -> Array:
+        return x if scale is None else x * scale
+
+    x = engine.tensor([1.0, 2.0], requires_grad=True)
+    scaled(x).sum().backward()
+    scaled(x, engine.tensor([3.0, 4.0])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [4, 5]
+
+
+def test_joining_fewer_tensors_than_before_keeps_gradients_right() -> None:
+    x, other = engine.tensor([1.0, 2.0], requires_grad=True), engine.ones(2)
+    engine.cat([x, other, other]).sum().backward()
+    engine.cat([x, other]).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2, 2]
+
+
 def test_a_missing_gradient_rule_is_told_apart_from_an_unused_input() -> None:
     x = engine.tensor([1.5], requires_grad=True)
     with pytest.raises(GradientError, match="requires_grad"):
