@@ -56,8 +56,10 @@ from .random import Generator, bernoulli, manual_seed, normal, rand, randint, ra
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, func, nn, ops, optim, train
+    from . import check, data, func, graph, nn, ops, optim, train
+    from .anomaly import detect_anomaly
     from .function import Function
+    from .profiler import profile
     from .recompute import checkpoint, checkpoint_sequential
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "complex64",
     "complex128",
     "data",
+    "detect_anomaly",
     "device",
     "dtype",
     "elementwise",
@@ -96,6 +99,7 @@ __all__ = [
     "floating",
     "func",
     "grad",
+    "graph",
     "inference_mode",
     "int8",
     "int16",
@@ -112,6 +116,7 @@ __all__ = [
     "ops",
     "optim",
     "precision",
+    "profile",
     "promote",
     "rand",
     "randint",
@@ -127,8 +132,14 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "func", "nn", "optim", "train")
-_LAZY_NAMES = {"Function": "function", "checkpoint": "recompute", "checkpoint_sequential": "recompute"}
+_LAZY = ("check", "data", "func", "graph", "nn", "optim", "train")
+_LAZY_NAMES = {
+    "Function": "function",
+    "checkpoint": "recompute",
+    "checkpoint_sequential": "recompute",
+    "detect_anomaly": "anomaly",
+    "profile": "profiler",
+}
 """Names, and the files that they are fetched from when they are first asked for."""
 
 

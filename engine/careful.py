@@ -22,7 +22,14 @@ class CarefulWalk(Walk):
     def run(self, roots: list[tuple[Tensor, Tensor]]) -> None:
         self.roots = [root.node for root, _ in roots]
         self.turns: dict[int, int] | None = None
-        super().run(roots)
+        watching = list(watchers)
+        try:
+            for watcher in watching:
+                watcher.before_walk()
+            super().run(roots)
+        finally:
+            for watcher in watching:
+                watcher.after_walk()
 
     def _step(self, node: Any, arrived: Any) -> None:
         hooks = registered.get(id(node))
@@ -36,11 +43,15 @@ class CarefulWalk(Walk):
             super()._step(node, arrived)
 
     def _gradients(self, node: Node, arrived: Any) -> Any:
-        for watcher in watchers:
-            watcher.before_rules(node)
-        gradients = super()._gradients(node, arrived)
-        for watcher in watchers:
-            watcher.after_rules(node, gradients)
+        watching = list(watchers)
+        gradients = None
+        for watcher in watching:
+            watcher.before_rules(node, arrived)
+        try:
+            gradients = super()._gradients(node, arrived)
+        finally:
+            for watcher in watching:
+                watcher.after_rules(node, gradients)
         return gradients
 
     def _accumulate(self, leaf: Tensor, gradient: Tensor) -> None:

@@ -32,11 +32,17 @@ class Watcher:
         """What is called, with arrays and settings, in the place of ``compute``."""
         return compute
 
-    def before_rules(self, node: Node) -> None:
-        """Backward is about to call the rules of ``node``."""
+    def before_walk(self) -> None:
+        """Backward begins, in this thread."""
+
+    def after_walk(self) -> None:
+        """It has ended, by an error perhaps."""
+
+    def before_rules(self, node: Node, arrived: Any) -> None:
+        """Backward is about to call the rules of ``node`` with the gradients that arrived (a list for several results)."""
 
     def after_rules(self, node: Node, gradients: Any) -> None:
-        """They gave these gradients, one for each edge or None."""
+        """They gave these gradients, one for each edge or None; None where they failed."""
 
 
 watchers: list[Watcher] = []
