@@ -18,7 +18,7 @@ from numzoo.hub.manifest import Keys
 from numzoo.hub.registry import near
 from numzoo.hub.report import LoadReport
 
-__all__ = ["fit"]
+__all__ = ["fit", "under_model_names"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,12 +37,15 @@ def fit(
     heads: Iterable[str] = (),
     fresh: bool = False,
     built: tuple[str, Mapping[str, Any]] = ("", {}),
+    base: tuple[str, str] = ("", ""),
+    adapted: tuple[str, ...] = (),
 ) -> tuple[dict[str, Array], LoadReport]:
     """Match the file's `arrays` with the model's `state` (name -> anything with a shape and a NumPy dtype).
 
     `heads` names the modules that depend on the number of classes; with `fresh` they may stay as they are where the
     file's have another number of classes (another first axis) or where it lacks them altogether. Returns what to load
-    and the report; raises LoadError with all that does not fit. `built` is the builder and the settings that made the model, for the report.
+    and the report; raises LoadError with all that does not fit. `built` is the builder and the settings that made the model,
+    `base` the entry and digest that the weights come from, `adapted` the layers with adapters, for the report.
     """
     keys = keys or Keys()
     heads = tuple(f"{head}." for head in heads)
@@ -106,8 +109,16 @@ def fit(
         reasons=reasons,
         model=built[0],
         config=dict(built[1]),
+        base=base[0],
+        base_sha256=base[1],
+        adapted=adapted,
     )
     return loaded, report
+
+
+def under_model_names(arrays: Mapping[str, Array], keys: Keys) -> dict[str, Array]:
+    """The arrays of a file under the model's names, without those that the entry ignores."""
+    return {target: array for target, (_, array) in _translate(arrays, keys)[0].items()}
 
 
 @dataclass(frozen=True, slots=True)

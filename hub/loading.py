@@ -10,6 +10,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from numzoo.hub.changes import BASE_KEY, BASE_SHA256_KEY, check_base, merge_adapters, overlay
 from numzoo.hub.contract import fit
 from numzoo.hub.errors import FormatError, LoadError, NotFoundError, StorageError, UsageError
 from numzoo.hub.files import Fetch
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
-__all__ = ["CONFIG_KEY", "MODEL_KEY", "load"]
+__all__ = ["CONFIG_KEY", "MODEL_KEY", "as_path", "load", "read_entry"]
 
 MODEL_KEY, CONFIG_KEY = "numzoo.model", "numzoo.config"
 """Where a safetensors file that `save` wrote says which builder and which settings its tensors belong to."""
@@ -49,10 +50,11 @@ def load(
 
     `name_or_path` is a name of the registry ("resnet50", "resnet50.imagenet1k-v1") or a checkpoint file (safetensors or
     PyTorch's). A file needs `model`: a registry name, a builder such as "vision.models.resnet50", or a model already
-    built; not so a file that `hub.save` wrote. In a file that holds more than the model, or holds it below another name
-    ("state_dict.", "module."), `prefix` says how the model's tensors begin; the others are ignored, and the report
-    lists them. `classes` gives another number of classes: the backbone is loaded, the
-    head stays freshly initialised, and the report lists it. `device` and `dtype` are those of ``Module.to``.
+    built; not so a file that `hub.save` wrote. A file of changes (``hub.save(only="changed")``) is laid over the registry
+    entry that it names; low-rank adapters are added into their weights, unless `model` is one that has adapters itself.
+    In a file that holds more than the model, or holds it below another name ("state_dict.", "module."), `prefix` says
+    how the model's tensors begin; the others are ignored, and the report lists them. `classes` gives another number of
+    classes: the backbone is loaded, the head stays freshly initialised, and the report lists it. `device` and `dtype` are those of ``Module.to``.
     `trust_first_use` accepts a file whose full sha256 the registry does not know, `offline` forbids the network
     (default: NUMZOO_OFFLINE), `registry` is another manifest.
 
@@ -63,7 +65,7 @@ def load(
     if prefix is not None and not isinstance(prefix, str):
         raise UsageError(f"prefix is the beginning of tensor names, such as 'state_dict.', but {prefix!r} was given.")
     known = open_registry(registry)
-    path = _as_path(name_or_path, known)
+    path = as_path(name_or_path, known)
     if path is None:
         if prefix is not None:
             raise UsageError(
@@ -72,7 +74,7 @@ def load(
         entry = known.entry(os.fspath(name_or_path))
         arrays, plan = _read_entry(entry, Fetch(offline, trust_first_use, progress))
     else:
-        arrays, plan = _read_path(path, model, known)
+        arrays, plan = _read_path(path, model, known, Fetch(offline, trust_first_use, progress))
     if model is not None and not isinstance(model, str):
         built, plan.model, plan.config = model, "", {}
     else:
@@ -83,9 +85,17 @@ def load(
         built = build(plan.model, "models", plan.config, who=plan.name)
     if path is not None:
         plan.name = plan.model or type(built).__name__  # no entry's name: its weights are others than the file's
+    if any(name.endswith(".lora_A") for name in arrays) and not _has_adapters(built):
+        arrays, plan.adapted = merge_adapters(arrays, source=plan.source)
     if prefix:
         plan.keys = plan.keys.below(prefix)
     return _fill(built, arrays, plan, classes, device=device, dtype=dtype)
+
+
+def read_entry(entry: Entry) -> tuple[Arrays, str]:
+    """The verified tensors of an entry under the file's names, and its sha256."""
+    arrays, plan = _read_entry(entry, Fetch())
+    return arrays, plan.sha256
 
 
 @dataclass
@@ -99,12 +109,17 @@ class _Plan:
     config: Mapping[str, Any] = field(default_factory=dict)
     stored: Mapping[str, Any] = field(default_factory=dict)
     keys: Keys = field(default_factory=Keys)
+    base: tuple[str, str] = ("", "")
+    adapted: tuple[str, ...] = ()
+    overlaid: bool = False
 
     def built_as(self, model: str, known: Registry) -> _Plan:
         """The same file for the model that `model` names: an entry (with its key spellings) or a builder."""
         if model in known:
             entry = known.entry(model)
-            self.model, self.config, self.keys = entry.model, entry.config, entry.keys
+            self.model, self.config = entry.model, entry.config
+            if not self.overlaid:  # what lies over a base has the model's own names
+                self.keys = entry.keys
         else:
             self.model, self.config = find_model(model), {}
         return self
@@ -118,7 +133,7 @@ def _checked_classes(classes: object) -> int | None:
     return int(classes)  # NumPy's integers too: the settings of a model are written into files
 
 
-def _as_path(given: str | os.PathLike[str], known: Registry) -> Path | None:
+def as_path(given: str | os.PathLike[str], known: Registry) -> Path | None:
     """The file that `given` means, or None where it is a name of the registry, which wins over a file of that name."""
     if isinstance(given, os.PathLike):
         return Path(given)
@@ -147,11 +162,12 @@ def _read_entry(entry: Entry, fetch: Fetch) -> tuple[Arrays, _Plan]:
                 raise LoadError(f"{entry.name}: two of its files hold a tensor named {name!r}.")
             arrays[name] = array
     source = ", ".join(file.label for file in files)
-    plan = _Plan(entry.name, source, ", ".join(digests), entry.model, entry.config, entry.config, entry.keys)
+    sha256 = ", ".join(digests)
+    plan = _Plan(entry.name, source, sha256, entry.model, entry.config, entry.config, entry.keys, (entry.name, sha256))
     return arrays, plan
 
 
-def _read_path(path: Path, model: str | Any | None, known: Registry) -> tuple[Arrays, _Plan]:
+def _read_path(path: Path, model: str | Any | None, known: Registry, fetch: Fetch) -> tuple[Arrays, _Plan]:
     from numzoo.hub.cache import digest_of
 
     stream = _open(path)
@@ -166,7 +182,27 @@ def _read_path(path: Path, model: str | Any | None, known: Registry) -> tuple[Ar
                 f"{path} does not say which model its tensors belong to. Give model=, as in "
                 f"hub.load({str(path)!r}, model='resnet50'), or 'vision.models.resnet50', or a model already built."
             )
-        return _read(stream), plan
+        arrays = _read(stream)
+    if plan.base[0]:
+        arrays = _over_base(arrays, plan, known, fetch)
+    return arrays, plan
+
+
+def _over_base(arrays: Arrays, plan: _Plan, known: Registry, fetch: Fetch) -> Arrays:
+    """A file of changes, laid over the entry that it was learned on."""
+    name, sha256 = plan.base
+    try:
+        entry = known.entry(name)
+    except (NotFoundError, UsageError) as error:
+        raise NotFoundError(f"{plan.source} holds changes to {name}, which this registry lacks: {error}") from None
+    base, laid = _read_entry(entry, fetch)
+    check_base(plan.source, entry.name, sha256, laid.sha256)
+    plan.overlaid = True
+    return overlay(arrays, base, entry.keys)
+
+
+def _has_adapters(model: Any) -> bool:
+    return any(name.endswith(".lora_A") for name in model.state_dict())
 
 
 def _open(path: Path) -> BinaryIO:
@@ -204,6 +240,7 @@ def _from_metadata(stream: BinaryIO, plan: _Plan) -> None:
     check_settings(settings, who=who)
     _check_sizes(settings, _size(stream), who)
     plan.model, plan.config, plan.stored = find_model(model), settings, settings
+    plan.base = notes.get(BASE_KEY, ""), notes.get(BASE_SHA256_KEY, "")
 
 
 def _check_sizes(value: object, most: int, who: str) -> None:
@@ -247,6 +284,8 @@ def _fill(model: Any, arrays: Arrays, plan: _Plan, classes: int | None, *, devic
         heads=heads,
         fresh=fresh,
         built=(plan.model, plan.config),
+        base=plan.base,
+        adapted=plan.adapted,
     )
     model.load_state_dict(state, strict=False, assign=True)
     model.eval()

@@ -19,7 +19,7 @@ from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageErr
 from numzoo.hub.record import Chunks, FileRecord
 from numzoo.hub.schema import check
 
-__all__ = ["Entry", "Keys", "Manifest", "Resource", "check_settings", "parse"]
+__all__ = ["Entry", "Keys", "Manifest", "Resource", "check_settings", "check_transform", "parse"]
 
 _HERE = Path(__file__).parent
 _LARGEST = 64 << 20
@@ -238,6 +238,12 @@ def check_settings(settings: object, *, who: str) -> None:
     """Raise FormatError unless `settings` can be a model's configuration: names to plain values and lists of them."""
     schema = _schema()
     check(settings, schema["$defs"]["settings"], schema, who=who)
+
+
+def check_transform(settings: object, *, who: str) -> None:
+    """Raise FormatError unless `settings` can be an entry's transform: a preset's dotted name and its settings."""
+    schema = _schema()
+    check(settings, schema["$defs"]["model"]["properties"]["transform"], schema, who=who)
 
 
 def parse(text: bytes, *, who: str) -> Any:

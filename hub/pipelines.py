@@ -6,16 +6,17 @@ The preset, its settings and the list of categories are data of the manifest; no
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from numzoo.hub.card import read_card
 from numzoo.hub.categories import categories
-from numzoo.hub.errors import FormatError, UsageError
+from numzoo.hub.errors import FormatError, NotFoundError, UsageError
 from numzoo.hub.files import Fetch
-from numzoo.hub.loading import load
-from numzoo.hub.manifest import Entry
+from numzoo.hub.loading import as_path, load
 from numzoo.hub.registry import Registry, is_resource, open_registry
 from numzoo.hub.resolve import build, resolve
 
@@ -28,16 +29,23 @@ _READERS = {"image-classification": "vision.io.read_image"}
 _FROM_ARRAY = {"image-classification": "vision.io.from_array"}
 
 
-def transform(name: str, *, registry: Registry | str | os.PathLike[str] | None = None) -> Callable[[Any], Any]:
-    """The preprocessing that belongs to the weights `name`: from an image to the array that the model takes.
+def transform(
+    name: str | os.PathLike[str], *, registry: Registry | str | os.PathLike[str] | None = None
+) -> Callable[[Any], Any]:
+    """The preprocessing that belongs to the weights `name`, an entry or a file that says it: from an image to the array that the model takes.
 
     >>> transform("resnet50")                                   # doctest: +SKIP
     """
-    return _transform(open_registry(registry).entry(name))
+    known = open_registry(registry)
+    path = as_path(name, known)
+    if path is None:
+        entry = known.entry(os.fspath(name))
+        return _transform(entry.name, entry.transform)
+    return _transform(str(path), read_card(path).transform)
 
 
 def pipeline(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     device: Any = None,
     dtype: Any = None,
@@ -48,23 +56,18 @@ def pipeline(
 ) -> Pipeline:
     """Preprocessing, the pretrained model and its categories as one callable.
 
+    `name` is an entry, or a file that `hub.save` wrote with its categories and its transform, as ``numzoo finetune`` does.
+
     >>> classify = pipeline("mobilenet_v2")                     # doctest: +SKIP
     >>> classify("cat.jpg")                                     # doctest: +SKIP
     [('Egyptian cat', 0.717), ('tiger cat', 0.147), ('tabby', 0.130), ...]
     """
     known = open_registry(registry)
-    entry = known.entry(name)
-    if entry.task not in _READERS:
-        raise UsageError(
-            f"hub.pipeline serves {', '.join(_READERS)}, but {entry.name} is for {entry.task}; use hub.load."
-        )
-    if entry.categories is None:
-        raise UsageError(f"{entry.name} classifies nothing: it has no list of categories. {entry.notes}".rstrip())
-    labels = categories(entry.categories)
-    prepare = _transform(entry)
-    fetch = Fetch(offline, trust_first_use, progress)
+    path = as_path(name, known)
+    who, task, labels, settings = _of_entry(os.fspath(name), known) if path is None else _of_file(path)
+    prepare = _transform(who, settings)
     model = load(
-        entry.name,
+        who if path is None else path,
         device=device,
         dtype=dtype,
         trust_first_use=trust_first_use,
@@ -72,7 +75,35 @@ def pipeline(
         registry=known,
         progress=progress,
     )
-    return Pipeline(model, prepare, labels, entry, known, fetch)
+    return Pipeline(model, prepare, labels, who, task, known, Fetch(offline, trust_first_use, progress))
+
+
+def _of_entry(name: str, known: Registry) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
+    """An entry's full name, its task, the names of its classes and its preprocessing."""
+    entry = known.entry(name)
+    if entry.task not in _READERS:
+        raise UsageError(
+            f"hub.pipeline serves {', '.join(_READERS)}, but {entry.name} is for {entry.task}; use hub.load."
+        )
+    if entry.categories is None:
+        raise UsageError(f"{entry.name} classifies nothing: it has no list of categories. {entry.notes}".rstrip())
+    return entry.name, entry.task, categories(entry.categories), entry.transform
+
+
+def _of_file(path: Path) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
+    """The same of a file, in its own words."""
+    if not path.exists():
+        raise NotFoundError(f"There is no file {path} and no model of that name; `numzoo ls` lists the models.")
+    card = read_card(path)
+    if card.task not in _READERS or not card.categories:
+        what = (
+            f"it is for {card.task}" if card.task and card.task not in _READERS else "it does not name its categories"
+        )
+        raise UsageError(
+            f"hub.pipeline serves {', '.join(_READERS)} by files that say how they are used, but of {path}, {what}. "
+            "Write it with hub.save(model, path, categories=[...], transform=...), or use hub.load."
+        )
+    return str(path), card.task, card.categories, card.transform
 
 
 class Pipeline:
@@ -83,12 +114,13 @@ class Pipeline:
         model: Any,
         prepare: Callable[[Any], Any],
         labels: Sequence[str],
-        entry: Entry,
+        name: str,
+        task: str,
         registry: Registry,
         fetch: Fetch,
     ) -> None:
-        self.model, self.transform, self.categories, self.name = model, prepare, tuple(labels), entry.name
-        self._task, self._registry, self._fetch = entry.task, registry, fetch
+        self.model, self.transform, self.categories, self.name = model, prepare, tuple(labels), name
+        self._task, self._registry, self._fetch = task, registry, fetch
         model.requires_grad_(False)
 
     def __repr__(self) -> str:
@@ -139,9 +171,9 @@ class Pipeline:
         return resolve(_READERS[self._task], "io")(image)
 
 
-def _transform(entry: Entry) -> Callable[[Any], Any]:
-    if entry.transform is None:
-        raise UsageError(f"{entry.name} says nothing of preprocessing.")
-    settings = dict(entry.transform)
-    preset: Callable[[Any], Any] = build(settings.pop("preset"), "transforms", settings, who=entry.name)
+def _transform(who: str, given: Mapping[str, Any] | None) -> Callable[[Any], Any]:
+    if given is None:
+        raise UsageError(f"{who} says nothing of preprocessing.")
+    settings = dict(given)
+    preset: Callable[[Any], Any] = build(settings.pop("preset"), "transforms", settings, who=who)
     return preset

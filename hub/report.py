@@ -16,7 +16,9 @@ class LoadReport:
     `loaded`, `initialised` and `defaulted` are names of the model and together all of its state; `ignored` and the keys
     of `renamed` are names of the file. `defaulted` are counters that old files lack and inference never reads
     (``num_batches_tracked``, zero). `converted` says which tensors changed their type, as "float16 to float32".
-    `model` and `config` are the builder and the settings that made the model, empty for one that was built elsewhere.
+    `model` and `config` are the builder and the settings that made the model, empty for one that was built elsewhere. `base` and `base_sha256`
+    are the registry entry and the file that the weights come from, empty for a file of one's own; `adapted` are the layers into whose
+    weights low-rank adapters were added.
     """
 
     name: str
@@ -31,10 +33,19 @@ class LoadReport:
     reasons: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    base: str = ""
+    base_sha256: str = ""
+    adapted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.name} from {self.source}", f"  sha256       {self.sha256}"]
         lines.append(f"  loaded       {_count(len(self.loaded), 'tensor')}")
+        if self.base and self.base != self.name:
+            lines.append(f"  base         {self.base}, sha256 {self.base_sha256}")
+        if self.adapted:
+            lines.append(
+                f"  adapted      {_count(len(self.adapted), 'layer')} (low-rank differences added to their weights)"
+            )
         if self.renamed:
             lines.append(f"  renamed      {_some(f'{old} -> {new}' for old, new in self.renamed.items())}")
         if self.converted:

@@ -6,7 +6,7 @@ An adapted layer stays the same object under the same names; ``lora_A``, ``lora_
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import ops
@@ -68,6 +68,12 @@ class Adapted(Module):
             return result
         narrow = self.apply_weight(F.dropout(x, self.lora_dropout, self.training), self.lora_A, None)
         return result + self.widen(narrow) * self.lora_scale.to(dtype=result.dtype)
+
+    def _entries(self, prefix: str) -> Iterator[tuple[str, Module, str, Tensor]]:
+        # While merged, the state is that of a plain layer: with the adapter beside it, the weight would get it twice.
+        for entry in super()._entries(prefix):
+            if self.unmerged is None or not entry[2].startswith("lora_"):
+                yield entry
 
     def begin(self, rank: int, alpha: float, dropout: float, narrow: tuple[int, ...], wide: tuple[int, ...]) -> None:
         """Add an adapter that changes nothing yet: A drawn at random, B zero."""

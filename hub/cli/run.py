@@ -26,7 +26,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     pull.add_argument("--dry-run", action="store_true", help="say what would be fetched, and fetch nothing")
     pull.set_defaults(run=_pull)
     predict = commands.add_parser("predict", parents=[shared, trust], help="classify images")
-    predict.add_argument("model", metavar="MODEL", help="such as mobilenet_v2")
+    predict.add_argument("model", metavar="MODEL", help="such as mobilenet_v2, or a file that `numzoo finetune` wrote")
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="an image file, or sample:NAME")
     predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to print (default 5)")
     predict.add_argument("--device", help="cpu or cuda")
@@ -192,7 +192,7 @@ def _fetch(options: argparse.Namespace, console: Console) -> Fetch:
 
 def _license_note(registry: Any, name: str, console: Console) -> None:
     """Say so when weights may not be used for everything."""
-    if ":" in name:
+    if name not in registry:  # a sample, a data set or a file of one's own
         return
     entry = registry.entry(name)
     if "-NC" in entry.license:
