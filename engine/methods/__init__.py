@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import arrangement, complex_numbers, elementwise, gradient, indexing, operators, reduction, shape
+from . import (
+    arithmetic,
+    arrangement,
+    complex_numbers,
+    elementwise,
+    gradient,
+    indexing,
+    inplace,
+    operators,
+    order,
+    reduction,
+    shape,
+)
 
 
 class Methods(
@@ -13,6 +25,9 @@ class Methods(
     shape.ShapeMethods,
     reduction.ReductionMethods,
     elementwise.ElementwiseMethods,
+    arithmetic.ArithmeticMethods,
+    order.OrderMethods,
+    inplace.InplaceMethods,
     complex_numbers.ComplexMethods,
     arrangement.ArrangementMethods,
     indexing.IndexMethods,
@@ -24,5 +39,16 @@ class Methods(
 
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""
-    for family in (operators, shape, reduction, elementwise, complex_numbers, arrangement, indexing):
+    for family in (
+        operators,
+        shape,
+        reduction,
+        elementwise,
+        arithmetic,
+        order,
+        inplace,
+        complex_numbers,
+        arrangement,
+        indexing,
+    ):
         family.bind(operations)

@@ -32,11 +32,8 @@ class ElementwiseMethods:
     def abs(self: Any) -> Tensor:
         return _abs(self)
 
-    def pow(self: Any, exponent: Any) -> Tensor:
-        return ops.pow(self, exponent)
-
-    def square(self: Any) -> Any:
-        return self * self
+    def square(self: Any) -> Tensor:
+        return ops.square(self)
 
     def sin(self: Any) -> Tensor:
         return _sin(self)
@@ -53,11 +50,131 @@ class ElementwiseMethods:
     def relu(self: Any) -> Tensor:
         return _relu(self)
 
-    def clip(self: Any, low: Any = None, high: Any = None) -> Tensor:
-        return ops.clip(self, low=low, high=high)
+    def exp2(self: Any) -> Tensor:
+        return ops.exp2(self)
 
-    def clamp(self: Any, min: Any = None, max: Any = None) -> Tensor:
-        return ops.clip(self, low=min, high=max)
+    def expm1(self: Any) -> Tensor:
+        return ops.expm1(self)
+
+    def log1p(self: Any) -> Tensor:
+        return ops.log1p(self)
+
+    def log2(self: Any) -> Tensor:
+        return ops.log2(self)
+
+    def log10(self: Any) -> Tensor:
+        return ops.log10(self)
+
+    def reciprocal(self: Any) -> Tensor:
+        return ops.reciprocal(self)
+
+    def tan(self: Any) -> Tensor:
+        return ops.tan(self)
+
+    def asin(self: Any) -> Tensor:
+        return ops.asin(self)
+
+    def acos(self: Any) -> Tensor:
+        return ops.acos(self)
+
+    def atan(self: Any) -> Tensor:
+        return ops.atan(self)
+
+    def sinh(self: Any) -> Tensor:
+        return ops.sinh(self)
+
+    def cosh(self: Any) -> Tensor:
+        return ops.cosh(self)
+
+    def asinh(self: Any) -> Tensor:
+        return ops.asinh(self)
+
+    def acosh(self: Any) -> Tensor:
+        return ops.acosh(self)
+
+    def atanh(self: Any) -> Tensor:
+        return ops.atanh(self)
+
+    def sinc(self: Any) -> Tensor:
+        return ops.sinc(self)
+
+    def deg2rad(self: Any) -> Tensor:
+        return ops.deg2rad(self)
+
+    def rad2deg(self: Any) -> Tensor:
+        return ops.rad2deg(self)
+
+    def erf(self: Any) -> Tensor:
+        return ops.erf(self)
+
+    def erfc(self: Any) -> Tensor:
+        return ops.erfc(self)
+
+    def erfinv(self: Any) -> Tensor:
+        return ops.erfinv(self)
+
+    def lgamma(self: Any) -> Tensor:
+        return ops.lgamma(self)
+
+    def digamma(self: Any) -> Tensor:
+        return ops.digamma(self)
+
+    def floor(self: Any) -> Tensor:
+        return ops.floor(self)
+
+    def ceil(self: Any) -> Tensor:
+        return ops.ceil(self)
+
+    def trunc(self: Any) -> Tensor:
+        return ops.trunc(self)
+
+    def frac(self: Any) -> Tensor:
+        return ops.frac(self)
+
+    def sign(self: Any) -> Tensor:
+        return ops.sign(self)
+
+    def neg(self: Any) -> Tensor:
+        return ops.neg(self)
+
+    def positive(self: Any) -> Tensor:
+        return ops.positive(self)
+
+    def isnan(self: Any) -> Tensor:
+        return ops.isnan(self)
+
+    def isinf(self: Any) -> Tensor:
+        return ops.isinf(self)
+
+    def isfinite(self: Any) -> Tensor:
+        return ops.isfinite(self)
+
+    def isposinf(self: Any) -> Tensor:
+        return ops.isposinf(self)
+
+    def isneginf(self: Any) -> Tensor:
+        return ops.isneginf(self)
+
+    def signbit(self: Any) -> Tensor:
+        return ops.signbit(self)
+
+    def logical_not(self: Any) -> Tensor:
+        return ops.logical_not(self)
+
+    def bitwise_not(self: Any) -> Tensor:
+        return ops.bitwise_not(self)
+
+    def round(self: Any, *, decimals: Any = 0) -> Tensor:
+        return ops.round(self, decimals=decimals)
+
+    def polygamma(self: Any, n: Any) -> Tensor:
+        return ops.polygamma(n, self)
+
+    def logit(self: Any, eps: Any = None) -> Tensor:
+        return ops.logit(self, eps)
+
+    def nan_to_num(self: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
+        return ops.nan_to_num(self, nan, posinf, neginf)
 
 
 # Names bound once, when the operations exist: these are the hottest calls there are.

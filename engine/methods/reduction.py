@@ -22,26 +22,59 @@ class ReductionMethods:
     def sum(
         self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
     ) -> Tensor:
-        source = self if dtype is None else self.to(dtype=dtype)
-        return ops.sum(source, axis if dim is None else dim, keepdim)
+        if dtype is None:
+            return ops.sum(self, axis if dim is None else dim, keepdim)
+        return ops.sum(self, axis if dim is None else dim, keepdim, dtype=dtype)
 
-    def mean(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.mean(self, axis if dim is None else dim, keepdim)
+    def mean(
+        self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
+    ) -> Tensor:
+        if dtype is None:
+            return ops.mean(self, axis if dim is None else dim, keepdim)
+        return ops.mean(self, axis if dim is None else dim, keepdim, dtype=dtype)
 
-    def var(self: Any, *args: Any, **settings: Any) -> Tensor:
-        return ops.var(self, *args, **settings)
+    def nansum(
+        self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
+    ) -> Tensor:
+        return ops.nansum(self, axis, keepdim, dim=dim, dtype=dtype)
 
-    def std(self: Any, *args: Any, **settings: Any) -> Tensor:
-        return ops.std(self, *args, **settings)
+    def nanmean(
+        self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
+    ) -> Tensor:
+        return ops.nanmean(self, axis, keepdim, dim=dim, dtype=dtype)
 
-    def prod(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
-        return ops.prod(self, axis if dim is None else dim, keepdim)
+    def var(
+        self: Any, axis: Any = None, unbiased: Any = None, keepdim: Any = False, *, dim: Axis = None, correction: Any = None
+    ) -> Tensor:  # fmt: skip
+        return ops.var(self, axis, unbiased, keepdim, dim=dim, correction=correction)
+
+    def std(
+        self: Any, axis: Any = None, unbiased: Any = None, keepdim: Any = False, *, dim: Axis = None, correction: Any = None
+    ) -> Tensor:  # fmt: skip
+        return ops.std(self, axis, unbiased, keepdim, dim=dim, correction=correction)
+
+    def prod(
+        self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
+    ) -> Tensor:
+        return ops.prod(self, axis if dim is None else dim, keepdim, dtype=dtype)
+
+    def logsumexp(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
+        return ops.logsumexp(self, axis, keepdim, dim=dim)
+
+    def count_nonzero(self: Any, axis: Axis = None, *, dim: Axis = None) -> Tensor:
+        return ops.count_nonzero(self, axis if dim is None else dim)
+
+    def dist(self: Any, other: Any, p: Any = 2) -> Tensor:
+        return ops.dist(self, other, p)
 
     def max(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Any:
         return ops.max(self, axis if dim is None else dim, keepdim)
 
     def min(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Any:
         return ops.min(self, axis if dim is None else dim, keepdim)
+
+    def aminmax(self: Any, axis: Any = None, keepdim: Any = False, *, dim: Any = None) -> Any:
+        return ops.aminmax(self, axis, keepdim, dim=dim)
 
     def amax(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:
         return ops.amax(self, axis if dim is None else dim, keepdim)

@@ -77,6 +77,8 @@ def pow(xp: Any, x: Array, y: Array) -> Array:
     """The power x ** y."""
     if y.ndim == 0 and y == 2:
         return x * x
+    if x.dtype.kind == "b":
+        return x | ~y
     if y.dtype.kind == "i" and y.size and y.min() < 0:
         raise DtypeError("pow: whole numbers have no negative powers among whole numbers; convert with .float()")
     with xp.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -106,7 +108,7 @@ def abs(xp: Any, x: Array) -> Array:
 @elementwise(x=lambda grad: grad * 0.0)
 def sign(xp: Any, x: Array) -> Array:
     """-1, 0 or 1, as x is below, at or above 0."""
-    return xp.sign(x)
+    return x.copy() if x.dtype.kind == "b" else xp.sign(x)
 
 
 @elementwise(x=lambda grad, x, y: grad * _share(x, y), y=lambda grad, x, y: grad * _share(y, x))
@@ -156,7 +158,7 @@ def _limit(value: Any, dtype: Dtype) -> Any:
         return None
     if not isinstance(value, (int, float, np.integer, np.floating)):
         raise SettingError(
-            f"clip: low and high are numbers or None, not {type(value).__name__}; use maximum and minimum with tensors"
+            f"clip: low and high are numbers or None, not {type(value).__name__}; use clamp with tensors"
         )
     if isinstance(value, (float, np.floating)):
         return float(value)

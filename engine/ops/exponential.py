@@ -108,7 +108,7 @@ def reciprocal(xp: Any, x: Array) -> Array:
 def square(x: Tensor) -> Tensor:
     """x times x; of booleans, int64."""
     x = tensor_like("square", x)
-    return mul(x, x) if kind(x.dtype) else x.to(dtype="int64")
+    return x.to(dtype="int64") if x.array.dtype.kind == "b" else mul.two(x, x)
 
 
 def float_power(x: Any, exponent: Any) -> Tensor:

@@ -70,34 +70,41 @@ def getitem(x: Tensor, index: Any) -> Tensor:
         ) from None
 
 
-def assign(x: Tensor, index: Any, value: Any) -> None:
+def assign(x: Tensor, index: Any, value: Any, *, name: str = "assignment") -> None:
     """``x[index] = value``, in place. Only where no graph could notice: on a leaf, with recording off."""
-    if modes.recording and (x.requires_grad or (isinstance(value, Tensor) and value.requires_grad)):
-        raise GradientError(
-            "assignment: writing into a tensor that takes part in a graph would make its gradients wrong; "
-            "build a new tensor with where, cat or stack, or write inside no_grad()"
-        )
-    if x.node is not None:
-        raise GradientError(
-            "assignment: writing into a computed tensor would make the gradients of its graph wrong; write into .detach().clone()"
-        )
-    if isinstance(x.array, np.ndarray) and not x.array.flags.writeable:
-        raise SettingError(
-            "assignment: this tensor's memory is read-only (it belongs to a read-only array, or is one number repeated by expand); "
-            "write into a .clone()"
-        )
+    refuse_writing(name, x, value)
     raw = value.array if isinstance(value, Tensor) else as_array(value, x.dtype)
     if kind(raw.dtype) == 3 and kind(x.dtype) < 3:
-        raise DtypeError(f"assignment: {raw.dtype} values do not fit into a tensor of {x.dtype}")
+        raise DtypeError(f"{name}: {raw.dtype} values do not fit into a tensor of {x.dtype}")
     place = raw_index(x, index)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             write(x.array, place, raw)
     except (IndexError, ValueError) as error:
         raise ShapeError(
-            f"assignment: {out_of_range(place, x.shape) or error} (tensor {tuple(x.shape)}, index {index!r:.80}, value {tuple(raw.shape)})"
+            f"{name}: {out_of_range(place, x.shape) or error} (tensor {tuple(x.shape)}, index {index!r:.80}, value {tuple(raw.shape)})"
         ) from None
     touch(x)
+
+
+def refuse_writing(name: str, x: Tensor, *values: Any) -> None:
+    """An error where a graph, or another owner of the memory, would notice that x is written to."""
+    if modes.recording and (
+        x.requires_grad or any(isinstance(value, Tensor) and value.requires_grad for value in values)
+    ):
+        raise GradientError(
+            f"{name}: writing into a tensor that takes part in a graph would make its gradients wrong; "
+            "build a new tensor with where, cat or stack, or write inside no_grad()"
+        )
+    if x.node is not None:
+        raise GradientError(
+            f"{name}: writing into a computed tensor would make the gradients of its graph wrong; write into .detach().clone()"
+        )
+    if isinstance(x.array, np.ndarray) and not x.array.flags.writeable:
+        raise SettingError(
+            f"{name}: this tensor's memory is read-only (it belongs to a read-only array, or is one number repeated by expand); "
+            "write into a .clone()"
+        )
 
 
 def write(array: Array, place: Any, value: Array) -> None:

@@ -1,4 +1,4 @@
-"""Keeping values between limits that are tensors, filling where a mask holds, and products that are added or blended."""
+"""Keeping values between limits that are tensors, and products that are added or blended."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 from ..device import is_array
 from ..dtype import Array, kind
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError
 from ..op import elementwise
-from ..tensor import Tensor, tensor_like
+from ..tensor import Tensor
 from .arithmetic import clip, where
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "fmax",
     "fmin",
     "lerp",
-    "masked_fill",
 ]
 
 
@@ -85,22 +84,6 @@ def fmax(xp: Any, x: Array, y: Array) -> Array:
 def fmin(xp: Any, x: Array, y: Array) -> Array:
     """The smaller of x and y, or the other where one is NaN; the gradient is x's where they are equal."""
     return xp.fmin(x, y)
-
-
-def masked_fill(x: Tensor, mask: Any, value: Any) -> Tensor:
-    """x with ``value`` (a number or a 0-dimensional tensor) where ``mask`` holds; in x's dtype."""
-    x, mask = tensor_like("masked_fill", x), tensor_like("masked_fill", mask)
-    if kind(mask.dtype) != 0:
-        raise DtypeError(f"masked_fill: the mask must hold booleans, not {mask.dtype}; compare first, as in x == 0")
-    value = tensor_like("masked_fill", value)
-    if value.ndim:
-        raise ShapeError(
-            f"masked_fill: the value is one number, not of shape {tuple(value.shape)}; use where for several"
-        )
-    whole = kind(value.dtype) == 2 and kind(x.dtype) == 1 and float(value.item()).is_integer()
-    if kind(value.dtype) > kind(x.dtype) and not whole:
-        raise DtypeError(f"masked_fill: the value {value.item()!r} does not fit {x.dtype}; convert x first")
-    return where(mask, value.to(dtype=x.dtype), x)
 
 
 @elementwise(

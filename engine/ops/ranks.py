@@ -11,7 +11,7 @@ from ..dtype import Array, accumulator, kind
 from ..errors import DtypeError, SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
-from .index import gather
+from .index import gather_along
 from .limits import lerp
 from .order import comparable, sort
 from .reduction import Chosen, chosen, mean, one_axis
@@ -117,9 +117,9 @@ def _quantile(name: str, x: Any, q: Any, axis: int | None, keepdim: bool, interp
     if interpolation == "nearest":
         ranks = xp.round(ranks)
     below = xp.ceil(ranks) if interpolation == "higher" else xp.floor(ranks)
-    values = gather(ordered, tensor_of(below.astype("int64")), axis=last)
+    values = gather_along(ordered, tensor_of(below.astype("int64")), axis=last)
     if interpolation in ("linear", "midpoint"):
-        above = gather(ordered, tensor_of(xp.ceil(ranks).astype("int64")), axis=last)
+        above = gather_along(ordered, tensor_of(xp.ceil(ranks).astype("int64")), axis=last)
         weight = xp.full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - below
         values = lerp(values, above, tensor_of(weight.astype(x.dtype)))
     values = permute(values, (last, *range(last)))  # (shares, what is left of x)

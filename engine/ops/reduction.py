@@ -189,13 +189,14 @@ def min(x: Tensor, axis: Any = None, keepdim: bool = False, *, dim: int | None =
 
 def chosen(name: str, x: Tensor, index: Tensor, axis: int, keepdim: bool = True) -> Chosen:
     """The elements at ``index`` along ``axis``, and the index; the gradient flows to them."""
-    from .index import gather
+    from .index import gather_along
     from .shape import squeeze
 
     x = tensor_like(name, x)
     if not x.ndim:
         return Chosen(x, index)
-    values = gather(x, index, axis=axis)
+    axis = one_axis(name, axis, x.ndim)
+    values = gather_along(x, index, axis=axis)
     return Chosen(values, index) if keepdim else Chosen(squeeze(values, axis), squeeze(index, axis))
 
 

@@ -242,7 +242,7 @@ OPERANDS: list[tuple[Any, type[Exception], str]] = [
     (lambda x: x.chunk(1.5), SettingError, "chunk"),
     (lambda x: x.split(0.5), ShapeError, "split"),
     (lambda x: x.roll("a"), ShapeError, "roll"),
-    (lambda x: x.clip(low=x), SettingError, "maximum"),
+    (lambda x: engine.clip(x, low=x), SettingError, "clamp"),
     (lambda x: x.clip("a"), SettingError, "clip"),
     (lambda x: x.to([1]), DtypeError, "dtype"),
 ]

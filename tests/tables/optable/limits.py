@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from numzoo.engine import ops
-
 from .row import Row, flat
 
 THREE = ((3, 4), (3, 4), (3, 4))
@@ -19,5 +17,4 @@ ROWS = [
     Row("addcmul", THREE, lambda x, a, b, value: x + value * a * b, {"value": -0.5}),
     Row("addcdiv", THREE, lambda x, a, b, value: x + value * a / b, {"value": 0.5}, low=0.5),
     Row("lerp", THREE, lambda x, end, weight: x + weight * (end - x)),
-    Row("masked_fill", ((3, 4),), lambda x: np.where(x > 0, 7.0, x), call=lambda x: ops.masked_fill(x, x > 0, 7)),
 ]  # fmt: skip

@@ -1,0 +1,183 @@
+"""Methods that write in place: what they write, and when they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numzoo import engine
+from numzoo.engine import DtypeError, GradientError, SettingError, ShapeError
+from numzoo.engine.methods.inplace import InplaceMethods
+
+VALUES = np.array([[0.5, -1.5, 2.0], [0.25, 3.5, -0.75]], np.float32)
+POSITIVE = np.abs(VALUES)
+OTHER = np.array([[1.5, 2.0, -0.5], [2.5, 0.5, 1.0]], np.float32)
+MASK = VALUES > 0
+
+
+def t(values: Any) -> engine.Tensor:
+    return engine.tensor(values)
+
+
+WRITES: dict[str, Callable[[Any], Any]] = {
+    "copy_": lambda x: x.copy_(t(OTHER)),
+    "fill_": lambda x: x.fill_(3),
+    "zero_": lambda x: x.zero_(),
+    "add_": lambda x: x.add_(t(OTHER), alpha=-0.5),
+    "sub_": lambda x: x.sub_(t(OTHER), alpha=2),
+    "mul_": lambda x: x.mul_(t(OTHER)),
+    "div_": lambda x: x.div_(2),
+    "floor_divide_": lambda x: x.floor_divide_(t(OTHER)),
+    "remainder_": lambda x: x.remainder_(t(OTHER)),
+    "fmod_": lambda x: x.fmod_(t(OTHER)),
+    "pow_": lambda x: x.pow_(2),
+    "clamp_": lambda x: x.clamp_(-1, 1),
+    "clip_": lambda x: x.clip_(max=1),
+    "clamp_min_": lambda x: x.clamp_min_(0.4),
+    "clamp_max_": lambda x: x.clamp_max_(t(OTHER)),
+    "lerp_": lambda x: x.lerp_(t(OTHER), 0.3),
+    "addcmul_": lambda x: x.addcmul_(t(OTHER), t(OTHER), value=0.5),
+    "addcdiv_": lambda x: x.addcdiv_(t(OTHER), t(OTHER) + 3, value=0.5),
+    "masked_fill_": lambda x: x.masked_fill_(t(MASK), 7),
+    "masked_scatter_": lambda x: x.masked_scatter_(t(MASK), t(OTHER)),
+    "scatter_": lambda x: x.scatter_(1, t([[0], [2]]), t(OTHER)),
+    "scatter_add_": lambda x: x.scatter_add_(1, t([[0], [2]]), t(OTHER)),
+    "index_add_": lambda x: x.index_add_(0, t([1, 0]), t(OTHER)),
+    "index_copy_": lambda x: x.index_copy_(0, t([1, 0]), t(OTHER)),
+    "index_fill_": lambda x: x.index_fill_(1, t([0, 2]), 9),
+    "index_put_": lambda x: x.index_put_((t([0]), t([1])), t(np.float32(4))),
+    "nan_to_num_": lambda x: x.nan_to_num_(1.0),
+    "round_": lambda x: x.round_(decimals=1),
+    "tril_": lambda x: x.tril_(),
+    "triu_": lambda x: x.triu_(1),
+    "logical_and_": lambda x: x.logical_and_(t(OTHER)),
+    "logical_or_": lambda x: x.logical_or_(t(OTHER)),
+    "logical_xor_": lambda x: x.logical_xor_(t(OTHER)),
+}
+BITS = {"bitwise_and_", "bitwise_or_", "bitwise_xor_"}
+ALONE = {
+    name
+    for name in vars(InplaceMethods)
+    if name.endswith("_") and not name.startswith("__") and name not in WRITES.keys() | BITS
+}
+
+
+def as_new(name: str, x: engine.Tensor) -> Any:
+    """What the function without the underscore makes."""
+    return {
+        "copy_": lambda x: t(OTHER),
+        "fill_": lambda x: x * 0 + 3,
+        "zero_": lambda x: x * 0,
+    }.get(name, lambda x: WRITES[name](_Renamed(x)))(x)
+
+
+class _Renamed:
+    """A tensor whose methods in place are those that make a new one."""
+
+    def __init__(self, tensor: engine.Tensor) -> None:
+        self.tensor = tensor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tensor, name.removesuffix("_"))
+
+
+@pytest.mark.parametrize("name", sorted(WRITES))
+def test_what_is_written_is_what_the_function_makes(name: str) -> None:
+    x = t(VALUES)
+    memory, wanted = x.array, as_new(name, t(VALUES))
+    assert WRITES[name](x) is x
+    assert x.array is memory
+    assert x.dtype == engine.float32
+    np.testing.assert_allclose(x.numpy(), wanted.numpy().astype(np.float32), 1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(ALONE))
+def test_functions_of_the_tensor_alone_write_their_result(name: str) -> None:
+    x = t(POSITIVE)
+    memory, wanted = x.array, getattr(t(POSITIVE), name[:-1])()
+    assert getattr(x, name)() is x
+    assert x.array is memory
+    np.testing.assert_allclose(x.numpy(), wanted.numpy().astype(np.float32), 1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(BITS))
+def test_bits_are_written_too(name: str) -> None:
+    x = t([5, 3])
+    assert getattr(x, name)(t([3, 6])).tolist() == getattr(t([5, 3]), name[:-1])(t([3, 6])).tolist()
+
+
+@pytest.mark.parametrize("name", sorted(WRITES))
+def test_a_tensor_of_a_graph_is_refused_and_left_as_it_was(name: str) -> None:
+    leaf = engine.tensor(VALUES, requires_grad=True)
+    with pytest.raises(GradientError, match=f"{name}.*no_grad"):
+        WRITES[name](leaf)
+    with engine.no_grad():
+        WRITES[name](leaf)
+    assert leaf.is_leaf
+    assert leaf.requires_grad
+    computed = engine.tensor(VALUES, requires_grad=True) * 1
+    with engine.no_grad(), pytest.raises(GradientError, match=f"{name}.*detach"):
+        WRITES[name](computed)
+    assert np.array_equal(computed.numpy(), VALUES)
+
+
+def test_a_value_of_a_graph_is_refused() -> None:
+    value = engine.tensor(OTHER, requires_grad=True)
+    for act in (
+        lambda x: x.add_(value),
+        lambda x: x.copy_(value),
+        lambda x: x.lerp_(value, 0.5),
+        lambda x: x.addcmul_(value, value),
+        lambda x: x.fill_(value[0, 0]),
+    ):
+        x = t(VALUES)
+        with pytest.raises(GradientError, match="no_grad"):
+            act(x)
+        assert np.array_equal(x.numpy(), VALUES)
+
+
+def test_backward_refuses_what_was_written_to_since() -> None:
+    weight, x = engine.tensor(VALUES, requires_grad=True), t(OTHER)
+    loss = (weight * x).sum()
+    x.mul_(2)
+    with pytest.raises(GradientError, match="was written to after the forward call"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int32", "int64"])
+def test_every_dtype_is_written_to(dtype: str) -> None:
+    x = engine.tensor([[1, 2], [3, 4]], dtype=dtype)
+    assert x.add_(2).mul_(engine.tensor([2, 3], dtype=dtype)).sub_(1).tolist() == [[5, 11], [9, 17]]
+    assert x.dtype == engine.dtype.as_dtype(dtype)
+    assert x.add_(engine.tensor([1, 1], dtype="int8")).tolist() == [[6, 12], [10, 18]]
+
+
+def test_a_view_writes_through() -> None:
+    base = t(VALUES)
+    base[:, 1].add_(10)
+    assert np.array_equal(base.numpy(), VALUES + np.array([0, 10, 0], np.float32))
+    assert base[0].add_(base[0].flip(0)).tolist() == [2.5, 17.0, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "says"),
+    [
+        (lambda: t([1, 2]).add_(0.5), DtypeError, "add_.*float32.*int64.*use .add"),
+        (lambda: t([1, 2]).div_(2), DtypeError, "div_.*int64"),
+        (lambda: t([1, 2]).exp_(), DtypeError, "exp_.*int64"),
+        (lambda: t([True]).add_(t([1])), DtypeError, "add_.*bool"),
+        (lambda: t([1.0, 2.0]).add_(t([[1.0], [2.0]])), ShapeError, r"add_.*\(2, 2\).*\(2,\)"),
+        (lambda: t([1.0, 2.0]).mul_(t([1.0, 2.0, 3.0])), ShapeError, "mul"),
+        (lambda: t([1.0, 2.0]).copy_(t([1.0, 2.0, 3.0])), ShapeError, "copy_"),
+        (lambda: t([1.0, 2.0]).fill_(t([1.0, 2.0])), ShapeError, "fill_.*copy_"),
+        (lambda: t([1.0]).expand(3).add_(1), SettingError, "add_.*read-only.*clone"),
+        (lambda: t([1.0]).add_("a"), engine.ArgumentError, "add"),
+        (lambda: t([1.0]).div_(2, rounding_mode="up"), SettingError, "rounding_mode"),
+    ],
+)
+def test_what_does_not_fit_is_refused(act: Callable[[], Any], error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        act()
