@@ -39,12 +39,15 @@ from . import (
     resampling,
     rounding,
     rows,
+    sampling,
     scan,
     scattering,
     shape,
+    shuffling,
     special,
     tiling,
     trigonometric,
+    unfolding,
     windows,
 )
 from .activation import *
@@ -82,12 +85,15 @@ from .reduction import *
 from .resampling import *
 from .rounding import *
 from .rows import *
+from .sampling import *
 from .scan import *
 from .scattering import *
 from .shape import *
+from .shuffling import *
 from .special import *
 from .tiling import *
 from .trigonometric import *
+from .unfolding import *
 from .windows import *
 
 __all__: list[str] = []
@@ -126,10 +132,14 @@ __all__ += reduction.__all__
 __all__ += resampling.__all__
 __all__ += rounding.__all__
 __all__ += rows.__all__
+__all__ += sampling.__all__
 __all__ += scan.__all__
 __all__ += scattering.__all__
 __all__ += shape.__all__
+__all__ += shuffling.__all__
 __all__ += special.__all__
 __all__ += tiling.__all__
 __all__ += trigonometric.__all__
+__all__ += unfolding.__all__
+__all__ += windows.__all__
 __all__ += windows.__all__

@@ -73,6 +73,8 @@ def resample(xp: Any, x: Array, *, tables: Tables) -> Array:
     """The last axes resampled by ``tables``, one for each; None leaves an axis as it is. Memory order is kept."""
     lead = x.ndim - len(tables)
     plans = [(lead + i, table) for i, table in enumerate(tables) if table is not None]
+    if not plans:
+        return x.copy()
     # What shrinks an axis goes first, what stretches one last: less lies between.
     plans.sort(key=lambda plan: len(plan[1].index) / max(plan[1].size, 1))
     # Memory order, so that a block is one stretch of it: an image's channels go along whether they lie outside or inside.
@@ -83,7 +85,7 @@ def resample(xp: Any, x: Array, *, tables: Tables) -> Array:
     for axis, table in plans:
         shape[places[axis]] = len(table.index)
     out = xp.empty(shape, x.dtype)
-    outer = min((places[axis] for axis, _ in plans), default=0)
+    outer = min(places[axis] for axis, _ in plans)
     wide = accumulator(x.dtype)
     flat, result = source.reshape(-1, *source.shape[outer:]), out.reshape(-1, *shape[outer:])
     largest = max(math.prod(source.shape[outer:]), math.prod(shape[outer:]), 1)

@@ -17,6 +17,7 @@ from . import (
     matrix,
     normalization,
     pooling,
+    resampling,
 )
 from .activation import *
 from .classification import *
@@ -30,6 +31,7 @@ from .margin import *
 from .matrix import *
 from .normalization import *
 from .pooling import *
+from .resampling import *
 
 __all__ = ["cosine_similarity", "cross_entropy", "pad", "pairwise_distance", "scaled_dot_product_attention"]
 __all__ += activation.__all__
@@ -44,3 +46,4 @@ __all__ += margin.__all__
 __all__ += matrix.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
+__all__ += resampling.__all__

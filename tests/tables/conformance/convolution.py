@@ -16,8 +16,8 @@ def numbers(random: Random, axes: int, low: int, high: int) -> Any:
     return drawn[0] if random.random() < 0.3 else tuple(drawn)
 
 
-def each(setting: Any, axes: int) -> tuple[int, ...]:
-    return (setting,) * axes if isinstance(setting, int) else setting
+def each(setting: Any, axes: int) -> tuple[Any, ...]:
+    return setting if isinstance(setting, tuple) else (setting,) * axes
 
 
 def channels(random: Random) -> tuple[int, int, int]:
