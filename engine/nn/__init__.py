@@ -20,8 +20,10 @@ from . import (
     margin,
     module,
     norm,
+    padding,
     parameter,
     pool,
+    resampling,
     state,
 )
 from .activation import *
@@ -38,8 +40,10 @@ from .loss import *
 from .margin import *
 from .module import *
 from .norm import *
+from .padding import *
 from .parameter import *
 from .pool import *
+from .resampling import *
 from .state import *
 
 __all__ = ["functional", "init"]
@@ -57,6 +61,8 @@ __all__ += loss.__all__
 __all__ += margin.__all__
 __all__ += module.__all__
 __all__ += norm.__all__
+__all__ += padding.__all__
 __all__ += parameter.__all__
 __all__ += pool.__all__
+__all__ += resampling.__all__
 __all__ += state.__all__

@@ -45,11 +45,30 @@ LAYERS += [
     ("AvgPool2d", (3, 2), {"divisor_override": 4}, IMAGE),
     ("AdaptiveAvgPool2d", ((None, 3),), {}, IMAGE),
     ("AdaptiveAvgPool3d", ((None, 3, 2),), {}, VOLUME),
-]
+    *((f"{kind}Pad{axes}d", (2,), {}, shape) for axes, shape in SHAPES.items() for kind in ("Zero", "Reflection", "Replication", "Circular")),
+    *((f"{kind}Pad{axes}d", (tuple(range(2 * axes)),), {}, (2, 4, *(7,) * axes)) for axes in SHAPES for kind in ("Zero", "Replication", "Circular")),
+    *((f"ConstantPad{axes}d", (1, 3.5), {}, shape) for axes, shape in SHAPES.items()),
+    ("ZeroPad2d", ((-1, 2, 0, -2),), {}, IMAGE),
+]  # fmt: skip
+BATCHED = [
+    ("Upsample", (), {"scale_factor": 2}, LINE),
+    ("Upsample", ((5, 12),), {"mode": "bilinear"}, IMAGE),
+    ("Upsample", (), {"scale_factor": (1.5, 2), "mode": "bicubic", "align_corners": True}, IMAGE),
+    ("Upsample", (), {"scale_factor": 1.3, "mode": "trilinear", "recompute_scale_factor": True}, VOLUME),
+    ("UpsamplingNearest2d", (), {"scale_factor": 3}, IMAGE),
+    ("UpsamplingBilinear2d", ((11, 3),), {}, IMAGE),
+    ("PixelShuffle", (2,), {}, IMAGE),
+    ("PixelUnshuffle", (2,), {}, (2, 3, 8, 6)),
+    ("ChannelShuffle", (2,), {}, IMAGE),
+    ("Unfold", (3,), {"dilation": 2, "padding": 1, "stride": 2}, IMAGE),
+    ("Fold", ((5, 6), (2, 2)), {"stride": (1, 2)}, (2, 8, 12)),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "settings", "shape"), LAYERS, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(LAYERS)]
+    ("name", "arguments", "settings", "shape"),
+    LAYERS + BATCHED,
+    ids=[f"{n}-{i}" for i, (n, *_) in enumerate(LAYERS + BATCHED)],
 )
 def test_a_layer_is_pytorchs(
     name: str, arguments: tuple[Any, ...], settings: dict[str, Any], shape: tuple[int, ...]
@@ -60,7 +79,7 @@ def test_a_layer_is_pytorchs(
     assert {k: tuple(v.shape) for k, v in mine.state_dict().items()} == {k: tuple(v.shape) for k, v in state.items()}
     mine.load_state_dict({k: engine.Tensor(v.numpy()) for k, v in state.items()})
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    for given in (x, x[0]):
+    for given in (x, x[0]) if (name, arguments, settings, shape) in LAYERS else (x,):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             wanted = other(torch.tensor(given))
