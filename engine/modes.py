@@ -163,10 +163,13 @@ _PRECISIONS: dict[str, Dtype | None] = {"f32": None, "float32": None, "bf16": bf
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Multiply matrices and convolve in ``"bf16"`` (or ``"fp16"``), with float32 sums and float32 results; ``"f32"`` is the default.
+    """Multiply matrices and convolve in ``"bf16"`` (or ``"fp16"``), with float32 sums; ``"f32"`` is the default.
 
-    Only float32 operands are narrowed. Losses, normalisations and optimiser states stay as they are. The backward
-    pass of what was computed inside runs in the same precision, wherever ``backward`` is called.
+    Only float32 operands are narrowed. What matrix products give is float32 again. What convolutions give stays narrow,
+    and so does what is computed of it, down to the next matrix product: half the memory, and half the traffic. (Beside a
+    float32 tensor it becomes float32, by the rules of promotion.) Statistics of normalisations, gradients of parameters,
+    losses and optimiser states stay float32. The backward pass of what was computed inside runs in the same precision,
+    wherever ``backward`` is called.
     """
     if name not in _PRECISIONS:
         raise SettingError(f"precision: {name!r} is not known; give 'f32', 'bf16' or 'fp16'")

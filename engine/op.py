@@ -57,6 +57,7 @@ class Op(Recorder, Generic[P, R]):
         promotes: bool = False,
         floating: bool = False,
         narrows: bool = False,
+        widens: bool = True,
         compares: bool = False,
         jointly: Rule | None = None,
         holomorphic: bool = True,
@@ -67,6 +68,7 @@ class Op(Recorder, Generic[P, R]):
         )
         self.outputs = outputs
         self.narrows = narrows
+        self.widens = widens
         self.holomorphic = holomorphic and outputs == 1
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.complete: dict[str, bool] = {}
@@ -237,16 +239,21 @@ class Op(Recorder, Generic[P, R]):
     def _run_narrow(
         self, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any]
     ) -> Any:
-        """Run on operands narrowed to the mode's precision, and widen the result to float32 again."""
+        """Run on operands narrowed to the mode's precision, and widen the result to float32 again if the op says so."""
         narrow: Dtype = modes.precision  # type: ignore[assignment]
-        if any(a is not None and a.dtype != float32 for a in arrays):
+        dtypes = {array.dtype for array in arrays if array is not None}
+        if float32 not in dtypes or not dtypes <= {float32, narrow}:
             return implementation(*arrays, **settings)
         # A parameter comes again and again: its narrow form is kept until it changes.
         operands = [
-            None if array is None else device.convert(array, narrow, keep=type(value) is not Tensor)
+            array
+            if array is None or array.dtype == narrow
+            else device.convert(array, narrow, keep=type(value) is not Tensor)
             for value, array in zip(inputs, arrays, strict=True)
         ]
         result = implementation(*operands, **settings)
+        if not self.widens:
+            return result
         if isinstance(result, tuple):
             return tuple(device.convert(array, float32) for array in result)
         return device.convert(result, float32)
@@ -306,12 +313,18 @@ def op(
     *,
     residuals: tuple[str, ...] = (),
     narrows: bool = False,
+    widens: bool = True,
     jointly: Rule | None = None,
     holomorphic: bool = True,
     **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, Tensor]]:
-    """An operation on tensors as they are: no promotion. ``narrows`` lets ``precision`` narrow its operands."""
-    return lambda body: Op(body, rules, residuals=residuals, narrows=narrows, jointly=jointly, holomorphic=holomorphic)
+    """An operation on tensors as they are: no promotion.
+
+    ``narrows`` lets ``precision`` narrow its operands; then the result is widened again if it ``widens``.
+    """
+    return lambda body: Op(
+        body, rules, residuals=residuals, narrows=narrows, widens=widens, jointly=jointly, holomorphic=holomorphic
+    )
 
 
 def op_with_results(

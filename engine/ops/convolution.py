@@ -206,7 +206,7 @@ def _weight_x(
     return _to_x(flow, grad, x_shape, stride, padding, dilation, groups)
 
 
-@op(narrows=True, x=_to_x, weight=_to_w, bias=lambda grad: grad.sum((0, 2, 3)))
+@op(narrows=True, widens=False, x=_to_x, weight=_to_w, bias=lambda grad: grad.sum((0, 2, 3)))
 def conv2d(
     xp: Any, x: Array, weight: Array, bias: Array | None = None, *,
     stride: Pair = (1, 1), padding: Pair = (0, 0), dilation: Pair = (1, 1), groups: int = 1,
@@ -215,7 +215,7 @@ def conv2d(
     return _forward(xp, "conv2d", x, weight, bias, stride, padding, dilation, groups)
 
 
-@op(narrows=True, flow=_input_flow, weight=_input_weight)
+@op(narrows=True, widens=False, flow=_input_flow, weight=_input_weight)
 def conv2d_input(
     xp: Any, flow: Array, weight: Array, *,
     shape: Sizes, stride: Pair, padding: Pair, dilation: Pair, groups: int,
@@ -233,7 +233,7 @@ def conv2d_weight(
     return _to_weight(xp, "conv2d_weight", flow, x, shape, stride, padding, dilation, groups)
 
 
-@op(narrows=True, x=_to_x, weight=_to_w, bias=lambda grad: grad.sum((0, 2, 3, 4)))
+@op(narrows=True, widens=False, x=_to_x, weight=_to_w, bias=lambda grad: grad.sum((0, 2, 3, 4)))
 def conv3d(
     xp: Any, x: Array, weight: Array, bias: Array | None = None, *,
     stride: Sizes = (1, 1, 1), padding: Sizes = (0, 0, 0), dilation: Sizes = (1, 1, 1), groups: int = 1,
@@ -242,7 +242,7 @@ def conv3d(
     return _forward(xp, "conv3d", x, weight, bias, stride, padding, dilation, groups)
 
 
-@op(narrows=True, flow=_input_flow, weight=_input_weight)
+@op(narrows=True, widens=False, flow=_input_flow, weight=_input_weight)
 def conv3d_input(
     xp: Any, flow: Array, weight: Array, *,
     shape: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int,

@@ -89,16 +89,45 @@ NARROWED: list[tuple[str, Callable[..., Tensor], tuple[np.ndarray, ...]]] = [  #
 
 
 @pytest.mark.parametrize(("call", "arrays"), [row[1:] for row in NARROWED], ids=[row[0] for row in NARROWED])
-def test_products_are_made_of_narrowed_operands_with_wide_results(
-    call: Callable[..., Tensor], arrays: tuple[np.ndarray, ...]
-) -> None:  # type: ignore[type-arg]
+def test_products_are_made_of_narrowed_operands(call: Callable[..., Tensor], arrays: tuple[np.ndarray, ...]) -> None:  # type: ignore[type-arg]
     full = call(*map(Tensor, arrays)).numpy()
     with engine.precision("bf16"):
         given = call(*map(Tensor, arrays))
-    assert given.dtype == engine.float32
+    assert given.dtype == (engine.bfloat16 if arrays[0] is IMAGE else engine.float32)
     wanted = narrow(call(*[Tensor(narrow(a)) for a in arrays]).numpy())
-    np.testing.assert_allclose(given.numpy(), wanted, rtol=2**-7, atol=2**-7)
-    assert np.abs(given.numpy() - full).max() > 1e-4
+    np.testing.assert_allclose(given.float().numpy(), wanted, rtol=2**-7, atol=2**-7)
+    assert np.abs(given.float().numpy() - full).max() > 1e-4
+
+
+def test_what_convolutions_give_stays_narrow_until_the_next_matrix_product() -> None:
+    image, kernel = Tensor(IMAGE, requires_grad=True), Tensor(KERNEL, requires_grad=True)
+    scale, head = Tensor(np.ones(4, np.float32), requires_grad=True), Tensor(A[:, :4].copy(), requires_grad=True)
+    with engine.precision("bf16"):
+        convolved = engine.conv2d(image, kernel, padding=(1, 1))
+        normal, mean, variance = engine.ops.batch_norm_training(convolved, scale, None)
+        hidden = engine.relu(normal)
+        pooled = engine.conv2d(hidden, engine.ones(4, 4, 1, 1)).mean((2, 3))
+        out = engine.linear(pooled, head)
+    assert {t.dtype for t in (convolved, normal, hidden, pooled)} == {engine.bfloat16}
+    assert {t.dtype for t in (mean, variance, out)} == {engine.float32}
+    out.sum().backward()
+    for leaf in (image, kernel, scale, head):
+        assert leaf.grad is not None
+        assert leaf.grad.dtype == engine.float32
+        assert np.isfinite(leaf.grad.numpy()).all()
+
+
+def test_beside_wide_operands_narrow_ones_serve_as_they_are() -> None:
+    narrowed = Tensor(narrow(A).astype(BF16))
+    with engine.precision("bf16"):
+        mixed = engine.matmul(narrowed, Tensor(B))
+        whole = engine.matmul(Tensor(A), Tensor(B))
+        both = engine.matmul(narrowed, Tensor(B.astype(BF16)))
+    assert mixed.dtype == engine.float32
+    np.testing.assert_array_equal(mixed.numpy(), whole.numpy())
+    assert both.dtype == engine.bfloat16
+    with pytest.raises(engine.DtypeError):
+        engine.matmul(narrowed, Tensor(B))
 
 
 def test_backward_outside_the_block_stays_narrowed() -> None:

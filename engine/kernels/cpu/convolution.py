@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from . import pointwise, pool, winograd, winograd_weight
+from .copy import cast_always
 from .library import Library
 from .memory import (
     BYTE,
+    FLOAT32,
     FLOATS,
     Array,
     Layout,
@@ -221,6 +224,10 @@ def _plan_input(
     )
     if description is None:
         return None
+    if grad.dtype != FLOAT32 and groups > 1 and weight.shape[1] == 1 and "dw" not in description.implementation:
+        # A strided depthwise convolution: oneDNN has fast code for its gradient in float32 alone (20 to 200 times faster).
+        settings = {"shape": shape, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return partial(_input_by_float32, settings)
     # Not kept: between two uses of a weight's gradient layout there is, as a rule, an update of the weight.
     pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=False)
     if pack is None:
@@ -237,6 +244,11 @@ def _plan_input(
     if winograd.pays_input(grad, weight, shape, stride, padding, dilation, groups):
         return winograd.plan_input(library, grad, weight, shape, padding, compute) or compute
     return compute
+
+
+def _input_by_float32(settings: dict[str, Any], grad: Array, weight: Array) -> Result:
+    result = conv2d_input(cast_always(grad, FLOAT32), cast_always(weight, FLOAT32), **settings)
+    return result if result is NotImplemented else cast_always(result, grad.dtype)
 
 
 def _plan_weight(

@@ -22,19 +22,20 @@ def cast(x: Array, *, dtype: Any) -> Result:
     return (PLANS.get(key) or plan(key, _plan_cast, x, dtype))(x)
 
 
+def cast_always(x: Array, dtype: Any) -> Array:
+    """The same, by NumPy where oneDNN does not serve."""
+    result = cast(x, dtype=dtype)
+    return x.astype(dtype) if result is NotImplemented else result
+
+
 def cast_weight(x: Array, dtype: Any) -> Array:
     """The same, kept for as long as the array does not change: for parameters that compute in a narrower type.
 
     The result must not be written to. `packs.forget` of `x` drops it.
     """
     token = (cast_weight, x.shape, x.strides, x.dtype, dtype)
-    kept: Array = packs.obtain(x, token, lambda x: _owned(x, dtype))
+    kept: Array = packs.obtain(x, token, lambda x: cast_always(x, dtype))
     return kept
-
-
-def _owned(x: Array, dtype: Any) -> Array:
-    result = cast(x, dtype=dtype)
-    return x.astype(dtype) if result is NotImplemented else result
 
 
 def _plan_cast(library: Library, x: Array, dtype: Any) -> Plan | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from . import pool
+from .copy import cast_always
 from .library import Library
 from .memory import FLOAT32, FLOATS, Array, Layout, Result, address, channels_last_strides
 from .plans import PLANS, Plan, plan
@@ -36,6 +39,10 @@ USE_SHIFT = 4
 FEWEST = 1 << 12
 MOST_ADDED = 128  # numbers that are added one after another where a batch's statistics are taken
 MOST_STATISTICS = 1 << 15  # and how many statistics of groups there may be
+# Statistics take three passes. From so many bytes on, an array's rows are taken in blocks that stay in the cache.
+LARGE = 8 << 20
+BLOCK = 2 << 20
+LANES = 16  # oneDNN's fast code for narrow types wants a number of channels that this divides
 
 Vectors = Callable[..., "list[Array]"]
 
@@ -121,6 +128,8 @@ def _plan_batch_norm(
     library: Library, x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, epsilon: float
 ) -> Plan | None:
     layout = _images(library, x)
+    if layout is not None and _is_slow(x):
+        return _widened(partial(batch_norm, epsilon=epsilon), 1)
     vectors = None if layout is None else _vectors(x.shape[1], mean, variance, weight, bias)
     if layout is None or vectors is None:
         return None
@@ -146,35 +155,55 @@ def _plan_batch_norm_training(
     library: Library, x: Array, weight: Array | None, bias: Array | None, epsilon: float
 ) -> Plan | None:
     layout = _images(library, x)
+    if layout is not None and _is_slow(x):
+        return _widened(partial(batch_norm_training, epsilon=epsilon), 1)
     vectors = None if layout is None else _vectors(x.shape[1], weight, bias)
     if layout is None or vectors is None:
         return None
     flags, names = _flags(weight, bias)
-    rows, channels = x.size // x.shape[1], x.shape[1]
-    groups = _groups(rows, channels)
-    # oneDNN adds a channel's numbers one after another in float32, and an error grows with every addition. So the rows
-    # are dealt to groups, each with channels of its own; the groups' statistics are put together in float64.
-    folded = Layout(library, (rows // groups, groups * channels), x.dtype, (groups * channels, 1))
-    survey = describe(library, "batch_normalization_forward", FORWARD_TRAINING, folded, folded, epsilon, 0)
+    survey = _plan_survey(library, x)
     description = describe(
         library, "batch_normalization_forward", FORWARD_INFERENCE, layout, layout, epsilon, flags | GIVEN_STATISTICS
     )
     if survey is None or description is None:
         return None
-    look = Primitive(survey, (SOURCE, DESTINATION, MEAN, VARIANCE)).run
     run = Primitive(description, (SOURCE, DESTINATION, MEAN, VARIANCE, *names)).run
     fetch, allocate = as_channels_last(library, x), channels_last_allocator(x.shape, x.dtype)
 
     def compute(x: Array, weight: Array | None, bias: Array | None) -> tuple[Array, Array, Array]:
-        source, result = fetch(x), allocate()
-        means, variances = np.empty((2, groups, channels), FLOAT32)
-        look(address(source), address(result), address(means), address(variances))
-        mean, variance = _united(means, variances)
-        given = vectors(weight, bias)
+        source = fetch(x)
+        mean, variance = survey(source)
+        given, result = vectors(weight, bias), allocate()
         run(address(source), address(result), address(mean), address(variance), *map(address, given))
         return result, mean, variance
 
     return compute
+
+
+def _plan_survey(library: Library, x: Array) -> Plan | None:
+    """A function that gives the mean and variance of each channel of such images, which lie in memory channels last."""
+    rows, channels = x.size // x.shape[1], x.shape[1]
+    wanted = -(-x.nbytes // BLOCK) if x.nbytes >= LARGE else 1
+    blocks = next(count for count in range(wanted, rows + 1) if rows % count == 0)
+    # oneDNN adds a channel's numbers one after another in float32, and an error grows with every addition. So the rows
+    # are dealt to groups, each with channels of its own; the groups' statistics are put together in float64.
+    rows //= blocks
+    groups = _groups(rows, channels * blocks)
+    folded = Layout(library, (rows // groups, groups * channels), x.dtype, (groups * channels, 1))
+    description = describe(library, "batch_normalization_forward", FORWARD_TRAINING, folded, folded, 0.0, 0)
+    if description is None:
+        return None
+    run = Primitive(description, (SOURCE, DESTINATION, MEAN, VARIANCE)).run
+    room, step = pool.allocator((rows, channels), x.dtype), rows * channels * x.itemsize
+
+    def survey(source: Array) -> tuple[Array, Array]:
+        means, variances = np.empty((2, blocks, groups * channels), FLOAT32)
+        start, normalised = address(source), room()  # of no use, but oneDNN gives no statistics without it
+        for block in range(blocks):
+            run(start + block * step, address(normalised), address(means[block]), address(variances[block]))
+        return _united(means.reshape(-1, channels), variances.reshape(-1, channels))
+
+    return survey
 
 
 def _groups(rows: int, channels: int) -> int:
@@ -199,6 +228,8 @@ def _plan_batch_norm_backward(
     vectors = _vectors(channels, mean, variance, weight)
     if layout is None or vectors is None or flow.shape != x.shape or flow.dtype != x.dtype:
         return None
+    if _is_slow(x):
+        return _widened(partial(batch_norm_backward, epsilon=epsilon), 2)
     flags = USE_SCALE | USE_SHIFT
     hint = describe(library, "batch_normalization_forward", FORWARD_TRAINING, layout, layout, epsilon, flags)
     if hint is None:
@@ -222,6 +253,26 @@ def _plan_batch_norm_backward(
         results = (address(result), address(along), address(total))
         run(address(source), address(upstream), *results, *map(address, given))
         return result, along, total
+
+    return compute
+
+
+def _is_slow(x: Array) -> bool:
+    """Whether oneDNN has only its plain code for such images, which takes ten times as long as casts both ways."""
+    return x.dtype != FLOAT32 and x.shape[1] % LANES != 0
+
+
+def _widened(kernel: Callable[..., Any], images: int) -> Plan:
+    """A kernel by way of float32: its first arguments, so many, are images, and its (first) result is one."""
+
+    def compute(*arrays: Array) -> Any:
+        dtype = arrays[0].dtype
+        results = kernel(*(cast_always(array, FLOAT32) for array in arrays[:images]), *arrays[images:])
+        if results is NotImplemented:
+            return results
+        if isinstance(results, tuple):
+            return cast_always(results[0], dtype), *results[1:]
+        return cast_always(results, dtype)
 
     return compute
 

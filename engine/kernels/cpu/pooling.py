@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .library import Library
-from .memory import BYTE, FLOAT32, FLOATS, Array, Layout, Result, address, channels_last_strides, vector
+from .memory import BFLOAT16, BYTE, FLOAT32, FLOATS, Array, Layout, Result, address, channels_last_strides, vector
 from .plans import PLANS, Plan, plan
 from .primitive import (
     DESTINATION,
@@ -29,6 +32,30 @@ LARGEST_WINDOW = 255  # so many places fit into the bytes that oneDNN keeps of e
 
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
+
+
+def _wide_nan(x: Array) -> bool:
+    return bool(np.isnan(x.max()))
+
+
+def _wide_lowest(x: Array) -> bool:
+    return bool(x.min() == np.finfo(np.float32).min)
+
+
+# NumPy compares bfloat16 one by one; as integers, with or without a sign, the bits of NaN lie beyond those of infinity.
+def _narrow_nan(x: Array) -> bool:
+    return bool(x.view(np.int16).max() > 0x7F80 or x.view(np.uint16).max() > 0xFF80)
+
+
+def _narrow_lowest(x: Array) -> bool:
+    return bool(x.view(np.uint16).max() >= 0xFF7F)
+
+
+# The types served by the largest of windows: whether there is NaN among them, and whether the lowest number.
+KINDS: dict[Any, tuple[Callable[[Array], bool], Callable[[Array], bool]]] = {
+    FLOAT32: (_wide_nan, _wide_lowest),
+    BFLOAT16: (_narrow_nan, _narrow_lowest),
+}
 
 
 def max_pool2d(
@@ -141,7 +168,7 @@ def _plan_maximum(
     ceil_mode: bool,
     keep: bool,
 ) -> Plan | None:
-    if x.ndim != 4 or x.size < FEWEST or x.dtype != FLOAT32 or kernel_size[0] * kernel_size[1] > LARGEST_WINDOW:
+    if x.ndim != 4 or x.size < FEWEST or x.dtype not in KINDS or kernel_size[0] * kernel_size[1] > LARGEST_WINDOW:
         return None
     out = _pooled(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
     description = _describe(
@@ -156,12 +183,12 @@ def _plan_maximum(
     run = Primitive(description, names).run
     fetch, allocate = as_channels_last(library, x), channels_last_allocator(out, x.dtype)
     allocate_offset = channels_last_allocator(out, BYTE)
-    lowest = np.finfo(np.float32).min
+    has_nan, has_lowest = KINDS[x.dtype]
 
     def compute(x: Array) -> Result:
         source, result = fetch(x), allocate()
         # oneDNN passes NaN over, and calls a window of -inf alone the lowest finite number: the body does these.
-        if np.isnan(source.max()):
+        if has_nan(source):
             return NotImplemented
         if keep:
             offset = allocate_offset()
@@ -169,7 +196,7 @@ def _plan_maximum(
         else:
             offset = None
             run(address(source), address(result))
-        return NotImplemented if result.min() == lowest else (result, offset)
+        return NotImplemented if has_lowest(result) else (result, offset)
 
     return compute
 
@@ -184,7 +211,7 @@ def _plan_maximum_input(
     padding: Pair,
     dilation: Pair,
 ) -> Plan | None:
-    if flow.ndim != 4 or flow.dtype != FLOAT32 or offset.shape != flow.shape or offset.dtype != BYTE:
+    if flow.ndim != 4 or flow.dtype not in KINDS or offset.shape != flow.shape or offset.dtype != BYTE:
         return None
     if kernel_size[0] * kernel_size[1] > LARGEST_WINDOW or int(np.prod(shape)) < FEWEST:
         return None

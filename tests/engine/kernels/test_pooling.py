@@ -82,12 +82,15 @@ def divisor(x: Any, top: int, left: int, kernel: Any, padding: Any, count_includ
     return (rows.stop - rows.start) * (columns.stop - columns.start)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_largest_of_each_window_and_its_place(make: Any, assert_close: Any, case: Any, layout: str) -> None:
+def test_the_largest_of_each_window_and_its_place(
+    make: Any, assert_close: Any, case: Any, layout: str, dtype: Any
+) -> None:
     shape, kernel, stride, padding, ceil_mode = case
-    x = make(shape, layout)
-    np.round(x * 2, out=x)  # many equal elements: the first one counts
+    x = make(shape, layout, dtype)
+    x[...] = np.round(x * dtype(2))  # many equal elements: the first one counts
     form = {"kernel_size": kernel, "stride": stride, "padding": padding}
     best, places = largest(x, kernel, stride, padding, ceil_mode)
     out, offset = max_pool2d(x, **form, ceil_mode=ceil_mode)
@@ -97,7 +100,7 @@ def test_the_largest_of_each_window_and_its_place(make: Any, assert_close: Any, 
     assert np.array_equal(alone, best)
     assert nothing is None
 
-    flow, expected = make(best.shape, seed=1), np.zeros(shape)
+    flow, expected = make(best.shape, dtype=dtype, seed=1), np.zeros(shape)
     for row, column, top, left in gather(x, kernel, stride, padding, ceil_mode)[1]:
         for image in range(shape[0]):
             for channel in range(shape[1]):
@@ -158,9 +161,10 @@ def test_the_mean_of_whole_images(make: Any, assert_close: Any, layout: str) -> 
     assert_close(global_avg_pool2d(x), x.astype(np.float64).mean((2, 3), keepdims=True))
 
 
-@pytest.mark.parametrize("value", [np.nan, -np.inf])
-def test_windows_of_nan_or_nothing_are_left_to_the_body(value: float) -> None:
-    x = np.zeros((1, 4, 8, 8), np.float32)
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, -np.inf])
+def test_windows_of_nan_or_nothing_are_left_to_the_body(value: float, dtype: Any) -> None:
+    x = np.zeros((1, 4, 8, 8), dtype)
     x[0, 1, :4, :4] = value
     assert max_pool2d(x, kernel_size=(2, 2), stride=(2, 2)) is NotImplemented
 
