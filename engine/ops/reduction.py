@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dtype import Array, DtypeLike, accumulator, as_dtype, float16, int64, kind, uint8
+from ..dtype import Array, DtypeLike, accumulator, as_dtype, float16, int64, kind
 from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like
@@ -226,16 +226,14 @@ def prod(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, dtype: 
 
 @op()
 def all(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
-    """Whether every element over ``axis`` is other than 0; of uint8, in uint8 (as PyTorch)."""
-    result = xp.all(x, normal_axes("all", axis, x.ndim), keepdims=keepdim)
-    return result.astype(x.dtype) if x.dtype == uint8 else result
+    """Whether every element over ``axis`` is other than 0."""
+    return xp.all(x, normal_axes("all", axis, x.ndim), keepdims=keepdim)
 
 
 @op()
 def any(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False) -> Array:
-    """Whether some element over ``axis`` is other than 0; of uint8, in uint8 (as PyTorch)."""
-    result = xp.any(x, normal_axes("any", axis, x.ndim), keepdims=keepdim)
-    return result.astype(x.dtype) if x.dtype == uint8 else result
+    """Whether some element over ``axis`` is other than 0."""
+    return xp.any(x, normal_axes("any", axis, x.ndim), keepdims=keepdim)
 
 
 def _single(name: str, axis: Axes) -> Axes:

@@ -138,7 +138,7 @@ def test_reductions_are_pytorchs(name: str, axis: Any, keepdim: bool) -> None:
     if name == "norm" and axis == (0, 1, 2):
         x, axis = x[0], (0, 1)  # PyTorch's takes two axes at most
     agree(
-        lambda t: getattr(t, name)(axis, keepdim),
+        lambda t: getattr(t, name)(dim=axis, keepdim=keepdim),
         lambda t: getattr(t, name)(dim=axis, keepdim=keepdim),
         x,
         second=name != "std",

@@ -75,6 +75,7 @@ def test_a_result_has_pytorchs_dtype(name: str) -> None:
         )
         for kind in KINDS
         if not (name in order and kind == "bool")
+        and not (name in ("any", "all") and kind == "uint8")  # kept for old programs there
     ]
     assert any(compared)
 
