@@ -20,11 +20,14 @@ from . import (
     distinct,
     dropping,
     elementary,
+    elman,
     exponential,
+    gru,
     index,
     length,
     limits,
     loss,
+    lstm,
     matrix,
     moments,
     normalization,
@@ -35,6 +38,7 @@ from . import (
     pooling,
     ranks,
     rectifier,
+    recurrent,
     reduction,
     resampling,
     rounding,
@@ -66,11 +70,14 @@ from .distance import *
 from .distinct import *
 from .dropping import *
 from .elementary import *
+from .elman import *
 from .exponential import *
+from .gru import *
 from .index import *
 from .length import *
 from .limits import *
 from .loss import *
+from .lstm import *
 from .matrix import *
 from .moments import *
 from .normalization import *
@@ -81,6 +88,7 @@ from .places import *
 from .pooling import *
 from .ranks import *
 from .rectifier import *
+from .recurrent import *
 from .reduction import *
 from .resampling import *
 from .rounding import *
@@ -113,11 +121,14 @@ __all__ += distance.__all__
 __all__ += distinct.__all__
 __all__ += dropping.__all__
 __all__ += elementary.__all__
+__all__ += elman.__all__
 __all__ += exponential.__all__
+__all__ += gru.__all__
 __all__ += index.__all__
 __all__ += length.__all__
 __all__ += limits.__all__
 __all__ += loss.__all__
+__all__ += lstm.__all__
 __all__ += matrix.__all__
 __all__ += moments.__all__
 __all__ += normalization.__all__
@@ -128,6 +139,7 @@ __all__ += places.__all__
 __all__ += pooling.__all__
 __all__ += ranks.__all__
 __all__ += rectifier.__all__
+__all__ += recurrent.__all__
 __all__ += reduction.__all__
 __all__ += resampling.__all__
 __all__ += rounding.__all__

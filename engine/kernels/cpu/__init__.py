@@ -19,6 +19,7 @@ from . import (
     matrix,
     normalization,
     pooling,
+    recurrent,
     shape,
     volume,
 )
@@ -48,6 +49,7 @@ for _module, _names in (
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),
     (matrix, "matmul linear"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
+    (recurrent, "gru_layer gru_backward lstm_layer lstm_backward rnn_layer rnn_backward"),
     (shape, "cat_along"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
     (volume, "conv3d conv3d_input conv3d_weight"),
