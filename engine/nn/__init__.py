@@ -6,6 +6,7 @@ Each file lists in ``__all__`` what it offers.
 from . import (
     activation,
     attention,
+    cell,
     container,
     conv,
     dropout,
@@ -23,11 +24,14 @@ from . import (
     padding,
     parameter,
     pool,
+    recurrent,
     resampling,
     state,
+    utils,
 )
 from .activation import *
 from .attention import *
+from .cell import *
 from .container import *
 from .conv import *
 from .dropout import *
@@ -43,12 +47,14 @@ from .norm import *
 from .padding import *
 from .parameter import *
 from .pool import *
+from .recurrent import *
 from .resampling import *
 from .state import *
 
-__all__ = ["functional", "init"]
+__all__ = ["functional", "init", "utils"]
 __all__ += activation.__all__
 __all__ += attention.__all__
+__all__ += cell.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
@@ -64,5 +70,6 @@ __all__ += norm.__all__
 __all__ += padding.__all__
 __all__ += parameter.__all__
 __all__ += pool.__all__
+__all__ += recurrent.__all__
 __all__ += resampling.__all__
 __all__ += state.__all__

@@ -19,7 +19,8 @@ from .index import getitem
 from .matrix import check_one_dtype, linear
 
 __all__ = [
-    "reorder_rows",
+    "pick_rows",
+    "place_rows",
 ]
 
 Sizes = tuple[int, ...]
@@ -54,14 +55,26 @@ def rows_before(xp: Any, states: Array, sizes: Sizes) -> Array:
     return xp.concatenate([states[before] for _, before in steps(sizes)])
 
 
-def _reorder_rows_x(grad: Tensor, order: Array, inverse: Array) -> Tensor:
-    return reorder_rows(grad, order=inverse, inverse=order)
+def _pick_rows_x(grad: Tensor, x_shape: tuple[int, ...], rows: tuple[Array, ...]) -> Tensor:
+    return place_rows(grad, rows=rows, shape=x_shape)
 
 
-@op(x=_reorder_rows_x)
-def reorder_rows(xp: Any, x: Array, *, order: Array, inverse: Array) -> Array:
-    """The rows in another order; ``inverse`` is the order that undoes it."""
-    return xp.take(x, xp.asarray(order), 0)
+@op(x=_pick_rows_x)
+def pick_rows(xp: Any, x: Array, *, rows: Any) -> Array:
+    """The rows at these places of the first axes, each named once."""
+    return x[rows]
+
+
+def _place_rows_x(grad: Tensor, rows: tuple[Array, ...]) -> Tensor:
+    return pick_rows(grad, rows=rows)
+
+
+@op(x=_place_rows_x)
+def place_rows(xp: Any, x: Array, *, rows: Any, shape: tuple[int, ...], value: float = 0.0) -> Array:
+    """A tensor of ``shape`` full of ``value`` but for x, at these places of the first axes."""
+    out = xp.full(shape, value, x.dtype)
+    out[rows] = x
+    return out
 
 
 def check_layer(
