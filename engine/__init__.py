@@ -36,6 +36,7 @@ from .errors import (
     DtypeError,
     EngineError,
     GradientError,
+    MatrixError,
     SettingError,
     ShapeError,
     StateError,
@@ -56,7 +57,7 @@ from .random import Generator, bernoulli, manual_seed, normal, rand, randint, ra
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, func, graph, nn, ops, optim, train
+    from . import check, data, func, graph, linalg, nn, ops, optim, train
     from .anomaly import detect_anomaly
     from .function import Function
     from .profiler import profile
@@ -72,6 +73,7 @@ __all__ = [
     "Function",
     "Generator",
     "GradientError",
+    "MatrixError",
     "Op",
     "SettingError",
     "ShapeError",
@@ -107,6 +109,7 @@ __all__ = [
     "int64",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "linalg",
     "manual_seed",
     "modes",
     "nn",
@@ -132,7 +135,7 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "func", "graph", "nn", "optim", "train")
+_LAZY = ("check", "data", "func", "graph", "linalg", "nn", "optim", "train")
 _LAZY_NAMES = {
     "Function": "function",
     "checkpoint": "recompute",

@@ -33,3 +33,7 @@ class GradientError(EngineError, RuntimeError):
 
 class StateError(EngineError, ValueError):
     """A state dictionary that does not fit the module."""
+
+
+class MatrixError(EngineError, ValueError):
+    """A matrix without the inverse, the factors or the eigenvalues that were asked for."""

@@ -12,6 +12,7 @@ from . import (
     gradient,
     indexing,
     inplace,
+    linear,
     operators,
     order,
     reduction,
@@ -31,6 +32,7 @@ class Methods(
     complex_numbers.ComplexMethods,
     arrangement.ArrangementMethods,
     indexing.IndexMethods,
+    linear.LinearMethods,
 ):
     """What ``Tensor`` inherits."""
 
@@ -40,15 +42,16 @@ class Methods(
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""
     for family in (
-        operators,
-        shape,
-        reduction,
-        elementwise,
         arithmetic,
-        order,
-        inplace,
-        complex_numbers,
         arrangement,
+        complex_numbers,
+        elementwise,
         indexing,
+        inplace,
+        linear,
+        operators,
+        order,
+        reduction,
+        shape,
     ):
         family.bind(operations)

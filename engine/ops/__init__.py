@@ -10,6 +10,7 @@ from . import (
     axes,
     compare,
     complex_numbers,
+    contraction,
     convolution,
     copy,
     create,
@@ -22,6 +23,7 @@ from . import (
     elementary,
     elman,
     exponential,
+    factorization,
     gru,
     index,
     length,
@@ -31,11 +33,13 @@ from . import (
     matrix,
     moments,
     normalization,
+    norms,
     order,
     padding,
     picking,
     places,
     pooling,
+    products,
     ranks,
     rectifier,
     recurrent,
@@ -48,6 +52,7 @@ from . import (
     scattering,
     shape,
     shuffling,
+    solving,
     special,
     tiling,
     trigonometric,
@@ -60,6 +65,7 @@ from .attention import *
 from .axes import *
 from .compare import *
 from .complex_numbers import *
+from .contraction import *
 from .convolution import *
 from .copy import *
 from .create import *
@@ -72,6 +78,7 @@ from .dropping import *
 from .elementary import *
 from .elman import *
 from .exponential import *
+from .factorization import *
 from .gru import *
 from .index import *
 from .length import *
@@ -81,11 +88,13 @@ from .lstm import *
 from .matrix import *
 from .moments import *
 from .normalization import *
+from .norms import *
 from .order import *
 from .padding import *
 from .picking import *
 from .places import *
 from .pooling import *
+from .products import *
 from .ranks import *
 from .rectifier import *
 from .recurrent import *
@@ -98,6 +107,7 @@ from .scan import *
 from .scattering import *
 from .shape import *
 from .shuffling import *
+from .solving import *
 from .special import *
 from .tiling import *
 from .trigonometric import *
@@ -111,6 +121,7 @@ __all__ += attention.__all__
 __all__ += axes.__all__
 __all__ += compare.__all__
 __all__ += complex_numbers.__all__
+__all__ += contraction.__all__
 __all__ += convolution.__all__
 __all__ += copy.__all__
 __all__ += create.__all__
@@ -123,6 +134,7 @@ __all__ += dropping.__all__
 __all__ += elementary.__all__
 __all__ += elman.__all__
 __all__ += exponential.__all__
+__all__ += factorization.__all__
 __all__ += gru.__all__
 __all__ += index.__all__
 __all__ += length.__all__
@@ -132,11 +144,13 @@ __all__ += lstm.__all__
 __all__ += matrix.__all__
 __all__ += moments.__all__
 __all__ += normalization.__all__
+__all__ += norms.__all__
 __all__ += order.__all__
 __all__ += padding.__all__
 __all__ += picking.__all__
 __all__ += places.__all__
 __all__ += pooling.__all__
+__all__ += products.__all__
 __all__ += ranks.__all__
 __all__ += rectifier.__all__
 __all__ += recurrent.__all__
@@ -149,9 +163,9 @@ __all__ += scan.__all__
 __all__ += scattering.__all__
 __all__ += shape.__all__
 __all__ += shuffling.__all__
+__all__ += solving.__all__
 __all__ += special.__all__
 __all__ += tiling.__all__
 __all__ += trigonometric.__all__
 __all__ += unfolding.__all__
-__all__ += windows.__all__
 __all__ += windows.__all__

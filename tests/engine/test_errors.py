@@ -16,6 +16,7 @@ from numzoo.engine import (
     DtypeError,
     EngineError,
     GradientError,
+    MatrixError,
     SettingError,
     ShapeError,
     StateError,
@@ -26,7 +27,7 @@ from numzoo.engine import (
 F = nn.functional
 STANDARD = {
     ShapeError: ValueError, DtypeError: TypeError, DeviceError: RuntimeError, ArgumentError: TypeError, SettingError: ValueError,
-    GradientError: RuntimeError, StateError: ValueError,
+    GradientError: RuntimeError, MatrixError: ValueError, StateError: ValueError,
 }  # fmt: skip
 
 
