@@ -27,6 +27,7 @@ from . import (
     recurrent,
     resampling,
     state,
+    transformer,
     utils,
 )
 from .activation import *
@@ -50,6 +51,7 @@ from .pool import *
 from .recurrent import *
 from .resampling import *
 from .state import *
+from .transformer import *
 
 __all__ = ["functional", "init", "utils"]
 __all__ += activation.__all__
@@ -73,3 +75,4 @@ __all__ += pool.__all__
 __all__ += recurrent.__all__
 __all__ += resampling.__all__
 __all__ += state.__all__
+__all__ += transformer.__all__

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..dtype import DtypeLike, float32, kind
-from ..errors import SettingError, ShapeError
-from ..ops import arange, matmul, softmax, where
-from ..tensor import Tensor
+from ..errors import ArgumentError, SettingError, ShapeError
+from ..ops import arange, cat, matmul, pad, softmax, split_heads, where, zeros
+from ..tensor import Tensor, tensor_like
 from . import functional as F
 from . import init
 from .linear import Linear
@@ -19,100 +19,188 @@ __all__ = [
 
 
 class MultiheadAttention(Module):
-    """Vaswani et al., 2017, section 3.2.2; parameters named as PyTorch's (one ``in_proj`` for query, key and value).
+    """Vaswani et al., 2017, section 3.2.2; parameters named as PyTorch's.
 
-    Inputs are (sequence, batch, width), or (batch, sequence, width) with ``batch_first``. Gives the result and, with
-    ``need_weights``, the attention weights averaged over the heads (batch, queries, keys), else None.
+    Queries, keys and values of one width share ``in_proj_weight``; with ``kdim`` or ``vdim`` each has a weight of its own. Inputs are (length,
+    batch, width), or (batch, length, width) with ``batch_first``, or (length, width). ``add_bias_kv`` adds a learned key and value at the end,
+    ``add_zero_attn`` ones of zeros.
     """
 
+    in_proj_weight: Parameter | None
+    q_proj_weight: Parameter | None
+    k_proj_weight: Parameter | None
+    v_proj_weight: Parameter | None
     in_proj_bias: Parameter | None
+    bias_k: Parameter | None
+    bias_v: Parameter | None
 
     def __init__(
-        self,
-        embed_dim: int,
-        num_heads: int,
-        dropout: float = 0.0,
-        bias: bool = True,
-        batch_first: bool = False,
-        *,
-        dtype: DtypeLike = float32,
-    ) -> None:
+        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False, add_zero_attn: bool = False,
+        kdim: int | None = None, vdim: int | None = None, batch_first: bool = False, *, dtype: DtypeLike = float32,
+    ) -> None:  # fmt: skip
         super().__init__()
-        whole("MultiheadAttention", 1, embed_dim=embed_dim, num_heads=num_heads)
+        kdim, vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
+        whole("MultiheadAttention", 1, embed_dim=embed_dim, num_heads=num_heads, kdim=kdim, vdim=vdim)
         probability("MultiheadAttention", dropout)
         if embed_dim % num_heads:
             raise SettingError(f"MultiheadAttention: embed_dim {embed_dim} must be a multiple of num_heads {num_heads}")
-        self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
-        self.in_proj_weight = Parameter.of(3 * embed_dim, embed_dim, dtype=dtype)
+        self.embed_dim, self.num_heads, self.kdim, self.vdim = embed_dim, num_heads, kdim, vdim
+        self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
+        self.head_dim = embed_dim // num_heads
+        shared = kdim == vdim == embed_dim
+        self.in_proj_weight = Parameter.of(3 * embed_dim, embed_dim, dtype=dtype) if shared else None
+        self.q_proj_weight = None if shared else Parameter.of(embed_dim, embed_dim, dtype=dtype)
+        self.k_proj_weight = None if shared else Parameter.of(embed_dim, kdim, dtype=dtype)
+        self.v_proj_weight = None if shared else Parameter.of(embed_dim, vdim, dtype=dtype)
         self.in_proj_bias = Parameter.of(3 * embed_dim, dtype=dtype) if bias else None
+        self.bias_k = Parameter.of(1, 1, embed_dim, dtype=dtype) if add_bias_kv else None
+        self.bias_v = Parameter.of(1, 1, embed_dim, dtype=dtype) if add_bias_kv else None
         self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype)
-        init.xavier_uniform_(self.in_proj_weight)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the initial values: Glorot's for the projections, 0 for their biases."""
+        for weight in (self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight):
+            if weight is not None:
+                init.xavier_uniform_(weight)
+        for vector in (self.bias_k, self.bias_v):
+            if vector is not None:
+                init.xavier_normal_(vector)
         if self.out_proj.bias is not None:
             init.zeros_(self.out_proj.bias)
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None, need_weights: bool = True,
-        attn_mask: Tensor | None = None, is_causal: bool = False,
+        attn_mask: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-        """Masks follow PyTorch's layer: boolean ones hide where they are True, float ones are added."""
-        if query.ndim != 3:
-            raise ShapeError(f"MultiheadAttention: wants three axes, not {tuple(query.shape)}")
-        same = key is query and value is query
-        if not self.batch_first:
-            query, key, value = (t.transpose(0, 1) for t in (query, key, value))
-        queries, keys, values = self._project(query, key, value, same)
-        if is_causal and attn_mask is None and (need_weights or key_padding_mask is not None):
-            later, place = (arange(t.shape[1], device=query.device) for t in (key, query))
-            attn_mask = later > place.unsqueeze(1)
-        mask = self._mask(query, key, key_padding_mask, attn_mask)
-        if need_weights:
-            scores = matmul(queries * (queries.shape[-1] ** -0.5), keys.mT)
-            weights = softmax(scores if mask is None else scores + mask, axis=-1)
-            mixed = matmul(F.dropout(weights, self.dropout, self.training), values)
-        else:
-            mixed = F.scaled_dot_product_attention(
-                queries,
-                keys,
-                values,
-                mask,
-                dropout_p=self.dropout if self.training else 0.0,
-                is_causal=is_causal and mask is None,
-            )
-        batch, heads, length, width = mixed.shape
-        result = self.out_proj(mixed.transpose(1, 2).reshape(batch, length, heads * width))
-        result = result if self.batch_first else result.transpose(0, 1)
-        return result, weights.mean(1) if need_weights else None
+        """The result, and with ``need_weights`` the attention weights, (batch, queries, keys) averaged over the heads or of each, else None.
 
-    def _project(self, query: Tensor, key: Tensor, value: Tensor, same: bool) -> list[Tensor]:
-        """Queries, keys and values, (batch, heads, sequence, width of a head)."""
-        if same:
-            parts = list(F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1))
+        Masks follow PyTorch's layer: boolean ones hide where they are True, float ones are added. ``key_padding_mask`` is (batch, keys),
+        ``attn_mask`` (queries, keys) or (batch heads, queries, keys). ``is_causal`` hides later keys; beside it ``attn_mask`` is taken for just that.
+        """
+        same = key is query and value is query
+        query, key, value = (tensor_like("MultiheadAttention", t) for t in (query, key, value))
+        single = query.ndim == 2
+        if single:
+            axis = 0 if self.batch_first else 1
+            query, key, value = (t.unsqueeze(axis) for t in (query, key, value))
+            key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+        self._check(query, key, value)
+        queries, keys, values = self._project(query, key, value, same)
+        if is_causal and (need_weights or key_padding_mask is not None or keys.shape[2] != key.shape[self._length]):
+            # A mask is needed for what only the causal order of queries and keys says otherwise.
+            later, place = (arange(t.shape[self._length], device=query.device) for t in (key, query))
+            attn_mask, is_causal = later > place.unsqueeze(1), False
+        mask = None if is_causal else self._mask(queries, keys, key.shape[self._length], key_padding_mask, attn_mask)
+        weights: Tensor | None = None
+        if need_weights:
+            scores = matmul(queries * (self.head_dim**-0.5), keys.mT)
+            weights = F.dropout(
+                softmax(scores if mask is None else scores + mask, axis=-1), self.dropout, self.training
+            )
+            mixed = matmul(weights, values)
         else:
-            weights = self.in_proj_weight.chunk(3)
-            biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-            parts = [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
-        return [
-            p.reshape(p.shape[0], p.shape[1], self.num_heads, self.embed_dim // self.num_heads).transpose(1, 2)
-            for p in parts
-        ]
+            dropout = self.dropout if self.training else 0.0
+            mixed = F.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal)
+        order = (0, 2, 1, 3) if self.batch_first else (2, 0, 1, 3)
+        turned = mixed.permute(order)
+        result = self.out_proj(turned.reshape((*turned.shape[:2], self.embed_dim)))
+        if weights is not None and average_attn_weights:
+            weights = weights.mean(1)
+        if single:
+            return result.squeeze(axis), None if weights is None else weights.squeeze(0)
+        return result, weights
+
+    @property
+    def _length(self) -> int:
+        return 1 if self.batch_first else 0
+
+    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        sizes = (self.embed_dim, self.kdim, self.vdim)
+        batch = 1 - self._length
+        if (
+            not query.ndim == key.ndim == value.ndim == 3
+            or any(t.shape[2] != size for t, size in zip((query, key, value), sizes, strict=True))
+            or not query.shape[batch] == key.shape[batch] == value.shape[batch]
+            or key.shape[self._length] != value.shape[self._length]
+        ):
+            form = "(batch, length, width)" if self.batch_first else "(length, batch, width)"
+            raise ShapeError(
+                f"MultiheadAttention: wants query, key and value {form} or (length, width) of widths {sizes}, key and value equally long, "
+                f"not {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}"
+            )
+
+    def _project(self, query: Tensor, key: Tensor, value: Tensor, same: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (batch, heads, length, width of a head)."""
+        extended = self.bias_k is not None or self.add_zero_attn
+        if same and self.in_proj_weight is not None and not extended:
+            packed = F.linear(query, self.in_proj_weight, self.in_proj_bias)
+            return split_heads(packed, heads=self.num_heads, batch_first=self.batch_first)  # type: ignore[return-value]
+        if self.in_proj_weight is not None:
+            weights = list(self.in_proj_weight.chunk(3))
+        else:
+            weights = [w for w in (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight) if w is not None]
+        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        first, *others = (F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
+        if extended:
+            others = [self._extended(t, v) for t, v in zip(others, (self.bias_k, self.bias_v), strict=True)]
+        order = (0, 2, 1, 3) if self.batch_first else (1, 2, 0, 3)
+        query, key, value = (
+            t.reshape((*t.shape[:2], self.num_heads, self.head_dim)).permute(order) for t in (first, *others)
+        )
+        return query, key, value
+
+    def _extended(self, projected: Tensor, vector: Tensor | None) -> Tensor:
+        """Keys or values with a learned one, one of zeros, or both at the end."""
+        shape = list(projected.shape)
+        shape[self._length] = 1
+        parts = [projected]
+        if vector is not None:
+            parts.append(vector.expand(tuple(shape)))
+        if self.add_zero_attn:
+            parts.append(zeros(tuple(shape), dtype=projected.dtype, device=projected.device))
+        return cat(parts, self._length)
 
     def _mask(
-        self, query: Tensor, key: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None
+        self, queries: Tensor, keys: Tensor, given: int, key_padding_mask: Tensor | None, attn_mask: Tensor | None
     ) -> Tensor | None:
-        """Both masks as one that is added to the scores."""
+        """Both masks as one that is added to the scores; what was added to the ``given`` keys is seen by all."""
+        batch, heads, length, _ = queries.shape
+        more = keys.shape[2] - given
         total: Tensor | None = None
         if key_padding_mask is not None:
-            total = _added(key_padding_mask, query).reshape(key.shape[0], 1, 1, key.shape[1])
+            part = _added("key_padding_mask", key_padding_mask, queries, [(batch, given)])
+            total = _longer(part, more).reshape(batch, 1, 1, given + more)
         if attn_mask is not None:
-            part = _added(attn_mask, query)
+            part = _added("attn_mask", attn_mask, queries, [(length, given), (batch * heads, length, given)])
+            part = _longer(part, more)
             if part.ndim == 3:
-                part = part.reshape(-1, self.num_heads, *part.shape[1:])
+                part = part.reshape(batch, heads, length, given + more)
             total = part if total is None else total + part
         return total
 
     def extra_repr(self) -> str:
-        return f"{self.embed_dim}, {self.num_heads}, dropout={self.dropout}, batch_first={self.batch_first}"
+        parts = [f"{self.embed_dim}, {self.num_heads}, dropout={self.dropout}, batch_first={self.batch_first}"]
+        parts += [
+            f"{name}={size}" for name, size in (("kdim", self.kdim), ("vdim", self.vdim)) if size != self.embed_dim
+        ]
+        return ", ".join(parts)
 
 
-def _added(mask: Tensor, like: Tensor) -> Tensor:
-    return where(mask, float("-inf"), 0.0).to(dtype=like.dtype) if kind(mask.dtype) == 0 else mask
+def _added(name: str, mask: Tensor, like: Tensor, shapes: list[tuple[int, ...]]) -> Tensor:
+    """A mask as what is added to scores, checked."""
+    mask = tensor_like("MultiheadAttention", mask)
+    if tuple(mask.shape) not in shapes:
+        wanted = " or ".join(map(str, shapes))
+        raise ShapeError(f"MultiheadAttention: {name} must have shape {wanted}, not {tuple(mask.shape)}")
+    if kind(mask.dtype) == 0:
+        return where(mask, float("-inf"), 0.0).to(dtype=like.dtype)
+    if kind(mask.dtype) != 2:
+        raise ArgumentError(
+            f"MultiheadAttention: {name} must hold booleans or floating-point numbers, not {mask.dtype}"
+        )
+    return mask.to(dtype=like.dtype)
+
+
+def _longer(mask: Tensor, more: int) -> Tensor:
+    return pad(mask, (0, more)) if more else mask

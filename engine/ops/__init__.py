@@ -25,6 +25,7 @@ from . import (
     exponential,
     factorization,
     gru,
+    heads,
     index,
     length,
     limits,
@@ -80,6 +81,7 @@ from .elman import *
 from .exponential import *
 from .factorization import *
 from .gru import *
+from .heads import *
 from .index import *
 from .length import *
 from .limits import *
@@ -133,6 +135,7 @@ __all__ += distinct.__all__
 __all__ += dropping.__all__
 __all__ += elementary.__all__
 __all__ += elman.__all__
+__all__ += heads.__all__
 __all__ += exponential.__all__
 __all__ += factorization.__all__
 __all__ += gru.__all__

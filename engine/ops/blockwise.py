@@ -16,6 +16,7 @@ import numpy as np
 from ..dtype import Array, accumulator, is_floating
 from ..errors import DtypeError, ShapeError
 from .dropping import mask_of_block
+from .heads import address_of
 
 SCORES = 1 << 18
 """Scores per block: 1 MB, what two cores' second-level caches hold beside the rest."""
@@ -101,10 +102,32 @@ def _batched(xp: Any, array: Array, batch: tuple[int, ...]) -> Array:
 
 
 def _like(tools: Tools, array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """New memory of a shape, with heads inside of positions where the array has them so: then no heads need to be turned."""
-    if len(shape) > 2 and array.ndim == len(shape) and 0 < array.strides[-3] < array.strides[-2]:
-        return tools.empty((*shape[:-3], shape[-2], shape[-3], shape[-1]), dtype).swapaxes(-3, -2)
-    return tools.empty(shape, dtype)
+    """New memory of a shape, its axes in the order that the array's have in memory: then no heads need to be turned."""
+    if array.ndim != len(shape) or 0 in array.strides:
+        return tools.empty(shape, dtype)
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    back = sorted(range(array.ndim), key=lambda position: order[position])
+    return tools.empty(tuple(shape[axis] for axis in order), dtype).transpose(back)
+
+
+def _three_like(tools: Tools, query: Array, key: Array, value: Array) -> tuple[Array, ...]:
+    """Memory for three gradients: side by side where the three lie so, as parts of one projection (see ``heads``)."""
+    three = (query, key, value)
+    step = address_of(key) - address_of(query)
+    if (
+        query.ndim == 4
+        and all(a.shape == query.shape and a.strides == query.strides for a in three)
+        and address_of(value) - address_of(key) == step == query.shape[1] * query.strides[1]
+        and query.strides[1:4:2] == (query.shape[3] * query.itemsize, query.itemsize)
+    ):
+        batch, heads, length, width = query.shape
+        if query.strides[2] == 3 * step and query.strides[0] == length * 3 * step:
+            turned = tools.empty((batch, length, 3, heads, width), query.dtype).transpose(2, 0, 3, 1, 4)
+            return turned[0], turned[1], turned[2]
+        if query.strides[0] == 3 * step and query.strides[2] == batch * 3 * step:
+            turned = tools.empty((length, batch, 3, heads, width), query.dtype).transpose(2, 1, 3, 0, 4)
+            return turned[0], turned[1], turned[2]
+    return tuple(_like(tools, a, a.shape, a.dtype) for a in three)
 
 
 class _Call:
@@ -194,7 +217,7 @@ def backward(xp: Any, tools: Tools, flow: Array, *operands: Any) -> tuple[Array,
     call = _Call(xp, tools, *operands)
     query, key, value = call.query, call.key, call.value
     flow = _batched(xp, flow, call.batch or (1,))
-    dquery, dkey, dvalue = (_like(tools, a, a.shape, a.dtype) for a in (query, key, value))
+    dquery, dkey, dvalue = _three_like(tools, query, key, value)
     once = all(rows == slice(0, call.queries) and seen == call.keys for _, _, rows, seen in call.blocks())
     sums = (dkey, dvalue) if once else tuple(xp.zeros(a.shape, accumulator(a.dtype)) for a in (key, value))
     for block in call.blocks():

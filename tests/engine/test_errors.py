@@ -169,7 +169,7 @@ SHAPES: list[Row] = [
     ("attention axes", lambda: F.scaled_dot_product_attention(t(4), t(4), t(4)), ShapeError, "attention"),
     (
         "MultiheadAttention",
-        lambda: nn.MultiheadAttention(4, 2)(t(3, 4), t(3, 4), t(3, 4)),
+        lambda: nn.MultiheadAttention(4, 2)(t(4), t(4), t(4)),
         ShapeError,
         "MultiheadAttention",
     ),
@@ -177,13 +177,13 @@ SHAPES: list[Row] = [
         "MultiheadAttention width",
         lambda: nn.MultiheadAttention(4, 2)(t(3, 1, 5), t(3, 1, 5), t(3, 1, 5)),
         ShapeError,
-        "linear",
+        "MultiheadAttention.*widths",
     ),
     (
         "MultiheadAttention mask",
         lambda: nn.MultiheadAttention(4, 2)(*[t(3, 1, 4)] * 3, attn_mask=t(2, 2)),
         ShapeError,
-        ".",
+        "attn_mask must have shape",
     ),
     ("max_pool2d_input", lambda: engine.gather(t(2, 2), engine.tensor([[2]]), axis=0), ShapeError, "gather"),
 ]
