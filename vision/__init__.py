@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, errors, io, models, transforms
+    from . import datasets, errors, finetuning, io, models, transforms
     from .io import from_array, read_image, to_array, write_image
 
 __all__ = [
     "datasets",
     "errors",
+    "finetuning",
     "from_array",
     "io",
     "models",

@@ -23,7 +23,7 @@ class Run:
     """Where training stands.
 
     ``epoch`` epochs of ``epochs`` are finished; ``step`` updates were made, ``step_of_epoch`` of them in this epoch (of ``steps_per_epoch``, None where nobody
-    knows). ``loss`` is the last step's, ``mean_loss`` the epoch's so far, ``rate`` the learning rate of the first group. ``row`` holds the numbers of the last
+    knows). ``loss`` is the last step's, ``mean_loss`` the epoch's so far, ``rate`` the highest learning rate of all groups. ``row`` holds the numbers of the last
     finished epoch, ``history`` all rows; ``best`` is the best value of ``monitor``. ``stop(reason)`` ends training after the present epoch or step.
     """
 
@@ -43,8 +43,8 @@ class Run:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the first group."""
-        rate: float = self.optimizer.param_groups[0]["lr"]
+        """The highest learning rate of all groups."""
+        rate: float = max(group["lr"] for group in self.optimizer.param_groups)
         return rate
 
     @property

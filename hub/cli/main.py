@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from numzoo.hub.cli import cache, doctor, models, run
+from numzoo.hub.cli import cache, doctor, finetune, models, run
 from numzoo.hub.cli.console import Console
 
 __all__ = ["main"]
@@ -68,9 +68,9 @@ def exit_code(error: BaseException) -> int:
     own = getattr(error, "exit_code", None)
     if isinstance(own, int):
         return own
-    if type(error).__module__.endswith("engine.errors"):
-        return 2
-    return 8 if isinstance(error, OSError) and error.errno in _DISK else 1
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return 8
+    return 2 if any(kind.__module__.endswith("engine.errors") for kind in type(error).__mro__) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"numzoo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (models, run, cache, doctor):
+    for group in (models, run, finetune, cache, doctor):
         group.add(commands, shared)
     return parser
 

@@ -1,0 +1,140 @@
+"""Which images are there to train on, and which to check with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from numzoo.vision.datasets import ImageFolder
+from numzoo.vision.errors import DatasetError
+
+__all__ = ["Images", "find_images"]
+
+TRAINING = ("train", "training")
+VALIDATION = ("val", "valid", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Images:
+    """The classes' names, and (path, class number) for every image. `split` says how the two parts came about."""
+
+    folder: Path
+    classes: tuple[str, ...]
+    train: tuple[tuple[Path, int], ...]
+    validation: tuple[tuple[Path, int], ...]
+    split: str
+    passed_over: tuple[Path, ...]
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Class, images to train on, images to check with."""
+        both = [
+            numpy.bincount([label for _, label in part], minlength=len(self.classes))
+            for part in (self.train, self.validation)
+        ]
+        return [(name, int(a), int(b)) for name, a, b in zip(self.classes, *both, strict=True)]
+
+    def digest(self) -> str:
+        """What changes when an image is added, removed, renamed, or changes its part."""
+        lines = [
+            f"{part} {path.relative_to(self.folder).as_posix()}"
+            for part in ("train", "validation")
+            for path, _ in getattr(self, part)
+        ]
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def check(self) -> None:
+        """Read every image once; a DatasetError names those that cannot be read."""
+        whole = Listed(self.train + self.validation, self.folder)
+        whole.check()
+
+
+class Listed(ImageFolder):
+    """Images that are listed already."""
+
+    def __init__(
+        self, samples: tuple[tuple[Path, int], ...], folder: Path, transform: Callable[[Any], Any] | None = None
+    ) -> None:
+        self.folder, self.transform, self.mode = folder, transform, "RGB"
+        self.samples = list(samples)
+
+
+def find_images(folder: str | os.PathLike[str], *, val_fraction: float = 0.2, seed: int = 0) -> Images:
+    """The images of `folder`: CLASS/IMAGE, or train/CLASS/IMAGE and val/CLASS/IMAGE.
+
+    Without a folder to check with, `val_fraction` of each class (at least one image) is put aside, chosen by `seed`. Raises MissingDatasetError for a
+    missing folder; DatasetError for one without images, with a single class, or whose parts differ in their classes.
+    """
+    root = Path(folder)
+    train = next((root / name for name in TRAINING if _holds_classes(root / name)), None)
+    if train is None:
+        found = ImageFolder(root)
+        return _divided(root, found, val_fraction, seed, (root,))
+    validation = next((root / name for name in VALIDATION if _holds_classes(root / name)), None)
+    found = ImageFolder(train)
+    if validation is None:
+        return _divided(root, found, val_fraction, seed, (train,))
+    held_out = ImageFolder(validation)
+    if held_out.classes != found.classes:
+        only = sorted(set(held_out.classes) ^ set(found.classes))
+        place = train if only[0] in found.classes else validation
+        raise DatasetError(
+            f"{str(root)!r}: the class {only[0]!r} is only in {str(place)!r}; both parts need the same class folders"
+        )
+    _several(root, found)
+    return Images(
+        root,
+        found.classes,
+        tuple(found.samples),
+        tuple(held_out.samples),
+        f"{train.name} and {validation.name}",
+        _others((train, validation), found, held_out),
+    )
+
+
+def _divided(root: Path, found: ImageFolder, fraction: float, seed: int, places: tuple[Path, ...]) -> Images:
+    """Each class in two, by chance that the seed and the class alone decide."""
+    _several(root, found)
+    train: list[tuple[Path, int]] = []
+    validation: list[tuple[Path, int]] = []
+    for label, name in enumerate(found.classes):
+        own = [sample for sample in found.samples if sample[1] == label]
+        if len(own) < 2:
+            raise DatasetError(
+                f"{str(root)!r}: the class {name!r} has one image, {own[0][0].name!r}; one to train on and one to check with are the least"
+            )
+        count = min(max(1, round(fraction * len(own))), len(own) - 1)
+        order = numpy.random.default_rng([seed, label]).permutation(len(own))
+        chosen = set(order[:count].tolist())
+        train += [sample for place, sample in enumerate(own) if place not in chosen]
+        validation += [sample for place, sample in enumerate(own) if place in chosen]
+    split = f"{fraction:.0%} of each class put aside by seed {seed}"
+    return Images(root, found.classes, tuple(train), tuple(validation), split, _others(places, found))
+
+
+def _several(root: Path, found: ImageFolder) -> None:
+    if len(found.classes) < 2:
+        raise DatasetError(
+            f"{str(root)!r} holds a single class, {found.classes[0]!r}; a classifier needs a folder for each of two classes or more"
+        )
+
+
+def _holds_classes(folder: Path) -> bool:
+    return folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
+
+
+def _others(places: tuple[Path, ...], *found: ImageFolder) -> tuple[Path, ...]:
+    """Visible files in the class folders that are no images by their names."""
+    known = {path for folder in found for path, _ in folder.samples}
+    return tuple(
+        Path(place, name)
+        for root in places
+        for place, _, names in sorted(os.walk(root))
+        for name in sorted(names)
+        if Path(place) != root and not name.startswith(".") and Path(place, name) not in known
+    )
