@@ -22,9 +22,10 @@ COUNTS = ("epoch", "step", "step_of_epoch", "batches", "trained", "seconds", "be
 class Run:
     """Where training stands.
 
-    ``epoch`` epochs of ``epochs`` are finished; ``step`` updates were made, ``step_of_epoch`` of them in this epoch (of ``steps_per_epoch``, None where nobody
-    knows). ``loss`` is the last step's, ``mean_loss`` the epoch's so far, ``rate`` the highest learning rate of all groups. ``row`` holds the numbers of the last
-    finished epoch, ``history`` all rows; ``best`` is the best value of ``monitor``. ``stop(reason)`` ends training after the present epoch or step.
+    ``epoch`` epochs of ``epochs`` are finished; ``step`` updates were made, ``step_of_epoch`` of them in this epoch (of ``steps_per_epoch``,
+    None where nobody knows). ``loss`` is the last step's, ``mean_loss`` the epoch's so far, ``rate`` the highest learning rate of all groups.
+    ``row`` holds the numbers of the last finished epoch, ``history`` all rows; ``best`` is the best value of ``monitor``. ``stop(reason)`` ends
+    training after the present epoch or step.
     """
 
     def __init__(
