@@ -47,7 +47,6 @@ class Recorder(Operands):
                 out.requires_grad = False
                 out.node = None
             return
-        mask |= bit  # how many tensors there are is part of the plan: some are optional, or variadic
         if len(outs) == 1:
             self._attach(edges, mask, inputs, settings, outs[0], 3, residuals)
             return
