@@ -20,17 +20,18 @@ __all__ = [
     "resample",
 ]
 
-BLOCK = 1 << 16  # elements that go through all axes together, so that what lies between stays in the cache
+BLOCK = 1 << 18  # elements that go through all axes together, so that what lies between stays in the cache
 
 
 class Taps:
     """One axis of a resampling from ``size`` elements: output i is the sum over k of ``weight[i, k]`` times input ``index[i, k]``.
 
-    Without weights each output is one input.
+    Without weights each output is one input. ``by_ratio`` marks linear tables that follow from the sizes alone.
     """
 
-    def __init__(self, size: int, index: Any, weight: Any = None) -> None:
+    def __init__(self, size: int, index: Any, weight: Any = None, *, by_ratio: bool = False) -> None:
         self.size = size
+        self.by_ratio = by_ratio
         self.index: np.ndarray[Any, Any] = np.ascontiguousarray(index, np.intp)
         self.weight: np.ndarray[Any, Any] | None = weight
         self._cast: dict[Any, Any] = {}
@@ -138,7 +139,8 @@ def linear_taps(size: int, out: int, scale: float | None = None, align: bool = F
     places = np.arange(out) * step if align else np.maximum((np.arange(out) + 0.5) * step - 0.5, 0.0)
     first = np.minimum(np.floor(places).astype(np.intp), size - 1)
     part = np.clip(places - first, 0.0, 1.0)
-    return Taps(size, np.stack([first, np.minimum(first + 1, size - 1)], 1), np.stack([1 - part, part], 1))
+    index, weight = np.stack([first, np.minimum(first + 1, size - 1)], 1), np.stack([1 - part, part], 1)
+    return Taps(size, index, weight, by_ratio=not align and step == size / out)
 
 
 def cubic_weights(part: Any) -> list[Any]:

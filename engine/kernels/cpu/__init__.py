@@ -20,6 +20,7 @@ from . import (
     normalization,
     pooling,
     recurrent,
+    resampling,
     shape,
     volume,
 )
@@ -52,6 +53,7 @@ for _module, _names in (
     (recurrent, "gru_layer gru_backward lstm_layer lstm_backward rnn_layer rnn_backward"),
     (shape, "cat_along"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
+    (resampling, "resample"),
     (volume, "conv3d conv3d_input conv3d_weight"),
 ):
     for _name in _names.split():

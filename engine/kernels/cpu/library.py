@@ -69,6 +69,7 @@ _CREATE: dict[str, tuple[Any, ...]] = {
     "pooling_backward": (c_int, c_void_p, c_void_p, *(_DIMENSIONS,) * 5, c_void_p),
     "batch_normalization_forward": (c_int, c_void_p, c_void_p, c_float, c_uint),
     "batch_normalization_backward": (c_int, c_void_p, c_void_p, c_void_p, c_float, c_uint, c_void_p),
+    "resampling_forward": (c_int, c_int, *(c_void_p,) * 3),
     "layer_normalization_forward": (c_int, c_void_p, c_void_p, c_void_p, c_float, c_uint),
     "layer_normalization_backward": (c_int, *(c_void_p,) * 4, c_float, c_uint, c_void_p),
 }
