@@ -57,7 +57,7 @@ from .random import Generator, bernoulli, manual_seed, normal, rand, randint, ra
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, func, graph, linalg, nn, ops, optim, train
+    from . import check, data, fft, func, graph, linalg, nn, ops, optim, train
     from .anomaly import detect_anomaly
     from .function import Function
     from .profiler import profile
@@ -95,6 +95,7 @@ __all__ = [
     "elementwise",
     "enable_grad",
     "errors",
+    "fft",
     "float16",
     "float32",
     "float64",
@@ -135,7 +136,7 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "func", "graph", "linalg", "nn", "optim", "train")
+_LAZY = ("check", "data", "fft", "func", "graph", "linalg", "nn", "optim", "train")
 _LAZY_NAMES = {
     "Function": "function",
     "checkpoint": "recompute",

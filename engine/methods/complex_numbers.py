@@ -1,4 +1,4 @@
-"""The methods of complex tensors."""
+"""The methods of complex tensors, and of the spectra that they hold."""
 
 from __future__ import annotations
 
@@ -61,6 +61,38 @@ class ComplexMethods:
 
     def is_complex(self: Any) -> Any:
         return ops.is_complex(self)
+
+    def stft(
+        self: Any,
+        n_fft: Any,
+        hop_length: Any = None,
+        win_length: Any = None,
+        window: Any = None,
+        center: Any = True,
+        pad_mode: Any = "reflect",
+        normalized: Any = False,
+        onesided: Any = None,
+        return_complex: Any = True,
+    ) -> Tensor:
+        return ops.stft(
+            self, n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex
+        )
+
+    def istft(
+        self: Any,
+        n_fft: Any,
+        hop_length: Any = None,
+        win_length: Any = None,
+        window: Any = None,
+        center: Any = True,
+        normalized: Any = False,
+        onesided: Any = None,
+        length: Any = None,
+        return_complex: Any = False,
+    ) -> Tensor:
+        return ops.istft(
+            self, n_fft, hop_length, win_length, window, center, normalized, onesided, length, return_complex
+        )
 
 
 def bind(operations: Any) -> None:

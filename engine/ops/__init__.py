@@ -24,6 +24,7 @@ from . import (
     elman,
     exponential,
     factorization,
+    fourier,
     gru,
     heads,
     index,
@@ -55,6 +56,8 @@ from . import (
     shuffling,
     solving,
     special,
+    spectrogram,
+    tapers,
     tiling,
     trigonometric,
     unfolding,
@@ -80,6 +83,7 @@ from .elementary import *
 from .elman import *
 from .exponential import *
 from .factorization import *
+from .fourier import *
 from .gru import *
 from .heads import *
 from .index import *
@@ -111,6 +115,8 @@ from .shape import *
 from .shuffling import *
 from .solving import *
 from .special import *
+from .spectrogram import *
+from .tapers import *
 from .tiling import *
 from .trigonometric import *
 from .unfolding import *
@@ -138,6 +144,7 @@ __all__ += elman.__all__
 __all__ += heads.__all__
 __all__ += exponential.__all__
 __all__ += factorization.__all__
+__all__ += fourier.__all__
 __all__ += gru.__all__
 __all__ += index.__all__
 __all__ += length.__all__
@@ -168,6 +175,8 @@ __all__ += shape.__all__
 __all__ += shuffling.__all__
 __all__ += solving.__all__
 __all__ += special.__all__
+__all__ += spectrogram.__all__
+__all__ += tapers.__all__
 __all__ += tiling.__all__
 __all__ += trigonometric.__all__
 __all__ += unfolding.__all__
