@@ -28,10 +28,12 @@ def plot_history(history: History, path: str | os.PathLike[str]) -> None:
         for name, label in ((panel, "training"), (f"val_{panel}", "validation")):
             if name in names:
                 axes.plot(history["epoch"], history[name], label=label, marker="o", markersize=3)
-        axes.set_title(panel)
+        axes.set_title("learning rate" if panel == "lr" else panel)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        if f"val_{panel}" in names:
+            axes.legend(fontsize=8)
     figure.savefig(os.fspath(path), dpi=120)
 
 

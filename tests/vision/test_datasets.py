@@ -149,6 +149,25 @@ class TestMNIST:
         assert len(datasets.MNIST(split="test", fetch=fetch)) == 4
         assert asked == ["data:mnist/t10k-images-idx3-ubyte", "data:mnist/t10k-labels-idx1-ubyte"]
 
+    def test_clothes_are_read_like_digits(self, tmp_path: Path) -> None:
+        digits(tmp_path / "FashionMNIST" / "raw", 12)
+        clothes = datasets.FashionMNIST(tmp_path)
+        assert (len(clothes), clothes.classes[clothes[9][1]], len(clothes.classes)) == (12, "Ankle boot", 10)
+        assert repr(clothes).startswith("FashionMNIST(split='train', 12 images")
+        asked = []
+
+        def fetch(name: str) -> Path:
+            asked.append(name)
+            return tmp_path / "FashionMNIST" / "raw" / name.rpartition("/")[2].removesuffix(".gz")
+
+        datasets.FashionMNIST(fetch=fetch)
+        assert asked == [
+            "data:fashion-mnist/train-images-idx3-ubyte.gz",
+            "data:fashion-mnist/train-labels-idx1-ubyte.gz",
+        ]
+        with pytest.raises(errors.MissingDatasetError, match=r"FashionMNIST was looked for in .*t10k"):
+            datasets.FashionMNIST(tmp_path, "test")
+
     def test_without_a_folder_the_hub_is_asked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import numzoo.hub
 

@@ -10,13 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .fashion_mnist import FashionMNIST
     from .folder import ImageFolder
     from .idx import read_idx
     from .mnist import MNIST
 
-_HOMES = {"MNIST": "mnist", "ImageFolder": "folder", "read_idx": "idx"}
+_HOMES = {"FashionMNIST": "fashion_mnist", "MNIST": "mnist", "ImageFolder": "folder", "read_idx": "idx"}
 
-__all__ = ["MNIST", "ImageFolder", "read_idx"]
+__all__ = ["MNIST", "FashionMNIST", "ImageFolder", "read_idx"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DatasetError, MissingDatasetError
 from .idx import read_idx
@@ -36,7 +36,10 @@ class MNIST:
     >>> image, label = digits[0]                                                        # doctest: +SKIP
     """
 
-    classes = tuple("0123456789")
+    classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
+    resource: ClassVar[str] = "data:mnist"
+    packed: ClassVar[str] = ""
+    """What follows the files' names in the hub, where they are packed there."""
 
     def __init__(
         self,
@@ -47,22 +50,32 @@ class MNIST:
         fetch: Callable[[str], str | os.PathLike[str]] | None = None,
     ) -> None:
         if split not in FILES:
-            raise ValueError(f"MNIST: split is {split!r} but must be one of {', '.join(map(repr, FILES))}")
+            raise ValueError(f"{self.who}: split is {split!r} but must be one of {', '.join(map(repr, FILES))}")
         if folder is not None and fetch is not None:
             raise ValueError(
-                "MNIST: folder and fetch were both given, but the files come from one place; leave one out"
+                f"{self.who}: folder and fetch were both given, but the files come from one place; leave one out"
             )
         self.split, self.transform = split, transform
-        paths = [_found(Path(folder), name) if folder is not None else _fetched(name, fetch) for name in FILES[split]]
-        self.images: NDArray[numpy.uint8] = _checked(paths[0], (28, 28))
-        self.labels: NDArray[numpy.int64] = _checked(paths[1], ()).astype("int64")
+        paths = [
+            self._found(Path(folder), name) if folder is not None else self._fetched(name, fetch)
+            for name in FILES[split]
+        ]
+        self.images: NDArray[numpy.uint8] = _checked(self.who, paths[0], (28, 28))
+        self.labels: NDArray[numpy.int64] = _checked(self.who, paths[1], ()).astype("int64")
         if len(self.images) != len(self.labels):
             raise DatasetError(
-                f"MNIST: {str(paths[0])!r} holds {len(self.images)} images but {str(paths[1])!r} {len(self.labels)} "
+                f"{self.who}: {str(paths[0])!r} holds {len(self.images)} images but {str(paths[1])!r} {len(self.labels)} "
                 "labels; they do not belong together: get both again"
             )
         if len(self.labels) and self.labels.max() > 9:
-            raise DatasetError(f"MNIST: {str(paths[1])!r} holds a label {self.labels.max()}, where digits are 0 to 9")
+            raise DatasetError(
+                f"{self.who}: {str(paths[1])!r} holds a label {self.labels.max()}, where classes are 0 to 9"
+            )
+
+    @property
+    def who(self) -> str:
+        """The name in messages."""
+        return type(self).__name__
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,12 +83,30 @@ class MNIST:
     def __getitem__(self, index: int) -> tuple[Any, int]:
         from PIL.Image import fromarray
 
-        image: Image = fromarray(self.images[position(index, len(self), "MNIST")])
+        image: Image = fromarray(self.images[position(index, len(self), self.who)])
         label = int(self.labels[index])
         return (image if self.transform is None else self.transform(image)), label
 
     def __repr__(self) -> str:
-        return f"MNIST(split={self.split!r}, {len(self)} images, transform={self.transform!r})"
+        return f"{self.who}(split={self.split!r}, {len(self)} images, transform={self.transform!r})"
+
+    def _found(self, folder: Path, name: str) -> Path:
+        spellings = (name, f"{name}.gz", name.replace("-idx", ".idx"))
+        for place in (folder, folder / "raw", folder / self.who / "raw"):
+            for spelling in spellings:
+                if (place / spelling).is_file():
+                    return place / spelling
+        state = f"it does not hold {name} (nor {name}.gz)" if folder.is_dir() else "there is no such folder"
+        raise MissingDatasetError(
+            f"{self.who} was looked for in {str(folder)!r}, but {state}. Leave folder out, and the hub fetches the files."
+        )
+
+    def _fetched(self, name: str, fetch: Callable[[str], str | os.PathLike[str]] | None) -> Path:
+        if fetch is None:
+            from numzoo.hub import pull
+
+            fetch = pull
+        return Path(fetch(f"{self.resource}/{name}{self.packed}"))
 
 
 def position(index: Any, length: int, who: str) -> int:
@@ -92,32 +123,12 @@ def position(index: Any, length: int, who: str) -> int:
     return int(place)
 
 
-def _found(folder: Path, name: str) -> Path:
-    spellings = (name, f"{name}.gz", name.replace("-idx", ".idx"))
-    for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
-        for spelling in spellings:
-            if (place / spelling).is_file():
-                return place / spelling
-    state = f"it does not hold {name} (nor {name}.gz)" if folder.is_dir() else "there is no such folder"
-    raise MissingDatasetError(
-        f"MNIST was looked for in {str(folder)!r}, but {state}. Leave folder out, and the hub fetches the files."
-    )
-
-
-def _fetched(name: str, fetch: Callable[[str], str | os.PathLike[str]] | None) -> Path:
-    if fetch is None:
-        from numzoo.hub import pull
-
-        fetch = pull
-    return Path(fetch(f"data:mnist/{name}"))
-
-
-def _checked(path: Path, item: tuple[int, ...]) -> NDArray[numpy.uint8]:
+def _checked(who: str, path: Path, item: tuple[int, ...]) -> NDArray[numpy.uint8]:
     array = read_idx(path)
     if array.dtype != "uint8" or array.ndim != 1 + len(item) or array.shape[1:] != item:
         wanted = f"(n{''.join(f', {side}' for side in item)}{'' if item else ','})"
         raise DatasetError(
-            f"MNIST: {str(path)!r} holds {array.dtype} {array.shape} but must hold uint8 {wanted}; "
+            f"{who}: {str(path)!r} holds {array.dtype} {array.shape} but must hold uint8 {wanted}; "
             "it is another file than its name says"
         )
     return array
