@@ -2,22 +2,25 @@
 
 A fresh large array costs about 0.2 us for every 4 KiB page the kernel has to hand over and clear; a block that was just
 in use is mapped already, and often still in cache. `empty` leases a block to an array; when the array and all its views
-have died, the block returns to the top of its stack.
+have died, the block returns to the top of the stack of its size. Where that stack is empty, idle blocks of other sizes
+that lie side by side are put together and cut anew (ground.py), before the process takes more memory.
 """
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .memory import Array, address
+from .ground import Ground
+from .memory import Array
 
 SMALLEST = 64 * 1024
-ALIGNMENT = 64
 
 
 def empty(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None = None) -> Array:
@@ -66,20 +69,19 @@ def allocator(
 
 def idle_bytes() -> int:
     """The bytes that the pool keeps for later and nobody uses now."""
-    return sum(len(blocks.idle) * blocks.bytes for blocks in list(_classes.values()))
+    return _ground.free_bytes() + sum(len(blocks.idle) * blocks.bytes for blocks in list(_classes.values()))
 
 
 def held_bytes() -> int:
     """All bytes of the pool, in use or idle."""
-    return sum(len(blocks.memory) * blocks.bytes for blocks in list(_classes.values()))
+    return _ground.held
 
 
 def trim(keep: int = 0) -> None:
-    """Give idle blocks back to the system until at most `keep` bytes stay idle, the largest first."""
-    surplus = idle_bytes() - keep
-    for blocks in sorted(_classes.values(), key=lambda blocks: -blocks.bytes):
-        while surplus > 0 and blocks.drop():
-            surplus -= blocks.bytes
+    """Give idle memory back to the system until at most `keep` bytes stay idle."""
+    with _lock:
+        _collect()
+        _ground.release(_ground.free_bytes() - keep)
 
 
 def set_limit(limit: int) -> None:
@@ -90,43 +92,49 @@ def set_limit(limit: int) -> None:
 
 
 class _Blocks:
-    """The blocks of one size: those idle, as addresses, and the memory behind all of them."""
+    """The blocks of one size: the addresses of those idle, and the type of the leases of the others."""
 
-    __slots__ = ("bytes", "idle", "lease", "memory")
+    __slots__ = ("bytes", "idle", "lease")
 
     def __init__(self, size: int) -> None:
         self.bytes = size
         self.idle: list[int] = []
-        self.memory: dict[int, Array] = {}
-        idle, memory = self.idle, self.memory
+        idle = self.idle
 
         def give_back(lease: Any, where: Callable[[Any], int] = ctypes.addressof) -> None:
-            # May run at any moment, on any thread, so it takes no lock: list operations are atomic.
-            start = where(lease)
-            if start in memory:
-                idle.append(start)
-                _note_return(size)
+            # May run at any moment, on any thread, even within `more`: it waits for no lock. List operations are atomic.
+            idle.append(where(lease))
+            _note_return(size)
 
         # The lease is the base of every array that lives in the block; it dies with the last of them.
         self.lease: Any = type("Lease", (ctypes.c_char * size,), {"__slots__": (), "__del__": give_back})
 
     def more(self) -> int:
-        block = np.empty(self.bytes + ALIGNMENT, np.uint8)
-        start = -(-address(block) // ALIGNMENT) * ALIGNMENT
-        self.memory[start] = block
-        return start
-
-    def drop(self) -> bool:
-        try:
-            start = self.idle.pop(0)
-        except IndexError:
-            return False
-        del self.memory[start]
-        return True
+        """A block where none of this size is idle."""
+        with _lock:
+            found = _ground.take(self.bytes)
+            if found is None and _collect():
+                found = _ground.take(self.bytes)
+            return _ground.extend(self.bytes) if found is None else found
 
 
 _classes: dict[int, _Blocks] = {}
+_ground = Ground()
+_lock = threading.Lock()
 _returned = 0
+
+
+def _collect() -> bool:
+    """Make all idle blocks free ground again; whether there were any."""
+    stretches = []
+    for blocks in list(_classes.values()):
+        while blocks.idle:
+            try:
+                stretches.append((blocks.idle.pop(), blocks.bytes))
+            except IndexError:  # another thread was faster
+                break
+    _ground.give(stretches)
+    return bool(stretches)
 
 
 def _physical_bytes() -> int:
@@ -140,8 +148,8 @@ _limit = min(2 << 30, _physical_bytes() // 8)
 
 
 def _blocks(size: int) -> _Blocks:
-    """The class that serves `size` bytes: eight classes to each power of two, so at most an eighth is wasted."""
-    step = 1 << (size.bit_length() - 4)
+    """The class that serves `size` bytes: 32 classes to each power of two, so at most a 32nd is wasted, and whole pages."""
+    step = max(1 << max(size.bit_length() - 6, 0), mmap.PAGESIZE)
     rounded = -(-size // step) * step
     found = _classes.get(rounded)
     return found if found is not None else _classes.setdefault(rounded, _Blocks(rounded))
@@ -152,5 +160,18 @@ def _note_return(size: int) -> None:
     _returned += size
     if _returned > _limit // 4:
         _returned = 0
-        if idle_bytes() > _limit:
-            trim(_limit)
+        if idle_bytes() > _limit and _lock.acquire(blocking=False):
+            try:
+                _collect()
+                _ground.release(_ground.free_bytes() - _limit)
+            finally:
+                _lock.release()
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.Lock()  # whoever held it lives in the other process
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

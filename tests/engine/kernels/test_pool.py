@@ -47,7 +47,7 @@ def test_empty_like_a_gap_is_dense() -> None:
 
 
 def test_large_arrays_begin_at_a_cache_line() -> None:
-    assert all(address(pool.empty((n, 20_000), np.float32)) % pool.ALIGNMENT == 0 for n in range(1, 8))
+    assert all(address(pool.empty((n, 20_000), np.float32)) % 64 == 0 for n in range(1, 8))
 
 
 def test_memory_comes_back_when_the_last_view_has_died() -> None:
@@ -60,6 +60,57 @@ def test_memory_comes_back_when_the_last_view_has_died() -> None:
     del view
     again = pool.empty(LARGE, np.float32)
     assert address(again) == start
+
+
+def test_idle_blocks_side_by_side_serve_a_larger_array() -> None:
+    pool.trim()
+    parts = [pool.empty((256, 1024), np.float32) for _ in range(8)]
+    held = pool.held_bytes()
+    del parts
+    whole = pool.empty((8 * 256, 1024), np.float32)
+    whole[...] = 1
+    assert pool.held_bytes() == held
+    small = [pool.empty((256, 1024), np.float32) for _ in range(4)]
+    assert pool.held_bytes() > held
+    del whole
+    held = pool.held_bytes()
+    small += [pool.empty((512, 1024), np.float32) for _ in range(4)]
+    for number, array in enumerate(small):
+        array[...] = number
+    assert all((array == number).all() for number, array in enumerate(small))
+    assert pool.held_bytes() == held
+
+
+def test_what_was_given_back_to_the_system_can_be_had_again() -> None:
+    arrays = [pool.empty((256, 1024), np.float32) for _ in range(8)]
+    before = pool.held_bytes()
+    middle, arrays[3:5] = arrays[3:5], []
+    del middle
+    pool.trim()
+    assert pool.idle_bytes() == 0
+    assert pool.held_bytes() < before
+    again = pool.empty((512, 1024), np.float32)
+    again[...] = 7
+    assert (again == 7).all()
+
+
+def test_random_leases_keep_what_was_written_and_leave_no_crumbs() -> None:
+    random = np.random.default_rng(0)
+    living: dict[int, Any] = {}
+    for turn in range(3000):
+        if living and random.random() < 0.5:
+            name = list(living)[random.integers(len(living))]
+            array = living.pop(name)
+            assert (array == name % 251).all()
+            del array
+        else:
+            array = pool.empty((int(random.integers(70_000, 3_000_000)),), np.uint8)
+            array[...] = turn % 251
+            living[turn] = array
+            del array
+    living.clear()
+    pool.trim()
+    assert pool.idle_bytes() == 0
 
 
 def test_living_arrays_never_share_memory() -> None:
