@@ -15,6 +15,7 @@ from .errors import GradientError
 from .hooks import registered
 from .modes import modes, precision_of
 from .node import NOTHING_KEPT, Node, Output
+from .ops.reduction import sum as _sum
 from .tensor import Tensor, tensor_of
 from .watch import watchers
 
@@ -104,7 +105,7 @@ def _seed(tensor: Tensor, gradient: Any) -> Tensor:
                 f"backward: starts from a single number, but the tensor has shape {tuple(tensor.shape)}; "
                 "reduce it first (.sum(), .mean()) or pass gradient="
             )
-        return tensor_of(xp.full_like(tensor.array, 1) if tensor.array.ndim else xp.array(1, tensor.array.dtype))
+        return tensor_of(xp.ones(tensor.array.shape, tensor.array.dtype))
     value = gradient if isinstance(gradient, Tensor) else tensor_of(xp.asarray(gradient, tensor.array.dtype))
     if value.array.shape != tensor.array.shape:
         raise GradientError(
@@ -369,12 +370,13 @@ def _owner(array: Any) -> Any:
 
 def _sum_to(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Undo broadcasting: sum over the axes along which ``shape`` was stretched."""
-    extra = gradient.ndim - len(shape)
-    axes = tuple(range(extra)) + tuple(
-        axis + extra for axis, size in enumerate(shape) if size == 1 and gradient.shape[axis + extra] != 1
-    )
-    total = gradient.sum(axes) if axes else gradient
-    if total.shape == shape:
+    given = gradient.array.shape
+    extra = len(given) - len(shape)
+    axes = tuple(range(extra))
+    if given[extra:] != shape:
+        axes += tuple(axis + extra for axis, size in enumerate(shape) if size == 1 and given[axis + extra] != 1)
+    total = _sum(gradient, axis=axes) if axes else gradient
+    if total.array.shape == shape:
         return total
     if total.array.size != int(np.prod(shape)):
         raise GradientError(f"a gradient rule gave shape {tuple(gradient.shape)} for an input of shape {tuple(shape)}")

@@ -108,6 +108,8 @@ class Op(Recorder, Generic[P, R]):
                 arrays.append(value.array)
                 if value.requires_grad:
                     record = True
+            elif value is None and self.optional and self.optional[len(arrays)]:
+                arrays.append(None)
             else:
                 arrays.append(self._operand(value, len(arrays)))
                 foreign = True

@@ -27,7 +27,7 @@ class Operands(Signature):
         if type(value) is ndarray:
             kind(value.dtype)
             return value
-        if value is None and not self.variadic and self.optional[position]:
+        if value is None and self.optional and self.optional[position]:
             return None
         if isinstance(value, np.generic):
             value = value.item() if self.promotes and value.dtype.itemsize <= 8 else np.asarray(value)[()]

@@ -41,7 +41,7 @@ class Signature:
         self.variadic = bool(tensors) and tensors[0].kind is inspect.Parameter.VAR_POSITIONAL
         self.tensors = tuple(p.name for p in tensors)
         self.count = sys.maxsize if self.variadic else len(tensors)
-        self.optional = tuple("None" in str(p.annotation) for p in tensors)
+        self.optional = tuple("None" in str(p.annotation) for p in tensors) * (not self.variadic)
         self.required = 1 if self.variadic else sum(p.default is inspect.Parameter.empty for p in tensors)
         settings = [p for p in parameters if p not in tensors and p.name != "keep"]
         self.setting_names = frozenset(p.name for p in settings)
@@ -67,6 +67,11 @@ class Signature:
     def _bind(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into tensors and settings; settings come back complete, with the defaults filled in."""
         settings = dict(self.setting_defaults)
+        if self.required <= len(args) <= self.count and given.keys() <= self.setting_names:
+            # The usual call: tensors by place, settings by name.
+            settings.update(given)
+            if len(settings) == len(self.setting_names):
+                return args, settings
         if len(args) > self.count:
             surplus = args[self.count :]
             if len(surplus) > len(self.setting_order):

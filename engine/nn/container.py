@@ -93,8 +93,9 @@ class Sequential(_Numbered):
             self.add_module(str(position), given)
 
     def forward(self, x: Any) -> Any:
-        for module in self.children():
-            x = module(x)
+        for module in self.__dict__.values():
+            if isinstance(module, Module):
+                x = module(x)
         return x
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..dtype import Array, accumulator, float32, kind
 from ..errors import DtypeError, SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
-from .activation import log_softmax
+from .activation import log_softmax, softmax
 from .arithmetic import where
+
+FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 
 __all__ = [
     "cross_entropy",
@@ -46,6 +50,69 @@ def _picked(x: Tensor, target: Tensor) -> Tensor:
     return gather(x, tensor_of(_valid(target.array).reshape(-1, 1)), axis=1).squeeze(1)
 
 
+def _entropy_x(
+    grad: Tensor, x: Tensor, target: Tensor, scale: Tensor | None, total: Tensor | None, chances: Tensor
+) -> Tensor:
+    return class_entropy_input(grad, x, target, scale, total, chances)
+
+
+@op(residuals=("chances",), x=_entropy_x)
+def class_entropy(
+    xp: Any, x: Array, target: Array, scale: Array | None = None, total: Array | None = None, *, keep: bool = True
+) -> Any:
+    """-sum_i log softmax(x)[i, target[i]] scale[i], over ``total`` if given, for rows of logits (batch, classes); scales are 1 if not given.
+
+    All of a classification loss in one step, whose gradient is one step too.
+    """
+    shifted = x - (x.max(1, keepdims=True) if x.size else 0)
+    chances = xp.exp(shifted)
+    sums = chances.sum(1, keepdims=True)
+    loss = xp.log(sums)[:, 0] - shifted[xp.arange(len(x)), target]
+    return summed_loss(loss, scale, total), chances / sums if keep else None
+
+
+def summed_loss(loss: Array, scale: Array | None, total: Array | None) -> Array:
+    """The sum of each row's loss, scaled, over the total."""
+    value = (loss if scale is None else loss * scale).sum()
+    return value if total is None else value / total
+
+
+def _entropy_flow(grad: Tensor, x: Tensor, target: Tensor, scale: Tensor | None, total: Tensor | None) -> Tensor:
+    # It is linear in its flow: what a change of x along ``grad`` would add to the loss.
+    change = (softmax(x, axis=1) * grad).sum(1) - _picked(grad, target)
+    if scale is not None:
+        change = change * scale
+    change = change.sum()
+    return change if total is None else change / total
+
+
+def _entropy_twice(
+    grad: Tensor, flow: Tensor, x: Tensor, target: Tensor, scale: Tensor | None, total: Tensor | None
+) -> Tensor:
+    chances = softmax(x, axis=1)
+    weight = flow if total is None else flow / total
+    if scale is not None:
+        weight = (where(scale != 0, weight, 0.0) * scale).unsqueeze(1)
+    return weight * chances * (grad - (chances * grad).sum(1, True))
+
+
+@op(flow=_entropy_flow, x=_entropy_twice)
+def class_entropy_input(
+    xp: Any, flow: Array, x: Array, target: Array, scale: Array | None = None, total: Array | None = None, chances: Array | None = None
+) -> Array:  # fmt: skip
+    """What flows back to the logits: (softmax(x) - one at each row's target) scale, times the flow of the loss over ``total``."""
+    if chances is None:
+        chances = xp.exp(x - x.max(1, keepdims=True))
+        chances /= chances.sum(1, keepdims=True)
+    weight = flow if total is None else flow / total
+    if scale is not None:
+        # What does not count has no gradient, even where nothing counts and the mean is NaN.
+        weight = xp.where(scale != 0, weight * scale, 0).astype(x.dtype, copy=False)
+    out = chances * (weight if scale is None else weight[:, None])
+    out[xp.arange(len(x)), target] -= weight
+    return out
+
+
 def cross_entropy(
     input: Tensor,
     target: Any,
@@ -61,6 +128,12 @@ def cross_entropy(
     ``weight`` (classes,) scales each class; the mean is taken over the weights of what counts. Targets equal to
     ``ignore_index`` do not. The loss of half precisions is float32.
     """
+    if type(input) is Tensor and type(target) is Tensor and weight is None and not label_smoothing:
+        x = input
+        if (reduction == "mean" or reduction == "sum") and _all_count(x.array, target.array, ignore_index):
+            return class_entropy(
+                x, target, None, np.asarray(len(x.array), x.array.dtype) if reduction == "mean" else None
+            )
     if not 0.0 <= label_smoothing <= 1.0:
         raise SettingError(f"cross_entropy: label_smoothing must lie between 0 and 1, not {label_smoothing}")
     check_reduction("cross_entropy", reduction)
@@ -75,8 +148,39 @@ def cross_entropy(
         raise ShapeError(
             "cross_entropy: wants logits of shape (batch, classes, ...) or (classes,), not a single number"
         )
-    log_probabilities = log_softmax(x.to(dtype=accumulator(x.dtype)), axis=axis)
-    return class_nll("cross_entropy", log_probabilities, target, weight, ignore_index, reduction, label_smoothing)
+    wide = accumulator(x.dtype)
+    if x.array.dtype != wide:
+        x = x.to(dtype=wide)
+    if reduction != "none" and not label_smoothing:
+        return _class_entropy(x, target, weight, ignore_index, reduction)
+    chances = log_softmax(x, axis=axis)
+    return class_nll("cross_entropy", chances, target, weight, ignore_index, reduction, label_smoothing)
+
+
+def _class_entropy(x: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str) -> Tensor:
+    """The sum or mean over class indices, in one operation."""
+    if x.ndim == 1:
+        x, target = x.unsqueeze(0), target.unsqueeze(0)
+    mean = reduction == "mean"
+    labels, counts = checked_labels("cross_entropy", x, target, ignore_index)
+    classes = x.shape[1]
+    if x.ndim > 2:
+        x = x.permute(0, *range(2, x.ndim), 1).reshape(labels.size, classes)
+        labels, counts = labels.reshape(-1), counts.reshape(-1)
+    scale = counts.astype(x.dtype)
+    if weight is not None:
+        scale = scale * class_weight("cross_entropy", weight, classes).to(dtype=x.dtype).array[labels]
+    return class_entropy(x, tensor_of(labels), tensor_of(scale), tensor_of(scale.sum(dtype=x.dtype)) if mean else None)
+
+
+def _all_count(x: Array, target: Array, ignore_index: int) -> bool:
+    """Whether this is the usual case, and every target a class: an unsigned view makes negative numbers large."""
+    if type(x) is not np.ndarray or x.ndim != 2 or (x.dtype is not FLOAT32 and x.dtype is not FLOAT64):
+        return False
+    if type(target) is not np.ndarray or target.shape != x.shape[:1] or target.dtype is not INT64:
+        return False
+    classes = x.shape[1]
+    return not 0 <= ignore_index < classes and bool(np.logical_and.reduce(target.view(np.uint64) < classes))
 
 
 def check_reduction(name: str, reduction: str) -> None:

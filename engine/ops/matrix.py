@@ -18,8 +18,11 @@ __all__ = [
 
 def check_one_dtype(name: str, *arrays: Array) -> None:
     """Refuse tensors of different dtypes: matrices and convolutions do not promote."""
-    dtypes = [a.dtype for a in arrays if a is not None]
-    if any(d != dtypes[0] for d in dtypes):
+    first = arrays[0].dtype
+    for array in arrays:
+        if array is None or array.dtype is first or array.dtype == first:
+            continue
+        dtypes = [a.dtype for a in arrays if a is not None]
         raise DtypeError(
             f"{name}: all tensors must have one dtype, but they have {', '.join(map(str, dtypes))}; convert with .to(dtype)"
         )
@@ -85,14 +88,28 @@ def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
         )
 
 
-def _linear_weight(grad: Tensor, x: Tensor) -> Tensor:
-    if x.ndim == 1:
-        return grad.unsqueeze(-1) * x
-    rows = math.prod(x.shape[:-1])
-    return matmul(grad.reshape(rows, grad.shape[-1]).mT, x.reshape(rows, x.shape[-1]))
+def _flow_of_weight(grad: Tensor, x: Tensor) -> Tensor:
+    return linear(x, grad)
 
 
-@op(narrows=True, x=lambda grad, weight: matmul(grad, weight), weight=_linear_weight, bias=lambda grad: grad)
+@op(narrows=True, flow=_flow_of_weight, x=lambda grad, flow: matmul(flow, grad))
+def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
+    """What flows back to the weight of ``linear``: flow^T x, summed over all leading axes; (..., out) and (..., in) to (out, in)."""
+    check_one_dtype("linear_weight", flow, x)
+    count = math.prod(x.shape[:-1])
+    rows, flows = x.reshape(count, x.shape[-1]), flow.reshape(count, flow.shape[-1])
+    if x.dtype == bfloat16:
+        wide = accumulator(x.dtype)
+        return xp.matmul(flows.astype(wide).T, rows.astype(wide)).astype(x.dtype)
+    return xp.matmul(flows.T, rows)
+
+
+@op(
+    narrows=True,
+    x=lambda grad, weight: matmul(grad, weight),
+    weight=lambda grad, x: linear_weight(grad, x),
+    bias=lambda grad: grad,
+)
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """x weight^T + bias: (..., in), (out, in) and (out,) to (..., out)."""
     check_linear(x, weight, bias)

@@ -310,7 +310,7 @@ def test_nodes_die_with_the_result() -> None:
                 continue
             nodes.append(weakref.ref(node))
             stack.extend(node.edges)
-        assert len(nodes) > 1
+        assert nodes
         del node
         out.backward()
         del out

@@ -21,17 +21,28 @@ Shape = tuple[int, ...]
 
 def matmul(x: Array, y: Array) -> Result:
     """The matrix product over the last two axes, (..., M, K) and (..., K, N) -> (..., M, N), as NumPy's."""
+    if x.size * y.size < FEWEST_PRODUCTS:
+        return NotImplemented
     key = (matmul, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype)
     return (PLANS.get(key) or plan(key, _plan_matmul, x, y))(x, y)
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
     """x weight^T + bias: x (..., K), weight (N, K), bias (N) -> (..., N)."""
+    if x.size * len(weight) < FEWEST_PRODUCTS:
+        return NotImplemented
     key = (
         linear, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
         None if bias is None else (bias.shape, bias.strides, bias.dtype),
     )  # fmt: skip
     return (PLANS.get(key) or plan(key, _plan_linear, x, weight, bias))(x, weight, bias)
+
+
+def linear_weight(flow: Array, x: Array) -> Result:
+    """flow^T x over all leading axes: flow (..., N), x (..., K) -> (N, K)."""
+    if flow.size * x.shape[-1] < FEWEST_PRODUCTS or not x.size:
+        return NotImplemented
+    return matmul(flow.reshape(-1, flow.shape[-1]).T, x.reshape(-1, x.shape[-1]))
 
 
 def _plan_matmul(library: Library, x: Array, y: Array) -> Plan | None:

@@ -13,5 +13,6 @@ ROWS = [
     Row("matmul", ((2, 3, 4), (4,)), np.matmul, label="column"),
     Row("matmul", ((4,), (4,)), np.matmul, label="dot"),
     Row("linear", ((2, 3, 4), (5, 4), (5,)), lambda x, w, b: x @ w.T + b),
+    Row("linear_weight", ((2, 3, 5), (2, 3, 4)), lambda flow, x: np.einsum("bro,bri->oi", flow, x)),
     Row("linear", ((3, 4), (5, 4)), lambda x, w: x @ w.T, label="no bias"),
 ]  # fmt: skip
