@@ -22,6 +22,7 @@ class CarefulWalk(Walk):
     def run(self, roots: list[tuple[Tensor, Tensor]]) -> None:
         self.roots = [root.node for root, _ in roots]
         self.turns: dict[int, int] | None = None
+        self.direct = self.direct and not watchers
         watching = list(watchers)
         try:
             for watcher in watching:

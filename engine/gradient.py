@@ -13,6 +13,7 @@ from .device import namespace
 from .dtype import is_differentiable
 from .errors import GradientError
 from .hooks import registered
+from .methods.gradient import bind
 from .modes import modes, precision_of
 from .node import NOTHING_KEPT, Node, Output
 from .ops.reduction import sum as _sum
@@ -128,18 +129,20 @@ class Walk:
 
     def __init__(self, create_graph: bool, retain_graph: bool) -> None:
         self.create_graph = create_graph
+        # Whether small gradients may be computed on arrays: where nobody records, aims or watches.
+        self.direct = not create_graph
         self.retain_graph = retain_graph
         self.heap: list[tuple[int, Node]] = []
         self.arrived: dict[Node, list[Tensor | None] | Tensor] = {}
         self.given: set[int] = set()
-        # Of ``grad`` alone: what was found for each input, and the nodes on the way to them. Others are left alone.
+        # Of ``grad`` alone: what was found for each input (and, as ``ways``, the nodes on the way to them). Others are left alone.
         self.targets: dict[Any, Tensor | None] | None = None
-        self.ways: set[Any] = set()
-        self.stops: set[Any] = set()
 
     def aim(self, roots: list[Any], targets: list[Any]) -> None:
         """Walk to these leaves and nodes only."""
         self.targets = dict.fromkeys(targets)
+        self.ways: set[Any] = set()
+        self.direct = False
         self.stops = {target[0] if isinstance(target, tuple) else target for target in targets}
         seen: set[Any] = set()
         stack = [(_node_of(root), False) for root in roots if root is not None]
@@ -204,6 +207,10 @@ class Walk:
     def _gradients(self, node: Node, arrived: Any) -> Any:
         """What flows along each edge: the rules of a node, called."""
         op = node.op
+        if self.direct and op.direct is not None and node.precision is None:
+            arrays = op.direct(node, arrived.array)
+            if arrays is not None:
+                return [None if array is None else tensor_of(array) for array in arrays]
         values: dict[str, Any] | None = None
         gradients: list[Tensor | None] = []
         for position, edge in enumerate(node.edges):
@@ -268,6 +275,7 @@ class Walk:
         array = gradient.array
         if array.shape != edge.shape:
             gradient = _sum_to(gradient, edge.shape)
+            array = gradient.array
         if array.dtype is not edge.dtype and array.dtype != edge.dtype:
             if array.dtype.kind == "c" and edge.dtype.kind != "c":
                 gradient = gradient.real
@@ -382,5 +390,7 @@ def _sum_to(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
         raise GradientError(f"a gradient rule gave shape {tuple(gradient.shape)} for an input of shape {tuple(shape)}")
     return total.reshape(shape)
 
+
+bind(backward)
 
 __all__ = ["backward", "grad"]

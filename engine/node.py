@@ -51,6 +51,11 @@ class Node:
         """The line of the program that made this node, outside the engine."""
         return line_of(self.code, self.instruction)
 
+    def kept(self, position: int) -> Any:
+        """The raw array that was kept of an input."""
+        value = self.saved[self.plan[0].index(position)]  # type: ignore[index]
+        return getattr(value, "array", value)
+
     def release(self) -> None:
         """Let go of every array that was kept for backward."""
         if self.plan is not None and self.plan is not NOTHING_KEPT:

@@ -32,6 +32,7 @@ from . import device
 from .dtype import Array, Dtype, float32
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import modes
+from .node import Node
 from .recording import Recorder
 from .signature import Rule
 from .tensor import Tensor, new_tensor, tensor_of
@@ -41,6 +42,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ndarray = np.ndarray
+Direct = Callable[[Node, Any], "list[Any] | None"]
 _NOTHING: dict[str, Any] = {}
 
 
@@ -70,6 +72,7 @@ class Op(Recorder, Generic[P, R]):
         self.narrows = narrows
         self.widens = widens
         self.holomorphic = holomorphic and outputs == 1
+        self.direct: Direct | None = None
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.complete: dict[str, bool] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
@@ -95,6 +98,15 @@ class Op(Recorder, Generic[P, R]):
 
         return register
 
+    def directly(self, function: Direct) -> Direct:
+        """Register the gradients of small arrays of float32 or float64, computed at once from what a node keeps.
+
+        ``function(node, flow)`` gives one array or None for each edge, or None to leave it to the rules, to which a generic test holds it.
+        Where a call costs more than it computes, that is most of a small backward pass.
+        """
+        self.direct = function
+        return function
+
     def __call__(self, *args: P.args, **settings: P.kwargs) -> R:
         inputs: tuple[Any, ...] = args
         if not self.required <= len(inputs) <= self.count or settings or self.needs_settings:
@@ -114,7 +126,7 @@ class Op(Recorder, Generic[P, R]):
                 arrays.append(self._operand(value, len(arrays)))
                 foreign = True
         if foreign:
-            inputs = tuple(v if isinstance(v, Tensor) else a for v, a in zip(inputs, arrays, strict=True))
+            inputs = tuple([v if isinstance(v, Tensor) else a for v, a in zip(inputs, arrays, strict=True)])
         if record:
             record = modes.recording
         first = arrays[0]
@@ -236,7 +248,11 @@ class Op(Recorder, Generic[P, R]):
             result = kernel(*arrays, **settings)
             return body(*arrays, **settings) if result is NotImplemented else result
 
-        return implementation
+        def plain(*arrays: Array) -> Any:
+            result = kernel(*arrays)
+            return body(*arrays) if result is NotImplemented else result
+
+        return implementation if self.setting_names or self.keeps else plain
 
     def _run_narrow(
         self, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any]

@@ -37,9 +37,7 @@ class GradientMethods:
 
     def backward(self: Any, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
         """Add this tensor's gradient to ``.grad`` of the leaves it was computed from. See ``engine.gradient``."""
-        from ..gradient import backward
-
-        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+        _backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
 
     def requires_grad_(self: Any, requires_grad: bool = True) -> Any:
         """Ask for a gradient, or stop asking; gives the tensor itself."""
@@ -75,3 +73,12 @@ class GradientMethods:
         from ..hooks import register_post_accumulate_grad_hook
 
         return register_post_accumulate_grad_hook(self, hook)
+
+
+def _backward(tensor: Tensor, gradient: Any, *, retain_graph: bool | None, create_graph: bool) -> None:
+    raise AssertionError("the walk is not there yet")
+
+
+def bind(backward: Any) -> None:
+    """Let the method call the walk."""
+    globals()["_backward"] = backward

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..dtype import Array, accumulator, float32
 from ..modes import modes
+from ..node import Node
 from ..op import floating, op
 from ..tensor import Tensor
 from .arithmetic import abs, sign, where
@@ -47,6 +50,12 @@ def relu_input(xp: Any, flow: Array, result: Array) -> Array:
 def relu(xp: Any, x: Array) -> Array:
     """max(x, 0); its slope at 0 is 0."""
     return xp.maximum(x, x.dtype.type(0))
+
+
+@relu.directly
+def _relu_directly(node: Node, flow: Array) -> list[Any] | None:
+    out = node.outs[0]  # type: ignore[index]
+    return [relu_input.body(np, flow, out)] if flow.size < 4096 and type(flow) is np.ndarray else None
 
 
 @op()

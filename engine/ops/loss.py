@@ -8,6 +8,7 @@ import numpy as np
 
 from ..dtype import Array, accumulator, float32, kind
 from ..errors import DtypeError, SettingError, ShapeError
+from ..node import Node
 from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
 from .activation import log_softmax, softmax
@@ -64,16 +65,27 @@ def class_entropy(
 
     All of a classification loss in one step, whose gradient is one step too.
     """
-    shifted = x - (x.max(1, keepdims=True) if x.size else 0)
+    shifted = x - (_reduce(xp, "maximum", x) if x.size else 0)
     chances = xp.exp(shifted)
-    sums = chances.sum(1, keepdims=True)
+    sums = _reduce(xp, "add", chances)
     loss = xp.log(sums)[:, 0] - shifted[xp.arange(len(x)), target]
     return summed_loss(loss, scale, total), chances / sums if keep else None
 
 
+def _reduce(xp: Any, name: str, x: Array) -> Array:
+    """The rows' maxima or sums, as a column."""
+    if xp is np:  # the array's own methods take a detour through Python
+        return (np.maximum if name == "maximum" else np.add).reduce(x, 1, keepdims=True)
+    return x.max(1, keepdims=True) if name == "maximum" else x.sum(1, keepdims=True)
+
+
 def summed_loss(loss: Array, scale: Array | None, total: Array | None) -> Array:
     """The sum of each row's loss, scaled, over the total."""
-    value = (loss if scale is None else loss * scale).sum()
+    value = (
+        np.add.reduce(loss)
+        if scale is None and type(loss) is np.ndarray
+        else (loss * (1 if scale is None else scale)).sum()
+    )
     return value if total is None else value / total
 
 
@@ -111,6 +123,17 @@ def class_entropy_input(
     out = chances * (weight if scale is None else weight[:, None])
     out[xp.arange(len(x)), target] -= weight
     return out
+
+
+@class_entropy.directly
+def _class_entropy_directly(node: Node, flow: Array) -> list[Any] | None:
+    chances = node.residuals[0]  # type: ignore[index]
+    if chances.size > 1 << 14 or type(chances) is not np.ndarray:
+        return None
+    others = [node.kept(i) if i in node.plan[0] else None for i in range(1, len(node.edges))]
+    # The logits themselves do not matter where their softmax is known.
+    gradient = class_entropy_input.body(np, flow, chances, *others, *[None] * (3 - len(others)), chances)
+    return [gradient, *[None] * len(others)]
 
 
 def cross_entropy(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..dtype import Array, accumulator, bfloat16
 from ..errors import DtypeError, ShapeError
+from ..node import Node
 from ..op import op
 from ..tensor import Tensor
 
@@ -118,4 +121,25 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
         out = xp.matmul(x.astype(wide), weight.astype(wide).T)
         return (out if bias is None else out + bias.astype(wide)).astype(x.dtype)
     out = xp.matmul(x, weight.T)
-    return out if bias is None else out + bias
+    if bias is not None:
+        out = xp.add(out, bias, out=out if out.ndim else None)
+    return out
+
+
+SMALL = 1 << 16
+"""Multiplications of a product below which calling costs more than computing."""
+
+
+@linear.directly
+def _linear_directly(node: Node, flow: Array) -> list[Any] | None:
+    if flow.ndim != 2 or type(flow) is not np.ndarray or flow.dtype.kind != "f" or flow.dtype == np.float16:
+        return None
+    edges = node.edges
+    weight, x = node.kept(1) if edges[0] is not None else None, node.kept(0) if edges[1] is not None else None
+    columns = x.shape[1] if x is not None else weight.shape[1] if weight is not None else 0
+    if flow.size * columns > SMALL:
+        return None
+    gradients = [None if weight is None else flow @ weight, None if x is None else flow.T @ x]
+    if len(edges) == 3:
+        gradients.append(None if edges[2] is None else np.add.reduce(flow, 0))
+    return gradients

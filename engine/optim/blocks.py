@@ -168,10 +168,11 @@ class _Bucket:
             return False
         if not all(map(is_, self.held, map(states.get, self.parameters))):
             return False
-        for state, views in zip(self.held, self.views, strict=True):
-            if state.get("step", 0) != self.step or not all(map(is_, views, map(state.get, names))):
-                return False
-        return all(_is_writeable(array) for array in self.arrays)
+        if names or self.step:
+            for state, views in zip(self.held, self.views, strict=True):
+                if state.get("step", 0) != self.step or not all(map(is_, views, map(state.get, names))):
+                    return False
+        return all(map(_is_writeable, self.arrays))
 
 
 class _Plan:

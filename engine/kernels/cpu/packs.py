@@ -76,6 +76,8 @@ def forget(array: Array) -> None:
     """Drop every pack made of memory that `array` covers. To be called after each change of an array's contents."""
     global _forgotten
     _forgotten += 1
+    if not _records:
+        return
     owner = _owner(array)
     record = _records.get(id(owner))
     if record is None or record.owner() is not owner:
