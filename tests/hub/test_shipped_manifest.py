@@ -161,6 +161,7 @@ def test_samples_and_data_are_sound() -> None:
         "t10k-images-idx3-ubyte",
         "t10k-labels-idx1-ubyte",
     ]
+    assert all(file.sha256 and file.bytes for file in REGISTRY.files("data:vader"))
 
 
 def _sure(entry: Entry) -> bool:

@@ -14,7 +14,7 @@ from ...ops.recurrent import Products
 from . import matrix
 from .library import Library
 from .library import library as find_library
-from .memory import FLOAT32, Array, Layout, Result, address, dense_strides
+from .memory import FLOAT32, FLOATS, Array, Layout, Result, address, dense_strides
 from .plans import PLANS, plan
 from .primitive import DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe
 from .reorder import as_dense, packer
@@ -117,4 +117,5 @@ def rnn_backward(*arrays: Array, **settings: Any) -> Result:
 
 
 def _serves(x: Array) -> bool:
-    return x.dtype == FLOAT32 and find_library() is not None
+    # Half precisions are computed in float32, so they are served alike.
+    return x.dtype in FLOATS and find_library() is not None

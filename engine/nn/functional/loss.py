@@ -51,7 +51,8 @@ def smooth_l1_loss(input: Tensor, target: Any, reduction: str = "mean", beta: fl
         raise SettingError(f"smooth_l1_loss: beta must be at least 0, not {beta}")
     if beta == 0:
         return reduced(abs(input - target), reduction, dtype)
-    return reduced(huber_error(input, target, delta=beta) * (1.0 / beta), reduction, dtype)
+    loss = reduced(huber_error(input, target, delta=beta), reduction, accumulator(dtype))
+    return (loss if beta == 1 else loss * (1.0 / beta)).to(dtype=dtype)
 
 
 def huber_loss(
