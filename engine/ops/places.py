@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dtype import Array, accumulator, kind
+from ..dtype import Array, kind
 from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor
+from .accumulation import added
 
 __all__ = [
     "pick_places",
@@ -47,27 +48,18 @@ def pick_places(xp: Any, x: Array, index: Array) -> Array:
 def spread_places(xp: Any, flow: Array, index: Array, *, size: int) -> Array:
     """Zeros of ``size`` elements with ``flow`` added at the places that ``index`` numbers."""
     batch, channels = flow.shape[:2]
-    wide = accumulator(flow.dtype)
-    total = xp.zeros(batch * channels * size, wide)
     line = xp.arange(batch * channels, dtype=index.dtype).reshape(batch, channels, 1) * size
-    where, much = (line + index).ravel(), flow.astype(wide, copy=False).ravel()
-    if hasattr(xp.add, "at"):
-        xp.add.at(total, where, much)
-    else:
-        import cupyx
-
-        cupyx.scatter_add(total, where, much)
-    return total.reshape(batch, channels, size).astype(flow.dtype, copy=False)
+    return added(xp, (line + index).reshape(-1), flow.reshape(-1), (batch, channels, size))
 
 
 @op(x=lambda grad, index: pick_places(grad, index))
 def put_places(xp: Any, x: Array, index: Array, *, size: int) -> Array:
     """Zeros of ``size`` elements with x written at the places that ``index`` numbers, each once."""
     check_places("put_places", x, index, size)
-    out = xp.zeros((*x.shape[:2], size), x.dtype)
-    if x.size:
-        xp.put_along_axis(out, index, x, 2)
-    return out
+    out = xp.zeros(x.shape[0] * x.shape[1] * size, x.dtype)
+    line = xp.arange(x.shape[0] * x.shape[1], dtype=index.dtype).reshape(*x.shape[:2], 1) * size
+    out[(line + index).reshape(-1)] = x.reshape(-1)
+    return out.reshape(*x.shape[:2], size)
 
 
 def check_places(name: str, x: Array, index: Array, size: int) -> None:

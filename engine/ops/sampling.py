@@ -18,11 +18,15 @@ from ..dtype import Array, accumulator, is_floating
 from ..errors import DtypeError, SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
+from .accumulation import added
 from .arithmetic import clip, where
 from .convolution import AXES
 from .matrix import check_one_dtype, matmul
 from .resampling import BLOCK, cubic_weights
 from .shape import cat, reshape
+
+FEWEST_CHANNELS = 8
+FEWEST_POINTS = 1 << 12  # counting bins channel by channel pays from so many on
 
 __all__ = [
     "affine_grid",
@@ -45,11 +49,11 @@ def _sample_weight(grad: Tensor, x: Tensor, index: Tensor) -> Tensor:
 def sample(xp: Any, x: Array, weight: Array, index: Array) -> Array:
     """The sum over the taps of ``weight`` times the element that ``index`` numbers, for each channel and point."""
     batch, channels = x.shape[:2]
-    # Points are rows of channels where the image's memory is so, else each channel has a line of points.
-    rows = channels > 1 and abs(x.strides[1]) < abs(x.strides[2])
+    # Many channels are picked as rows, one copy of memory each; of a few each has a line of elements.
+    rows = channels >= FEWEST_CHANNELS
     out = xp.empty((batch, index.shape[2], channels) if rows else (batch, channels, index.shape[2]), x.dtype)
     for image, much, numbers, result in zip(x, weight, index, out, strict=True):
-        source = image.T if rows else image
+        source = xp.ascontiguousarray(image.T) if rows else image
         for points in _blocks(xp, channels, index.shape[2]):
             total: Any = 0
             for tap, place in zip(much, numbers, strict=True):
@@ -75,18 +79,16 @@ def _input_weight(grad: Tensor, flow: Tensor, index: Tensor) -> Tensor:
 def sample_input(xp: Any, flow: Array, weight: Array, index: Array, *, size: int) -> Array:
     """The gradient of sample for its image of ``size`` elements: what flows back, added where it came from."""
     batch, channels = flow.shape[:2]
-    total = xp.zeros(batch * channels * size, flow.dtype)
-    lines = (xp.arange(batch * channels) * size).reshape(batch, channels, 1)
-    for tap in range(index.shape[1]):
-        numbers = (lines + index[:, None, tap]).ravel()
-        much = (flow * weight[:, None, tap]).ravel()
-        if xp is np:
-            np.add.at(total, numbers, much)
-        else:
-            import cupyx
-
-            cupyx.scatter_add(total, numbers, much)
-    return total.reshape(batch, channels, size)
+    if xp is np and index.shape[1] * index.shape[2] >= FEWEST_POINTS:
+        out = xp.empty((batch, channels, size), flow.dtype)
+        for came, much, numbers, result in zip(flow, weight, index, out, strict=True):
+            where_to = numbers.ravel()
+            for line, channel in zip(came, result, strict=True):
+                channel[...] = np.bincount(where_to, (much * line).ravel(), size)
+        return out
+    lines = (xp.arange(batch * channels) * size).reshape(batch, channels, 1, 1)
+    flat = (lines + index[:, None]).reshape(-1)
+    return added(xp, flat, (flow[:, :, None] * weight[:, None]).reshape(-1), (batch, channels, size))
 
 
 def _weight_flow(grad: Tensor, x: Tensor, index: Tensor) -> Tensor:

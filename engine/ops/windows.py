@@ -109,22 +109,26 @@ def _as_images(x: Tensor, run: Callable[[Tensor, Part], Tensor]) -> Tensor:
 @op()
 def largest_places(xp: Any, x: Array, *, windows: Windows) -> Array:
     """The number of the largest element of each window, in its channel row by row; the first of equals, NaN before all."""
-    first = x.ndim - len(windows)
+    lead = x.ndim - len(windows)
     best = x.astype(accumulator(x.dtype), copy=False)
-    numbers: Any = None
-    for axis in range(x.ndim - 1, first - 1, -1):
-        # From the last axis to the first, so that of equals the first in row order is found.
-        table = xp.asarray(windows[axis - first])
-        seen = xp.take(best, table, axis)
-        place = xp.expand_dims(seen.argmax(axis + 1), axis + 1)
-        best = xp.take_along_axis(seen, place, axis + 1).squeeze(axis + 1)
-        own = table.reshape(*table.shape, *(1 for _ in range(x.ndim - axis - 1)))
-        own = xp.take_along_axis(xp.broadcast_to(own, seen.shape), place, axis + 1).squeeze(axis + 1)
-        own = own * math.prod(x.shape[axis + 1 :])
-        if numbers is not None:
-            own = own + xp.take_along_axis(xp.take(numbers, table, axis), place, axis + 1).squeeze(axis + 1)
-        numbers = own
-    return numbers.astype("int64")
+    numbers: Any = xp.zeros((1,) * x.ndim, "int64")
+    # From the last axis to the first, so that of equals the first in row order is found.
+    for axis in range(x.ndim - 1, lead - 1, -1):
+        steps = math.prod(x.shape[axis + 1 :])
+        across = (-1, *(1 for _ in range(x.ndim - axis - 1)))
+        largest: Any = None
+        chosen: Any = None
+        for places in windows[axis - lead].T:
+            seen = xp.take(best, xp.asarray(places), axis)
+            number = xp.asarray((places * steps).reshape(across))
+            number = number + (numbers if axis == x.ndim - 1 else xp.take(numbers, xp.asarray(places), axis))
+            if largest is None:
+                largest, chosen = seen, xp.broadcast_to(number, seen.shape)
+                continue
+            better = (seen > largest) | ((seen != seen) & (largest == largest))
+            largest, chosen = xp.where(better, seen, largest), xp.where(better, number, chosen)
+        best, numbers = largest, chosen
+    return xp.ascontiguousarray(numbers)
 
 
 def max_pool_with_indices(

@@ -37,6 +37,7 @@ __all__ = [
     "max_unpool3d",
 ]
 
+LARGEST_WINDOW = 64  # up to so many elements, windows that all have one size are pooled by the faster way
 Wanted = Size | Sequence[int | None] | None
 
 
@@ -193,8 +194,19 @@ def adaptive_max_pool3d(x: Tensor, output_size: Wanted, return_indices: bool = F
 def adapted_largest(axes: int, x: Tensor, output_size: Wanted, return_indices: bool) -> Any:
     """Adaptive max pooling over the last ``axes`` axes."""
     name = f"adaptive_max_pool{axes}d"
-    both = _batched(name, axes, x, lambda x: ops.adaptive_max_pool(x, _kept(x, output_size, axes)))
-    return both if return_indices else both[0]
+
+    def pool(x: Tensor) -> Any:
+        wanted = _kept(x, output_size, axes)
+        if not return_indices and x.ndim == axes + 2 and min(wanted) > 0:
+            window = tuple(size // parts for size, parts in zip(x.shape[2:], wanted, strict=True))
+            whole = all(size % parts == 0 for size, parts in zip(x.shape[2:], wanted, strict=True))
+            if whole and 0 < math.prod(window) <= LARGEST_WINDOW:
+                one, none = (1,) * axes, (0,) * axes
+                return ops.max_pool(x, kernel_size=window, stride=window, padding=none, dilation=one)
+        return ops.adaptive_max_pool(x, wanted)
+
+    found = _batched(name, axes, x, pool)
+    return found if return_indices or not isinstance(found, tuple) else found[0]
 
 
 def max_unpool1d(
