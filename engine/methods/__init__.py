@@ -8,6 +8,7 @@ from . import (
     arithmetic,
     arrangement,
     complex_numbers,
+    creation,
     elementwise,
     gradient,
     indexing,
@@ -33,6 +34,7 @@ class Methods(
     arrangement.ArrangementMethods,
     indexing.IndexMethods,
     linear.LinearMethods,
+    creation.CreationMethods,
 ):
     """What ``Tensor`` inherits."""
 
@@ -45,6 +47,7 @@ def bind(operations: Any) -> None:
         arithmetic,
         arrangement,
         complex_numbers,
+        creation,
         elementwise,
         indexing,
         inplace,

@@ -1,4 +1,4 @@
-"""Modules that hold modules: in a row, in a list, by name."""
+"""Modules that hold modules or parameters: in a row, in a list, by name; and those that only change a shape."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any, overload
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .module import Module
+from .parameter import Parameter
 
 __all__ = [
     "Flatten",
     "Identity",
     "ModuleDict",
     "ModuleList",
+    "ParameterDict",
+    "ParameterList",
     "Sequential",
+    "Unflatten",
 ]
 
 
@@ -119,10 +123,7 @@ class ModuleDict(Module):
         return self.get_submodule(name)
 
     def __setitem__(self, name: str, module: Module) -> None:
-        if name in dir(type(self)) or "." in name or not name:
-            raise ArgumentError(
-                f"ModuleDict: {name!r} cannot be a module's name; choose one that is no method and has no dot"
-            )
+        _check_key("ModuleDict", name, self)
         self.add_module(name, module)
 
     def __delitem__(self, name: str) -> None:
@@ -150,6 +151,86 @@ class ModuleDict(Module):
         return self.named_children()
 
 
+class ParameterList(Module):
+    """A list of parameters, named 0, 1, 2, ...; tensors become parameters."""
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        super().__init__()
+        self.extend(values)
+
+    def append(self, value: Any) -> ParameterList:
+        """Add a parameter at the end."""
+        self.__dict__[str(len(self))] = _parameter("ParameterList", value)
+        return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Add parameters at the end."""
+        for value in values:
+            self.append(value)
+        return self
+
+    def __len__(self) -> int:
+        return len(list(self.parameters(recurse=False)))
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter([self.__dict__[str(position)] for position in range(len(self))])
+
+    def __getitem__(self, index: int) -> Parameter:
+        return list(self)[index]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self.__dict__[str(range(len(self))[index])] = _parameter("ParameterList", value)
+
+    def extra_repr(self) -> str:
+        return ", ".join(str(tuple(value.shape)) for value in self)
+
+
+class ParameterDict(Module):
+    """Parameters by name; tensors become parameters."""
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        for name, value in (values or {}).items():
+            self[name] = value
+
+    def __getitem__(self, name: str) -> Parameter:
+        if name not in self:
+            raise KeyError(f"ParameterDict has no {name!r}; it has {', '.join(self) or 'nothing'}")
+        value: Parameter = self.__dict__[name]
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _check_key("ParameterDict", name, self)
+        self.__dict__[name] = _parameter("ParameterDict", value)
+
+    def __delitem__(self, name: str) -> None:
+        del self.__dict__[name]
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, value in self.__dict__.items() if isinstance(value, Parameter))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(self.__dict__.get(str(name)), Parameter)
+
+    def keys(self) -> Iterator[str]:
+        """The names."""
+        return iter(self)
+
+    def values(self) -> Iterator[Parameter]:
+        """The parameters."""
+        return (self[name] for name in self)
+
+    def items(self) -> Iterator[tuple[str, Parameter]]:
+        """Names and parameters."""
+        return ((name, self[name]) for name in self)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={tuple(value.shape)}" for name, value in self.items())
+
+
 class Identity(Module):
     """Gives back what it is given."""
 
@@ -169,3 +250,30 @@ class Flatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(self.start_dim, self.end_dim)
+
+
+class Unflatten(Module):
+    """One axis, ``dim``, made several, of sizes ``unflattened_size``; one of them may be -1."""
+
+    def __init__(self, dim: int, unflattened_size: Iterable[int]) -> None:
+        super().__init__()
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+def _parameter(who: str, value: Any) -> Parameter:
+    if not isinstance(value, Tensor):
+        raise ArgumentError(f"{who}: holds parameters and tensors, not {type(value).__name__} ({value!r:.60})")
+    return value if isinstance(value, Parameter) else Parameter(value)
+
+
+def _check_key(who: str, name: Any, module: Module) -> None:
+    if not isinstance(name, str) or name in dir(type(module)) or "." in name or not name:
+        raise ArgumentError(
+            f"{who}: {name!r} cannot be a name in it; choose a string that is no method's name and has no dot"
+        )

@@ -11,15 +11,20 @@ import numpy as np
 from .. import device as devices
 from ..device import CPU, DeviceLike
 from ..dtype import Dtype, DtypeLike, as_dtype, float32, int64
-from ..errors import SettingError, ShapeError
+from ..errors import ArgumentError, SettingError, ShapeError
 from ..tensor import Tensor, tensor_like
 
 __all__ = [
     "arange",
+    "as_tensor",
     "empty",
+    "empty_like",
     "eye",
+    "from_numpy",
     "full",
+    "full_like",
     "linspace",
+    "logspace",
     "ones",
     "ones_like",
     "zeros",
@@ -62,6 +67,31 @@ def ones_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
     return ones(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
 
 
+def empty_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
+    """Whatever the memory held, in the shape, dtype and place of ``x``."""
+    x = tensor_like("empty_like", x)
+    return empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def full_like(x: Tensor, value: Any, *, dtype: DtypeLike | None = None) -> Tensor:
+    """One number in the shape, dtype and place of ``x``."""
+    x = tensor_like("full_like", x)
+    return full(x.shape, value, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def as_tensor(data: Any, *, dtype: DtypeLike | None = None, device: DeviceLike | None = None) -> Tensor:
+    """``data`` as a tensor, sharing its memory where dtype and device allow; a tensor stays what it is."""
+    made = data if isinstance(data, Tensor) else Tensor(data)
+    return made if dtype is None and device is None else made.to(dtype=dtype, device=device)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A tensor that shares the memory of a NumPy array."""
+    if not isinstance(array, np.ndarray):
+        raise ArgumentError(f"from_numpy: wants a NumPy array, not {type(array).__name__}; give tensor(...) other data")
+    return Tensor(array)
+
+
 def arange(
     start: Any, stop: Any = None, step: Any = 1, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU
 ) -> Tensor:
@@ -82,6 +112,14 @@ def linspace(start: float, stop: float, steps: int, *, dtype: DtypeLike = float3
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
         raise SettingError(f"linspace: steps must be a whole number from 0, not {steps!r:.60}")
     return Tensor(devices.move(np.linspace(start, stop, steps).astype(as_dtype(dtype)), devices.as_device(device)))
+
+
+def logspace(
+    start: float, stop: float, steps: int, base: float = 10.0, *, dtype: DtypeLike = float32, device: DeviceLike = CPU
+) -> Tensor:
+    """``base`` to the powers of ``steps`` numbers at equal distances from ``start`` to ``stop``, both included."""
+    exponents = linspace(start, stop, steps, dtype="float64").array
+    return Tensor(devices.move((float(base) ** exponents).astype(as_dtype(dtype)), devices.as_device(device)))
 
 
 def eye(rows: int, columns: int | None = None, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:

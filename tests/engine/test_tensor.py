@@ -657,3 +657,45 @@ def test_overflow_and_nan_are_results_and_no_warnings(
         warnings.simplefilter(action, append=action == "always")
         np.testing.assert_equal(float(compute().numpy().flat[0]), wanted)
     assert not caught
+
+
+def test_new_tensors_take_after_a_tensor() -> None:
+    x = engine.ones(2, 3, dtype="float64")
+    for made, wanted in (
+        (x.new_zeros(2, 1), np.zeros((2, 1))),
+        (x.new_ones((3,)), np.ones(3)),
+        (x.new_full((2,), 7), np.full(2, 7.0)),
+        (x.new_tensor([1, 2]), np.array([1.0, 2.0])),
+        (engine.full_like(x, 2), np.full((2, 3), 2.0)),
+        (engine.logspace(0, 2, 3, dtype="float64"), np.array([1.0, 10.0, 100.0])),
+    ):
+        assert made.dtype == np.float64
+        np.testing.assert_array_equal(made.numpy(), wanted)
+    assert x.new_empty(4, dtype="int32").dtype == np.int32
+    assert engine.empty_like(x).shape == (2, 3)
+    assert x.byte().dtype == np.uint8
+    assert x.char().dtype == np.int8
+    assert x.short().dtype == np.int16
+
+
+def test_as_tensor_and_from_numpy_share_memory() -> None:
+    array = np.zeros(3, np.float32)
+    for made in (engine.as_tensor(array), engine.from_numpy(array)):
+        assert made.array is array
+    x = engine.ones(2)
+    assert engine.as_tensor(x) is x
+    assert engine.as_tensor([1, 2], dtype="float32").dtype == np.float32
+    with pytest.raises(engine.ArgumentError, match="from_numpy"):
+        engine.from_numpy([1.0])
+
+
+def test_how_a_tensor_lies_in_memory() -> None:
+    x = engine.zeros(2, 3, 4)
+    assert x.stride() == (12, 4, 1)
+    assert x.stride(-1) == 1
+    assert x.is_contiguous()
+    assert not x.transpose(0, 1).is_contiguous()
+    assert x.nelement() == 24
+    assert x.ndimension() == 3
+    assert x.is_floating_point()
+    assert not engine.arange(3).is_floating_point()

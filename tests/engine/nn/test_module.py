@@ -488,3 +488,45 @@ def test_layers_do_what_their_functions_do() -> None:
         functional.cross_entropy(x[:, :, 0, 0], [0, 2], label_smoothing=0.1).item()
     )
     assert list(loss.state_dict()) == ["weight"]
+
+
+def test_parameter_lists_and_dictionaries_hold_parameters() -> None:
+    listed = nn.ParameterList([nn.Parameter(engine.ones(2)), engine.zeros(3)])
+    listed.append(engine.ones(1))
+    assert list(listed.state_dict()) == ["0", "1", "2"]
+    assert len(listed) == len(list(listed)) == 3
+    listed[-1] = engine.ones(4)
+    assert listed[2].shape == (4,)
+    assert all(isinstance(value, nn.Parameter) for value in listed)
+    named = nn.ParameterDict({"scale": engine.ones(2)})
+    named["shift"] = engine.zeros(2)
+    assert list(named) == list(named.keys()) == ["scale", "shift"]
+    assert [tuple(value.shape) for value in named.values()] == [(2,), (2,)]
+    del named["scale"]
+    assert "scale" not in named
+    assert repr(named) == "ParameterDict(shift=(2,))"
+    with pytest.raises(KeyError, match="scale"):
+        _ = named["scale"]
+    with pytest.raises(ArgumentError, match="ParameterList"):
+        listed.append(3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="has no dot"):
+        named["a.b"] = engine.ones(1)
+
+
+def test_a_bilinear_layer_weighs_every_pair() -> None:
+    layer = nn.Bilinear(3, 4, 2)
+    assert {name: tuple(value.shape) for name, value in layer.state_dict().items()} == {
+        "weight": (2, 3, 4),
+        "bias": (2,),
+    }
+    x, y = engine.randn(5, 6, 3), engine.randn(5, 6, 4)
+    wanted = np.einsum("abi,kij,abj->abk", x.numpy(), layer.weight.numpy(), y.numpy()) + layer.bias.numpy()
+    np.testing.assert_allclose(layer(x, y).numpy(), wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(engine.ShapeError, match="bilinear"):
+        layer(x, x)
+
+
+def test_unflatten_undoes_flatten() -> None:
+    x = engine.randn(2, 12, 5)
+    assert nn.Unflatten(1, (3, -1))(x).shape == (2, 3, 4, 5)
+    assert repr(nn.Unflatten(1, (3, 4))) == "Unflatten(dim=1, unflattened_size=(3, 4))"
