@@ -67,11 +67,17 @@ class Signature:
     def _bind(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into tensors and settings; settings come back complete, with the defaults filled in."""
         settings = dict(self.setting_defaults)
-        if self.required <= len(args) <= self.count and given.keys() <= self.setting_names:
+        count = self.count
+        if self.required <= len(args) <= count and given.keys() <= self.setting_names:
             # The usual call: tensors by place, settings by name.
             settings.update(given)
             if len(settings) == len(self.setting_names):
                 return args, settings
+        elif not given and count < len(args) <= count + len(self.setting_order) and args[count - 1] is not None:
+            # The same with settings by place.
+            settings.update(zip(self.setting_order, args[count:], strict=False))
+            if len(settings) == len(self.setting_names):
+                return args[:count], settings
         if len(args) > self.count:
             surplus = args[self.count :]
             if len(surplus) > len(self.setting_order):

@@ -165,6 +165,27 @@ class InplaceMethods:
     def index_put_(self: Any, indices: Any, values: Any, accumulate: Any = False) -> Any:
         return _overwrite("index_put_", self, ops.index_put, indices, values, accumulate)
 
+    def scatter_reduce_(self: Any, dim: Any, index: Any, src: Any, reduce: Any, *, include_self: Any = True) -> Any:
+        return _overwrite(
+            "scatter_reduce_", self, ops.scatter_reduce, dim, index, src, reduce, include_self=include_self
+        )
+
+    def index_reduce_(self: Any, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True) -> Any:
+        return _overwrite(
+            "index_reduce_", self, ops.index_reduce, dim, index, source, reduce, include_self=include_self
+        )
+
+    def put_(self: Any, index: Any, source: Any, accumulate: Any = False) -> Any:
+        return _overwrite("put_", self, ops.put, index, source, accumulate)
+
+    def fill_diagonal_(self: Any, fill_value: Any, wrap: Any = False) -> Any:
+        if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
+            raise ShapeError(f"fill_diagonal_: wants a matrix, or more axes of one size, not shape {tuple(self.shape)}")
+        ops.index.refuse_writing("fill_diagonal_", self)
+        np.fill_diagonal(self.array, fill_value, wrap)
+        ops.index.touch(self)
+        return self
+
     def nan_to_num_(self: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
         return _overwrite("nan_to_num_", self, ops.nan_to_num, nan, posinf, neginf)
 

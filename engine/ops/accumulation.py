@@ -27,10 +27,21 @@ def added(xp: Any, places: Array, values: Array, shape: tuple[int, ...]) -> Arra
     return out.astype(values.dtype, copy=False).reshape(shape)
 
 
+def lies_within(index: Array, size: int) -> bool:
+    """Whether all numbers of an index lie between -size and size - 1."""
+    if not index.size:
+        return True
+    # Read without a sign a negative number is huge: one look at all of them is enough where none is.
+    if index.dtype == "int64" and int(index.view("uint64").max()) < size:
+        return True
+    return -size <= int(index.min()) and int(index.max()) < size
+
+
 def flat_places(xp: Any, index: Array, shape: tuple[int, ...], axis: int) -> Array:
     """Where in the flat array of ``shape`` each number of ``index`` points to, being a place along ``axis``."""
     size = shape[axis]
-    places = xp.where(index < 0, index + size, index) if index.size and int(index.min()) < 0 else index
+    negative = index.dtype.kind == "i" and index.size and int(index.min()) < 0
+    places = xp.where(index < 0, index + size, index) if negative else index
     step = math.prod(shape[axis + 1 :])
     places = places.astype("int64", copy=False) * step if step != 1 else places.astype("int64", copy=False)
     for other, length in enumerate(index.shape):

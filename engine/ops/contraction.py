@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from ..dtype import result_type
@@ -79,21 +80,28 @@ def _parsed(equation: Any, operands: tuple[Any, ...]) -> tuple[list[Labels], Lab
         tensor_like("einsum", x)
         for x in (operands[0] if len(operands) == 1 and isinstance(operands[0], (tuple, list)) else operands)
     ]
+    terms, wanted = _read(equation, tuple([x.ndim for x in tensors]))
+    return terms, wanted, tensors
+
+
+@lru_cache(maxsize=256)
+def _read(equation: str, axes: tuple[int, ...]) -> tuple[list[Labels], Labels]:
+    """The labels of operands with so many axes, and of the result; nobody may change them."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     texts = left.split(",")
-    if len(texts) != len(tensors):
-        raise ArgumentError(f"einsum: {equation!r} names {len(texts)} operand(s), but {len(tensors)} were given")
-    terms = [_labels(text, x.ndim, equation) for text, x in zip(texts, tensors, strict=True)]
+    if len(texts) != len(axes):
+        raise ArgumentError(f"einsum: {equation!r} names {len(texts)} operand(s), but {len(axes)} were given")
+    terms = [_labels(text, ndim, equation) for text, ndim in zip(texts, axes, strict=True)]
     dots = sorted({label for term in terms for label in term if label < 0})
     if not arrow:
         every = [label for term in terms for label in term if label >= 0]
-        return terms, dots + sorted(label for label in set(every) if every.count(label) == 1), tensors
+        return terms, dots + sorted(label for label in set(every) if every.count(label) == 1)
     wanted = _letters(right.replace("...", "", 1), equation)
     place = right.find("...")
     if place >= 0:
         wanted[place:place] = dots
     _check_result(wanted, terms, repr(equation))
-    return terms, wanted, tensors
+    return terms, wanted
 
 
 def _listed(arguments: tuple[Any, ...]) -> tuple[list[Labels], Labels, list[Tensor]]:
@@ -151,6 +159,8 @@ def _check_result(wanted: Labels, terms: list[Labels], text: str) -> None:
 
 def _plain(x: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
     """A letter that stands twice in one operand made once: its diagonal."""
+    if len(set(labels)) == len(labels):
+        return x, labels
     labels = list(labels)
     for label in labels[:]:
         while labels.count(label) > 1:
@@ -220,6 +230,8 @@ def _product(x: Tensor, left: Labels, y: Tensor, right: Labels, kept: set[int]) 
         b = reshape(b, (*lead, *(1,) * len(over), *under))
         return a * b, labels
     count = math.prod(size[label] for label in inside)
-    a = reshape(a, (*lead, math.prod(over), count))
-    b = reshape(b, (*lead, count, math.prod(under)))
-    return reshape(matmul(a, b), (*lead, *over, *under)), labels
+    if not (len(rows) == len(inside) == len(columns) == 1):
+        a = reshape(a, (*lead, math.prod(over), count))
+        b = reshape(b, (*lead, count, math.prod(under)))
+        return reshape(matmul(a, b), (*lead, *over, *under)), labels
+    return matmul(a, b), labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,18 +40,30 @@ def _matrices(name: str, x: Array) -> None:
         raise ShapeError(f"{name}: wants matrices, (..., rows, columns), not shape {tuple(x.shape)}")
 
 
+@lru_cache(maxsize=16)
+def _small_triangle(rows: int, columns: int, diagonal: int) -> Any:
+    return np.tri(rows, columns, diagonal, bool)
+
+
+def _triangle(xp: Any, rows: int, columns: int, diagonal: int) -> Any:
+    """Whether each place lies on or below a diagonal; small ones are remembered, since causal masks ask for them again and again."""
+    if xp is np and rows * columns <= 1 << 18:
+        return _small_triangle(rows, columns, diagonal)
+    return xp.tri(rows, columns, diagonal, bool)
+
+
 @op(x=_tril_x)
 def tril(xp: Any, x: Array, diagonal: int = 0) -> Array:
     """Matrices (..., rows, columns) with zeros above a diagonal: 0 is the main one, 1 the next above."""
     _matrices("tril", x)
-    return xp.tril(x, whole("tril", diagonal))
+    return xp.where(_triangle(xp, x.shape[-2], x.shape[-1], whole("tril", diagonal)), x, x.dtype.type(0))
 
 
 @op(x=_triu_x)
 def triu(xp: Any, x: Array, diagonal: int = 0) -> Array:
     """Matrices (..., rows, columns) with zeros below a diagonal: 0 is the main one, 1 the next above."""
     _matrices("triu", x)
-    return xp.triu(x, whole("triu", diagonal))
+    return xp.where(_triangle(xp, x.shape[-2], x.shape[-1], whole("triu", diagonal) - 1), x.dtype.type(0), x)
 
 
 def _places(name: str, row: int, col: int, offset: int, dtype: DtypeLike, upper: bool) -> Tensor:

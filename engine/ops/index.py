@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DtypeError, GradientError, SettingError, Sha
 from ..modes import modes
 from ..op import op
 from ..tensor import Tensor, as_array, tensor_like
-from .accumulation import added, flat_places, scattered
+from .accumulation import added, flat_places, lies_within, scattered
 from .indices import in_two, is_basic, out_of_range, raw_index
 from .reduction import one_axis
 
@@ -62,6 +62,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     try:
         if is_basic(raw):
             return items(x, raw)
+        if type(raw) is np.ndarray and raw.ndim and raw.dtype.kind in "iu":
+            return items(x, raw)  # rows by number, the commonest of these
         view, rest = in_two(raw, x.ndim)
         return items(x if view is None else items(x, view), rest)
     except (IndexError, ValueError) as error:
@@ -133,8 +135,7 @@ def gather_along(xp: Any, x: Array, index: Array, *, axis: int) -> Array:
     check_places("gather", x.shape, index, axis)
     if x.size == 0 or index.size == 0:
         return xp.empty(index.shape, x.dtype)
-    inside = tuple(slice(None) if i == axis else slice(size) for i, size in enumerate(index.shape))
-    return xp.take_along_axis(x[inside], index, axis)
+    return x.reshape(-1).take(flat_places(xp, index, x.shape, axis))
 
 
 def gather(x: Tensor, dim: Any = None, index: Any = None, *, axis: int | None = None) -> Tensor:
@@ -168,7 +169,7 @@ def check_places(name: str, shape: tuple[int, ...], index: Array, axis: int) -> 
         raise ShapeError(
             f"{name}: index {tuple(index.shape)} must have as many axes as x {tuple(shape)}, and no larger ones but for axis {axis}"
         )
-    if index.size and not -shape[axis] <= int(index.min()) <= int(index.max()) < shape[axis]:
+    if not lies_within(index, shape[axis]):
         raise ShapeError(
             f"{name}: an index lies outside the {shape[axis]} elements along axis {axis} (from {index.min()} to {index.max()})"
         )

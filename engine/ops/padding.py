@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..dtype import Array
+from ..dtype import Array, accumulator
 from ..errors import SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like
-from .shape import broadcast_to, cat_along, whole
+from .shape import whole
 
 __all__ = [
     "pad",
@@ -62,63 +62,73 @@ def pad(x: Tensor, pads: Sequence[int], mode: str = "constant", value: float | N
         grow = tuple((max(before, 0), max(after, 0)) for before, after in widths)
         x = unpadded(x, cut) if any(map(any, cut)) else x
         return padded(x, grow, 0.0 if value is None else value) if any(map(any, grow)) else x
-    if mode not in _BORDERS:
+    if mode not in ("reflect", "replicate", "circular"):
         raise SettingError(f"pad: mode {mode!r} is not known; give 'constant', 'reflect', 'replicate' or 'circular'")
     if value:
         raise SettingError(f"pad: mode {mode!r} takes its elements from the tensor; leave out value={value!r}")
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            x = _extended(x, axis, before, after, mode)
-    return x
-
-
-def _extended(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
-    """One axis, grown or cut at both ends: pieces of the tensor put behind one another."""
-    size = x.shape[axis]
-    limit = size - 1 if mode == "reflect" else size
-    if size == 0 or (mode != "replicate" and max(before, after) > limit):
-        raise ShapeError(
-            f"pad: mode {mode!r} can add up to {max(limit, 0)} elements at axis {axis} of shape {tuple(x.shape)}, not {(before, after)}"
-        )
-    middle = _piece(x, axis, slice(max(-before, 0), size - max(-after, 0)))
+    grow = tuple((max(before, 0), max(after, 0)) for before, after in widths)
+    cut = tuple((max(-before, 0), max(-after, 0)) for before, after in widths)
     # What wraps around is what is left after cutting; mirrors and borders stand where they stood.
-    first, last = _BORDERS[mode](middle if mode == "circular" else x, axis, max(before, 0), max(after, 0))
-    pieces = [piece for piece in (first, middle, last) if piece is not None and piece.shape[axis]]
-    return pieces[0] if len(pieces) == 1 else cat_along(*pieces, axis=axis)
+    if mode == "circular" and any(map(any, cut)):
+        x, cut = unpadded(x, cut), ()
+    for axis, (size, (before, after)) in enumerate(zip(x.shape, grow, strict=True)):
+        limit = {"reflect": size - 1, "circular": size}.get(mode, before + after)
+        if (before or after) and (size == 0 or max(before, after) > limit):
+            raise ShapeError(
+                f"pad: mode {mode!r} can add up to {max(limit, 0)} elements at axis {axis} of shape {tuple(x.shape)}, not {(before, after)}"
+            )
+    x = bordered(x, grow, mode) if any(map(any, grow)) else x
+    return unpadded(x, cut) if any(map(any, cut)) else x
 
 
-def _piece(x: Tensor, axis: int, part: slice) -> Tensor:
-    from .index import items
-
-    return items(x, (slice(None),) * axis + (part,))
-
-
-def _reflect(x: Tensor, axis: int, before: int, after: int) -> tuple[Tensor | None, Tensor | None]:
-    size = x.shape[axis]
-    # A slice that runs down to the first element has no number for its end.
-    stop = size - 2 - after if size - 2 - after >= 0 else None
-    return (
-        _piece(x, axis, slice(before, 0, -1)) if before else None,
-        _piece(x, axis, slice(size - 2, stop, -1)) if after else None,
-    )
+def _strips(size: int, before: int, after: int, mode: str) -> list[tuple[slice, slice]]:
+    """The borders of an axis that has grown to ``size`` elements, each with the inner part that it repeats."""
+    end = size - after
+    if mode == "reflect":
+        first, last = slice(2 * before, before, -1), slice(end - 2, end - 2 - after if end - 2 >= after else None, -1)
+    elif mode == "replicate":
+        first, last = slice(before, before + 1), slice(end - 1, end)
+    else:
+        first, last = slice(end - before, end), slice(before, before + after)
+    pairs = [(slice(0, before), first)] if before else []
+    return [*pairs, (slice(end, size), last)] if after else pairs
 
 
-def _replicate(x: Tensor, axis: int, before: int, after: int) -> tuple[Tensor | None, Tensor | None]:
-    def repeated(part: slice, count: int) -> Tensor | None:
-        shape = tuple(count if i == axis else size for i, size in enumerate(x.shape))
-        return broadcast_to(_piece(x, axis, part), shape) if count else None
-
-    return repeated(slice(0, 1), before), repeated(slice(x.shape[axis] - 1, None), after)
+def _bordered_x(grad: Tensor, widths: Widths, mode: str) -> Tensor:
+    return unbordered(grad, widths, mode)
 
 
-def _circular(x: Tensor, axis: int, before: int, after: int) -> tuple[Tensor | None, Tensor | None]:
-    size = x.shape[axis]
-    if max(before, after) > size:
-        raise ShapeError(f"pad: mode 'circular' cannot add {(before, after)} to the {size} elements that are left")
-    return (
-        _piece(x, axis, slice(size - before, None)) if before else None,
-        _piece(x, axis, slice(0, after)) if after else None,
-    )
+@op(x=_bordered_x)
+def bordered(xp: Any, x: Array, widths: Widths, mode: str) -> Array:
+    """``widths`` elements around each axis that repeat those inside; memory order is kept."""
+    shape = tuple(size + before + after for size, (before, after) in zip(x.shape, widths, strict=True))
+    out = xp.empty_like(x, shape=shape)
+    out[tuple(slice(before, before + size) for size, (before, _) in zip(x.shape, widths, strict=True))] = x
+    # Axis by axis; what earlier axes have not grown yet is not looked at.
+    rest = [slice(before, before + size) for size, (before, _) in zip(x.shape, widths, strict=True)]
+    for axis, (before, after) in enumerate(widths):
+        whole_axis = (*[slice(None)] * axis, slice(None), *rest[axis + 1 :])
+        for border, inside in _strips(shape[axis], before, after, mode):
+            out[_at(whole_axis, axis, border)] = out[_at(whole_axis, axis, inside)]
+    return out
 
 
-_BORDERS = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}
+def _at(index: tuple[slice, ...], axis: int, part: slice) -> tuple[slice, ...]:
+    return (*index[:axis], part, *index[axis + 1 :])
+
+
+def _unbordered_x(grad: Tensor, widths: Widths, mode: str) -> Tensor:
+    return bordered(grad, widths, mode)
+
+
+@op(x=_unbordered_x)
+def unbordered(xp: Any, x: Array, widths: Widths, mode: str) -> Array:
+    """The inner part, with what lies around it added to the elements that it repeats."""
+    out = x.astype(accumulator(x.dtype), copy=True)
+    rest = [slice(before, size - after) for size, (before, after) in zip(x.shape, widths, strict=True)]
+    for axis in reversed(range(x.ndim)):
+        index = (*[slice(None)] * axis, slice(None), *rest[axis + 1 :])
+        for border, inside in _strips(x.shape[axis], *widths[axis], mode):
+            part = out[_at(index, axis, border)]
+            out[_at(index, axis, inside)] += part.sum(axis, keepdims=True) if mode == "replicate" else part
+    return out[tuple(rest)].astype(x.dtype, copy=False)

@@ -10,6 +10,7 @@ from ..dtype import Array, kind
 from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
+from .accumulation import lies_within
 from .index import gather_along, items, spread_items
 from .reduction import one_axis
 from .shape import expand, reshape
@@ -41,7 +42,7 @@ def _take_slices_x(grad: Tensor, x_shape: tuple[int, ...], index: Tensor, axis: 
 def take_slices(xp: Any, x: Array, index: Array, *, axis: int) -> Array:
     """The slices along ``axis`` whose numbers ``index`` (n) holds, in that order."""
     size = x.shape[axis]
-    if index.size and not -size <= int(index.min()) <= int(index.max()) < size:
+    if not lies_within(index, size):
         raise ShapeError(
             f"index_select: index holds {index.min()} to {index.max()}, but axis {axis} of shape {tuple(x.shape)} takes {-size} to {size - 1}"
         )

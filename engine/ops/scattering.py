@@ -10,7 +10,7 @@ from ..dtype import Array, accumulator, kind
 from ..errors import ArgumentError, DtypeError, SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
-from .accumulation import flat_places
+from .accumulation import flat_places, lies_within
 from .arithmetic import floor_divide, where
 from .index import check_places, gather_along, items, spread_along, spread_items
 from .indices import raw_index
@@ -209,7 +209,7 @@ def _row_place(name: str, x: Tensor, dim: int, index: Any) -> tuple[Tensor, Any,
     wide = x if x.ndim else reshape(x, (1,))
     axis = one_axis(name, dim, wide.ndim)
     size, rows = wide.shape[axis], place.array.reshape(-1).astype("int64", copy=False)
-    if rows.size and not -size <= int(rows.min()) <= int(rows.max()) < size:
+    if not lies_within(rows, size):
         raise ShapeError(
             f"{name}: index holds {rows.min()} to {rows.max()}, but axis {dim} of shape {tuple(x.shape)} takes {-size} to {size - 1}"
         )
