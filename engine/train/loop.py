@@ -44,7 +44,8 @@ def fit(
     loss or (loss, outputs, targets). ``accumulate`` batches make one update, as one large batch would.
 
     ``schedule`` is stepped each epoch (a plateau schedule by ``monitor``) or, with ``schedule_every="step"``, each update; a function of
-    (optimizer, all updates) makes one that is stepped each update. ``ema`` averages the weights, with which validation is made.
+    (optimizer, all updates) makes one that is stepped each update. ``ema``, a decay or an ``optim.EMA``, averages the weights, with
+    which validation is made.
     ``precision``: see ``engine.precision``.
 
     ``checkpoint`` is a folder: ``last.safetensors`` after each epoch (and each ``save_every`` updates, and Ctrl-C), ``best.safetensors`` by
@@ -79,7 +80,7 @@ def fit(
     names_of(watched)
     steps = math.ceil(len(loader) / accumulate) if hasattr(type(loader), "__len__") and _has_length(loader) else None
     if isinstance(ema, (int, float)):
-        ema = EMA(model, ema)
+        ema = EMA(model, ema, warm_up=True)
     if schedule is not None and not isinstance(schedule, LRScheduler):
         if not callable(schedule) or steps is None:
             raise ArgumentError(
