@@ -131,6 +131,51 @@ def test_precision_holds_in_training_and_validation() -> None:
     assert seen == {(True, engine.bfloat16), (False, engine.bfloat16)}
 
 
+class Scaler:
+    """A gradient scaler with PyTorch's methods and a fixed scale."""
+
+    told: tuple[str, ...] = ()
+
+    def scale(self, loss: Any) -> Any:
+        self.told += ("scale",)
+        return loss * 8.0
+
+    def unscale_(self, optimizer: optim.Optimizer) -> None:
+        self.told += ("unscale_",)
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = parameter.grad / 8.0
+
+    def step(self, optimizer: optim.Optimizer) -> None:
+        self.told += ("step",)
+        optimizer.step()
+
+    def update(self) -> None:
+        self.told += ("update",)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"told": list(self.told)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.told = tuple(state["told"])
+
+
+def test_a_scaler_scales_before_backward_and_unscales_before_clipping(tmp_path: Path) -> None:
+    scaled, plain, scaler = network(), network(), Scaler()
+    fitted(scaled, clip_norm=0.3, scaler=scaler, checkpoint=tmp_path)
+    fitted(plain, clip_norm=0.3)
+    assert_equal(scaled, plain)
+    assert scaler.told == ("scale", "unscale_", "step", "update") * 4
+    again = Scaler()
+    fitted(scaled, scaler=again, checkpoint=tmp_path, resume=True)
+    assert again.told == scaler.told
+
+
+def test_detect_anomaly_names_the_operation_of_the_first_nan() -> None:
+    with engine.detect_anomaly(), pytest.raises(engine.GradientError, match="log: its result"):
+        fitted(network(), (X, Y), loss=lambda outputs, targets: outputs.log().mean())
+
+
 def test_schedules_by_step_by_epoch_by_plateau_and_made_by_a_function() -> None:
     model = network()
     optimizer = optim.SGD(model.parameters(), lr=1.0)
