@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from . import check, data, fft, func, graph, linalg, nn, ops, optim, train
     from .anomaly import detect_anomaly
     from .function import Function
+    from .optim import GradScaler
     from .profiler import profile
     from .recompute import checkpoint, checkpoint_sequential
 
@@ -72,6 +73,7 @@ __all__ = [
     "EngineError",
     "Function",
     "Generator",
+    "GradScaler",
     "GradientError",
     "MatrixError",
     "Op",
@@ -139,6 +141,7 @@ __all__ += ops.__all__
 _LAZY = ("check", "data", "fft", "func", "graph", "linalg", "nn", "optim", "train")
 _LAZY_NAMES = {
     "Function": "function",
+    "GradScaler": "optim",
     "checkpoint": "recompute",
     "checkpoint_sequential": "recompute",
     "detect_anomaly": "anomaly",

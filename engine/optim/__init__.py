@@ -1,4 +1,4 @@
-"""Optimisers, clipping, weight-decay masks, averaged weights and learning-rate schedules."""
+"""Optimisers, clipping, weight-decay masks, averaged weights, learning-rate schedules and gradient scaling."""
 
 from .adafactor import Adafactor
 from .adagrad import Adagrad
@@ -13,6 +13,7 @@ from .one_cycle import OneCycleLR
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .rmsprop import RMSprop
+from .scaler import GradScaler
 from .schedule import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, MultiStepLR, SequentialLR, StepLR
 from .sgd import SGD
 
@@ -25,6 +26,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "CosineAnnealingLR",
+    "GradScaler",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",

@@ -204,3 +204,24 @@ def test_checkpointed_training_follows_pytorchs() -> None:
     theirs = run(torch, lambda *a: checkpoint(*a, use_reentrant=False))
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)
+
+
+def test_the_gradient_scaler_moves_as_pytorchs() -> None:
+    def run(library: Any, make: Any, sgd: Any) -> list[Any]:
+        w = library.tensor([1.0, 2.0], requires_grad=True)
+        optimizer = sgd([w], lr=0.5)
+        scaler = make(init_scale=16.0, growth_interval=3)
+        seen = []
+        for step in range(12):
+            assert scaler.scale(library.tensor(1.0)).item() == scaler.get_scale()
+            w.grad = library.tensor([float("inf") if step in (2, 7, 8) else 16.0, 32.0])
+            if step % 2:
+                scaler.unscale_(optimizer)
+            scaler.step(optimizer)
+            scaler.update(5.0 if step == 10 else None)
+            seen.append((scaler.get_scale(), plain(w), dict(scaler.state_dict())))
+        return seen
+
+    ours = run(engine, engine.GradScaler, engine.optim.SGD)
+    theirs = run(torch, lambda **settings: torch.amp.GradScaler("cpu", **settings), torch.optim.SGD)
+    assert ours == theirs
