@@ -73,21 +73,32 @@ def _sum_rows_x(grad: Tensor, index: Tensor) -> Tensor:
 @op(x=_sum_rows_x)
 def sum_rows(xp: Any, x: Array, index: Array, *, rows: int) -> Array:
     """A table of ``rows`` rows, each the sum of the rows of x (..., width) that ``index`` (...) assigns to it."""
-    if x.shape[:-1] != index.shape:
+    check_sum(x, index, rows)
+    out = xp.zeros((rows, x.shape[-1]), x.dtype)
+    if xp is np:
+        add_rows(out, x, index)
+    elif x.size:
+        import cupyx
+
+        cupyx.scatter_add(out, index.reshape(-1), x.reshape(-1, x.shape[-1]))
+    return out
+
+
+def check_sum(x: Array, index: Array, rows: int) -> None:
+    """Refuse rows that do not match their numbers."""
+    if not x.ndim or x.shape[:-1] != index.shape:
         raise ShapeError(
             f"sum_rows: x {tuple(x.shape)} must have one row for each number of index {tuple(index.shape)}"
         )
     check_rows("sum_rows", index, rows)
+
+
+def add_rows(out: Array, x: Array, index: Array) -> None:
+    """Write the sums of the rows of x into those rows of ``out`` that ``index`` names."""
     width = x.shape[-1]
-    out = xp.zeros((rows, width), x.dtype)
     values, numbers = x.reshape(math.prod(index.shape), width), index.reshape(-1)
     if not values.size:
-        return out
-    if xp is not np:
-        import cupyx
-
-        cupyx.scatter_add(out, numbers, values)
-        return out
+        return
     # Equal numbers are brought together; most are alone, and the sums of the others need no search.
     order = numbers.argsort(kind="stable")
     ordered = numbers[order]
@@ -96,9 +107,8 @@ def sum_rows(xp: Any, x: Array, index: Array, *, rows: int) -> Array:
     wide = accumulator(x.dtype)
     if width < NARROW:
         out[ordered[starts]] = np.add.reduceat(values[order].astype(wide, copy=False), starts, axis=0)
-        return out
+        return
     alone = ends - starts == 1
     out[ordered[starts[alone]]] = values[order[starts[alone]]]
     for start, end in zip(starts[~alone].tolist(), ends[~alone].tolist(), strict=True):
         out[ordered[start]] = values[order[start:end]].sum(0, dtype=wide)
-    return out

@@ -22,6 +22,7 @@ from . import (
     pooling,
     recurrent,
     resampling,
+    rows,
     shape,
     volume,
 )
@@ -54,6 +55,7 @@ for _module, _names in (
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
     (recurrent, "gru_layer gru_backward lstm_layer lstm_backward rnn_layer rnn_backward"),
     (shape, "cat_along"),
+    (rows, "take_rows sum_rows"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
     (resampling, "resample"),
     (volume, "conv3d conv3d_input conv3d_weight"),
