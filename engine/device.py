@@ -109,6 +109,13 @@ def set_threads(count: int) -> None:
     kernels(count)
 
 
+def threads() -> int:
+    """How many threads CPU kernels use."""
+    load_kernels(np.ndarray)
+    count: int = importlib.import_module(f"{__package__}.kernels.cpu.onednn").get_threads()
+    return count
+
+
 def _cupy() -> Any:
     try:
         cupy = importlib.import_module("cupy")

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..device import device_of, move, namespace
+from ..device import device_of, move, namespace, threads
 from ..dtype import Array, Dtype, float32, float64, kind
 from ..errors import ArgumentError
 from ..ops import touch
+from ..team import together
 from ..tensor import Tensor
 from .optimizer import Optimizer
 from .state import state_dtype
@@ -26,6 +27,8 @@ BLOCK = 1 << 16
 """Numbers per block on the CPU. Five float32 arrays of this length are 1.3 MB: measured on AdamW with 36 million weights, blocks
 of 8192, 16384, 65536 and 131072 numbers took 166, 133, 97 and 91 ms, uncut arrays 128 ms."""
 DEVICE_BLOCK = 1 << 22
+SHARED = 2 * BLOCK
+"""Numbers of a parameter from which on another thread takes a part: less would not be worth waking it for."""
 SMALL = 4096
 """Parameters of at most this many numbers are changed together. Above, gathering costs what the calls save."""
 
@@ -47,7 +50,7 @@ class Elementwise(Optimizer):
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
-        self._scratch: dict[Any, list[Array]] = {}
+        self._scratch: dict[int, dict[Any, list[Array]]] = {}  # for each thread of a team
         self._plans: dict[int, _Plan] = {}
 
     def names(self, group: dict[str, Any]) -> tuple[str, ...]:
@@ -101,8 +104,15 @@ class Elementwise(Optimizer):
         array = parameter.array
         xp = namespace(array)
         arrays, numbers = self.prepare(array, state, group)
-        for p, g, states, scratch in blocks(array, gradient, arrays, self._scratch):
-            self.rule(xp, p, g, states, scratch, numbers)
+        parts = shares(array, gradient, arrays)
+
+        def work(member: int) -> None:
+            with np.errstate(all="ignore"):
+                pool = self._scratch.setdefault(member, {})
+                for p, g, states, scratch in blocks(*parts[member], pool):
+                    self.rule(xp, p, g, states, scratch, numbers)
+
+        together(work, len(parts))
 
     # ---- many small ones ------------------------------------------------------------------------------------------
 
@@ -126,7 +136,7 @@ class Elementwise(Optimizer):
 
     def _update_bucket(self, group: dict[str, Any], bucket: _Bucket, gradients: list[Array]) -> None:
         xp, p = bucket.xp, bucket.flat
-        _, g, *scratch = scratch_of(xp, bucket.dtype, p.size, self._scratch)
+        _, g, *scratch = scratch_of(xp, bucket.dtype, p.size, self._scratch.setdefault(0, {}))
         xp.concatenate(bucket.arrays, axis=None, out=p)
         xp.concatenate(gradients, axis=None, out=g)
         if self.counts:
@@ -234,6 +244,22 @@ class _Plan:
             (together if start >= end else alone).append(place)
             end = max(end, start + array.nbytes)
         return sorted(together), alone
+
+
+def shares(array: Array, gradient: Array, states: list[Array]) -> list[tuple[Array, Array, list[Array]]]:
+    """A large parameter, its gradient and its states cut into as many parts as there are threads; others in one."""
+    count = array.size // SHARED if isinstance(array, np.ndarray) else 0
+    if (
+        count < 2
+        or not array.flags.c_contiguous
+        or not gradient.flags.c_contiguous
+        or (members := min(count, threads())) < 2
+    ):
+        return [(array, gradient, states)]
+    flats = [values.reshape(-1) for values in (array, gradient, *states)]
+    step = -(-array.size // (members * BLOCK)) * BLOCK
+    cuts = [[flat[start : start + step] for flat in flats] for start in range(0, array.size, step)]
+    return [(part[0], part[1], part[2:]) for part in cuts]
 
 
 def blocks(array: Array, gradient: Array, states: Sequence[Array], pool: dict[Any, list[Array]]) -> Iterator[Work]:

@@ -55,14 +55,14 @@ class LAMB(Elementwise):
         rate = group["lr"]
         if group["adapt"]:
             own, direction = 0.0, 0.0
-            for p, g, held, scratch in blocks(array, gradient, states, self._scratch):
+            for p, g, held, scratch in blocks(array, gradient, states, self._scratch.setdefault(0, {})):
                 self.rule(xp, p, g, held, scratch, numbers)
                 own += squares(xp, p)
                 direction += squares(xp, scratch[0])
             # Written so that a NaN, too, leaves the quotient NaN.
             if own != 0 and direction != 0:
                 rate *= math.sqrt(own) / math.sqrt(direction)
-        for p, g, held, scratch in blocks(array, gradient, states, self._scratch):
+        for p, g, held, scratch in blocks(array, gradient, states, self._scratch.setdefault(0, {})):
             if group["adapt"]:
                 # Once more, cheaper than keeping an array as large as the parameter.
                 self._direct(xp, p, held, scratch, numbers)
