@@ -16,7 +16,7 @@ from .library import Library
 from .library import library as find_library
 from .memory import FLOAT32, FLOATS, Array, Layout, Result, address, dense_strides
 from .plans import PLANS, plan
-from .primitive import DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe
+from .primitive import DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe, signature
 from .reorder import as_dense, packer
 
 # Below this many multiplications a step NumPy's product is done before oneDNN's has begun.
@@ -31,30 +31,31 @@ def once(left: Array, right: Array) -> Array:
 
 def by(right: Array) -> Callable[[Array, Array], Any]:
     """Products by one matrix, for any number of rows."""
-    packed: dict[int, Callable[[Array, Array], Any]] = {}
+    products: dict[int, Callable[[Array, Array], Any]] = {}
+    packed: dict[object, Array] = {}
 
     def multiply(left: Array, out: Array) -> None:
         rows = left.shape[0]
-        run = packed.get(rows)
+        run = products.get(rows)
         if run is None:
-            run = packed[rows] = _rows_by(rows, right)
+            run = products[rows] = _rows_by(rows, right, packed)
         run(left, out)
 
     return multiply
 
 
-def _rows_by(rows: int, right: Array) -> Callable[[Array, Array], Any]:
+def _rows_by(rows: int, right: Array, packed: dict[object, Array]) -> Callable[[Array, Array], Any]:
     inner, columns = right.shape
     if right.dtype == FLOAT32 and rows * inner * columns >= FEWEST_PRODUCTS:
-        key = ("rows_by", rows, right.shape, right.strides)
-        found = (PLANS.get(key) or plan(key, _plan_rows_by, rows, right))(right)
+        key = (by, rows, right.shape, right.strides)
+        found = (PLANS.get(key) or plan(key, _plan_rows_by, rows, right))(right, packed)
         if found is not NotImplemented:
             return found  # type: ignore[no-any-return]
     return lambda left, out: np.matmul(left, right, out=out)
 
 
-def _plan_rows_by(library: Library, rows: int, right: Array) -> Callable[[Array], Any] | None:
-    """A function that packs such a matrix and gives the product by it."""
+def _plan_rows_by(library: Library, rows: int, right: Array) -> Callable[..., Any] | None:
+    """A function that gives the product by such a matrix; other numbers of rows may share what it packs."""
     dense = as_dense(right) if not (right.flags.c_contiguous or right.T.flags.c_contiguous) else None
     sample = right if dense is None else dense(right)
     inner, columns = right.shape
@@ -69,16 +70,15 @@ def _plan_rows_by(library: Library, rows: int, right: Array) -> Callable[[Array]
     pack = packer(library, sample, given, description.layout(WEIGHTS), keep=False)
     if pack is None:
         return None
+    layout = signature(library, description.layout(WEIGHTS))
     run = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
 
-    def prepare(right: Array) -> Callable[[Array, Array], Any]:
-        weights = pack(right if dense is None else dense(right))
+    def prepare(right: Array, packed: dict[object, Array]) -> Callable[[Array, Array], Any]:
+        weights = packed.get(layout)
+        if weights is None:
+            weights = packed[layout] = pack(right if dense is None else dense(right))
         start = address(weights)
-
-        def multiply(left: Array, out: Array, _kept: Array = weights) -> None:
-            run(address(left), start, address(out))
-
-        return multiply
+        return lambda left, out: run(address(left), start, address(out))
 
     return prepare
 
