@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dtype import Array, accumulator, is_floating
+from ..errors import DtypeError, ShapeError
 from ..op import op
 from ..tensor import Tensor
 
@@ -74,6 +75,10 @@ def resample(xp: Any, x: Array, *, tables: Tables) -> Array:
     """The last axes resampled by ``tables``, one for each; None leaves an axis as it is. Memory order is kept."""
     lead = x.ndim - len(tables)
     plans = [(lead + i, table) for i, table in enumerate(tables) if table is not None]
+    if lead < 0 or any(x.shape[axis] != table.size for axis, table in plans):
+        raise ShapeError(
+            f"resample: the tables are for last axes of {tuple(table and table.size for table in tables)}, not for x {tuple(x.shape)}"
+        )
     if not plans:
         return x.copy()
     # What shrinks an axis goes first, what stretches one last: less lies between.
@@ -102,11 +107,11 @@ def resample(xp: Any, x: Array, *, tables: Tables) -> Array:
 def _along(xp: Any, x: Array, axis: int, table: Taps) -> Array:
     """One axis resampled."""
     if table.weight is None:
-        return xp.take(x, xp.asarray(table.index[:, 0]), axis)
+        return xp.take(x, xp.asarray(table.index[:, 0]), axis, None, "wrap")
     across = (-1, *(1 for _ in range(x.ndim - axis - 1)))
     total = None
     for place in range(table.index.shape[1]):
-        part = xp.take(x, xp.asarray(table.index[:, place]), axis)
+        part = xp.take(x, xp.asarray(table.index[:, place]), axis, None, "wrap")  # which NumPy does fastest
         part *= xp.asarray(table.weights(x.dtype)[:, place].reshape(across))
         total = part if total is None else xp.add(total, part, total)
     return total
@@ -201,7 +206,5 @@ def cover(size: int, parts: int) -> tuple[Any, Any]:
 
 def check_floating(name: str, dtype: Any) -> None:
     """Refuse what has no fractions."""
-    from ..errors import DtypeError
-
     if not is_floating(dtype):
         raise DtypeError(f"{name}: wants a floating-point tensor, not {dtype}; convert it with .float()")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..device import namespace
-from ..dtype import Array, accumulator, is_floating
+from ..dtype import Array, accumulator, is_floating, kind
 from ..errors import DtypeError, SettingError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
@@ -48,6 +48,7 @@ def _sample_weight(grad: Tensor, x: Tensor, index: Tensor) -> Tensor:
 @op(x=_sample_x, weight=_sample_weight)
 def sample(xp: Any, x: Array, weight: Array, index: Array) -> Array:
     """The sum over the taps of ``weight`` times the element that ``index`` numbers, for each channel and point."""
+    _check_index("sample", index, weight.shape, x.shape, x.shape[2])
     batch, channels = x.shape[:2]
     # Many channels are picked as rows, one copy of memory each; of a few each has a line of elements.
     rows = channels >= FEWEST_CHANNELS
@@ -57,7 +58,7 @@ def sample(xp: Any, x: Array, weight: Array, index: Array) -> Array:
         for points in _blocks(xp, channels, index.shape[2]):
             total: Any = 0
             for tap, place in zip(much, numbers, strict=True):
-                part = xp.take(source, place[points], 0 if rows else 1)
+                part = xp.take(source, place[points], 0 if rows else 1, None, "wrap")
                 part *= tap[points, None] if rows else tap[points]
                 total = part if isinstance(total, int) else xp.add(total, part, total)
             if rows:
@@ -78,6 +79,7 @@ def _input_weight(grad: Tensor, flow: Tensor, index: Tensor) -> Tensor:
 @op(flow=_input_flow, weight=_input_weight)
 def sample_input(xp: Any, flow: Array, weight: Array, index: Array, *, size: int) -> Array:
     """The gradient of sample for its image of ``size`` elements: what flows back, added where it came from."""
+    _check_index("sample_input", index, weight.shape, flow.shape, size)
     batch, channels = flow.shape[:2]
     if xp is np and index.shape[1] * index.shape[2] >= FEWEST_POINTS:
         out = xp.empty((batch, channels, size), flow.dtype)
@@ -102,11 +104,12 @@ def _weight_x(grad: Tensor, flow: Tensor, index: Tensor, x_shape: tuple[int, ...
 @op(flow=_weight_flow, x=_weight_x)
 def sample_weight(xp: Any, flow: Array, x: Array, index: Array) -> Array:
     """The gradient of sample for its weights: what flows back times the elements, over all channels."""
+    _check_index("sample_weight", index, index.shape, x.shape, x.shape[2])
     out = xp.empty(index.shape, x.dtype)
     for image, came, numbers, result in zip(x, flow, index, out, strict=True):
         for points in _blocks(xp, len(image), index.shape[2]):
             for tap, place in enumerate(numbers):
-                result[tap, points] = (xp.take(image, place[points], 1) * came[:, points]).sum(0)
+                result[tap, points] = (xp.take(image, place[points], 1, None, "wrap") * came[:, points]).sum(0)
     return out
 
 
@@ -114,6 +117,20 @@ def _blocks(xp: Any, channels: int, points: int) -> Iterator[slice]:
     """Points in blocks that stay in the cache; all at once elsewhere than on a CPU."""
     step = max(BLOCK // max(channels, 1), 64) if xp is np else max(points, 1)
     return (slice(start, start + step) for start in range(0, points, step))
+
+
+def _check_index(name: str, index: Array, weight: tuple[int, ...], images: tuple[int, ...], size: int) -> None:
+    """Refuse numbers that are none, or that lie outside: picking wraps around in silence."""
+    if kind(index.dtype) != 1:
+        raise DtypeError(f"{name}: index must hold integers, not {index.dtype}; convert it with .long()")
+    if index.ndim != 3 or index.shape != weight or index.shape[0] != images[0]:
+        raise ShapeError(
+            f"{name}: wants index and weight (batch, taps, points), not {tuple(index.shape)} and {tuple(weight)}, for images {tuple(images)}"
+        )
+    if index.size and not 0 <= int(index.min()) <= int(index.max()) < size:
+        raise ShapeError(
+            f"{name}: index must number the {size} elements of an image, but goes from {index.min()} to {index.max()}"
+        )
 
 
 MODES = ("bilinear", "nearest", "bicubic")

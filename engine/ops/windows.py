@@ -119,9 +119,11 @@ def largest_places(xp: Any, x: Array, *, windows: Windows) -> Array:
         largest: Any = None
         chosen: Any = None
         for places in windows[axis - lead].T:
-            seen = xp.take(best, xp.asarray(places), axis)
+            seen = xp.take(best, xp.asarray(places), axis, None, "wrap")
             number = xp.asarray((places * steps).reshape(across))
-            number = number + (numbers if axis == x.ndim - 1 else xp.take(numbers, xp.asarray(places), axis))
+            number = number + (
+                numbers if axis == x.ndim - 1 else xp.take(numbers, xp.asarray(places), axis, None, "wrap")
+            )
             if largest is None:
                 largest, chosen = seen, xp.broadcast_to(number, seen.shape)
                 continue

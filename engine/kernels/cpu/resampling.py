@@ -19,7 +19,14 @@ Shape = tuple[int, ...]
 
 def resample(x: Array, *, tables: tuple[Any, ...]) -> Result:
     """The last axes resampled by linear tables of the ratio of their sizes; None leaves an axis as it is."""
-    if x.ndim != len(tables) + 2 or x.size < FEWEST or not all(table is None or table.by_ratio for table in tables):
+    if (
+        x.ndim != len(tables) + 2
+        or x.size < FEWEST
+        or not all(
+            table is None or (table.by_ratio and table.size == size)
+            for size, table in zip(x.shape[2:], tables, strict=True)
+        )
+    ):
         return NotImplemented
     out = tuple(size if table is None else len(table.index) for size, table in zip(x.shape[2:], tables, strict=True))
     key = (resample, x.shape, x.strides, x.dtype, out)
