@@ -77,7 +77,7 @@ def fit(
         raise SettingError("fit: resume and save_every want a folder for checkpoints; give checkpoint=")
     loader, watched = _loader("data", data, batch_size, True), list(metrics)
     held_out = None if validation is None else _loader("validation", validation, batch_size, False)
-    names_of(watched)
+    _check_monitor(monitor, names_of(watched), held_out is not None)
     steps = math.ceil(len(loader) / accumulate) if hasattr(type(loader), "__len__") and _has_length(loader) else None
     if isinstance(ema, (int, float)):
         ema = EMA(model, ema, warm_up=True)
@@ -174,6 +174,8 @@ def _loop(
                     _save(saved, "last", run)
                 interruption.check()
                 if run.history.stopped:
+                    if saved is not None:
+                        _save(saved, "last", run)
                     return
             if not run.step_of_epoch:
                 raise DataError("fit: the data gave no batch; there is nothing to train on")
@@ -247,6 +249,14 @@ def _has_length(loader: Any) -> bool:
         return len(loader) > 0
     except (TypeError, ArgumentError):
         return False
+
+
+def _check_monitor(monitor: Any, names: list[str], validated: bool) -> None:
+    """Refuse at once what would be missed only after an epoch."""
+    known = ["loss", *names]
+    known += [f"val_{name}" for name in known] if validated else []
+    if monitor is not None and monitor not in known:
+        raise ArgumentError(f"fit: there is no {monitor!r:.60} to watch; there are {', '.join(known)}")
 
 
 def _check(

@@ -118,6 +118,7 @@ def _finetune(options: argparse.Namespace, console: Console) -> int:
         plan.images.check()
         console.document({"dry_run": True, **plan.document()})
         return 0
+    console.message("reading every image once, to find those that cannot be read")
     try:
         report = recipes.finetune(
             options.model, options.folder, options.out, recipe, resume=options.resume, only_changed=options.only_changed, registry=registry,

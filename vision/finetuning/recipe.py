@@ -134,6 +134,10 @@ def finetune(
     network = hub.load(
         model, classes=len(plan.images.classes), registry=registry, offline=offline, trust_first_use=trust_first_use, progress=None if progress else False,
     )  # fmt: skip
+    if only_changed and not network.load_report.base:
+        raise UsageError(
+            f"finetune: only_changed wants a model of the registry to be compared with, and {model} is a file; leave it out."
+        )
     if recipe.lora is not None:
         nn.add_lora(network, recipe.lora)
     for pattern in recipe.freeze:

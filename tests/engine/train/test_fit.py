@@ -302,6 +302,15 @@ def test_a_run_that_failed_anywhere_resumes_to_the_same_bits(at: int, streamed: 
         assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
 
 
+def test_a_run_that_a_callback_stopped_has_a_checkpoint_and_is_over(tmp_path: Path) -> None:
+    stop: Any = type("Stop", (), {"on_step": lambda self, run: run.stop("enough") if run.step == 2 else None})()
+    model, again = network(), network(8)
+    fitted(model, epochs=3, checkpoint=tmp_path, callbacks=[stop])
+    history = fitted(again, epochs=3, checkpoint=tmp_path, resume=True)
+    assert (history.stopped, len(history)) == ("enough", 0)
+    assert_equal(model, again)
+
+
 def test_a_finished_run_resumes_to_nothing_and_to_more_epochs(tmp_path: Path) -> None:
     model, whole = network(), network()
     fitted(model, epochs=2, checkpoint=tmp_path)

@@ -90,6 +90,9 @@ def test_a_fine_tuned_model_can_be_fine_tuned_again(numzoo: Run, photos: Path, t
     assert (ended.code, ended.err) == (0, "")
     assert ended.json["classes"] == ["a", "b", "c"]
     assert hub.pipeline(tmp_path / "b" / "model.safetensors").categories == ("a", "b", "c")
+    model = tmp_path / "a" / "model.safetensors"
+    small = numzoo("finetune", model, other, "--only-changed", "--out", tmp_path / "c")
+    assert (small.code, "is a file" in small.err) == (2, True)
 
 
 @pytest.mark.parametrize(("options", "least", "most"), [
