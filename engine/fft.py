@@ -26,11 +26,15 @@ __all__ = [
     "fftn",
     "fftshift",
     "hfft",
+    "hfft2",
+    "hfftn",
     "ifft",
     "ifft2",
     "ifftn",
     "ifftshift",
     "ihfft",
+    "ihfft2",
+    "ihfftn",
     "irfft",
     "irfft2",
     "irfftn",
@@ -187,6 +191,31 @@ def _many_to_real(name: str, x: Tensor, s: Sizes, dim: Sizes, norm: str | None) 
     if len(axes) > 1:
         x = fourier(x, axes[:-1], scale(name, norm), inverse=True)
     return _to_real(name, x, last, axes[-1], scale(name, norm))
+
+
+def hfftn(x: Tensor, s: Sizes = None, dim: Sizes = None, norm: str | None = None) -> Tensor:
+    """``fft`` along all axes but the last, along which ``hfft``: real frequencies."""
+    return _to_real_frequencies("hfftn", x, s, dim, norm)
+
+
+def hfft2(x: Tensor, s: Sizes = None, dim: Sizes = PLANE, norm: str | None = None) -> Tensor:
+    """``fft`` along the first of two axes, and ``hfft`` along the second."""
+    return _to_real_frequencies("hfft2", x, s, dim, norm)
+
+
+def _to_real_frequencies(name: str, x: Tensor, s: Sizes, dim: Sizes, norm: str | None) -> Tensor:
+    # The signal's conjugate goes the other way, with the other scale.
+    return _many_to_real(name, conj(signal(name, x)), s, dim, OTHER[scale(name, norm)])
+
+
+def ihfftn(x: Tensor, s: Sizes = None, dim: Sizes = None, norm: str | None = None) -> Tensor:
+    """``hfftn`` undone: half of the signal along the last axis."""
+    return conj(_real_many("ihfftn", x, s, dim, OTHER[scale("ihfftn", norm)]))
+
+
+def ihfft2(x: Tensor, s: Sizes = None, dim: Sizes = PLANE, norm: str | None = None) -> Tensor:
+    """``hfft2`` undone: half of the signal along the second axis."""
+    return conj(_real_many("ihfft2", x, s, dim, OTHER[scale("ihfft2", norm)]))
 
 
 def fftfreq(n: int, d: float = 1.0, *, dtype: DtypeLike = float32) -> Tensor:

@@ -111,6 +111,12 @@ class ArrangementMethods:
     def sum_to_size(self: Any, *size: Any) -> Tensor:
         return ops.axes.sum_to_size(self, unpack(size))
 
+    def split_with_sizes(self: Any, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]:
+        return ops.split(self, split_sizes, dim)
+
+    def narrow_copy(self: Any, dim: Any, start: Any, length: Any) -> Tensor:
+        return ops.clone(ops.narrow(self, dim, start, length))
+
 
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""

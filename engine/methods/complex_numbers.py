@@ -94,6 +94,21 @@ class ComplexMethods:
             self, n_fft, hop_length, win_length, window, center, normalized, onesided, length, return_complex
         )
 
+    def conj_physical(self: Any) -> Tensor:
+        return ops.conj(self)
+
+    def resolve_neg(self: Any) -> Any:
+        return self
+
+    def cfloat(self: Any) -> Tensor:
+        return self.to(dtype="complex64")  # type: ignore[no-any-return]
+
+    def cdouble(self: Any) -> Tensor:
+        return self.to(dtype="complex128")  # type: ignore[no-any-return]
+
+    def is_conj(self: Any) -> Any:
+        return False
+
 
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""

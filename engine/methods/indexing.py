@@ -73,6 +73,18 @@ class IndexMethods:
     def put(self: Any, index: Any, source: Any, accumulate: Any = False) -> Tensor:
         return ops.put(self, index, source, accumulate)
 
+    def select_scatter(self: Any, src: Any, dim: Any, index: Any) -> Tensor:
+        return ops.select_scatter(self, src, dim, index)
+
+    def slice_scatter(self: Any, src: Any, dim: Any = 0, start: Any = None, end: Any = None, step: Any = 1) -> Tensor:
+        return ops.slice_scatter(self, src, dim, start, end, step)
+
+    def diagonal_scatter(self: Any, src: Any, offset: Any = 0, dim1: Any = 0, dim2: Any = 1) -> Tensor:
+        return ops.diagonal_scatter(self, src, offset, dim1, dim2)
+
+    def as_strided(self: Any, size: Any, stride: Any, storage_offset: Any = 0) -> Tensor:
+        return ops.as_strided(self, size, stride, storage_offset)
+
 
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""

@@ -57,6 +57,14 @@ def _combined(name: str, x: Tensor, ufunc: Any, function: Any, other: Any) -> Te
     return x
 
 
+def _turned(name: str, x: Tensor, function: Any, *arguments: Any) -> Tensor:
+    """Give the tensor another view of its memory."""
+    ops.index.refuse_writing(name, x)
+    x.array = function(x.detach(), *arguments).array
+    ops.index.touch(x)
+    return x
+
+
 class InplaceMethods:
     """What ``Tensor`` inherits."""
 
@@ -275,6 +283,42 @@ class InplaceMethods:
 
     def trunc_(self: Any) -> Any:
         return _overwrite("trunc_", self, ops.trunc)
+
+    def addmm_(self: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+        return _overwrite("addmm_", self, ops.addmm, mat1, mat2, beta=beta, alpha=alpha)
+
+    def addmv_(self: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+        return _overwrite("addmv_", self, ops.addmv, mat, vec, beta=beta, alpha=alpha)
+
+    def addr_(self: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+        return _overwrite("addr_", self, ops.addr, vec1, vec2, beta=beta, alpha=alpha)
+
+    def baddbmm_(self: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+        return _overwrite("baddbmm_", self, ops.baddbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    def addbmm_(self: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+        return _overwrite("addbmm_", self, ops.addbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    def sgn_(self: Any) -> Any:
+        return _overwrite("sgn_", self, ops.sgn)
+
+    def squeeze_(self: Any, dim: Any = None) -> Any:
+        return _turned("squeeze_", self, ops.squeeze, dim)
+
+    def unsqueeze_(self: Any, dim: Any) -> Any:
+        return _turned("unsqueeze_", self, ops.unsqueeze, dim)
+
+    def t_(self: Any) -> Any:
+        return _turned("t_", self, ops.t)
+
+    def transpose_(self: Any, dim0: Any, dim1: Any) -> Any:
+        return _turned("transpose_", self, ops.transpose, dim0, dim1)
+
+    def swapaxes_(self: Any, axis0: Any, axis1: Any) -> Any:
+        return _turned("swapaxes_", self, ops.swapaxes, axis0, axis1)
+
+    def swapdims_(self: Any, dim0: Any, dim1: Any) -> Any:
+        return _turned("swapdims_", self, ops.swapdims, dim0, dim1)
 
 
 def bind(operations: Any) -> None:

@@ -94,6 +94,20 @@ class LinearMethods:
     def pinverse(self: Any, rcond: Any = 1e-15) -> Tensor:
         return ops.pinverse(self, rcond)
 
+    def trace(self: Any) -> Tensor:
+        return ops.trace(self)
+
+    def svd(self: Any, some: Any = True) -> tuple[Tensor, ...]:
+        return ops.svd(self, some)
+
+    def qr(self: Any, some: Any = True) -> tuple[Tensor, ...]:
+        return ops.qr(self, some)
+
+    def triangular_solve(
+        self: Any, a: Any, upper: Any = True, transpose: Any = False, unitriangular: Any = False
+    ) -> tuple[Tensor, ...]:
+        return ops.triangular_solve(self, a, upper, transpose, unitriangular)
+
 
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""

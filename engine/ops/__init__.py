@@ -36,6 +36,7 @@ from . import (
     moments,
     normalization,
     norms,
+    older,
     order,
     padding,
     picking,
@@ -95,6 +96,7 @@ from .matrix import *
 from .moments import *
 from .normalization import *
 from .norms import *
+from .older import *
 from .order import *
 from .padding import *
 from .picking import *
@@ -141,11 +143,11 @@ __all__ += distinct.__all__
 __all__ += dropping.__all__
 __all__ += elementary.__all__
 __all__ += elman.__all__
-__all__ += heads.__all__
 __all__ += exponential.__all__
 __all__ += factorization.__all__
 __all__ += fourier.__all__
 __all__ += gru.__all__
+__all__ += heads.__all__
 __all__ += index.__all__
 __all__ += length.__all__
 __all__ += limits.__all__
@@ -155,6 +157,7 @@ __all__ += matrix.__all__
 __all__ += moments.__all__
 __all__ += normalization.__all__
 __all__ += norms.__all__
+__all__ += older.__all__
 __all__ += order.__all__
 __all__ += padding.__all__
 __all__ += picking.__all__

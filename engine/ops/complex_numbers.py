@@ -19,7 +19,10 @@ __all__ = [
     "conj",
     "imag",
     "is_complex",
+    "is_floating_point",
+    "is_tensor",
     "isreal",
+    "numel",
     "polar",
     "real",
     "sgn",
@@ -48,6 +51,21 @@ def real_dtype(dtype: Dtype) -> Dtype:
 def is_complex(x: Tensor) -> bool:
     """Whether a tensor's dtype is complex."""
     return kind(tensor_like("is_complex", x).dtype) == 3
+
+
+def is_floating_point(x: Tensor) -> bool:
+    """Whether a tensor's dtype is one of real floating-point numbers."""
+    return kind(tensor_like("is_floating_point", x).dtype) == 2
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether something is a tensor."""
+    return isinstance(x, Tensor)
+
+
+def numel(x: Tensor) -> int:
+    """The number of elements."""
+    return tensor_like("numel", x).numel()
 
 
 @op(x=lambda grad: conj(grad), holomorphic=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -13,16 +15,19 @@ from ..tensor import Tensor, tensor_like, tensor_of
 from .accumulation import lies_within
 from .index import gather_along, items, spread_items
 from .reduction import one_axis
-from .shape import expand, reshape
+from .shape import expand, reshape, whole
 
 __all__ = [
     "argwhere",
+    "as_strided",
+    "combinations",
     "index_select",
     "masked_select",
     "nonzero",
     "take",
     "take_along_dim",
     "take_slices",
+    "unravel_index",
 ]
 
 
@@ -122,3 +127,41 @@ def _stacked(array: Array, found: Any) -> Array:
 def argwhere(x: Tensor) -> Tensor:
     """The coordinates of elements other than 0: (found, axes)."""
     return nonzero(x)  # type: ignore[no-any-return]
+
+
+def as_strided(x: Tensor, size: Any, stride: Any, storage_offset: int = 0) -> Tensor:
+    """Elements of the flat tensor, taken in row order, at ``storage_offset`` + the sum of place times ``stride``. A copy."""
+    x = tensor_like("as_strided", x)
+    sizes, steps = (whole("as_strided", list(v) if isinstance(v, (tuple, list)) else [v]) for v in (size, stride))
+    if len(sizes) != len(steps) or any(n < 0 for n in (*sizes, *steps)):
+        raise ShapeError(f"as_strided: wants a stride from 0 for each size, not {sizes} and {steps}")
+    places = np.asarray(whole("as_strided", storage_offset))
+    for n, step in zip(sizes, steps, strict=True):
+        places = places[..., None] + np.arange(n) * step
+    return take(x, tensor_of(places).to(device=x.device))
+
+
+def combinations(x: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All choices of ``r`` elements of a vector, in order: (choices, r)."""
+    x = tensor_like("combinations", x)
+    count = whole("combinations", r)
+    if x.ndim != 1 or count < 0:
+        raise ShapeError(f"combinations: wants a vector and a number from 0, not shape {tuple(x.shape)} and {r}")
+    if count == 0:
+        return items(x, (slice(0),))
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    chosen = np.array(list(choose(range(x.numel()), count)), np.int64).reshape(-1, count)
+    return take(x, tensor_of(chosen).to(device=x.device))
+
+
+def unravel_index(indices: Any, shape: Any) -> tuple[Tensor, ...]:
+    """The coordinates in a tensor of ``shape`` of places in the flat tensor: a tensor for each axis."""
+    place = integers("unravel_index", indices)
+    sizes = whole("unravel_index", list(shape) if isinstance(shape, (tuple, list)) else [shape])
+    if not lies_within(place.array, math.prod(sizes)) or (place.numel() and int(place.array.min()) < 0):
+        raise ShapeError(f"unravel_index: places in shape {sizes} are 0 to {math.prod(sizes) - 1}")
+    left, found = place.array, []
+    for size in reversed(sizes):
+        found.append(tensor_of(left % size))
+        left = left // size
+    return tuple(reversed(found))

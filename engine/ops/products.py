@@ -11,6 +11,7 @@ from ..errors import DtypeError, SettingError, ShapeError
 from ..tensor import Tensor, tensor_like
 from .complex_numbers import conj
 from .create import eye
+from .diagonals import diagonal
 from .matrix import matmul
 from .reduction import normal_axes, one_axis
 from .shape import broadcast_to, permute, reshape, roll, unsqueeze, whole
@@ -33,6 +34,7 @@ __all__ = [
     "mv",
     "outer",
     "tensordot",
+    "trace",
     "vdot",
 ]
 
@@ -176,6 +178,12 @@ def tensordot(x: Tensor, y: Tensor, dims: Any = 2) -> Tensor:
     a = reshape(permute(x, (*rows, *left)) if x.ndim else x, (math.prod(over), inside))
     b = reshape(permute(y, (*right, *columns)) if y.ndim else y, (inside, math.prod(under)))
     return reshape(matmul(a, b), (*over, *under))
+
+
+def trace(x: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal."""
+    (x,) = _with_axes("trace", (x, 2))
+    return diagonal(x).sum()
 
 
 def kron(x: Tensor, y: Tensor) -> Tensor:

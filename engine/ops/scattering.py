@@ -12,13 +12,15 @@ from ..op import op
 from ..tensor import Tensor, tensor_like, tensor_of
 from .accumulation import flat_places, lies_within
 from .arithmetic import floor_divide, where
+from .diagonals import diagonal, with_diagonal
 from .index import check_places, gather_along, items, spread_along, spread_items
 from .indices import raw_index
 from .picking import integers
 from .reduction import one_axis
-from .shape import broadcast_to, reshape
+from .shape import broadcast_to, reshape, whole
 
 __all__ = [
+    "diagonal_scatter",
     "index_add",
     "index_copy",
     "index_fill",
@@ -30,6 +32,8 @@ __all__ = [
     "scatter",
     "scatter_add",
     "scatter_reduce",
+    "select_scatter",
+    "slice_scatter",
 ]
 
 
@@ -324,3 +328,47 @@ def masked_scatter(x: Tensor, mask: Any, source: Any) -> Tensor:
     if found.numel() < count:
         raise ShapeError(f"masked_scatter: the mask holds {count} times, but source has {found.numel()} elements")
     return put_items(x, items(reshape(found, (found.numel(),)), (slice(count),)), (mask.array,))
+
+
+def select_scatter(x: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy of x whose slice at ``index`` along ``dim`` is ``src``."""
+    x = tensor_like("select_scatter", x)
+    axis = one_axis("select_scatter", dim, x.ndim)
+    place = whole("select_scatter", index)
+    if not -x.shape[axis] <= place < x.shape[axis]:
+        raise ShapeError(
+            f"select_scatter: index {index} is out of range for axis {dim} of size {x.shape[axis]}; give {-x.shape[axis]} to {x.shape[axis] - 1}"
+        )
+    return _replaced("select_scatter", x, src, (slice(None),) * axis + (place,))
+
+
+def slice_scatter(
+    x: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """A copy of x whose elements start:end:step along ``dim`` are ``src``."""
+    x = tensor_like("slice_scatter", x)
+    axis = one_axis("slice_scatter", dim, x.ndim)
+    if whole("slice_scatter", step) < 1:
+        raise SettingError(f"slice_scatter: step is a number from 1, not {step}")
+    return _replaced("slice_scatter", x, src, (slice(None),) * axis + (slice(start, end, step),))
+
+
+def _replaced(name: str, x: Tensor, src: Any, index: tuple[Any, ...]) -> Tensor:
+    source, wanted = tensor_like(name, src), x.array[index].shape
+    if source.shape != wanted:
+        raise ShapeError(f"{name}: src {tuple(source.shape)} must have the shape of what it replaces, {tuple(wanted)}")
+    return put_items(x, source.to(dtype=x.dtype), index)
+
+
+def diagonal_scatter(x: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A copy of x whose diagonal (see ``diagonal``) is ``src``."""
+    x, source = tensor_like("diagonal_scatter", x), tensor_like("diagonal_scatter", src)
+    wanted = diagonal(x, offset, dim1, dim2).shape
+    if source.shape != wanted:
+        raise ShapeError(
+            f"diagonal_scatter: src {tuple(source.shape)} must have the shape of the diagonal, {tuple(wanted)}"
+        )
+    first, second = one_axis("diagonal_scatter", dim1, x.ndim), one_axis("diagonal_scatter", dim2, x.ndim)
+    line = with_diagonal(source.to(dtype=x.dtype), x.shape, offset, first, second)
+    ones = tensor_of(np.ones(wanted, bool)).to(device=x.device)
+    return where(with_diagonal(ones, x.shape, offset, first, second), line, x)

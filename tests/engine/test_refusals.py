@@ -272,3 +272,19 @@ def test_einsum_multiplies_the_smallest_pair_first() -> None:
     wide, tall = engine.ones(1, 300), engine.ones(300, 300)
     done = engine.einsum("ij,jk,kl,lm->im", wide, tall, tall, tall)
     assert done[0, 0].item() == 300**3
+
+
+def test_views_can_be_taken_in_place() -> None:
+    x = engine.tensor(np.arange(6.0).reshape(2, 1, 3))
+    assert x.squeeze_(1).shape == (2, 3)
+    assert x.t_().tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert x.unsqueeze_(0).shape == (1, 3, 2)
+    assert x.transpose_(0, 2).shape == (2, 3, 1)
+    with pytest.raises(GradientError, match="squeeze_"):
+        engine.ones(1, requires_grad=True).squeeze_()
+
+
+def test_products_can_be_added_in_place() -> None:
+    x = engine.ones(2, 2)
+    assert x.addmm_(engine.eye(2), engine.eye(2), alpha=2).tolist() == [[3, 1], [1, 3]]
+    assert x.addr_(engine.ones(2), engine.ones(2), beta=0).tolist() == [[1, 1], [1, 1]]

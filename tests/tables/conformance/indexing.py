@@ -201,6 +201,32 @@ def labels(random: Random) -> Drawn:
     return [random.integers(0, 5, shape)], {"num_classes": (-1, 5, 8)[few(random, 0, 3)]}
 
 
+def placed_slice(random: Random) -> Drawn:
+    shape = shape_of(random, 1, 3, empty=False)
+    dim = axis_of(random, len(shape))
+    axis = dim % len(shape)
+    index = few(random, -shape[axis], shape[axis])
+    return [uniform(random, *shape), uniform(random, *shape[:axis], *shape[axis + 1 :])], {"dim": dim, "index": index}
+
+
+def placed_slices(random: Random) -> Drawn:
+    shape = shape_of(random, 1, 3, empty=False)
+    dim = axis_of(random, len(shape))
+    axis = dim % len(shape)
+    settings = {"start": few(random, 0, 3), "end": few(random, 1, 6), "step": few(random, 1, 3)}
+    count = len(range(shape[axis])[settings["start"] : settings["end"] : settings["step"]])
+    source = uniform(random, *shape[:axis], count, *shape[axis + 1 :])
+    return [uniform(random, *shape), source], {"dim": dim, **settings}
+
+
+def placed_diagonal(random: Random) -> Drawn:
+    x = uniform(random, *shape_of(random, 2, 3, empty=False))
+    first, second = (int(v) for v in random.permutation(x.ndim)[:2])
+    offset = few(random, 1 - x.shape[first], x.shape[second])
+    source = uniform(random, *np.diagonal(x, offset, first, second).shape)
+    return [x, source], {"offset": offset, "dim1": first, "dim2": second}
+
+
 CASES = [
     Case(
         "getitem",
@@ -304,6 +330,44 @@ CASES = [
         labels,
         engine.nn.functional.one_hot,
         lambda torch, x, num_classes: torch.nn.functional.one_hot(x, num_classes),
+        dtypes=(),
+    ),
+    Case(
+        "select_scatter",
+        placed_slice,
+        lambda x, src, dim, index: engine.select_scatter(x, src, dim, index),
+        lambda torch, x, src, dim, index: torch.select_scatter(x, src, dim, index),
+    ),
+    Case(
+        "slice_scatter",
+        placed_slices,
+        lambda x, src, **s: engine.slice_scatter(x, src, **s),
+        lambda torch, x, src, **s: torch.slice_scatter(x, src, **s),
+    ),
+    Case(
+        "diagonal_scatter",
+        placed_diagonal,
+        lambda x, src, **s: engine.diagonal_scatter(x, src, **s),
+        lambda torch, x, src, **s: torch.diagonal_scatter(x, src, **s),
+    ),
+    Case(
+        "as_strided",
+        lambda r: ([uniform(r, 24)], {"size": (3, 2), "stride": (few(r, 0, 4), few(r, 0, 4)), "offset": few(r, 0, 5)}),
+        lambda x, size, stride, offset: engine.as_strided(x, size, stride, offset),
+        lambda torch, x, size, stride, offset: torch.as_strided(x.reshape(-1) * 1, size, stride, offset),
+        narrow_tolerance=4,
+    ),
+    Case(
+        "combinations",
+        lambda r: ([uniform(r, few(r, 0, 5))], {"r": few(r, 1, 4), "with_replacement": bool(few(r, 0, 2))}),
+        engine.combinations,
+        lambda torch, x, **s: torch.combinations(x, **s),
+    ),
+    Case(
+        "unravel_index",
+        lambda r: ([r.integers(0, 24, shape_of(r, 0, 2))], {"shape": (2, 3, 4)}),
+        engine.unravel_index,
+        lambda torch, x, shape: torch.unravel_index(x, shape),
         dtypes=(),
     ),
 ]

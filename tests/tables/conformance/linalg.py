@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -236,6 +237,13 @@ def orthogonal(random: Random, whole: bool) -> Drawn:
     return [x], {"mode": mode}
 
 
+def older(function: Any, *arguments: Any, **settings: Any) -> Any:
+    """The first result of a function that PyTorch warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*arguments, **settings)[0]
+
+
 EQUATIONS = (
     ("ij,jk->ik", "mk", "kn"), ("bij,bjk->bik", "bmk", "bkn"), ("ij->ji", "mn"), ("ii->i", "mm"), ("ii", "mm"), ("i,j->ij", "m", "n"),
     ("ij,ij->", "mn", "mn"), ("ij,ij->ij", "mn", "mn"), ("bhid,bhjd->bhij", "bkmn", "bkmn"), ("...ij,...jk->...ik", "bbmk", "bkn"),
@@ -282,6 +290,20 @@ CASES = [
     product("inner", "bmk", "nk"),
     Case("kron", sized("mk", "bn"), engine.kron, lambda torch, x, y: torch.kron(plain(x), plain(y))),
     product("vdot", "k", "k"),
+    product("trace", "mn"),
+    both(
+        "svd, older",
+        lambda r: ([matrices(r)], {"some": flag(r)}),
+        lambda e, x, some: (e.svd(x, some=some)[1], projector(e.svd(x, some=True)[2])),
+    ),
+    both(
+        "triangular_solve",
+        lambda r: (
+            [uniform(r, 3, 2), firm(r, size=3)],
+            {"upper": flag(r), "transpose": flag(r), "unitriangular": flag(r)},
+        ),
+        lambda e, b, a, **s: older(e.triangular_solve, b, a, **s),
+    ),
     sums("addmm", "mn", "mk", "kn"),
     sums("addmv", "m", "mk", "k"),
     sums("addr", "mn", "m", "n"),

@@ -45,13 +45,13 @@ def spread_out(x: Any) -> Any:
 
 
 def triangle(a: Any, b: Any) -> Any:
-    return np.linalg.solve(np.triu(firm(a)), b)
+    return np.linalg.solve(np.triu(firm(a)), b[None])
 
 
 SQUARE = ((2, 3, 3),)
 ROWS = [
     Row("inverse", SQUARE, lambda x: np.linalg.inv(firm(x)), call=wide(lambda x: ops.inverse(firm(x)))),
-    Row("equations", ((2, 3, 3), (3, 2)), lambda a, b: np.linalg.solve(firm(a), b), call=wide(lambda a, b: linalg.solve(firm(a), b))),
+    Row("equations", ((2, 3, 3), (3, 2)), lambda a, b: np.linalg.solve(firm(a), b[None]), call=wide(lambda a, b: linalg.solve(firm(a), b))),
     Row("det", SQUARE, lambda x: np.linalg.det(firm(x)) / 100, call=wide(lambda x: ops.det(firm(x)) / 100)),
     Row("det", ((3, 2),), lambda x: np.zeros(()), call=wide(lambda x: ops.det(x @ x.mT)), label="singular", order=1),
     Row("slogdet", SQUARE, lambda x: np.linalg.slogdet(firm(x))[1], call=wide(lambda x: ops.slogdet(firm(x))[1])),
