@@ -14,6 +14,7 @@ from typing import Any
 
 from ..dtype import Array, accumulator
 from ..errors import SettingError, ShapeError
+from ..modes import modes
 from ..op import op
 from ..tensor import Tensor, tensor_like
 from .index import getitem
@@ -55,7 +56,6 @@ def check_convolution(
     """Refuse what does not fit together, saying what would."""
     axes = len(stride)
     given = f"(x {tuple(x.shape)}, weight {tuple(weight.shape)})"
-    check_one_dtype(name, x, weight, bias)
     check_settings(name, stride, padding, dilation, groups)
     if x.ndim != axes + 2 or weight.ndim != axes + 2:
         raise ShapeError(
@@ -105,6 +105,7 @@ def within(shape: Sizes, padding: Sizes) -> tuple[Any, ...]:
 def _forward(
     xp: Any, name: str, x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> Array:  # fmt: skip
+    check_one_dtype(name, x, weight, bias)
     check_convolution(name, x, weight, bias, stride, padding, dilation, groups)
     batch, channels = x.shape[:2]
     outs, kernel = weight.shape[0], weight.shape[2:]
@@ -268,9 +269,9 @@ def convolve(
     if len(stride) == 1:
         x, weight = tensor_like("conv1d", x), tensor_like("conv1d", weight)
         bias = None if bias is None else tensor_like("conv1d", bias)
-        check_convolution(
-            "conv1d", x.array, weight.array, None if bias is None else bias.array, stride, padding, dilation, groups
-        )
+        if modes.precision is None:  # which brings operands to one dtype itself
+            check_one_dtype("conv1d", x, weight, bias)
+        check_convolution("conv1d", x, weight, bias, stride, padding, dilation, groups)
         # fmt: off
         out = conv2d(
             unsqueeze(x, 2), unsqueeze(weight, 2), bias,
@@ -313,7 +314,7 @@ def convolve_transposed(
     run: Any = conv3d_input if axes == 3 else conv2d_input
     out = run(x, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
     out = squeeze(out, 2) if axes == 1 else out
-    return out if bias is None else out + bias.reshape(-1, *(1 for _ in sizes))
+    return out if bias is None else out + bias.to(dtype=out.dtype).reshape(-1, *(1 for _ in sizes))
 
 
 def _check_transposed(
@@ -322,7 +323,8 @@ def _check_transposed(
 ) -> None:  # fmt: skip
     axes = len(stride)
     given = f"(x {tuple(x.shape)}, weight {tuple(weight.shape)})"
-    check_one_dtype(name, *(t for t in (x, weight, bias) if t is not None))
+    if modes.precision is None:
+        check_one_dtype(name, *(t for t in (x, weight, bias) if t is not None))
     check_settings(name, stride, padding, dilation, groups)
     if min(output_padding) < 0 or any(
         more >= max(s, d) for more, s, d in zip(output_padding, stride, dilation, strict=True)

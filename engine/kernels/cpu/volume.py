@@ -140,7 +140,7 @@ def _plan_forward(
     description = geometry.forward(layout, FORWARD_INFERENCE)
     if description is None:
         return None
-    pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=True)
+    pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=True, sparing=True)
     if pack is None:
         return None
     fetch, allocate = as_channels_last(library, x), channels_last_allocator(out, x.dtype)

@@ -58,6 +58,24 @@ def test_one_example_needs_no_batch_axis(axes: int) -> None:
     np.testing.assert_allclose(made(x).numpy(), made(x.unsqueeze(0)).numpy()[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_layers_in_a_row_compute_in_a_narrow_precision(axes: int, name: str) -> None:
+    pool = getattr(nn, f"AvgPool{axes}d")(2)
+    layers = [getattr(nn, f"Conv{axes}d")(3, 8, 3), pool, getattr(nn, f"ConvTranspose{axes}d")(8, 4, 3, 2)]
+    model = nn.Sequential(*layers, getattr(nn, f"Conv{axes}d")(4, 2, 3))
+    x = engine.randn(2, 3, *(8,) * axes)
+    wanted = model(x)
+    with engine.precision(name):
+        given = model(x)
+        assert given.dtype == {"bf16": engine.bfloat16, "fp16": engine.float16}[name]
+    np.testing.assert_allclose(given.numpy().astype(float), wanted.numpy(), atol=0.05 * np.abs(wanted.numpy()).max())
+    given.float().sum().backward()
+    for parameter in model.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.dtype == engine.float32
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [

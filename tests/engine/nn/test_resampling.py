@@ -128,6 +128,13 @@ def test_gradients_of_sampling_are_slopes_to_the_third_order(mode: str, padding_
     )
 
 
+def test_sampling_takes_what_convolutions_give_in_a_narrow_precision() -> None:
+    x, grid = engine.randn(1, 2, 6, 6), engine.rand(1, 3, 3, 2)
+    convolution = nn.Conv2d(2, 3, 3)
+    with engine.precision("bf16"):
+        assert F.grid_sample(convolution(x), grid).dtype == engine.float32
+
+
 def test_the_identity_grid_gives_the_image_back() -> None:
     x = engine.randn(2, 3, 5, 6)
     theta = engine.Tensor(np.tile(np.eye(2, 3, dtype=np.float32), (2, 1, 1)))
