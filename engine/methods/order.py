@@ -8,7 +8,7 @@ from ..dtype import DtypeLike
 
 if TYPE_CHECKING:
     from .. import ops
-    from ..ops.reduction import Chosen
+    from ..ops.choice import Chosen
     from ..tensor import Tensor
 else:
     ops = None

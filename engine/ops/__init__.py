@@ -8,6 +8,7 @@ from . import (
     arithmetic,
     attention,
     axes,
+    choice,
     compare,
     complex_numbers,
     contraction,
@@ -68,6 +69,7 @@ from .activation import *
 from .arithmetic import *
 from .attention import *
 from .axes import *
+from .choice import *
 from .compare import *
 from .complex_numbers import *
 from .contraction import *
@@ -129,6 +131,7 @@ __all__ += activation.__all__
 __all__ += arithmetic.__all__
 __all__ += attention.__all__
 __all__ += axes.__all__
+__all__ += choice.__all__
 __all__ += compare.__all__
 __all__ += complex_numbers.__all__
 __all__ += contraction.__all__

@@ -5,14 +5,16 @@ NaN counts as larger than every number, as in PyTorch. Gradients flow to the ele
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from ..device import namespace
 from ..dtype import Array, bfloat16, float32, kind
 from ..errors import DtypeError, SettingError, ShapeError
-from ..op import op
+from ..op import op, op_with_results
 from ..tensor import Tensor, tensor_like, tensor_of
-from .reduction import Chosen, chosen, one_axis
+from .choice import Chosen, itself, picked, to_kept_places, to_places
+from .reduction import one_axis
 
 __all__ = [
     "argsort",
@@ -32,10 +34,20 @@ def order_along(xp: Any, x: Array, axis: int = -1, *, descending: bool = False, 
         return xp.zeros((), "int64")
     axis = one_axis("sort", axis, x.ndim)
     keys = comparable(x)
-    back = tuple(slice(None, None, -1 if i == axis else None) for i in range(x.ndim))
     # The reverse of the ascending order of the reversed keys is descending, and equal keys keep their order.
-    order = xp.argsort(keys[back] if descending else keys, axis, kind="stable" if stable else None)
-    return x.shape[axis] - 1 - order[back] if descending else order
+    order = xp.argsort(_reversed(keys, axis) if descending else keys, axis, kind="stable" if stable else None)
+    return x.shape[axis] - 1 - _reversed(order, axis) if descending else order
+
+
+@op_with_results(2, residuals=("place",), x=to_kept_places)
+def sort_along(
+    xp: Any, x: Array, axis: int = -1, *, descending: bool = False, stable: bool = False
+) -> tuple[Array, ...]:
+    """The values in order along ``axis``, and the indices they had."""
+    if not x.ndim:
+        return itself(xp, x)
+    order = order_along.body(xp, x, axis, descending=descending, stable=stable)
+    return picked(xp, x, order, one_axis("sort", axis, x.ndim))
 
 
 def argsort(
@@ -50,8 +62,7 @@ def sort(
 ) -> Chosen:
     """(values, indices) in ascending (or ``descending``) order along ``axis``; equal elements keep their order if ``stable``."""
     axis = axis if dim is None else dim
-    x = tensor_like("sort", x)
-    return chosen("sort", x, order_along(x, axis, descending=bool(descending), stable=bool(stable)), axis)
+    return Chosen(*sort_along(x, axis, descending=bool(descending), stable=bool(stable)))
 
 
 def msort(x: Tensor) -> Tensor:
@@ -59,29 +70,28 @@ def msort(x: Tensor) -> Tensor:
     return sort(x, 0).values
 
 
-@op()
-def top_along(xp: Any, x: Array, k: int, axis: int = -1, *, largest: bool = True, in_order: bool = True) -> Array:
-    """The indices of the ``k`` largest (or smallest) elements along ``axis``."""
-    size = x.shape[one_axis("topk", axis, x.ndim)] if x.ndim else 1
+@op_with_results(2, residuals=("place",), x=to_kept_places)
+def top_along(
+    xp: Any, x: Array, k: int, axis: int = -1, *, largest: bool = True, in_order: bool = True
+) -> tuple[Array, ...]:
+    """The ``k`` largest (or smallest) elements along ``axis``, and their indices."""
+    place = one_axis("topk", axis, x.ndim) if x.ndim else 0
+    size = x.shape[place] if x.ndim else 1
     if isinstance(k, bool) or not isinstance(k, int) or not 0 <= k <= size:
         raise SettingError(f"topk: k is a whole number from 0 to the {size} elements along axis {axis}, not {k!r:.40}")
     if not x.ndim:
-        return xp.zeros((), "int64") if k else xp.zeros((0,), "int64")
-    axis = one_axis("topk", axis, x.ndim)
+        found = xp.arange(k)
+        return (*itself(xp, x),) if k else (x.reshape(1)[:0], found, found)
     keys = comparable(x)
-    some = [slice(None)] * x.ndim
-    some[axis] = slice(size - k, None) if largest else slice(k)
-    if k == size or k == 0 or not x.size:
-        found = xp.broadcast_to(xp.arange(size).reshape([-1 if i == axis else 1 for i in range(x.ndim)]), x.shape)[
-            tuple(some)
-        ]
+    if 0 < k < size and x.size:
+        found = xp.argpartition(keys, size - k if largest else k - 1, place)
     else:
-        found = xp.argpartition(keys, size - k if largest else k - 1, axis)[tuple(some)]
+        found = xp.broadcast_to(xp.arange(size).reshape([-1 if i == place else 1 for i in range(x.ndim)]), x.shape)
+    found = found[along(x.ndim, place, slice(size - k, None) if largest else slice(k))]
     if not in_order:
-        return xp.ascontiguousarray(found)
-    inner = xp.argsort(xp.take_along_axis(keys, found, axis), axis)
-    back = tuple(slice(None, None, -1 if largest and i == axis else None) for i in range(x.ndim))
-    return xp.take_along_axis(found, inner[back], axis)
+        return picked(xp, x, xp.ascontiguousarray(found), place)
+    inner = xp.argsort(xp.take_along_axis(keys, found, place), place)
+    return picked(xp, x, xp.take_along_axis(found, _reversed(inner, place) if largest else inner, place), place)
 
 
 def topk(
@@ -91,33 +101,31 @@ def topk(
 
     Found by partition: the rest is not put in order.
     """
-    axis = axis if dim is None else dim
-    x = tensor_like("topk", x)
-    index = top_along(x, int(k) if hasattr(k, "__index__") else k, axis, largest=bool(largest), in_order=bool(sorted))
-    if not x.ndim and not k:
-        return Chosen(x.reshape(1)[:0], index)
-    return chosen("topk", x, index, axis)
+    k = operator.index(k) if hasattr(k, "__index__") and not isinstance(k, bool) else k
+    return Chosen(*top_along(x, k, axis if dim is None else dim, largest=bool(largest), in_order=bool(sorted)))
 
 
-@op()
-def kth_along(xp: Any, x: Array, k: int, axis: int = -1) -> Array:
-    """The index of the ``k``-th smallest element along ``axis``, counted from 1; the axis stays, with size 1."""
-    size = x.shape[one_axis("kthvalue", axis, x.ndim)] if x.ndim else 1
+@op_with_results(2, residuals=("place",), x=to_places)
+def kth_along(xp: Any, x: Array, k: int, axis: int = -1, keepdim: bool = False) -> tuple[Array, ...]:
+    """The ``k``-th smallest element along ``axis``, counted from 1, and its index."""
+    place = one_axis("kthvalue", axis, x.ndim) if x.ndim else 0
+    size = x.shape[place] if x.ndim else 1
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= size:
         raise SettingError(
             f"kthvalue: k is a whole number from 1 to the {size} elements along axis {axis}, not {k!r:.40}"
         )
-    if not x.ndim:
-        return xp.zeros((), "int64")
-    axis = one_axis("kthvalue", axis, x.ndim)
-    return xp.take(xp.argpartition(comparable(x), k - 1, axis), xp.asarray([k - 1]), axis)
+    return picked(xp, x, nth(xp, comparable(x), k - 1, place), place, keepdim) if x.ndim else itself(xp, x)
+
+
+def nth(xp: Any, keys: Array, position: int, axis: int) -> Array:
+    """The index of what stands at a position of the order along ``axis``, which stays with size 1."""
+    return xp.argpartition(keys, position, axis)[along(keys.ndim, axis, slice(position, position + 1))]
 
 
 def kthvalue(x: Tensor, k: int, axis: int = -1, keepdim: bool = False, *, dim: int | None = None) -> Chosen:
     """(value, index) of the ``k``-th smallest element along ``axis``, counted from 1."""
-    axis = axis if dim is None else dim
-    x = tensor_like("kthvalue", x)
-    return chosen("kthvalue", x, kth_along(x, k, axis), axis, keepdim)
+    k = operator.index(k) if hasattr(k, "__index__") and not isinstance(k, bool) else k
+    return Chosen(*kth_along(x, k, axis if dim is None else dim, keepdim))
 
 
 def searchsorted(
@@ -174,6 +182,15 @@ def bucketize(x: Any, boundaries: Tensor, *, out_int32: bool = False, right: boo
     if boundaries.ndim != 1:
         raise ShapeError(f"bucketize: boundaries have one axis, not shape {tuple(boundaries.shape)}")
     return searchsorted(boundaries, x, out_int32=out_int32, right=right)
+
+
+def along(ndim: int, axis: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes a part of one axis, and all of the others."""
+    return tuple(part if i == axis else slice(None) for i in range(ndim))
+
+
+def _reversed(x: Array, axis: int) -> Array:
+    return x[along(x.ndim, axis, slice(None, None, -1))]
 
 
 def comparable(x: Array) -> Array:

@@ -9,12 +9,13 @@ import numpy as np
 from ..device import namespace
 from ..dtype import Array, accumulator, kind
 from ..errors import DtypeError, SettingError, ShapeError
-from ..op import op
+from ..op import op, op_with_results
 from ..tensor import Tensor, tensor_like, tensor_of
+from .choice import Chosen, itself, picked, to_places
 from .index import gather_along
 from .limits import lerp
-from .order import comparable, sort
-from .reduction import Chosen, chosen, mean, one_axis
+from .order import comparable, nth, sort
+from .reduction import mean, one_axis
 from .shape import permute, reshape
 
 __all__ = [
@@ -39,14 +40,14 @@ def nanmedian(x: Tensor, axis: int | None = None, keepdim: bool = False, *, dim:
 
 
 def _median(name: str, x: Any, axis: int | None, keepdim: bool, skip: bool) -> Tensor | Chosen:
+    if axis is not None:
+        return Chosen(*middle_along(x, axis, keepdim, skip=skip))
     x = tensor_like(name, x)
-    if axis is None:
-        if not x.array.size:
-            if kind(x.dtype) < 2:
-                raise ShapeError(f"{name}: a tensor of shape {tuple(x.shape)} has no middle")
-            return mean(x)  # NaN, as of nothing
-        return middle(x, skip=skip)
-    return chosen(name, x, middle_along(x, axis, skip=skip), axis, keepdim)
+    if not x.array.size:
+        if kind(x.dtype) < 2:
+            raise ShapeError(f"{name}: a tensor of shape {tuple(x.shape)} has no middle")
+        return mean(x)  # NaN, as of nothing
+    return middle(x, skip=skip)
 
 
 def _middle_x(grad: Tensor, x: Tensor, out: Tensor) -> Tensor:
@@ -58,26 +59,31 @@ def _middle_x(grad: Tensor, x: Tensor, out: Tensor) -> Tensor:
 def middle(xp: Any, x: Array, *, skip: bool) -> Array:
     """The middle element of all; equal ones share the gradient."""
     flat = x.reshape(-1)
-    return flat[middle_along.body(xp, flat, 0, skip=skip)[0]]
+    return flat[_middle(xp, flat, 0, skip)].reshape(())
 
 
-@op()
-def middle_along(xp: Any, x: Array, axis: int, *, skip: bool) -> Array:
-    """The index of the middle element along ``axis``, which stays with size 1; of what is not NaN, with ``skip``."""
+@op_with_results(2, residuals=("place",), x=to_places)
+def middle_along(xp: Any, x: Array, axis: int, keepdim: bool = False, *, skip: bool) -> tuple[Array, ...]:
+    """The middle element along ``axis`` and its index; of what is not NaN, with ``skip``."""
     if not x.ndim:
-        return xp.zeros((), "int64")
+        return itself(xp, x)
     axis = one_axis("median", axis, x.ndim)
+    return picked(xp, x, _middle(xp, x, axis, skip), axis, keepdim)
+
+
+def _middle(xp: Any, x: Array, axis: int, skip: bool) -> Array:
+    """The index of the middle element along ``axis``, which stays with size 1."""
     size = x.shape[axis]
     if not size:
         raise ShapeError(f"median: a tensor of shape {tuple(x.shape)} has no middle along axis {axis}")
     keys = comparable(x)
     missing = keys != keys
     if not missing.any():
-        return xp.take(xp.argpartition(keys, (size - 1) // 2, axis), xp.asarray([(size - 1) // 2]), axis)
+        return nth(xp, keys, (size - 1) // 2, axis)
     if skip:
         there = size - missing.sum(axis, keepdims=True)
         return xp.take_along_axis(xp.argsort(keys, axis), xp.maximum(there - 1, 0) // 2, axis)
-    usual = xp.take(xp.argpartition(keys, (size - 1) // 2, axis), xp.asarray([(size - 1) // 2]), axis)
+    usual = nth(xp, keys, (size - 1) // 2, axis)
     return xp.where(missing.any(axis, keepdims=True), missing.argmax(axis, keepdims=True), usual)
 
 
@@ -146,16 +152,14 @@ def _shares(name: str, x: Tensor, q: Any, interpolation: str) -> Array:
 
 def mode(x: Tensor, axis: int = -1, keepdim: bool = False, *, dim: int | None = None) -> Chosen:
     """(value, index) of the most frequent element along ``axis``: of several the smallest, at its last place."""
-    axis = axis if dim is None else dim
-    x = tensor_like("mode", x)
-    return chosen("mode", x, most_frequent_along(x, axis), axis, keepdim)
+    return Chosen(*most_frequent_along(x, axis if dim is None else dim, keepdim))
 
 
-@op()
-def most_frequent_along(xp: Any, x: Array, axis: int) -> Array:
-    """The index of the last of the most frequent elements along ``axis``, which stays with size 1."""
+@op_with_results(2, residuals=("place",), x=to_places)
+def most_frequent_along(xp: Any, x: Array, axis: int, keepdim: bool = False) -> tuple[Array, ...]:
+    """The smallest of the most frequent elements along ``axis``, and the index of the last of it."""
     if not x.ndim:
-        return xp.zeros((), "int64")
+        return itself(xp, x)
     axis = one_axis("mode", axis, x.ndim)
     if not x.shape[axis]:
         raise ShapeError(f"mode: a tensor of shape {tuple(x.shape)} has no element along axis {axis}")
@@ -168,4 +172,4 @@ def most_frequent_along(xp: Any, x: Array, axis: int) -> Array:
     # Where each run of equal elements began, so that its length so far is known at every place.
     start = xp.maximum.accumulate(xp.where(begins, place, 0), -1)
     end = xp.argmax(place - start, -1)[..., None]
-    return xp.take_along_axis(order, xp.moveaxis(end, -1, axis), axis)
+    return picked(xp, x, xp.take_along_axis(order, xp.moveaxis(end, -1, axis), axis), axis, keepdim)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..dtype import Array, DtypeLike, accumulator, as_dtype, float16, int64, kind
 from ..errors import DtypeError, ShapeError
 from ..op import op
-from ..tensor import Tensor, tensor_like
+from ..tensor import Tensor
 
 __all__ = [
     "all",
@@ -20,9 +20,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
-    "max",
     "mean",
-    "min",
     "prod",
     "sum",
 ]
@@ -152,52 +150,6 @@ def argmax(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) ->
 def argmin(xp: Any, x: Array, axis: int | None = None, keepdim: bool = False) -> Array:
     """The index of the smallest element along ``axis``, the first of equal ones; in the flat tensor if None."""
     return xp.argmin(_filled("argmin", x, axis), _single("argmin", axis), keepdims=keepdim)
-
-
-class Chosen(NamedTuple):
-    """What a function that chooses elements gives: the ``values``, and their ``indices`` along the axis."""
-
-    values: Tensor
-    indices: Tensor
-
-
-def max(x: Tensor, axis: Any = None, keepdim: bool = False, *, dim: int | None = None) -> Tensor | Chosen:
-    """The largest element of all; with an ``axis``, (values, indices), the gradient going to that index alone.
-
-    With a tensor in the place of the axis, the larger of each pair of elements (``maximum``).
-    """
-    from .arithmetic import maximum
-
-    axis = axis if dim is None else dim
-    if isinstance(axis, Tensor):
-        return maximum(x, axis)
-    return amax(x, None, keepdim) if axis is None else chosen("max", x, argmax(x, axis, True), axis, keepdim)
-
-
-def min(x: Tensor, axis: Any = None, keepdim: bool = False, *, dim: int | None = None) -> Tensor | Chosen:
-    """The smallest element of all; with an ``axis``, (values, indices), the gradient going to that index alone.
-
-    With a tensor in the place of the axis, the smaller of each pair of elements (``minimum``).
-    """
-    from .arithmetic import minimum
-
-    axis = axis if dim is None else dim
-    if isinstance(axis, Tensor):
-        return minimum(x, axis)
-    return amin(x, None, keepdim) if axis is None else chosen("min", x, argmin(x, axis, True), axis, keepdim)
-
-
-def chosen(name: str, x: Tensor, index: Tensor, axis: int, keepdim: bool = True) -> Chosen:
-    """The elements at ``index`` along ``axis``, and the index; the gradient flows to them."""
-    from .index import gather_along
-    from .shape import squeeze
-
-    x = tensor_like(name, x)
-    if not x.ndim:
-        return Chosen(x, index)
-    axis = one_axis(name, axis, x.ndim)
-    values = gather_along(x, index, axis=axis)
-    return Chosen(values, index) if keepdim else Chosen(squeeze(values, axis), squeeze(index, axis))
 
 
 def _prod_x(grad: Tensor, x: Tensor, out: Tensor, axis: Axes, keepdim: bool, dtype: DtypeLike | None) -> Tensor:

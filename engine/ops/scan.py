@@ -7,9 +7,10 @@ from typing import Any
 
 from ..dtype import Array, DtypeLike, accumulator, as_dtype, float32, kind
 from ..errors import SettingError, ShapeError
-from ..op import op
+from ..op import op, op_with_results
 from ..tensor import Tensor, tensor_like, tensor_of
-from .reduction import Chosen, chosen, one_axis
+from .choice import Chosen, itself, picked, to_kept_places
+from .reduction import one_axis
 
 __all__ = [
     "cummax",
@@ -167,31 +168,29 @@ def logcumsumexp(x: Tensor, axis: int | None = None, *, dim: int | None = None) 
 
 def cummax(x: Tensor, axis: int | None = None, *, dim: int | None = None) -> Chosen:
     """(values, indices) of the largest of each element and all before it, the last of equal ones; NaN once there was one."""
-    x = tensor_like("cummax", x)
-    return chosen(
-        "cummax", x, extreme_so_far(x, _needed("cummax", axis, dim), largest=True), _needed("cummax", axis, dim)
-    )
+    return Chosen(*extreme_so_far(x, _needed("cummax", axis, dim), largest=True))
 
 
 def cummin(x: Tensor, axis: int | None = None, *, dim: int | None = None) -> Chosen:
     """(values, indices) of the smallest of each element and all before it, the last of equal ones; NaN once there was one."""
-    x = tensor_like("cummin", x)
-    return chosen(
-        "cummin", x, extreme_so_far(x, _needed("cummin", axis, dim), largest=False), _needed("cummin", axis, dim)
-    )
+    return Chosen(*extreme_so_far(x, _needed("cummin", axis, dim), largest=False))
 
 
-@op()
-def extreme_so_far(xp: Any, x: Array, axis: int, *, largest: bool) -> Array:
-    """The index of the largest (or smallest) of each element and all before it, the last of equal ones."""
+@op_with_results(2, residuals=("place",), x=to_kept_places)
+def extreme_so_far(xp: Any, x: Array, axis: int, *, largest: bool) -> tuple[Array, ...]:
+    """The largest (or smallest) of each element and all before it, and the index of the last of equal ones."""
     if not x.ndim:
-        return xp.zeros((), "int64")
+        return itself(xp, x)
     axis = one_axis("cummax" if largest else "cummin", axis, x.ndim)
     wide = x.astype(accumulator(x.dtype), copy=False)
     with xp.errstate(invalid="ignore"):
         best = (xp.maximum if largest else xp.minimum).accumulate(wide, axis)
+    hit = wide == best
+    if x.dtype.kind not in "biu":
+        hit |= wide != wide
     place = xp.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return xp.maximum.accumulate(xp.where((wide == best) | (wide != wide), place, 0), axis)
+    last = xp.maximum.accumulate(hit * place, axis)
+    return picked(xp, x, last, axis, values=best.astype(x.dtype, copy=False))
 
 
 def diff(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numzoo.engine import ops
-
 from .row import Row
 
 ROWS = [
@@ -17,5 +15,4 @@ ROWS = [
     Row("argmin", ((2, 3, 4),), lambda x, axis: x.argmin(axis), {"axis": 1}, smooth=False),
     Row("all", ((2, 3),), lambda x, axis: x.all(axis), {"axis": 1}, smooth=False),
     Row("any", ((2, 3),), lambda x, axis: x.any(axis), {"axis": 1}, smooth=False),
-    Row("max", ((3, 4),), lambda x, axis: x.max(axis), {"axis": 1}, call=lambda x, axis: ops.max(x, axis)[0]),
 ]  # fmt: skip
