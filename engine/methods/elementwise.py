@@ -33,7 +33,7 @@ class ElementwiseMethods:
         return _abs(self)
 
     def square(self: Any) -> Tensor:
-        return ops.square(self)
+        return ops.square(self) if self.array.dtype.kind == "b" else self * self
 
     def sin(self: Any) -> Tensor:
         return _sin(self)

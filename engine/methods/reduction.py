@@ -56,6 +56,8 @@ class ReductionMethods:
     def prod(
         self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
     ) -> Tensor:
+        if dtype is None:
+            return ops.prod(self, axis if dim is None else dim, keepdim)
         return ops.prod(self, axis if dim is None else dim, keepdim, dtype=dtype)
 
     def logsumexp(self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None) -> Tensor:

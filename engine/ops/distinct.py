@@ -31,10 +31,11 @@ def unique(
     axis = axis if dim is None else dim
     rows = _rows("unique", x, axis)
     xp = namespace(rows)
-    if rows.ndim == 1:
-        order = xp.argsort(comparable(rows), kind="stable")
-    else:
-        order = xp.lexsort(comparable(rows).T[::-1]) if rows.shape[1] else xp.arange(rows.shape[0])
+    if rows.ndim == 1 and not return_inverse:
+        rows = xp.sort(comparable(rows)).astype(rows.dtype, copy=False)
+        begins = _begins(xp, rows)
+        return _results(xp, [tensor_of(rows[begins])], None, begins, return_counts)
+    order = _order(xp, comparable(rows))
     begins = _begins(xp, rows[order])
     where = xp.empty(rows.shape[0], "int64")
     where[order] = xp.cumsum(begins) - 1
@@ -68,6 +69,13 @@ def _rows(name: str, x: Tensor, axis: int | None) -> Array:
     return turned.reshape(turned.shape[0], width)
 
 
+def _order(xp: Any, rows: Array) -> Array:
+    """The indices that put elements, or rows by their first element that differs, in order."""
+    if rows.ndim == 1:
+        return xp.argsort(rows)
+    return xp.lexsort(rows.T[::-1]) if rows.shape[1] else xp.arange(rows.shape[0])
+
+
 def _begins(xp: Any, rows: Array) -> Array:
     """Whether each row differs from the one before."""
     begins = xp.ones(rows.shape[0], bool)
@@ -77,12 +85,17 @@ def _begins(xp: Any, rows: Array) -> Array:
 
 
 def _found(x: Tensor, axis: int | None, places: Array, where: Array, begins: Array, inverse: bool, counts: bool) -> Any:
-    """The results that were asked for: one tensor, or a tuple."""
+    """The values at these places of x, and what else was asked for."""
     xp = namespace(x.array)
     values = x.array.reshape(-1)[places] if axis is None else xp.take(x.array, places, axis)
-    results = [tensor_of(values)]
-    if inverse:
-        results.append(tensor_of(where.reshape(x.shape) if axis is None else where))
+    where = where.reshape(x.shape) if axis is None else where
+    return _results(xp, [tensor_of(values)], where if inverse else None, begins, counts)
+
+
+def _results(xp: Any, results: list[Tensor], where: Array | None, begins: Array, counts: bool) -> Any:
+    """One tensor, or a tuple of several; the counts are the distances between beginnings."""
+    if where is not None:
+        results.append(tensor_of(where))
     if counts:
         ends = xp.concatenate([xp.flatnonzero(begins), xp.asarray([begins.shape[0]])])
         results.append(tensor_of(ends[1:] - ends[:-1]))

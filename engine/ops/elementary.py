@@ -192,11 +192,11 @@ def error_function(xp: Any, x: Array) -> Array:
     values = x.astype(work, copy=False)
     size = xp.minimum(xp.abs(values), work.type(6.0))
     square = size * size
-    small = values * _ratio(_SMALL, xp.minimum(square, work.type(0.22)))
+    small = values * ratio(_SMALL, xp.minimum(square, work.type(0.22)))
     decay = xp.exp(-square)
-    middle = 1 - decay * _ratio(_MIDDLE, size)
+    middle = 1 - decay * ratio(_MIDDLE, size)
     inverse = 1 / xp.maximum(square, work.type(1))
-    tail = _ONE_OVER_SQRT_PI - inverse * _ratio(_LARGE, inverse)
+    tail = _ONE_OVER_SQRT_PI - inverse * ratio(_LARGE, inverse)
     large = 1 - decay * tail / xp.maximum(size, work.type(1))
     outer = xp.copysign(xp.where(size <= 4, middle, large), values)
     result = xp.where(size <= 0.46875, small, outer)
@@ -214,21 +214,25 @@ def complementary_error_function(xp: Any, x: Array) -> Array:
     with xp.errstate(under="ignore"):
         decay = xp.exp(-leading * leading) * xp.exp((leading - size) * (leading + size))
         inverse = 1 / xp.maximum(square, work.type(1))
-        tail = (_ONE_OVER_SQRT_PI - inverse * _ratio(_LARGE, inverse)) / xp.maximum(size, work.type(1))
-        outer = decay * xp.where(size <= 4, _ratio(_MIDDLE, xp.minimum(size, work.type(4))), tail)
+        tail = (_ONE_OVER_SQRT_PI - inverse * ratio(_LARGE, inverse)) / xp.maximum(size, work.type(1))
+        outer = decay * xp.where(size <= 4, ratio(_MIDDLE, xp.minimum(size, work.type(4))), tail)
     outer = xp.where(values < 0, 2 - outer, outer)
-    small = 1 - values * _ratio(_SMALL, xp.minimum(square, work.type(0.22)))
+    small = 1 - values * ratio(_SMALL, xp.minimum(square, work.type(0.22)))
     result = xp.where(size <= 0.46875, small, outer)
     return xp.where(xp.isnan(values), values, result).astype(x.dtype, copy=False)
 
 
-def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
-    above, below = (_polynomial(c, x) for c in coefficients)
+def ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
+    above, below = (polynomial(c, x) for c in coefficients)
     return above / below
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    total = x * 0 + x.dtype.type(coefficients[0])
-    for coefficient in coefficients[1:]:
-        total = total * x + x.dtype.type(coefficient)
+def polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    """A polynomial by Horner's rule, the highest power's coefficient first."""
+    number = x.dtype.type
+    total = x * number(coefficients[0])
+    total += number(coefficients[1])
+    for coefficient in coefficients[2:]:
+        total *= x
+        total += number(coefficient)
     return total

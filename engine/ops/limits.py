@@ -24,15 +24,20 @@ __all__ = [
 ]
 
 
+NUMBERS = {int, float, type(None)}
+
+
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """min(max(x, min), max), where each limit is a number, a tensor that broadcasts, or None for none.
 
     Where the limits cross, the result is ``max``. The gradient goes to whichever the result is; to x where it equals a limit.
     """
-    if min is None and max is None:
-        raise ArgumentError("clamp: at least one of min and max must be given")
-    if not any(isinstance(limit, (Tensor, list)) or is_array(limit) for limit in (min, max)):
+    if type(min) in NUMBERS and type(max) in NUMBERS:
+        if min is None and max is None:
+            raise ArgumentError("clamp: at least one of min and max must be given")
         return clip(x, low=min, high=max)
+    if not any(isinstance(limit, (Tensor, list)) or is_array(limit) for limit in (min, max)):
+        return clip(x, low=min, high=max)  # which says what is wrong, or takes numbers of NumPy's
     if min is None:
         return clamp_max(x, max)
     return clamp_min(x, min) if max is None else clamp_between(x, min, max)
@@ -127,4 +132,9 @@ def lerp(xp: Any, x: Array, end: Array, weight: Array) -> Array:
     if kind(x.dtype) < 2:
         raise DtypeError(f"lerp: wants floating-point tensors, not {x.dtype}; convert with .float()")
     step = end - x
-    return xp.where(xp.abs(weight) < 0.5, x + weight * step, end - step * (1 - weight))
+    if weight.ndim:
+        return xp.where(xp.abs(weight) < 0.5, x + weight * step, end - step * (1 - weight))
+    if abs(weight) < 0.5:
+        step = step * weight if step.ndim == 0 else xp.multiply(step, weight, out=step)
+        return x + step
+    return end - step * (1 - weight)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from ..dtype import Array, DtypeLike, as_dtype, float32, kind
+import numpy as np
+
+from ..dtype import Array, DtypeLike, accumulator, as_dtype, float32, kind
 from ..errors import ArgumentError, DtypeError, SettingError
 from ..op import op
 from ..tensor import Tensor, tensor_like
 from .arithmetic import where
-from .complex_numbers import imag, real
 from .elementary import exp
 from .reduction import Axes, amax, amin, mean, normal_axes, root, spread, sum
 
@@ -34,54 +35,77 @@ def var(
 
     ``unbiased`` (which alone may come first) is PyTorch's older word: True is a correction of 1, False of 0.
     """
-    return _var_mean("var", x, axis, unbiased, keepdim, correction, dim)[0]
+    x, axis, correction = _settled("var", x, axis, unbiased, correction, dim)
+    return variance(x, axis, keepdim, correction=correction)
 
 
 def var_mean(
     x: Tensor, axis: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, dim: Axes = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The variance, as ``var`` gives it, and the mean."""
-    return _var_mean("var_mean", x, axis, unbiased, keepdim, correction, dim)
+    x, axis, correction = _settled("var_mean", x, axis, unbiased, correction, dim)
+    return variance(x, axis, keepdim, correction=correction), mean(x, axis, keepdim)
 
 
 def std(
     x: Tensor, axis: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, dim: Axes = None,
 ) -> Tensor:  # fmt: skip
     """The standard deviation: the root of ``var``, whose slope at 0 is taken as 0."""
-    return root(_var_mean("std", x, axis, unbiased, keepdim, correction, dim)[0])
+    x, axis, correction = _settled("std", x, axis, unbiased, correction, dim)
+    return root(variance(x, axis, keepdim, correction=correction))
 
 
 def std_mean(
     x: Tensor, axis: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None, dim: Axes = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The standard deviation, as ``std`` gives it, and the mean."""
-    variance, average = _var_mean("std_mean", x, axis, unbiased, keepdim, correction, dim)
-    return root(variance), average
+    x, axis, correction = _settled("std_mean", x, axis, unbiased, correction, dim)
+    return root(variance(x, axis, keepdim, correction=correction)), mean(x, axis, keepdim)
 
 
-def _var_mean(
-    name: str, x: Any, axis: Any, unbiased: bool | None, keepdim: bool, correction: float | None, dim: Axes
-) -> tuple[Tensor, Tensor]:
+def _settled(
+    name: str, x: Any, axis: Any, unbiased: bool | None, correction: float | None, dim: Axes
+) -> tuple[Tensor, Axes, float]:
+    """The tensor, the axes and the correction that the many ways to ask for them mean."""
     x = tensor_like(name, x)
     if isinstance(axis, bool):
         axis, unbiased = None, axis
-    axis = axis if dim is None else dim
     if unbiased is not None and correction is not None:
         raise ArgumentError(f"{name}: give either unbiased or correction, not both")
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
     if isinstance(correction, bool) or not isinstance(correction, (int, float)):
         raise SettingError(f"{name}: correction is a number, not {correction!r:.40}")
-    if kind(x.dtype) < 2:
+    if x.array.dtype.kind in "biu":
         raise DtypeError(f"{name}: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
-    axes = normal_axes(name, axis, x.ndim)
-    average = mean(x, axes, True)
-    away = x - average
-    count = math.prod(x.shape[a] for a in axes) - correction
-    squares = real(away) * real(away) + imag(away) * imag(away) if kind(x.dtype) == 3 else away * away
-    variance = sum(squares, axes, keepdim)
-    variance = variance / float(count) if count > 0 else variance / 0.0
-    return variance, average if keepdim else average.reshape(variance.shape)
+    return x, axis if dim is None else dim, correction
+
+
+def _variance_x(grad: Tensor, x: Tensor, axis: Axes, keepdim: bool, correction: float) -> Tensor:
+    count = math.prod(x.shape[a] for a in normal_axes("var", axis, x.ndim)) - correction
+    away = x - mean(x, axis, True)
+    # Of nothing to divide by, the slope is not a number either.
+    return spread(grad * (2.0 / count if count > 0 else math.nan), x.shape, axis, keepdim) * away
+
+
+@op(x=_variance_x, holomorphic=False)
+def variance(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, correction: float = 1) -> Array:
+    """``var`` with all settings checked; |x - mean|^2 for complex numbers. Half precisions are summed in float32."""
+    axes = normal_axes("var", axis, x.ndim)
+    count = 1
+    for a in axes:
+        count *= x.shape[a]
+    values = x.astype(accumulator(x.dtype), copy=False)
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        average = xp.add.reduce(values, axes, None, None, True) if xp is np else xp.sum(values, axes, keepdims=True)
+        average = average / values.dtype.type(count)
+        away = values - average
+        if away.dtype.kind == "c":
+            away = xp.abs(away)
+        away *= away
+        total = xp.add.reduce(away, axes, None, None, keepdim) if xp is np else xp.sum(away, axes, keepdims=keepdim)
+        result = total / away.dtype.type(count - correction if count > correction else 0)
+    return result if x.dtype.kind == "c" else result.astype(x.dtype, copy=False)
 
 
 def _logsumexp_x(grad: Tensor, x: Tensor, out: Tensor, axis: Axes, keepdim: bool) -> Tensor:

@@ -170,10 +170,9 @@ def prod(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, dtype: 
     if dtype is not None:
         x = x.astype(as_dtype(dtype), copy=False)
     axes = normal_axes("prod", axis, x.ndim)
-    with xp.errstate(over="ignore", invalid="ignore"):
-        if kind(x.dtype) < 2:
-            return xp.prod(x, axes, dtype=_whole_total(x, dtype), keepdims=keepdim)
-        return xp.prod(x, axes, dtype=accumulator(x.dtype), keepdims=keepdim).astype(x.dtype)
+    if kind(x.dtype) < 2:
+        return xp.prod(x, axes, dtype=_whole_total(x, dtype), keepdims=keepdim)
+    return xp.prod(x, axes, dtype=accumulator(x.dtype), keepdims=keepdim).astype(x.dtype)
 
 
 @op()

@@ -116,7 +116,7 @@ finfo: Any = ml_dtypes.finfo
 @elementwise(x=_nan_to_num_x)
 def nan_to_num(xp: Any, x: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """NaN and infinities replaced by numbers: by default 0, the largest and the smallest of the dtype."""
-    if x.dtype.kind in "biu":
+    if x.dtype.kind in "biu" or bool(xp.isfinite(x).all()):
         return x.copy()
     ends = finfo(x.dtype)
     number = x.dtype.type

@@ -13,7 +13,7 @@ from ..dtype import Array, float64
 from ..errors import SettingError
 from ..op import floating
 from ..tensor import Tensor
-from .elementary import TWO_OVER_SQRT_PI, complementary_error_function, exp
+from .elementary import TWO_OVER_SQRT_PI, complementary_error_function, exp, polynomial, ratio
 
 __all__ = [
     "digamma",
@@ -36,9 +36,9 @@ def erfinv(xp: Any, x: Array) -> Array:
     wide = x.astype(float64, copy=False)
     size = xp.abs(wide)
     with xp.errstate(divide="ignore", invalid="ignore"):
-        middle = wide / 2 * _ratio(_CENTRE, 0.180625 - wide * wide / 4)
+        middle = wide / 2 * ratio(_CENTRE, 0.180625 - wide * wide / 4)
         root = xp.sqrt(-xp.log((1 - size) / 2))
-        outer = xp.where(root <= 5, _ratio(_SIDE, root - 1.6), _ratio(_TAIL, root - 5))
+        outer = xp.where(root <= 5, ratio(_SIDE, root - 1.6), ratio(_TAIL, root - 5))
         outer = xp.where(size == 1, xp.inf, outer)
         result = xp.where(size <= 0.85, middle, xp.copysign(outer, wide)) * math.sqrt(0.5)
     return result.astype(x.dtype, copy=False)
@@ -55,7 +55,10 @@ def lgamma(xp: Any, x: Array) -> Array:
     negative = wide < 0
     size = xp.abs(wide)
     with xp.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        result = xp.where(size < 8.5, _log_gamma_small(xp, xp.minimum(size, 8.5)), _log_gamma_large(xp, size))
+        result = _log_gamma_small(xp, xp.minimum(size, 8.5))
+        large = size > 8.5
+        if large.any():
+            result = xp.where(large, _log_gamma_large(xp, size), result)
         if negative.any():
             # Gamma(x) Gamma(-x) = -pi / (x sin(pi x))
             mirrored = math.log(math.pi) - xp.log(size * xp.abs(_sin_pi(xp, wide))) - result
@@ -74,21 +77,20 @@ def _log_gamma_small(xp: Any, x: Array) -> Array:
         place = xp.where(high, place - 1, place)
         factor = xp.where(high, factor * place, factor)
     steps = xp.log(factor)
-    for _ in range(2):
-        low = place < 1.5
-        # log1p keeps what log would lose near the zero at x = 1.
-        steps = xp.where(low, steps - xp.where(place < 0.5, xp.log(place), xp.log1p(place - 1)), steps)
-        place = xp.where(low, place + 1, place)
-    z = place - 2
-    series = xp.zeros_like(z)
-    for coefficient in reversed(_log_gamma_coefficients()):
-        series = (series + coefficient) * z
-    return steps + series
+    tiny = place < 0.5
+    steps = xp.where(tiny, steps - xp.log(place), steps)
+    place = xp.where(tiny, place + 1, place)
+    # Around 1 and 2, where the result crosses 0, nothing of z may be lost.
+    low = place < 1.5
+    z = place - xp.where(low, 1.0, 2.0)
+    steps = xp.where(low, steps - xp.log1p(z), steps)
+    return steps + polynomial(_log_gamma_coefficients(), z)
 
 
 @lru_cache
 def _log_gamma_coefficients() -> tuple[float, ...]:
-    return (1 - 0.57721566490153286061, *(((-1) ** k) * _zeta_less_one(k) / k for k in range(2, 32)))
+    """The series' coefficients, the highest power's first, and 0 for the constant."""
+    return (*(((-1) ** k) * _zeta_less_one(k) / k for k in range(31, 1, -1)), 1 - 0.57721566490153286061, 0.0)
 
 
 def _zeta_less_one(power: int) -> float:
@@ -106,10 +108,7 @@ def _log_gamma_large(xp: Any, x: Array) -> Array:
     """Stirling's series, from 8 on."""
     x = xp.maximum(x, 8.0)
     inverse = 1 / x
-    square = inverse * inverse
-    series = xp.zeros_like(x)
-    for k in range(len(_BERNOULLI), 0, -1):
-        series = series * square + _BERNOULLI[k - 1] / (2 * k * (2 * k - 1))
+    series = polynomial(_STIRLING, inverse * inverse)
     result = (x - 0.5) * xp.log(x) - x + 0.5 * math.log(2 * math.pi) + series * inverse
     return xp.where(xp.isinf(x), x, result)
 
@@ -130,10 +129,7 @@ def digamma(xp: Any, x: Array) -> Array:
             low = place < 8
             steps = xp.where(low, steps - 1 / place, steps)
             place = xp.where(low, place + 1, place)
-        square = 1 / (place * place)
-        series = xp.zeros_like(place)
-        for k in range(len(_BERNOULLI), 0, -1):
-            series = (series + _BERNOULLI[k - 1] / (2 * k)) * square
+        series = polynomial(_DIGAMMA, 1 / (place * place))
         result = xp.where(xp.isinf(place), place, xp.log(place) - 0.5 / place - series) + steps
         if negative.any():
             # psi(1 - x) - psi(x) = pi cot(pi x)
@@ -177,13 +173,13 @@ def polygamma_of(xp: Any, x: Array, *, n: int) -> Array:
         result = total * (sign * math.factorial(n))
         if mirrored.any():
             # (-1)^n psi_n(1 - x) - psi_n(x) is the n-th slope of pi cot(pi x), a polynomial in the cotangent.
-            reflected = (result if n % 2 == 0 else -result) - _cotangent_slope(xp, n, _cot_pi(xp, wide))
+            reflected = (result if n % 2 == 0 else -result) - _cotangent_slope(n, _cot_pi(xp, wide))
             whole = wide == xp.floor(wide)
             result = xp.where(mirrored, xp.where(whole, sign * xp.inf, reflected), result)
     return result.astype(x.dtype, copy=False)
 
 
-def _cotangent_slope(xp: Any, n: int, cotangent: Array) -> Array:
+def _cotangent_slope(n: int, cotangent: Array) -> Array:
     """The n-th slope of pi cot(pi x): each slope of cot^k is -pi k cot^(k - 1) (1 + cot^2)."""
     coefficients = [0.0, math.pi]
     for _ in range(n):
@@ -193,10 +189,7 @@ def _cotangent_slope(xp: Any, n: int, cotangent: Array) -> Array:
                 slope[k - 1] -= math.pi * k * value
                 slope[k + 1] -= math.pi * k * value
         coefficients = slope
-    total = xp.zeros_like(cotangent)
-    for value in reversed(coefficients):
-        total = total * cotangent + value
-    return total
+    return polynomial(tuple(reversed(coefficients)), cotangent)
 
 
 def _sin_pi(xp: Any, x: Array) -> Array:
@@ -208,19 +201,14 @@ def _cot_pi(xp: Any, x: Array) -> Array:
     return 1 / xp.tan(math.pi * (x - xp.round(x)))
 
 
-def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
-    above, below = coefficients[0][0] + 0 * x, coefficients[1][0] + 0 * x
-    for coefficient in coefficients[0][1:]:
-        above = above * x + coefficient
-    for coefficient in coefficients[1][1:]:
-        below = below * x + coefficient
-    return above / below
-
-
 # Bernoulli's numbers B_2, B_4, ... B_20.
 _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
 )  # fmt: skip
+
+# What they make of the two asymptotic series, in 1 / x^2, the highest power first.
+_STIRLING = tuple(_BERNOULLI[k - 1] / (2 * k * (2 * k - 1)) for k in range(len(_BERNOULLI), 0, -1))
+_DIGAMMA = (*(_BERNOULLI[k - 1] / (2 * k) for k in range(len(_BERNOULLI), 0, -1)), 0.0)
 
 # M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988):
 # coefficients of the quotients for the centre, the sides and the tails, highest power first.

@@ -24,6 +24,7 @@ from . import (
     resampling,
     rows,
     shape,
+    special,
     volume,
 )
 from . import onednn as onednn
@@ -56,6 +57,7 @@ for _module, _names in (
     (recurrent, "gru_layer gru_backward lstm_layer lstm_backward rnn_layer rnn_backward"),
     (shape, "cat_along"),
     (rows, "take_rows sum_rows"),
+    (special, "erf erfc erfinv lgamma digamma polygamma_of logaddexp"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
     (resampling, "resample"),
     (volume, "conv3d conv3d_input conv3d_weight"),

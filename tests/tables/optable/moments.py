@@ -16,6 +16,7 @@ def log_sum(x: np.ndarray, axis: object, keepdim: bool = False) -> np.ndarray:
 ROWS = [
     Row("var", CUBE, lambda x, axis: x.var(axis, ddof=1), {"axis": 1}),
     Row("var", CUBE, lambda x, axis, correction, keepdim: x.var(axis, keepdims=True), {"axis": (0, 2), "correction": 0, "keepdim": True}, label="correction"),
+    Row("variance", CUBE, lambda x, axis: x.var(axis, ddof=1), {"axis": (0, 2)}),
     Row("std", CUBE, lambda x, axis: x.std(axis, ddof=1), {"axis": -1}),
     Row("var_mean", CUBE, lambda x, axis: x.var(axis, ddof=1), {"axis": 1}),
     Row("std_mean", CUBE, lambda x, axis: x.std(axis, ddof=1), {"axis": 1}),
