@@ -41,7 +41,7 @@ def erfinv(xp: Any, x: Array) -> Array:
         outer = xp.where(root <= 5, ratio(_SIDE, root - 1.6), ratio(_TAIL, root - 5))
         outer = xp.where(size == 1, xp.inf, outer)
         result = xp.where(size <= 0.85, middle, xp.copysign(outer, wide)) * math.sqrt(0.5)
-    return result.astype(x.dtype, copy=False)
+        return result.astype(x.dtype, copy=False)
 
 
 def _lgamma_x(grad: Tensor, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def lgamma(xp: Any, x: Array) -> Array:
             # Gamma(x) Gamma(-x) = -pi / (x sin(pi x))
             mirrored = math.log(math.pi) - xp.log(size * xp.abs(_sin_pi(xp, wide))) - result
             result = xp.where(negative, xp.where(xp.isinf(wide), xp.inf, mirrored), result)
-    return result.astype(x.dtype, copy=False)
+        return result.astype(x.dtype, copy=False)
 
 
 def _log_gamma_small(xp: Any, x: Array) -> Array:
@@ -136,7 +136,7 @@ def digamma(xp: Any, x: Array) -> Array:
             result = xp.where(negative, result - math.pi * _cot_pi(xp, wide), result)
             result = xp.where(negative & (wide == xp.floor(wide)), xp.nan, result)
         result = xp.where(wide == 0, -xp.copysign(xp.inf, wide), result)
-    return result.astype(x.dtype, copy=False)
+        return result.astype(x.dtype, copy=False)
 
 
 def polygamma(n: int, x: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ def polygamma_of(xp: Any, x: Array, *, n: int) -> Array:
             reflected = (result if n % 2 == 0 else -result) - _cotangent_slope(n, _cot_pi(xp, wide))
             whole = wide == xp.floor(wide)
             result = xp.where(mirrored, xp.where(whole, sign * xp.inf, reflected), result)
-    return result.astype(x.dtype, copy=False)
+        return result.astype(x.dtype, copy=False)
 
 
 def _cotangent_slope(n: int, cotangent: Array) -> Array:
