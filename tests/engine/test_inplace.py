@@ -26,6 +26,7 @@ WRITES: dict[str, Callable[[Any], Any]] = {
     "copy_": lambda x: x.copy_(t(OTHER)),
     "fill_": lambda x: x.fill_(3),
     "zero_": lambda x: x.zero_(),
+    "fill_diagonal_": lambda x: x.fill_diagonal_(4),
     "add_": lambda x: x.add_(t(OTHER), alpha=-0.5),
     "sub_": lambda x: x.sub_(t(OTHER), alpha=2),
     "mul_": lambda x: x.mul_(t(OTHER)),
@@ -71,6 +72,7 @@ def as_new(name: str, x: engine.Tensor) -> Any:
         "copy_": lambda x: t(OTHER),
         "fill_": lambda x: x * 0 + 3,
         "zero_": lambda x: x * 0,
+        "fill_diagonal_": lambda x: engine.where(t(np.eye(2, 3) == 1), 4.0, x),
     }.get(name, lambda x: WRITES[name](_Renamed(x)))(x)
 
 
