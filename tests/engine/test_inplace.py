@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,9 @@ WRITES: dict[str, Callable[[Any], Any]] = {
     "index_copy_": lambda x: x.index_copy_(0, t([1, 0]), t(OTHER)),
     "index_fill_": lambda x: x.index_fill_(1, t([0, 2]), 9),
     "index_put_": lambda x: x.index_put_((t([0]), t([1])), t(np.float32(4))),
+    "scatter_reduce_": lambda x: x.scatter_reduce_(1, t([[0], [2]]), t(OTHER), "amax"),
+    "index_reduce_": lambda x: x.index_reduce_(0, t([1, 0]), t(OTHER), "amin"),
+    "put_": lambda x: x.put_(t([1, 4]), t(OTHER[0, :2])),
     "nan_to_num_": lambda x: x.nan_to_num_(1.0),
     "round_": lambda x: x.round_(decimals=1),
     "tril_": lambda x: x.tril_(),
@@ -59,11 +63,14 @@ WRITES: dict[str, Callable[[Any], Any]] = {
     "logical_xor_": lambda x: x.logical_xor_(t(OTHER)),
 }
 BITS = {"bitwise_and_", "bitwise_or_", "bitwise_xor_"}
+NAMES = {name for name in vars(InplaceMethods) if name.endswith("_") and not name.startswith("__")}
 ALONE = {
-    name
-    for name in vars(InplaceMethods)
-    if name.endswith("_") and not name.startswith("__") and name not in WRITES.keys() | BITS
+    name for name in NAMES - WRITES.keys() if len(inspect.signature(getattr(InplaceMethods, name)).parameters) == 1
 }
+
+
+def test_every_method_that_writes_is_tested_here() -> None:
+    assert set() == NAMES - WRITES.keys() - BITS - ALONE
 
 
 def as_new(name: str, x: engine.Tensor) -> Any:
