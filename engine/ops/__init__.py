@@ -26,6 +26,7 @@ from . import (
     exponential,
     factorization,
     fourier,
+    grouping,
     gru,
     heads,
     index,
@@ -87,6 +88,7 @@ from .elman import *
 from .exponential import *
 from .factorization import *
 from .fourier import *
+from .grouping import *
 from .gru import *
 from .heads import *
 from .index import *
@@ -145,6 +147,7 @@ __all__ += distance.__all__
 __all__ += distinct.__all__
 __all__ += dropping.__all__
 __all__ += elementary.__all__
+__all__ += grouping.__all__
 __all__ += elman.__all__
 __all__ += exponential.__all__
 __all__ += factorization.__all__

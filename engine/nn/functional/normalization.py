@@ -7,14 +7,19 @@ from typing import Any
 import ml_dtypes
 
 from ... import ops
-from ...errors import ShapeError
+from ...dtype import Array, accumulator
+from ...errors import SettingError, ShapeError
 from ...tensor import Tensor, tensor_like
 from ..settings import Size, whole
 
 __all__ = [
     "batch_norm",
+    "group_norm",
+    "instance_norm",
     "layer_norm",
+    "local_response_norm",
     "normalize",
+    "rms_norm",
 ]
 
 
@@ -34,10 +39,8 @@ def batch_norm(
     out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps)
     if running_mean is not None and running_var is not None:
         unbiased = count / (count - 1)
-        for held, seen, factor in ((running_mean, mean, 1.0), (running_var, variance, unbiased)):
-            held.array = held.array * held.dtype.type(1 - momentum) + seen.array.astype(
-                held.dtype, copy=False
-            ) * held.dtype.type(momentum * factor)
+        _move(running_mean, mean.array, momentum, 1.0)
+        _move(running_var, variance.array, momentum, unbiased)
     return out
 
 
@@ -50,12 +53,94 @@ def layer_norm(
 ) -> Tensor:
     """Normalisation of the last axes, whose sizes are ``normalized_shape``."""
     x = tensor_like("layer_norm", x)
+    shape = last_axes("layer_norm", x, normalized_shape)
+    return ops.layer_norm(x, weight, bias, epsilon=eps, axes=len(shape))
+
+
+def rms_norm(x: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """The last axes, whose sizes are ``normalized_shape``, over the root of their mean square; eps is the dtype's own unless given."""
+    x = tensor_like("rms_norm", x)
+    shape = last_axes("rms_norm", x, normalized_shape)
+    # PyTorch takes that of the dtype in which it computes, which for the half precisions is float32.
+    limits: Any = ml_dtypes.finfo
+    epsilon = float(limits(accumulator(x.dtype)).eps) if eps is None else eps
+    return ops.rms_norm(x, weight, epsilon=epsilon, axes=len(shape))
+
+
+def group_norm(
+    x: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Normalisation of each example's channels in ``num_groups`` groups: x (batch, channels, ...)."""
+    x = tensor_like("group_norm", x)
+    whole("group_norm", 1, num_groups=num_groups)
+    several("group_norm", x, x.numel() // (x.shape[0] * num_groups) if x.ndim > 1 and x.shape[0] else 2)
+    return ops.group_norm(x, weight, bias, groups=num_groups, epsilon=eps)
+
+
+def instance_norm(
+    x: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None,
+    use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """Normalisation of each channel of each example (Ulyanov et al., 2016), or by running statistics.
+
+    With ``use_input_stats`` the means of all examples' statistics move the running ones by ``momentum``.
+    """
+    x = tensor_like("instance_norm", x)
+    if x.ndim < 3:
+        raise ShapeError(f"instance_norm: wants (batch, channels, length, ...), not {tuple(x.shape)}")
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise SettingError("instance_norm: running_mean and running_var are needed where use_input_stats is False")
+        return ops.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps)
+    count = x.numel() // (x.shape[0] * x.shape[1]) if x.shape[0] and x.shape[1] else 2
+    several("instance_norm", x, count)
+    if running_mean is not None and running_var is not None:
+        around = tuple(range(2, x.ndim))
+        values = x.array.astype(accumulator(x.dtype), copy=False)
+        _move(running_mean, values.mean(around).mean(0), momentum, 1.0)
+        _move(running_var, values.var(around).mean(0), momentum, count / (count - 1))
+    if not x.shape[1]:
+        return x * 1.0
+    return ops.group_norm(x, weight, bias, groups=x.shape[1], epsilon=eps)
+
+
+def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x / (k + alpha mean of the squares of ``size`` neighbouring channels)^beta (Krizhevsky et al., 2012): x (batch, channels, ...)."""
+    x = tensor_like("local_response_norm", x)
+    whole("local_response_norm", 1, size=size)
+    if x.ndim < 3:
+        raise ShapeError(
+            f"local_response_norm: wants (batch, channels, ...) of three axes or more, not {tuple(x.shape)}"
+        )
+    squares = (x * x).reshape((*x.shape[:2], -1) if x.numel() else (*x.shape[:2], 0))
+    padded = ops.pad(squares, (0, 0, size // 2, (size - 1) // 2))
+    total = padded[:, : x.shape[1]]
+    for shift in range(1, size):
+        total = total + padded[:, shift : shift + x.shape[1]]
+    return x / (total.reshape(x.shape) * (alpha / size) + k) ** beta
+
+
+def several(name: str, x: Tensor, count: int) -> None:
+    """Refuse to take the variance of single numbers."""
+    if x.numel() and count < 2:
+        raise ShapeError(f"{name}: each mean is over more than one value, but x is {tuple(x.shape)}")
+
+
+def last_axes(name: str, x: Tensor, normalized_shape: Size) -> tuple[int, ...]:
+    """The sizes of the axes to normalise, checked."""
     shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     for size in shape:
-        whole("layer_norm", 0, normalized_shape=size)
+        whole(name, 0, normalized_shape=size)
     if not shape or tuple(x.shape[-len(shape) :]) != shape:
-        raise ShapeError(f"layer_norm: the last axes of x {tuple(x.shape)} must be {shape}")
-    return ops.layer_norm(x, weight, bias, epsilon=eps, axes=len(shape))
+        raise ShapeError(f"{name}: the last axes of x {tuple(x.shape)} must be {shape}")
+    return shape
+
+
+def _move(held: Tensor, seen: Array, momentum: float, factor: float) -> None:
+    """A running statistic, moved towards what was seen."""
+    held.array = held.array * held.dtype.type(1 - momentum) + seen.astype(held.dtype, copy=False) * held.dtype.type(
+        momentum * factor
+    )
 
 
 def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None = None) -> Tensor:
