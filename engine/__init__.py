@@ -57,7 +57,7 @@ from .random import Generator, bernoulli, manual_seed, normal, rand, randint, ra
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, fft, func, graph, linalg, nn, ops, optim, train
+    from . import check, data, distributions, fft, func, graph, linalg, nn, ops, optim, train
     from .anomaly import detect_anomaly
     from .function import Function
     from .optim import GradScaler
@@ -93,6 +93,7 @@ __all__ = [
     "data",
     "detect_anomaly",
     "device",
+    "distributions",
     "dtype",
     "elementwise",
     "enable_grad",
@@ -138,7 +139,7 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "fft", "func", "graph", "linalg", "nn", "optim", "train")
+_LAZY = ("check", "data", "distributions", "fft", "func", "graph", "linalg", "nn", "optim", "train")
 _LAZY_NAMES = {
     "Function": "function",
     "GradScaler": "optim",
