@@ -259,8 +259,8 @@ def _plan_weight(
     geometry = _geometry(library, grad.dtype, x.shape, shape, grad.shape, stride, padding, dilation, groups)
     if geometry is None:
         return None
-    if pointwise.pays(shape, stride, padding, groups):
-        product = pointwise.plan_weight(library, grad, x, shape)
+    if pointwise.pays(shape, padding, groups):
+        product = pointwise.plan_weight(library, grad, x, shape, stride)
         if product is not None:
             return product
     hint = geometry.forward(None, FORWARD_TRAINING)

@@ -20,14 +20,15 @@ FEWEST_CHANNELS = 16
 MOST_TURNED = 127
 
 
-def pays(weight: Shape, stride: Pair, padding: Pair, groups: int) -> bool:
+def pays(weight: Shape, padding: Pair, groups: int) -> bool:
     """Whether the gradient by such a weight is as well computed here, or better."""
-    pixelwise = weight[2:] == (1, 1) and stride == (1, 1) and padding == (0, 0) and groups == 1
+    pixelwise = weight[2:] == (1, 1) and padding == (0, 0) and groups == 1
     return pixelwise and min(weight[:2]) >= FEWEST_CHANNELS
 
 
-def plan_weight(library: Library, grad: Array, x: Array, shape: Shape) -> Plan | None:
-    """The plan of grad^T (K, N H W) times x (N H W, C), or of the transposed product."""
+def plan_weight(library: Library, grad: Array, x: Array, shape: Shape, stride: Pair) -> Plan | None:
+    """The plan of grad^T (K, N H W) times x (N H W, C), or of the transposed product; of x, the pixels that count."""
+    pick = (..., slice(None, None, stride[0]), slice(None, None, stride[1]))
     dtype, (outs, ins) = grad.dtype, shape[:2]
     pixels = grad.size // outs
     turned = ins < outs and ins <= MOST_TURNED
@@ -39,12 +40,12 @@ def plan_weight(library: Library, grad: Array, x: Array, shape: Shape) -> Plan |
     )  # fmt: skip
     if description is None:
         return None
-    fetch_grad, fetch_x = as_channels_last(library, grad), as_channels_last(library, x)
+    fetch_grad, fetch_x = as_channels_last(library, grad), as_channels_last(library, x[pick])
     allocate = pool.allocator(shape, dtype)
     multiply = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
 
     def compute(grad: Array, x: Array) -> Array:
-        upstream, source, result = fetch_grad(grad), fetch_x(x), allocate()
+        upstream, source, result = fetch_grad(grad), fetch_x(x[pick]), allocate()
         multiply(address(upstream), address(source), address(result))
         return result
 
@@ -58,7 +59,7 @@ def plan_weight(library: Library, grad: Array, x: Array, shape: Shape) -> Plan |
     transpose, allocate_turned = Primitive(back, (SOURCE, DESTINATION)).run, pool.allocator((ins, outs), dtype)
 
     def compute_turned(grad: Array, x: Array) -> Any:
-        upstream, source, product, result = fetch_grad(grad), fetch_x(x), allocate_turned(), allocate()
+        upstream, source, product, result = fetch_grad(grad), fetch_x(x[pick]), allocate_turned(), allocate()
         multiply(address(source), address(upstream), address(product))
         transpose(address(product), address(result))
         return result

@@ -41,9 +41,10 @@ Pair = tuple[int, int]
 Shape = tuple[int, ...]
 
 # Where it is at least a tenth faster than oneDNN's direct sums, transforming the weights not counted. From 64 to 64
-# channels one thread gains half, but two lose that at the ten starts of a team that a block takes.
+# channels one thread gains half, but two lose that at the ten starts of a team that a block takes, unless there are many.
 FEWEST_CHANNELS = 64
 FEWEST_PAIRS = 64 * 128  # of channels, where several threads compute
+MANY_TILES = 1024  # from which on so many pairs are not asked for
 FEWEST_TILES = 16
 MOST_KEPT_BYTES = 512 << 20
 
@@ -53,6 +54,7 @@ FEWEST_TILES_FRESH = 128
 
 def pays(x: Array, weight: Array, out: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> bool:
     """Whether this convolution can be computed here, and faster."""
+    tiles, pairs = out[0] * count_tiles(out[2]) * count_tiles(out[3]), weight.shape[0] * weight.shape[1]
     return (
         x.dtype == FLOAT32
         and weight.shape[2:] == (3, 3)
@@ -60,8 +62,8 @@ def pays(x: Array, weight: Array, out: Shape, stride: Pair, padding: Pair, dilat
         and groups == 1
         and max(padding) <= 2  # so that each tile sees something of the image
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
-        and (threads.current() == 1 or weight.shape[0] * weight.shape[1] >= FEWEST_PAIRS)
-        and out[0] * count_tiles(out[2]) * count_tiles(out[3]) >= FEWEST_TILES
+        and (threads.current() == 1 or pairs >= FEWEST_PAIRS or tiles >= MANY_TILES)
+        and tiles >= FEWEST_TILES
     )
 
 
