@@ -78,7 +78,7 @@ def rnn_forward(
         if bias is not None:
             entering += bias.astype(wide, copy=False)
     recur = products.by(weight_hh.T)
-    states = xp.empty((batch + x.shape[0], width), wide)
+    states = products.empty((batch + x.shape[0], width), wide)
     states[:batch] = h
     for now, before in steps(sizes):
         state = states[now]
@@ -114,7 +114,7 @@ def rnn_back(
     x, weight_ih, weight_hh = (a.astype(wide, copy=False) for a in (x, weight_ih, weight_hh))
     batch, width = sizes[0], states.shape[1]
     recur = products.by(weight_hh)
-    flows, dh = xp.empty((x.shape[0], width), wide), xp.zeros((batch, width), wide)
+    flows, dh = products.empty((x.shape[0], width), wide), xp.zeros((batch, width), wide)
     for now, _ in reversed(list(steps(sizes))):
         place = slice(now.start - batch, now.stop - batch)
         state, into, arrived = states[now], flows[place], dh[: now.stop - now.start]

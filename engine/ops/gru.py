@@ -74,9 +74,9 @@ def gru_forward(
         gates += bias_ih.astype(wide, copy=False) * half
     resting = None if bias_hh is None else bias_hh.astype(wide, copy=False) * half
     recur = products.by((weight_hh * half[:, None]).T)
-    states, inner = xp.empty((batch + x.shape[0], width), wide), xp.empty((x.shape[0], width), wide)
+    states, inner = products.empty((batch + x.shape[0], width), wide), products.empty((x.shape[0], width), wide)
     states[:batch] = h
-    added = xp.empty((batch, 3 * width), wide)
+    added = products.empty((batch, 3 * width), wide)
     for now, before in steps(sizes):
         count = now.stop - now.start
         place = slice(now.start - batch, now.stop - batch)
@@ -123,9 +123,9 @@ def gru_back(
     batch, width = sizes[0], gates.shape[1] // 3
     recur = products.by(weight_hh)
     # What flows into the gates from the inputs' side, and from the states' side: the new gate's is scaled by the reset gate.
-    flows, turned = xp.empty(gates.shape, wide), xp.empty(gates.shape, wide)
-    dh, room = xp.zeros((batch, width), wide), xp.empty((batch, width), wide)
-    slope = xp.empty((batch, 2 * width), wide)
+    flows, turned = products.empty(gates.shape, wide), products.empty(gates.shape, wide)
+    dh, room = xp.zeros((batch, width), wide), products.empty((batch, width), wide)
+    slope = products.empty((batch, 2 * width), wide)
     for now, before in reversed(list(steps(sizes))):
         count = now.stop - now.start
         place = slice(now.start - batch, now.stop - batch)

@@ -100,9 +100,12 @@ def lstm_forward(
     recur = products.by((weight_hh * half[:, None]).T)
     project = None if weight_hr is None else products.by(weight_hr.astype(wide, copy=False).T)
     batch = h.shape[0]
-    states, cells = xp.empty((batch + x.shape[0], h.shape[1]), wide), xp.empty((batch + x.shape[0], width), wide)
+    states, cells = (
+        products.empty((batch + x.shape[0], h.shape[1]), wide),
+        products.empty((batch + x.shape[0], width), wide),
+    )
     states[:batch], cells[:batch] = h, c
-    added, thin = xp.empty((batch, 4 * width), wide), xp.empty((batch, width), wide)
+    added, thin = products.empty((batch, 4 * width), wide), products.empty((batch, width), wide)
     for now, before in steps(sizes):
         count = now.stop - now.start
         gate, bent, cell = gates[now.start - batch : now.stop - batch], thin[:count], cells[now]
@@ -162,14 +165,14 @@ def lstm_back(
     recur = products.by(weight_hh)
     narrow = None if weight_hr is None else weight_hr.astype(wide, copy=False)
     widen = None if narrow is None else products.by(narrow)
-    flows = xp.empty(gates.shape, wide)  # what flows into the gates, before their functions
-    narrowed = None if narrow is None else xp.empty((rows, width), wide)  # the states before the projection
-    projected = None if narrow is None else xp.empty((rows, narrow.shape[0]), wide)
+    flows = products.empty(gates.shape, wide)  # what flows into the gates, before their functions
+    narrowed = None if narrow is None else products.empty((rows, width), wide)  # the states before the projection
+    projected = None if narrow is None else products.empty((rows, narrow.shape[0]), wide)
     dh, dc = xp.zeros((batch, states.shape[1]), wide), xp.zeros((batch, width), wide)
     bent, room, slope = (
-        xp.empty((batch, width), wide),
-        xp.empty((batch, width), wide),
-        xp.empty((batch, 4 * width), wide),
+        products.empty((batch, width), wide),
+        products.empty((batch, width), wide),
+        products.empty((batch, 4 * width), wide),
     )
     own, level = _slopes(xp, width, wide)
     for now, before in reversed(list(steps(sizes))):

@@ -28,15 +28,16 @@ Sizes = tuple[int, ...]
 
 
 class Products(NamedTuple):
-    """How matrices are multiplied: once, or many times by one matrix, into an array that is there."""
+    """How matrices are multiplied, once, or many times by one matrix into an array that is there; and where arrays come from."""
 
     once: Callable[[Array, Array], Array]
     by: Callable[[Array], Callable[[Array, Array], Any]]
+    empty: Callable[[tuple[int, ...], Any], Array]
 
 
 def plain_products(xp: Any) -> Products:
     """The array library's own."""
-    return Products(xp.matmul, lambda matrix: lambda left, out: xp.matmul(left, matrix, out=out))
+    return Products(xp.matmul, lambda matrix: lambda left, out: xp.matmul(left, matrix, out=out), xp.empty)
 
 
 def steps(sizes: Sizes) -> Iterator[tuple[slice, slice]]:

@@ -11,7 +11,7 @@ from ...ops.elman import rnn_back, rnn_forward
 from ...ops.gru import gru_back, gru_forward
 from ...ops.lstm import lstm_back, lstm_forward
 from ...ops.recurrent import Products
-from . import matrix
+from . import matrix, pool
 from .library import Library
 from .library import library as find_library
 from .memory import FLOAT32, FLOATS, Array, Layout, Result, address, dense_strides
@@ -83,7 +83,7 @@ def _plan_rows_by(library: Library, rows: int, right: Array) -> Callable[..., An
     return prepare
 
 
-PRODUCTS = Products(once, by)
+PRODUCTS = Products(once, by, pool.empty)
 
 
 def lstm_layer(*arrays: Array, **settings: Any) -> Result:
