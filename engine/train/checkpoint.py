@@ -103,6 +103,10 @@ class Checkpoint:
                 value.load_state_dict(state[part])
             except StateError as error:
                 raise StateError(f"Checkpoint: {path} does not fit {part}: {error}") from error
+            except (KeyError, IndexError, TypeError) as error:
+                raise CheckpointError(
+                    f"Checkpoint: {path} is damaged, or of another version: {part} cannot read it ({type(error).__name__}: {error})"
+                ) from error
         restore_random(state["$random"])
         notes: dict[str, Any] = state["$notes"]
         return notes

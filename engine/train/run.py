@@ -16,7 +16,7 @@ from .metrics import Mean, Metric
 
 __all__ = ["Run"]
 
-COUNTS = ("epoch", "step", "step_of_epoch", "batches", "trained", "seconds", "best", "best_epoch")
+COUNTS = ("epoch", "step", "step_of_epoch", "batches", "trained", "seconds", "best", "best_epoch", "used_rate")
 
 
 class Run:
@@ -40,6 +40,7 @@ class Run:
         self.epoch = self.step = self.step_of_epoch = self.batches = 0
         self.trained = False
         self.loss, self.best, self.best_epoch, self.seconds = math.nan, math.nan, 0, 0.0
+        self.used_rate = self.rate  # the last update's: a schedule has moved on when the epoch ends
         self._mean, self._began = Mean(), time.perf_counter()
 
     @property
@@ -99,7 +100,7 @@ class Run:
         self.step += 1
         self.step_of_epoch += 1
         self.batches += batches
-        self.loss = loss
+        self.loss, self.used_rate = loss, self.rate
         self._mean.update(loss, examples)
 
     def end_epoch(self, validation: Mapping[str, Any]) -> bool:
@@ -108,7 +109,7 @@ class Run:
         row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step, "loss": self.mean_loss}
         row.update(_scalars({m.name: m.value() for m in self.training_metrics if m.seen}))
         row.update({f"val_{name}": value for name, value in _scalars(validation).items()})
-        row.update(lr=self.rate, seconds=round(self.seconds, 3))
+        row.update(lr=self.used_rate, seconds=round(self.seconds, 3))
         self.history.rows.append(row)
         self.epoch += 1
         self.trained = False

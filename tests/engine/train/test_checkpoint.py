@@ -115,6 +115,20 @@ def test_a_checkpoint_of_other_parts_or_another_optimiser_is_refused(tmp_path: P
         train.Checkpoint(tmp_path, model=model, optimizer=optim.SGD(model.parameters(), lr=0.1)).load()
 
 
+def test_a_state_that_a_part_cannot_read_is_named(tmp_path: Path) -> None:
+    class Part:
+        def state_dict(self) -> dict[str, Any]:
+            return {"a": 1}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            state["b"]
+
+    checkpoint = train.Checkpoint(tmp_path, counter=Part())
+    checkpoint.save()
+    with pytest.raises(train.CheckpointError, match="counter cannot read it"):
+        checkpoint.load()
+
+
 def test_a_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
     model, _ = parts()
     checkpoint = train.Checkpoint(tmp_path, model=model)

@@ -185,7 +185,7 @@ def test_schedules_by_step_by_epoch_by_plateau_and_made_by_a_function() -> None:
         def on_step(self, run: train.Run) -> None:
             rates.append(run.rate)
 
-    train.fit(
+    history = train.fit(
         model,
         (X, Y),
         optimizer,
@@ -195,7 +195,8 @@ def test_schedules_by_step_by_epoch_by_plateau_and_made_by_a_function() -> None:
         callbacks=[Rates()],
         progress=False,
     )
-    assert rates == pytest.approx([0.875, 0.75, 0.625, 0.5])
+    assert rates == pytest.approx([0.875, 0.75, 0.625, 0.5])  # the next step's
+    assert history["lr"] == pytest.approx([0.875, 0.625])  # the last step's of each epoch
     optimizer = optim.SGD(model.parameters(), lr=0.0)
     optimizer.param_groups[0]["lr"] = 1e-9
     plateau = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, threshold=0.5)

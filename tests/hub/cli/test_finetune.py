@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,12 +211,23 @@ def unreadable(folder: Path) -> None:
     (folder / "day" / "000.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
 
 
+def emptied(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def single(folder: Path) -> None:
+    shutil.rmtree(folder / "day")
+
+
 def text(folder: Path) -> None:
     (folder / "day" / "000.png").write_text("this is no image")
 
 
 BAD: list[tuple[list[Any], Any, int, str]] = [
     (["nothing-here"], None, 3, "does not exist"),
+    ([], emptied, 5, "must hold a subfolder for each class"),
+    ([], single, 5, "single class, 'bright night'"),
     ([], unreadable, 5, "000.png"),
     ([], text, 5, "000.png"),
     (["--lr", "-1"], None, 2, "lr must be a number"),

@@ -68,6 +68,7 @@ def emptied(folder: Path) -> None:
 
 BAD: list[tuple[dict[str, int], Any, type[Exception], str]] = [
     ({}, None, MissingDatasetError, "does not exist"),
+    ({"": 0}, None, DatasetError, "has nothing that is one"),
     ({"cat": 3}, None, DatasetError, "single class, 'cat'"),
     ({"cat": 3, "dog": 1}, None, DatasetError, "class 'dog' has one image, '000.png'"),
     ({"cat": 3, "dog": 3}, emptied, DatasetError, "no image in 'dog'"),
