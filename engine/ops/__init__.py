@@ -16,6 +16,7 @@ from . import (
     copy,
     create,
     ctc,
+    cutting,
     deviation,
     diagonals,
     distance,
@@ -78,6 +79,7 @@ from .convolution import *
 from .copy import *
 from .create import *
 from .ctc import *
+from .cutting import *
 from .deviation import *
 from .diagonals import *
 from .distance import *
@@ -141,6 +143,7 @@ __all__ += convolution.__all__
 __all__ += copy.__all__
 __all__ += create.__all__
 __all__ += ctc.__all__
+__all__ += cutting.__all__
 __all__ += deviation.__all__
 __all__ += diagonals.__all__
 __all__ += distance.__all__

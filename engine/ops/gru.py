@@ -13,10 +13,11 @@ from ..errors import ShapeError
 from ..modes import modes
 from ..op import op, op_with_results
 from ..tensor import Tensor
+from .cutting import chunk
 from .elementary import sigmoid, tanh
 from .recurrent import Products, Sizes, check_layer, part, plain_products, plain_projection, rows_before, steps
 from .replay import replayed
-from .shape import cat, chunk
+from .shape import cat
 
 __all__ = [
     "gru_backward",

@@ -13,6 +13,7 @@ from ..errors import ShapeError
 from ..modes import modes
 from ..op import op_with_results
 from ..tensor import Tensor
+from .cutting import chunk
 from .elementary import sigmoid, tanh
 from .matrix import check_one_dtype, linear
 from .recurrent import (
@@ -26,7 +27,7 @@ from .recurrent import (
     steps,
 )
 from .replay import replayed
-from .shape import cat, chunk
+from .shape import cat
 
 __all__ = [
     "lstm_backward",

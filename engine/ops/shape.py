@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtype import Array, result_type
-from ..errors import ArgumentError, SettingError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..op import op
 from ..tensor import Tensor, tensor_like
 from .reduction import normal_axes, one_axis
@@ -18,18 +18,15 @@ from .reduction import normal_axes, one_axis
 __all__ = [
     "broadcast_to",
     "cat",
-    "chunk",
     "expand",
     "flatten",
     "flip",
     "permute",
     "reshape",
     "roll",
-    "split",
     "squeeze",
     "stack",
     "transpose",
-    "unbind",
     "unsqueeze",
 ]
 
@@ -202,17 +199,33 @@ def cat(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> 
         raise ShapeError(
             f"cat: along axis {axis} the other sizes must agree, but the shapes are {', '.join(str(tuple(s)) for s in shapes)}"
         )
+    return cat_along(*_of_one_dtype(tensors), axis=place[0])
+
+
+def _of_one_dtype(tensors: list[Tensor]) -> list[Tensor]:
     dtype = tensors[0].dtype
-    if any(t.dtype != dtype for t in tensors):
-        dtype = result_type(*(t.array for t in tensors))
-        tensors = [t.to(dtype=dtype) for t in tensors]
-    return cat_along(*tensors, axis=place[0])
+    if all(t.dtype == dtype for t in tensors):
+        return tensors
+    dtype = result_type(*(t.array for t in tensors))
+    return [t.to(dtype=dtype) for t in tensors]
 
 
 def _several(name: str, tensors: Any) -> list[Tensor]:
     if not isinstance(tensors, Iterable) or isinstance(tensors, (str, bytes, Mapping)):
         raise ArgumentError(f"{name}: wants a list of tensors, not {type(tensors).__name__} ({tensors!r:.60})")
     return [tensor_like(name, t) for t in tensors]
+
+
+def _stack_part(grad: Tensor, position: int, axis: int) -> Tensor:
+    from .index import items
+
+    return items(grad, (slice(None),) * axis + (position,))
+
+
+@op(tensors=_stack_part)
+def stack_along(xp: Any, *tensors: Array, axis: int) -> Array:
+    """Tensors of one shape and dtype side by side along a new axis."""
+    return xp.stack(tensors, axis)
 
 
 def stack(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -> Tensor:
@@ -224,50 +237,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0, *, dim: int | None = None) -
             f"stack: needs tensors of one shape, but was given {', '.join(str(tuple(t.shape)) for t in tensors) or 'none'}"
         )
     place = normal_axes("stack", axis, tensors[0].ndim + 1)[0]
-    return cat([unsqueeze(t, place) for t in tensors], place)
-
-
-def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0, *, dim: int | None = None) -> tuple[Tensor, ...]:
-    """Pieces of ``sizes`` along ``axis``: all of one size (the last may be smaller), or as listed."""
-    axis = axis if dim is None else dim
-    from .index import getitem
-
-    x = tensor_like("split", x)
-    place = one_axis("split", axis, x.ndim)
-    length = x.shape[place]
-    sizes = whole("split", sizes)
-    if isinstance(sizes, int):
-        if sizes < 1:
-            raise SettingError(f"split: the size of a piece must be at least 1, not {sizes}")
-        sizes = [min(sizes, length - start) for start in range(0, length, sizes)] or [0]
-    if sum(sizes) != length or any(size < 0 for size in sizes):
-        raise ShapeError(
-            f"split: the sizes {list(sizes)} must add up to {length}, the length of axis {axis} of shape {tuple(x.shape)}"
-        )
-    pieces, start = [], 0
-    for size in sizes:
-        pieces.append(getitem(x, (slice(None),) * place + (slice(start, start + size),)))
-        start += size
-    return tuple(pieces)
-
-
-def chunk(x: Tensor, chunks: int, axis: int = 0, *, dim: int | None = None) -> tuple[Tensor, ...]:
-    """At most ``chunks`` pieces of equal size along ``axis``, the last perhaps smaller."""
-    axis = axis if dim is None else dim
-    x = tensor_like("chunk", x)
-    if isinstance(chunks, bool) or not isinstance(chunks, (int, np.integer)) or chunks < 1:
-        raise SettingError(f"chunk: the number of chunks must be a whole number of at least 1, not {chunks!r:.60}")
-    length = x.shape[one_axis("chunk", axis, x.ndim)]
-    return split(x, max(-(-length // chunks), 1), axis)
-
-
-def unbind(x: Tensor, axis: int = 0, *, dim: int | None = None) -> tuple[Tensor, ...]:
-    """The slices along ``axis``, that axis gone."""
-    axis = axis if dim is None else dim
-    x = tensor_like("unbind", x)
-    if x.shape[one_axis("unbind", axis, x.ndim)] == 0:
-        return ()
-    return tuple(squeeze(piece, axis) for piece in split(x, 1, axis))
+    return stack_along(*_of_one_dtype(tensors), axis=place)
 
 
 def whole(name: str, sizes: Any) -> Any:

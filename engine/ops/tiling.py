@@ -1,8 +1,7 @@
-"""Repeating a tensor, joining tensors along named axes, and cutting them apart again."""
+"""Repeating a tensor, and joining tensors along named axes."""
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,12 @@ __all__ = [
     "column_stack",
     "concat",
     "concatenate",
-    "dsplit",
     "dstack",
-    "hsplit",
     "hstack",
     "meshgrid",
     "repeat_interleave",
     "row_stack",
-    "tensor_split",
     "tile",
-    "vsplit",
     "vstack",
 ]
 
@@ -175,51 +170,3 @@ def column_stack(tensors: Any) -> Tensor:
     """Vectors as columns, and matrices, side by side."""
     found = several("column_stack", (tensors,))
     return cat([reshape(x, (x.numel(), 1)) if x.ndim < 2 else x for x in found], 1)
-
-
-def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces along an axis: so many, of sizes that differ by at most one, or cut before the given places. Views."""
-    from .index import items
-
-    x = tensor_like("tensor_split", x)
-    axis = one_axis("tensor_split", dim, x.ndim)
-    length = x.shape[axis]
-    if isinstance(indices_or_sections, Tensor):
-        indices_or_sections = indices_or_sections.tolist()
-    given = whole("tensor_split", indices_or_sections)
-    if isinstance(given, int):
-        if given < 1:
-            raise SettingError(f"tensor_split: the number of pieces must be at least 1, not {given}")
-        small, larger = divmod(length, given)
-        cuts = [i * small + min(i, larger) for i in range(given + 1)]
-        bounds = list(itertools.pairwise(cuts))
-    else:
-        bounds = list(zip((0, *given), (*given, length), strict=True))
-    return tuple(items(x, (slice(None),) * axis + (slice(start, stop),)) for start, stop in bounds)
-
-
-def _split_along(name: str, x: Tensor, given: Any, axis: int, least: int) -> tuple[Tensor, ...]:
-    x = tensor_like(name, x)
-    if x.ndim < least:
-        raise ShapeError(f"{name}: needs at least {least} axes, but the shape is {tuple(x.shape)}")
-    sections = whole(name, given)
-    if isinstance(sections, int) and (sections < 1 or x.shape[axis] % sections):
-        raise ShapeError(
-            f"{name}: the {x.shape[axis]} elements of axis {axis} of shape {tuple(x.shape)} do not split into {given} equal pieces"
-        )
-    return tensor_split(x, sections, axis)
-
-
-def hsplit(x: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Equal pieces, or pieces cut before the given places, along the second axis (the only one of a vector)."""
-    return _split_along("hsplit", x, indices_or_sections, 0 if tensor_like("hsplit", x).ndim == 1 else 1, 1)
-
-
-def vsplit(x: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Likewise along the first axis."""
-    return _split_along("vsplit", x, indices_or_sections, 0, 2)
-
-
-def dsplit(x: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Likewise along the third axis."""
-    return _split_along("dsplit", x, indices_or_sections, 2, 3)

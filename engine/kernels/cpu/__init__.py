@@ -55,7 +55,7 @@ for _module, _names in (
     (matrix, "matmul linear linear_weight"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
     (recurrent, "gru_layer gru_backward lstm_layer lstm_backward rnn_layer rnn_backward"),
-    (shape, "cat_along"),
+    (shape, "cat_along stack_along"),
     (rows, "take_rows sum_rows"),
     (special, "erf erfc erfinv lgamma digamma polygamma_of logaddexp"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numzoo.engine.kernels.cpu import pool
-from numzoo.engine.kernels.cpu.shape import cat_along
+from numzoo.engine.kernels.cpu.shape import cat_along, stack_along
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +50,13 @@ def test_mixed_parts_are_left_to_the_body(make: Any) -> None:
 def test_small_parts_are_left_to_numpy(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "SMALLEST", 1 << 16)
     assert cat_along(make((2, 3)), make((2, 3)), axis=0) is NotImplemented
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_arrays_lie_side_by_side(make: Any, axis: int) -> None:
+    parts = [make((2, 3), seed=number) for number in range(3)]
+    assert np.array_equal(stack_along(*parts, axis=axis), np.stack(parts, axis))
+
+
+def test_mixed_arrays_are_stacked_by_the_body(make: Any) -> None:
+    assert stack_along(make((2, 3)), make((2, 3), dtype=np.float64), axis=0) is NotImplemented

@@ -178,6 +178,13 @@ def two(random: Random, shape: tuple[int, ...]) -> dict[str, Any]:
     return {"offset": few(random), "dim1": first, "dim2": second}
 
 
+def pieces(torch: Any, x: Any) -> Any:
+    """Of each way to cut, some pieces are used and others are not."""
+    rows, columns = x.unbind(0), x.split(2, -1)
+    out = columns[-1].sum() * 2.0
+    return out + sum((row.exp().sum() for row in rows[1:]), start=x.sum()) + x.tensor_split(3, 1)[1].sum()
+
+
 def embedding(random: Random, shape: tuple[int, ...]) -> dict[str, Any]:
     first, second = two_axes(random, len(shape) + 1)
     return {"offset": few(random), "dim1": first, "dim2": second}
@@ -255,6 +262,19 @@ CASES = [
             lambda torch, x, given, n=name: getattr(torch, n)(x, *given),
         )
         for name, axis, least in (("hsplit", 1, 1), ("vsplit", 0, 2), ("dsplit", 2, 3))
+    ),
+    case("unbind", one(lambda r, s: {"dim": axis_of(r, len(s))}, 1)),
+    Case(
+        "some pieces of several",
+        one(lambda r, s: {}, 2),
+        lambda x: pieces(engine, x),
+        lambda torch, x: pieces(torch, x),
+    ),
+    Case(
+        "stack along axes",
+        lambda r: ([uniform(r, 2, 3), uniform(r, 2, 3)], {"dim": few(r, -3, 3)}),
+        lambda x, y, dim: engine.stack([x, y], dim=dim),
+        lambda torch, x, y, dim: torch.stack([x, y], dim=dim),
     ),
     case("broadcast_tensors", together),
     *(case(f"atleast_{n}d", one(lambda r, s: {})) for n in (1, 2, 3)),

@@ -17,6 +17,8 @@ ROWS = [
     Row("flip", ((2, 3),), lambda x: x[:, ::-1], call=lambda x: ops.flip(x, (1,))),
     Row("rolled", ((3, 4),), lambda x: np.roll(x, (1, -1), (0, 1)), call=lambda x: ops.roll(x, (1, -1), (0, 1))),
     Row("cat_along", ((2, 3), (2, 2)), lambda *x: np.concatenate(x, 1), call=lambda *x: ops.cat(x, 1)),
-    Row("stack", ((2, 3), (2, 3)), lambda *x: np.stack(x, 1), call=lambda *x: ops.stack(x, 1)),
+    Row("stack_along", ((2, 3), (2, 3)), lambda *x: np.stack(x, 1), call=lambda *x: ops.stack(x, 1)),
     Row("split", ((5, 2),), lambda x: x[4:], call=lambda x: ops.split(x, 2)[2]),
+    Row("split", ((5, 2),), lambda x: x[:2] * x[2:4], call=lambda x: ops.split(x, 2)[0] * ops.split(x, 2)[1], label="two pieces"),
+    Row("unbind", ((3, 2),), lambda x: x[0] * x[2], call=lambda x: ops.unbind(x)[0] * ops.unbind(x)[2]),
 ]  # fmt: skip
