@@ -179,11 +179,14 @@ def _loop(
                     return
             if not run.step_of_epoch:
                 raise DataError("fit: the data gave no batch; there is nothing to train on")
-            best = run.end_epoch(validate(interruption))
+            found = validate(interruption)
+            whole = False  # until the row, the schedule and the callbacks have all had this epoch
+            best = run.end_epoch(found)
             run.step_of_epoch = run.batches = 0
             if run.schedule is not None and schedule_every == "epoch":
                 run.schedule.step(*([run.monitored()[1]] if run.schedule.wants_metric else []))
             listeners.call("on_epoch", run)
+            whole = True
             if saved is not None:
                 if best:
                     _save(saved, "best", run)
