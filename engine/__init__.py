@@ -54,6 +54,7 @@ from .modes import (
 from .op import Op, elementwise, floating, op
 from .ops import *  # noqa: F403 - listed once, in ops.__all__
 from .random import Generator, bernoulli, manual_seed, normal, rand, randint, randn, randperm, uniform
+from .sampling import exponential, multinomial, poisson, rand_like, randint_like, randn_like
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ __all__ = [
     "elementwise",
     "enable_grad",
     "errors",
+    "exponential",
     "fft",
     "float16",
     "float32",
@@ -116,18 +118,23 @@ __all__ = [
     "linalg",
     "manual_seed",
     "modes",
+    "multinomial",
     "nn",
     "no_grad",
     "normal",
     "op",
     "ops",
     "optim",
+    "poisson",
     "precision",
     "profile",
     "promote",
     "rand",
+    "rand_like",
     "randint",
+    "randint_like",
     "randn",
+    "randn_like",
     "randperm",
     "result_type",
     "set_grad_enabled",

@@ -144,15 +144,19 @@ def uniform(
 
 
 def normal(
-    mean: float,
-    std: float,
-    shape: Any,
+    mean: Any,
+    std: Any,
+    shape: Any = None,
     *,
     dtype: DtypeLike = float32,
     device: DeviceLike = CPU,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Numbers from the normal distribution of ``mean`` and ``std``."""
+    """Numbers from the normal distribution of ``mean`` and ``std``; without a shape, one for each element of these, which may be tensors."""
+    if shape is None:
+        from .sampling import normal_of
+
+        return normal_of(mean, std, generator=generator)
     _floating("normal", dtype)
     if not 0 <= std < np.inf:
         raise SettingError(f"normal: std must be at least 0 and finite, not {std}")
@@ -184,14 +188,18 @@ def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
 
 
 def bernoulli(
-    probability: float,
-    shape: Any,
+    probability: Any,
+    shape: Any = None,
     *,
     dtype: DtypeLike = float32,
     device: DeviceLike = CPU,
     generator: Generator | None = None,
 ) -> Tensor:
-    """1 with ``probability``, else 0."""
+    """1 with ``probability``, else 0; without a shape, for each element of a tensor of probabilities, in its dtype and place."""
+    if shape is None:
+        from .sampling import bernoulli_of
+
+        return bernoulli_of(probability, generator=generator)
     if not 0.0 <= probability <= 1.0:
         raise SettingError(f"bernoulli: the probability must lie between 0 and 1, not {probability}")
     draws = _stream(generator).random(_size("bernoulli", shape), dtype=np.float32)

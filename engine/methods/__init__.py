@@ -17,6 +17,7 @@ from . import (
     operators,
     order,
     reduction,
+    sampling,
     shape,
 )
 
@@ -35,6 +36,7 @@ class Methods(
     indexing.IndexMethods,
     linear.LinearMethods,
     creation.CreationMethods,
+    sampling.SamplingMethods,
 ):
     """What ``Tensor`` inherits."""
 
