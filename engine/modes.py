@@ -19,6 +19,7 @@ class _Modes(threading.local):
     recording = True
     inference = False
     precision: Dtype | None = None
+    wide = False  # whether a kernel that is given narrow operands may give float32 at once, which is what is wanted
 
 
 modes = _Modes()

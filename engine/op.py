@@ -269,12 +269,16 @@ class Op(Recorder, Generic[P, R]):
             else device.convert(array, narrow, keep=type(value) is not Tensor)
             for value, array in zip(inputs, arrays, strict=True)
         ]
-        result = implementation(*operands, **settings)
         if not self.widens:
-            return result
+            return implementation(*operands, **settings)
+        modes.wide = True
+        try:
+            result = implementation(*operands, **settings)
+        finally:
+            modes.wide = False
         if isinstance(result, tuple):
-            return tuple(device.convert(array, float32) for array in result)
-        return device.convert(result, float32)
+            return tuple(array if array.dtype == float32 else device.convert(array, float32) for array in result)
+        return result if result.dtype == float32 else device.convert(result, float32)
 
     def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
         """The array library's complaint, with who was computing and on what."""

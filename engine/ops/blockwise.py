@@ -39,6 +39,9 @@ class Tools(Protocol):
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """New memory."""
 
+    def result(self, operand: Array) -> Any:
+        """The dtype of results."""
+
     def product(self, x: Array, y: Array, out: Array | None = None) -> Array:
         """x y over the last two axes, in float32 at least, or in ``out``."""
 
@@ -57,6 +60,9 @@ class Plain:
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         return self.xp.empty(shape, dtype)
+
+    def result(self, operand: Array) -> Any:
+        return operand.dtype
 
     def product(self, x: Array, y: Array, out: Array | None = None) -> Array:
         wide = accumulator(x.dtype)
@@ -122,12 +128,12 @@ def _three_like(tools: Tools, query: Array, key: Array, value: Array) -> tuple[A
     ):
         batch, heads, length, width = query.shape
         if query.strides[2] == 3 * step and query.strides[0] == length * 3 * step:
-            turned = tools.empty((batch, length, 3, heads, width), query.dtype).transpose(2, 0, 3, 1, 4)
+            turned = tools.empty((batch, length, 3, heads, width), tools.result(query)).transpose(2, 0, 3, 1, 4)
             return turned[0], turned[1], turned[2]
         if query.strides[0] == 3 * step and query.strides[2] == batch * 3 * step:
-            turned = tools.empty((length, batch, 3, heads, width), query.dtype).transpose(2, 1, 3, 0, 4)
+            turned = tools.empty((length, batch, 3, heads, width), tools.result(query)).transpose(2, 1, 3, 0, 4)
             return turned[0], turned[1], turned[2]
-    return tuple(_like(tools, a, a.shape, a.dtype) for a in three)
+    return tuple(_like(tools, a, a.shape, tools.result(a)) for a in three)
 
 
 class _Call:
@@ -200,7 +206,7 @@ def forward(xp: Any, tools: Tools, *operands: Any) -> Array:
     """The result of ``attend``, block by block."""
     call = _Call(xp, tools, *operands)
     batch, query, value = call.batch or (1,), call.query, call.value
-    out = _like(tools, query, (*batch, call.queries, value.shape[-1]), query.dtype)
+    out = _like(tools, query, (*batch, call.queries, value.shape[-1]), tools.result(query))
     for block in call.blocks():
         _, place, rows, seen = block
         _, weights = call.weights(block)

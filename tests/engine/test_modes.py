@@ -253,3 +253,15 @@ def test_a_decorated_generator_holds_the_mode_only_while_it_runs() -> None:
     running.close()  # type: ignore[attr-defined]
     assert seen == [False, False, False]
     assert list(steps()) == [0, 1, 2]
+
+
+def test_narrow_products_give_sums_that_were_never_narrowed() -> None:
+    generator = np.random.default_rng(0)
+    x, y = (engine.tensor(generator.standard_normal((300, 300)).astype(np.float32)) for _ in range(2))
+    wanted = np.matmul(*(t.bfloat16().numpy().astype(np.float64) for t in (x, y)))
+    with engine.precision("bf16"):
+        given = x @ y
+        attended = engine.attend(x, y, y, scale=0.1)
+        row = engine.nn.functional.linear(x, y)
+    assert given.dtype == attended.dtype == row.dtype == np.float32
+    np.testing.assert_allclose(given.numpy(), wanted, rtol=1e-4, atol=1e-4)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ...modes import modes
 from ...ops import blockwise
 from . import pool
 from .library import Library
@@ -56,6 +59,11 @@ class _Tools:
     """The tools of ``blockwise``."""
 
     empty = staticmethod(pool.empty)
+
+    @staticmethod
+    def result(operand: Array) -> Any:
+        """The operand's dtype, or float32 where that is wanted of narrow ones."""
+        return FLOAT32 if modes.wide else operand.dtype
 
     @staticmethod
     def product(x: Array, y: Array, out: Array | None = None) -> Array:

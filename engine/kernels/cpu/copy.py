@@ -9,7 +9,7 @@ import numpy as np
 from . import packs, pool
 from .elementwise import flat_layout
 from .library import Library
-from .memory import FLOATS, Array, Layout, Result, address
+from .memory import FLOATS, Array, Layout, Result, address, element_strides
 from .plans import PLANS, Plan, plan
 from .primitive import DESTINATION, SOURCE, Primitive, describe_reorder
 
@@ -40,15 +40,42 @@ def cast_weight(x: Array, dtype: Any) -> Array:
 
 def _plan_cast(library: Library, x: Array, dtype: Any) -> Plan | None:
     target = np.dtype(dtype)
-    source = flat_layout(library, x) if x.size >= FEWEST and target in FLOATS and target != x.dtype else None
-    if source is None:
+    if x.size < FEWEST or target not in FLOATS or x.dtype not in FLOATS or target == x.dtype:
         return None
+    source = flat_layout(library, x)
+    if source is None:
+        return _plan_cast_of_view(library, x, target)
     description = describe_reorder(library, source, Layout(library, (x.size,), target, (1,)))
     if description is None:
         return None
     run = Primitive(description, (SOURCE, DESTINATION)).run
     strides = tuple(stride // x.itemsize * target.itemsize for stride in x.strides)
     allocate = pool.allocator(x.shape, target, strides)
+
+    def compute(x: Array) -> Array:
+        result = allocate()
+        run(address(x), address(result))
+        return result
+
+    return compute
+
+
+def _plan_cast_of_view(library: Library, x: Array, target: np.dtype[Any]) -> Plan | None:
+    """For a view with gaps, such as heads cut from a projection: its axes stay in their order, the gaps close."""
+    given = element_strides(x)
+    if given is None or not x.size:
+        return None
+    strides, step = [0] * x.ndim, 1
+    for axis in sorted(range(x.ndim), key=lambda axis: (given[axis], -axis)):
+        strides[axis] = step
+        step *= x.shape[axis]
+    description = describe_reorder(
+        library, Layout(library, x.shape, x.dtype, given), Layout(library, x.shape, target, tuple(strides))
+    )
+    if description is None:
+        return None
+    run = Primitive(description, (SOURCE, DESTINATION)).run
+    allocate = pool.allocator(x.shape, target, tuple(step * target.itemsize for step in strides))
 
     def compute(x: Array) -> Array:
         result = allocate()

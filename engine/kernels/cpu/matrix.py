@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from ...modes import modes
 from . import packs, pool
 from .library import Library
 from .memory import FLOAT32, FLOATS, MOST_DIMENSIONS, Array, Layout, Result, address, dense_strides, disjoint
@@ -27,7 +29,7 @@ def matmul(x: Array, y: Array) -> Result:
     """The matrix product over the last two axes, (..., M, K) and (..., K, N) -> (..., M, N), as NumPy's."""
     if x.size * y.size < FEWEST_PRODUCTS:
         return NotImplemented
-    key = (matmul, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype)
+    key = (matmul, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype, modes.wide)
     return (PLANS.get(key) or plan(key, _plan_matmul, x, y))(x, y)
 
 
@@ -37,7 +39,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
         return NotImplemented
     key = (
         linear, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
-        None if bias is None else (bias.shape, bias.strides, bias.dtype),
+        None if bias is None else (bias.shape, bias.strides, bias.dtype), modes.wide,
     )  # fmt: skip
     return (PLANS.get(key) or plan(key, _plan_linear, x, weight, bias))(x, weight, bias)
 
@@ -47,6 +49,11 @@ def linear_weight(flow: Array, x: Array) -> Result:
     if flow.size * x.shape[-1] < FEWEST_PRODUCTS or not x.size:
         return NotImplemented
     return matmul(flow.reshape(-1, flow.shape[-1]).T, x.reshape(-1, x.shape[-1]))
+
+
+def _given(x: Array) -> np.dtype[Any]:
+    """The dtype of a result: the operands', or float32 where narrow ones may give it at once."""
+    return FLOAT32 if modes.wide else x.dtype
 
 
 def _plan_matmul(library: Library, x: Array, y: Array) -> Plan | None:
@@ -66,7 +73,7 @@ def _plan_matmul(library: Library, x: Array, y: Array) -> Plan | None:
     if x.dtype == FLOAT32 and (full[-1] == 1 or (full[-2] == 1 and _products(batch, 1) == 1)):
         return None  # a matrix times one vector: NumPy reads it at twice the speed of oneDNN's unpacked product
     shape = (*batch, *full[-2 : -1 if x.ndim > 1 else -2], *full[-1 : None if y.ndim > 1 else -1])
-    allocate = pool.allocator(shape, x.dtype)
+    allocate = pool.allocator(shape, _given(x))
     found = _product(library, left, right, full)
     if found is None:
         return _plan_matmul_of_copies(library, left, right, full, allocate)
@@ -97,7 +104,7 @@ def _plan_matmul_packed(
     plain = Layout(library, right_shape, right.dtype, right_strides)
     description = describe(
         library, "matmul", Layout(library, left_shape, left.dtype, left_strides), Layout(library, right_shape, right.dtype), None,
-        Layout(library, shape, left.dtype, dense_strides(shape)),
+        Layout(library, shape, _given(left), dense_strides(shape)),
     )  # fmt: skip
     if description is None or description.same_layout(WEIGHTS, plain):
         return None
@@ -151,7 +158,7 @@ def _product(library: Library, x: Array, y: Array, full: Shape) -> Primitive | N
     shape, left_layout, right_layout = axes
     if len(shape) > MOST_DIMENSIONS:
         return None
-    out = Layout(library, shape, x.dtype, dense_strides(shape))
+    out = Layout(library, shape, _given(x), dense_strides(shape))
     description = describe(
         library, "matmul", Layout(library, left_layout[0], x.dtype, left_layout[1]),
         Layout(library, right_layout[0], x.dtype, right_layout[1]), None, out,
@@ -223,7 +230,7 @@ def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None) 
     rows = x.size // inner if inner else 0
     if _products((rows, outs), inner) < FEWEST_PRODUCTS:
         return None
-    flat, result_layout = (rows, inner), Layout(library, (rows, outs), dtype, (outs, 1))
+    flat, result_layout = (rows, inner), Layout(library, (rows, outs), _given(x), (outs, 1))
     bias_layout = None if bias is None else Layout(library, (1, outs), dtype, (outs, 1))
     given = _matrix(weight.T, ())
     if given is None:
@@ -243,7 +250,7 @@ def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None) 
     names = (SOURCE, WEIGHTS, DESTINATION) if bias is None else (SOURCE, WEIGHTS, DESTINATION, BIAS)
     return _linear(
         Primitive(packed, names).run, Primitive(plain, names).run, pack, as_dense(x),
-        pool.allocator((*x.shape[:-1], outs), dtype), (weight.shape, weight.strides, dtype, "seen"),
+        pool.allocator((*x.shape[:-1], outs), _given(x)), (weight.shape, weight.strides, dtype, "seen"),
     )  # fmt: skip
 
 

@@ -54,12 +54,22 @@ def test_a_cast_rounds_as_numpy_does(make: Any, layout: str, source: Any, target
         (np.ones(8, np.float32), np.int32),
         (np.ones(8, np.int32), np.float32),
         (np.ones(8), np.float32),
-        (np.ones((8, 8), np.float32)[:, ::2], BFLOAT16),
+        (np.broadcast_to(np.ones(8, np.float32), (8, 8)), BFLOAT16),
         (np.ones(0, np.float32), BFLOAT16),
     ],
 )
 def test_other_casts_are_left_to_the_body(x: Any, dtype: Any) -> None:
     assert cast(x, dtype=np.dtype(dtype)) is NotImplemented
+
+
+@pytest.mark.parametrize(
+    "view", [lambda x: x[:, :, 0], lambda x: x.transpose(2, 0, 3, 1)[1], lambda x: x[1:3, :2, 1:, ::2]]
+)
+def test_a_view_with_gaps_is_cast_as_numpy_casts_it(view: Any) -> None:
+    x = view(np.random.default_rng(0).standard_normal((4, 5, 3, 6)).astype(np.float32))
+    given, wanted = cast(x, dtype=BFLOAT16), x.astype(BFLOAT16)
+    assert given.strides == wanted.strides
+    np.testing.assert_array_equal(given.astype(np.float32), wanted.astype(np.float32))
 
 
 @pytest.mark.parametrize("layout", ["dense", "cut"])
