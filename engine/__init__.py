@@ -58,7 +58,7 @@ from .sampling import exponential, multinomial, poisson, rand_like, randint_like
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, distributions, fft, func, graph, linalg, nn, ops, optim, train
+    from . import check, data, distributions, fft, func, graph, linalg, nn, ops, optim, special, train
     from .anomaly import detect_anomaly
     from .function import Function
     from .optim import GradScaler
@@ -139,6 +139,7 @@ __all__ = [
     "result_type",
     "set_grad_enabled",
     "set_threads",
+    "special",
     "tensor",
     "train",
     "uint8",
@@ -146,7 +147,7 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "distributions", "fft", "func", "graph", "linalg", "nn", "optim", "train")
+_LAZY = ("check", "data", "distributions", "fft", "func", "graph", "linalg", "nn", "optim", "special", "train")
 _LAZY_NAMES = {
     "Function": "function",
     "GradScaler": "optim",

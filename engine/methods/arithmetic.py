@@ -118,6 +118,19 @@ class ArithmeticMethods:
     def bitwise_right_shift(self: Any, other: Any) -> Tensor:
         return ops.bitwise_right_shift(self, other)
 
+    divide = true_divide = div
+    subtract, multiply, arctan2 = sub, mul, atan2
+    greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+
+    def gcd(self: Any, other: Any) -> Tensor:
+        return ops.gcd(self, other)
+
+    def lcm(self: Any, other: Any) -> Tensor:
+        return ops.lcm(self, other)
+
+    def ldexp(self: Any, exponent: Any) -> Tensor:
+        return ops.ldexp(self, exponent)
+
     def isclose(self: Any, other: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False) -> Tensor:
         return ops.isclose(self, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 

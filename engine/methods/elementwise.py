@@ -164,6 +164,13 @@ class ElementwiseMethods:
     def bitwise_not(self: Any) -> Tensor:
         return ops.bitwise_not(self)
 
+    absolute = abs
+    arccos, arccosh, arcsin, arcsinh, arctan, arctanh = acos, acosh, asin, asinh, atan, atanh
+    fix, negative = trunc, neg
+
+    def mvlgamma(self: Any, p: Any) -> Tensor:
+        return ops.mvlgamma(self, p)
+
     def round(self: Any, *, decimals: Any = 0) -> Tensor:
         return ops.round(self, decimals=decimals)
 

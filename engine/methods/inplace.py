@@ -65,6 +65,18 @@ def _turned(name: str, x: Tensor, function: Any, *arguments: Any) -> Tensor:
     return x
 
 
+def _drawn(name: str, x: Tensor, distribution: str, *parameters: Any, generator: Any) -> Tensor:
+    """Fill the tensor with random numbers."""
+    from .. import random
+
+    ops.index.refuse_writing(name, x)
+    if x.array.dtype.kind in "biu" and distribution != "bernoulli":
+        raise DtypeError(f"{name}: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
+    draw = getattr(random, distribution)
+    ops.assign(x, ..., draw(*parameters, x.shape, dtype=x.dtype, device=x.device, generator=generator), name=name)
+    return x
+
+
 class InplaceMethods:
     """What ``Tensor`` inherits."""
 
@@ -283,6 +295,75 @@ class InplaceMethods:
 
     def trunc_(self: Any) -> Any:
         return _overwrite("trunc_", self, ops.trunc)
+
+    def acos_(self: Any) -> Any:
+        return _overwrite("acos_", self, ops.acos)
+
+    def acosh_(self: Any) -> Any:
+        return _overwrite("acosh_", self, ops.acosh)
+
+    def asin_(self: Any) -> Any:
+        return _overwrite("asin_", self, ops.asin)
+
+    def asinh_(self: Any) -> Any:
+        return _overwrite("asinh_", self, ops.asinh)
+
+    def atan_(self: Any) -> Any:
+        return _overwrite("atan_", self, ops.atan)
+
+    def atanh_(self: Any) -> Any:
+        return _overwrite("atanh_", self, ops.atanh)
+
+    def cosh_(self: Any) -> Any:
+        return _overwrite("cosh_", self, ops.cosh)
+
+    def sinh_(self: Any) -> Any:
+        return _overwrite("sinh_", self, ops.sinh)
+
+    def sinc_(self: Any) -> Any:
+        return _overwrite("sinc_", self, ops.sinc)
+
+    def digamma_(self: Any) -> Any:
+        return _overwrite("digamma_", self, ops.digamma)
+
+    def lgamma_(self: Any) -> Any:
+        return _overwrite("lgamma_", self, ops.lgamma)
+
+    def erfc_(self: Any) -> Any:
+        return _overwrite("erfc_", self, ops.erfc)
+
+    def erfinv_(self: Any) -> Any:
+        return _overwrite("erfinv_", self, ops.erfinv)
+
+    def bitwise_not_(self: Any) -> Any:
+        return _overwrite("bitwise_not_", self, ops.bitwise_not)
+
+    def atan2_(self: Any, other: Any) -> Any:
+        return _overwrite("atan2_", self, ops.atan2, other)
+
+    def copysign_(self: Any, other: Any) -> Any:
+        return _overwrite("copysign_", self, ops.copysign, other)
+
+    def hypot_(self: Any, other: Any) -> Any:
+        return _overwrite("hypot_", self, ops.hypot, other)
+
+    def xlogy_(self: Any, other: Any) -> Any:
+        return _overwrite("xlogy_", self, ops.xlogy, other)
+
+    def cumsum_(self: Any, dim: Any) -> Any:
+        return _overwrite("cumsum_", self, ops.cumsum, dim)
+
+    def cumprod_(self: Any, dim: Any) -> Any:
+        return _overwrite("cumprod_", self, ops.cumprod, dim)
+
+    def uniform_(self: Any, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Any:
+        return _drawn("uniform_", self, "uniform", low, high, generator=generator)
+
+    def normal_(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Any:
+        return _drawn("normal_", self, "normal", mean, std, generator=generator)
+
+    def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
+        return _drawn("bernoulli_", self, "bernoulli", p, generator=generator)
 
     def addmm_(self: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
         return _overwrite("addmm_", self, ops.addmm, mat1, mat2, beta=beta, alpha=alpha)

@@ -66,6 +66,12 @@ class ReductionMethods:
     def count_nonzero(self: Any, axis: Axis = None, *, dim: Axis = None) -> Tensor:
         return ops.count_nonzero(self, axis if dim is None else dim)
 
+    def cov(self: Any, *, correction: Any = 1, fweights: Any = None, aweights: Any = None) -> Tensor:
+        return ops.cov(self, correction=correction, fweights=fweights, aweights=aweights)
+
+    def corrcoef(self: Any) -> Tensor:
+        return ops.corrcoef(self)
+
     def dist(self: Any, other: Any, p: Any = 2) -> Tensor:
         return ops.dist(self, other, p)
 

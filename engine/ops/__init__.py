@@ -37,6 +37,8 @@ from . import (
     lstm,
     matrix,
     moments,
+    names,
+    normality,
     normalization,
     norms,
     older,
@@ -61,6 +63,7 @@ from . import (
     solving,
     special,
     spectrogram,
+    statistics,
     tapers,
     tiling,
     trigonometric,
@@ -100,6 +103,8 @@ from .loss import *
 from .lstm import *
 from .matrix import *
 from .moments import *
+from .names import *
+from .normality import *
 from .normalization import *
 from .norms import *
 from .older import *
@@ -124,6 +129,7 @@ from .shuffling import *
 from .solving import *
 from .special import *
 from .spectrogram import *
+from .statistics import *
 from .tapers import *
 from .tiling import *
 from .trigonometric import *
@@ -164,6 +170,8 @@ __all__ += loss.__all__
 __all__ += lstm.__all__
 __all__ += matrix.__all__
 __all__ += moments.__all__
+__all__ += names.__all__
+__all__ += normality.__all__
 __all__ += normalization.__all__
 __all__ += norms.__all__
 __all__ += older.__all__
@@ -188,6 +196,7 @@ __all__ += shuffling.__all__
 __all__ += solving.__all__
 __all__ += special.__all__
 __all__ += spectrogram.__all__
+__all__ += statistics.__all__
 __all__ += tapers.__all__
 __all__ += tiling.__all__
 __all__ += trigonometric.__all__

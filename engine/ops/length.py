@@ -80,7 +80,7 @@ def vector_norm(
 def norm(
     x: Tensor, p: float | str | None = "fro", axis: Axes = None, keepdim: bool = False, *, dim: Axes = None, dtype: DtypeLike | None = None
 ) -> Tensor:  # fmt: skip
-    """The ``vector_norm`` of order ``p`` over ``axis`` (all elements if None); "fro" and None are 2."""
+    """The ``vector_norm`` of order ``p`` over ``axis`` (all elements if None); "fro" and None are 2, "nuc" sums a matrix's singular values."""
     if isinstance(p, str) and p != "fro":
         raise SettingError(
             f"norm: p is a number, an infinity, or 'fro', not {p!r:.40}; singular values give the others"

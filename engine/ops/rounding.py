@@ -11,7 +11,7 @@ from ..errors import DtypeError, SettingError
 from ..op import elementwise, floating
 from ..tensor import Tensor, tensor_like
 from .arithmetic import div as quotient
-from .arithmetic import floor_divide, where
+from .arithmetic import floor_divide, pow, where
 
 __all__ = [
     "copysign",
@@ -20,7 +20,10 @@ __all__ = [
     "div_trunc",
     "fmod",
     "frac",
+    "gcd",
     "heaviside",
+    "lcm",
+    "ldexp",
     "nan_to_num",
     "positive",
     "signbit",
@@ -139,3 +142,27 @@ def positive(x: Tensor) -> Tensor:
 def signbit(xp: Any, x: Array) -> Array:
     """Whether the sign is minus (as -0.0's is)."""
     return x < 0 if x.dtype.kind in "biu" else xp.signbit(x)
+
+
+@elementwise()
+def gcd(xp: Any, x: Array, y: Array) -> Array:
+    """The greatest whole number that divides both, from 0."""
+    _only_whole("gcd", x)
+    return xp.gcd(x, y)
+
+
+@elementwise()
+def lcm(xp: Any, x: Array, y: Array) -> Array:
+    """The least whole number that both divide, from 0."""
+    _only_whole("lcm", x)
+    return xp.lcm(x, y)
+
+
+def _only_whole(name: str, x: Array) -> None:
+    if x.dtype.kind not in "iu":
+        raise DtypeError(f"{name}: wants integers, not {x.dtype}; convert with .long()")
+
+
+def ldexp(x: Any, exponent: Any) -> Tensor:
+    """x times 2 ** exponent."""
+    return quotient(x, 1) * pow(2.0, exponent)

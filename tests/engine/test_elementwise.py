@@ -143,6 +143,28 @@ def test_results_of_several_tensors_have_pytorchs_names() -> None:
     assert x.aminmax().max.item() == 3.0
 
 
+def test_second_names_are_the_same_operations() -> None:
+    assert engine.multiply is engine.mul
+    assert engine.arccos is engine.acos
+    assert engine.special.expit is engine.sigmoid
+    x = t([0.25, -0.5])
+    assert x.absolute().tolist() == [0.25, 0.5]
+    assert x.multiply(2).subtract(1).tolist() == [-0.5, -2.0]
+    assert x.less(0).tolist() == [False, True]
+
+
+def test_random_numbers_are_written_in_place_from_the_generator() -> None:
+    x = engine.zeros(2000, requires_grad=True)
+    with engine.no_grad():
+        first = x.normal_(3.0, 0.5, generator=engine.Generator(1)).clone()
+        assert abs(float(first.mean()) - 3.0) < 0.05
+        assert x.normal_(3.0, 0.5, generator=engine.Generator(1)).equal(first)
+        assert 0.0 <= float(x.uniform_(0, 2).min()) < float(x.max()) <= 2.0
+        assert set(x.bernoulli_(0.5).tolist()) == {0.0, 1.0}
+    with pytest.raises(engine.GradientError, match="normal_"):
+        x.normal_()
+
+
 def test_axis_and_dim_mean_the_same_everywhere() -> None:
     x = t(np.arange(6.0).reshape(2, 3))
     for name in (
@@ -211,7 +233,19 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: engine.polygamma(0.5, X), SettingError, "polygamma.*0.5"),  # type: ignore[arg-type]
     (lambda: X << 1, DtypeError, "left_shift.*float32"),
     (lambda: engine.isclose(X, X, rtol=-1.0), SettingError, "isclose.*rtol.*-1"),
-    (lambda: X.norm("nuc"), SettingError, "norm.*'fro'.*'nuc'"),
+    (lambda: X.norm("max"), SettingError, "norm.*'fro'.*'max'"),
+    (lambda: X.cov(fweights=engine.ones(3)), ShapeError, "cov: fweights are 3 whole numbers"),
+    (lambda: X.cov(aweights=-engine.ones(3)), SettingError, "cov: aweights.*below 0"),
+    (lambda: engine.ones(1, 2, 3).cov(), ShapeError, r"cov.*\(1, 2, 3\)"),
+    (lambda: WHOLE.cov(), DtypeError, r"cov.*int64.*\.float\(\)"),
+    (lambda: engine.trapezoid(X, X, dx=1.0), engine.ArgumentError, "trapezoid.*x or dx"),
+    (lambda: engine.trapezoid(X, engine.ones(2)), ShapeError, "trapezoid.*along axis 1"),
+    (lambda: engine.mvlgamma(X, 3), SettingError, r"mvlgamma.*1\.0"),
+    (lambda: engine.mvlgamma(X, 0), SettingError, "mvlgamma.*0"),
+    (lambda: engine.gcd(X, X), DtypeError, r"gcd.*float32.*long"),
+    (lambda: WHOLE.normal_(), DtypeError, r"normal_.*int64.*\.float\(\)"),
+    (lambda: X.clone().normal_(0, -1), SettingError, "normal.*std.*-1"),
+    (lambda: X.clone().bernoulli_(2), SettingError, "bernoulli.*2"),
     (lambda: X.norm(math.nan), SettingError, "norm.*nan"),
     (lambda: WHOLE.norm(), DtypeError, r"norm.*int64.*\.float\(\)"),
     (lambda: X.norm(dim=2), ShapeError, "norm: axis 2"),

@@ -56,6 +56,12 @@ WRITES: dict[str, Callable[[Any], Any]] = {
     "round_": lambda x: x.round_(decimals=1),
     "tril_": lambda x: x.tril_(),
     "triu_": lambda x: x.triu_(1),
+    "atan2_": lambda x: x.atan2_(t(OTHER)),
+    "copysign_": lambda x: x.copysign_(t(OTHER)),
+    "hypot_": lambda x: x.hypot_(t(OTHER)),
+    "xlogy_": lambda x: x.xlogy_(t(OTHER) + 3),
+    "cumsum_": lambda x: x.cumsum_(1),
+    "cumprod_": lambda x: x.cumprod_(0),
     "logical_and_": lambda x: x.logical_and_(t(OTHER)),
     "logical_or_": lambda x: x.logical_or_(t(OTHER)),
     "logical_xor_": lambda x: x.logical_xor_(t(OTHER)),
@@ -63,7 +69,7 @@ WRITES: dict[str, Callable[[Any], Any]] = {
 BITS = {"bitwise_and_", "bitwise_or_", "bitwise_xor_"}
 ALONE = (
     "abs_ ceil_ cos_ erf_ exp_ exp2_ expm1_ floor_ frac_ log_ log1p_ log2_ log10_ logical_not_ neg_ reciprocal_ relu_ rsqrt_ sgn_ sigmoid_ "
-    "sign_ sin_ sqrt_ square_ tan_ tanh_ trunc_"
+    "sign_ sin_ sqrt_ square_ tan_ tanh_ trunc_ acos_ acosh_ asin_ asinh_ atan_ atanh_ cosh_ sinh_ sinc_ digamma_ lgamma_ erfc_ erfinv_"
 )
 
 

@@ -57,6 +57,8 @@ CASES = [
     *(case(name, draw_one) for name in ONE),
     *(case(f"bitwise_{name}", draw_bits, dtypes=()) for name in ("and", "or", "xor")),
     *(case(f"bitwise_{name}_shift", draw_shift, dtypes=()) for name in ("left", "right")),
+    case("gcd", draw_bits, dtypes=()),
+    case("lcm", draw_bits, dtypes=()),
     case("isclose", draw_close, dtypes=()),
     Case("allclose", draw_close, lambda *x, **s: said(engine.allclose(*x, **s)), lambda torch, *x, **s: torch.tensor(torch.allclose(*x, **s)),
          gradient=False, dtypes=()),

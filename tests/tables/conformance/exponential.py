@@ -29,6 +29,7 @@ CASES = [
     elementwise("reciprocal", engine.reciprocal, low=0.3),
     elementwise("square", engine.square),
     elementwise("float_power", engine.float_power, 2, low=0.3),
+    elementwise("ldexp", engine.ldexp, 2),
     Case("logit", draw_logit, engine.logit, lambda torch, x, eps: torch.logit(x, eps), narrow_tolerance=2),
     Case("pow by a number", draw_power, lambda x, exponent: engine.pow(x, exponent), lambda torch, x, exponent: torch.pow(x, exponent)),
 ]  # fmt: skip

@@ -118,6 +118,11 @@ def counting(random: Random) -> Drawn:
     return [random.integers(0, 6, size), weights], {"minlength": int(random.integers(0, 9))}
 
 
+def among(random: Random) -> Drawn:
+    arrays = [np.asarray(random.integers(-4, 5, few(random))).astype(float) for _ in range(2)]
+    return arrays, {"invert": bool(random.random() < 0.5)}
+
+
 def histogram(random: Random) -> Drawn:
     settings: dict[str, Any] = {"bins": int(random.integers(1, 12))}
     if random.random() < 0.5:
@@ -156,4 +161,5 @@ CASES = [
     ),
     case("bincount", counting, gradient=False, dtypes=("float32",)),
     case("histc", histogram, gradient=False, dtypes=()),
+    Case("isin", among, engine.isin, lambda torch, x, y, **s: torch.isin(x.contiguous(), y.contiguous(), **s), gradient=False),
 ]  # fmt: skip

@@ -106,6 +106,34 @@ def summed_axes(torch: Any, x: Any, **settings: Any) -> Any:
     return torch.logsumexp(x, **({"dim": tuple(range(x.ndim))} | settings))
 
 
+def weighted(random: Random) -> Drawn:
+    count = int(random.integers(2, 7))
+    shape = (int(random.integers(1, 5)), count) if random.random() < 0.8 else (count,)
+    often = random.integers(1, 4, count) if random.random() < 0.5 else None
+    much = uniform(random, count, low=0.2) if random.random() < 0.5 else None
+    return [uniform(random, *shape), often, much], {"correction": int(random.integers(0, 2))}
+
+
+def many(random: Random) -> Drawn:
+    return [uniform(random, int(random.integers(1, 5)), int(random.integers(4, 9)))], {}
+
+
+def curves(random: Random) -> Drawn:
+    shape = shape_of(random, least=1, empty=False)
+    axis = axis_of(random, len(shape))
+    kind = random.random()
+    x = None if kind < 0.5 else np.sort(uniform(random, shape[axis])) if kind < 0.75 else uniform(random, *shape)
+    return [uniform(random, *shape), x], {"dim": axis} | ({"dx": 0.5} if kind < 0.25 else {})
+
+
+def _fixed(weights: Any) -> Any:
+    return None if weights is None else weights.detach()
+
+
+def area(function: Any, y: Any, x: Any, **settings: Any) -> Any:
+    return function(y, **settings) if x is None else function(y, x, **settings)
+
+
 def length(torch: Any, x: Any, p: Any, **settings: Any) -> Any:
     """Theirs takes "fro" for one or two axes only, and slopes of the order 0 for none."""
     return torch.norm(x, p=2 if p == "fro" else p, **settings)
@@ -141,4 +169,13 @@ CASES = [
     Case("vector_norm", normed_with_zeros, lambda x, p, **s: engine.vector_norm(x, 2 if p == "fro" else p, **s),
          lambda torch, x, p, **s: torch.linalg.vector_norm(x, 2 if p == "fro" else p, **s), second=False, narrow_tolerance=3),
     Case("dist", two, engine.dist, lambda torch, x, y, p: torch.dist(x, y, p), narrow_tolerance=2),
+    Case("cov", weighted, lambda x, often, much, correction: engine.cov(x, correction=correction, fweights=often, aweights=_fixed(much)),
+         lambda torch, x, often, much, correction: torch.cov(x, correction=correction, fweights=often, aweights=_fixed(much)),
+         narrow_tolerance=4, dtypes=("float32",)),
+    Case("corrcoef", many, engine.corrcoef, lambda torch, x: torch.corrcoef(x), narrow_tolerance=4, dtypes=("float32",), second=False),
+    *(
+        Case(name, curves, lambda y, x, name=name, **s: area(getattr(engine, name), y, x, **s),
+             lambda torch, y, x, name=name, **s: area(getattr(torch, name), y, x, **s), narrow_tolerance=4)
+        for name in ("trapezoid", "cumulative_trapezoid")
+    ),
 ]  # fmt: skip

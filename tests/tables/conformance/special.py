@@ -38,4 +38,11 @@ CASES = [
     Case("polygamma", draw_order, lambda x, n: engine.polygamma(n, x), lambda torch, x, n: torch.polygamma(n, x), tolerance=1e-8, narrow_tolerance=3),
     case_below("lgamma", engine.lgamma),
     case_below("digamma", engine.digamma),
+    *(
+        elementwise(name, getattr(engine.special, name), count, low=low, high=high, tolerance=1e-8, narrow_tolerance=4, dtypes=("float32",),
+                    theirs=lambda torch, *x, name=name: getattr(torch.special, name)(*x))
+        for name, count, low, high in (("ndtr", 1, -3, 3), ("ndtri", 1, 0.05, 0.95), ("entr", 1, 0.1, 3), ("xlog1py", 2, -0.6, 3))
+    ),
+    Case("mvlgamma", lambda random: ([uniform(random, *shape_of(random), low=2.2, high=9.0)], {"p": int(random.integers(1, 5))}),
+         engine.mvlgamma, lambda torch, x, p: torch.mvlgamma(x, p), tolerance=1e-8, narrow_tolerance=3, dtypes=("float32",)),
 ]  # fmt: skip

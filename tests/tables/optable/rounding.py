@@ -24,6 +24,8 @@ ROWS = [
     flat("heaviside", np.heaviside, count=2, smooth=False),
     flat("nan_to_num", np.nan_to_num),
     flat("signbit", np.signbit, smooth=False),
+    Row("gcd", ((3, 4), (3, 4)), np.gcd, integers=(0, 1), limit=30, smooth=False),
+    Row("lcm", ((3, 4), (3, 4)), np.lcm, integers=(0, 1), limit=30, smooth=False),
     Row("round", ((3, 4),), lambda x, decimals: np.round(x, decimals), {"decimals": 1}, smooth=False, label="decimals"),
 ]  # fmt: skip
 
