@@ -15,6 +15,9 @@ def main() -> None:
     parser.add_argument("--sides", default="channels_last", help="of eager, channels_last")
     parser.add_argument("--precisions", default="f32,bf16", help="bf16: numzoo's precision(), PyTorch's autocast")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each side repeats in a round")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine, with --threads 1"
+    )
     given = parser.parse_args()
     times: dict[str, dict[str, list[float]]] = {}
     peaks: dict[str, dict[str, list[float]]] = {}
@@ -28,10 +31,10 @@ def main() -> None:
                 for side, python, worker, first in workers:
                     figures = ask(python, worker, *first, model, batch, precision, given.seconds, threads=given.threads)
                     if figures is not None:
-                        times.setdefault(name, {}).setdefault(side, []).append(figures["milliseconds"])
+                        times.setdefault(name, {}).setdefault(side, []).append(figures[given.clock])
                         peaks.setdefault(name, {}).setdefault(side, []).append(figures["mebibytes"])
             print(f"{name}: { {side: round(min(v), 1) for side, v in times.get(name, {}).items()} }", flush=True)
-    finish(times, OWN, "milliseconds a step", given.json)
+    finish(times, OWN, f"{given.clock} milliseconds a step", given.json)
     print("\n" + compare(peaks, OWN, "peak MiB of the process"))
 
 
