@@ -81,19 +81,20 @@ def fit(
     steps = math.ceil(len(loader) / accumulate) if hasattr(type(loader), "__len__") and _has_length(loader) else None
     if isinstance(ema, (int, float)):
         ema = EMA(model, ema, warm_up=True)
+    planned = False
     if schedule is not None and not isinstance(schedule, LRScheduler):
         if not callable(schedule) or steps is None:
             raise ArgumentError(
                 "fit: schedule is a schedule, or a function of (optimizer, number of updates), which data without a length cannot say"
             )
-        schedule, schedule_every = schedule(optimizer, steps * epochs), "step"
+        schedule, schedule_every, planned = schedule(optimizer, steps * epochs), "step", True
     training = [copy.deepcopy(metric) for metric in watched]
     stepper = Stepper(
         model, optimizer, loss, compute=compute, precision=precision, clip_norm=clip_norm, clip_value=clip_value, ema=ema, scaler=scaler, watch=training
     )  # fmt: skip
     run = Run(
         model, optimizer, epochs, schedule=schedule, ema=ema, metrics=watched, training_metrics=training, steps_per_epoch=steps, monitor=monitor, mode=mode,
-        validated=held_out is not None,
+        validated=held_out is not None, planned=planned,
     )  # fmt: skip
     listeners = Callbacks(
         [

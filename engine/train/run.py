@@ -31,11 +31,12 @@ class Run:
     def __init__(
         self, model: Module, optimizer: Optimizer, epochs: int, *, schedule: Any = None, ema: EMA | None = None, metrics: Sequence[Metric] = (),
         training_metrics: Sequence[Metric] = (), steps_per_epoch: int | None = None, monitor: str | None = None, mode: str | None = None,
-        validated: bool = False,
+        validated: bool = False, planned: bool = False,
     ) -> None:  # fmt: skip
         self.model, self.optimizer, self.schedule, self.ema, self.epochs = model, optimizer, schedule, ema, epochs
         self.metrics, self.training_metrics = list(metrics), list(training_metrics)
         self.steps_per_epoch, self.history = steps_per_epoch, History()
+        self.planned = planned
         self.monitor, self._mode = monitor or ("val_loss" if validated else "loss"), mode
         self.epoch = self.step = self.step_of_epoch = self.batches = 0
         self.trained = False
@@ -128,6 +129,7 @@ class Run:
             self.seconds = time.perf_counter() - self._began
         return {
             **{name: getattr(self, name) for name in COUNTS},
+            "epochs": self.epochs,
             "mean": self._mean.state_dict(),
             "metrics": [metric.state_dict() for metric in self.training_metrics],
             "rows": self.history.rows,
@@ -135,7 +137,12 @@ class Run:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from there. StateError where the schedule was planned for another number of epochs."""
+        if self.planned and state["epochs"] != self.epochs:
+            raise StateError(
+                f"fit: the run was planned for {state['epochs']} epochs, and its schedule with it, not for {self.epochs}; resume it with "
+                f"epochs={state['epochs']}, or begin another in another folder, from its weights if need be"
+            )
         if len(state["metrics"]) != len(self.training_metrics):
             raise StateError(
                 f"fit: the checkpoint has {len(state['metrics'])} metrics, and this run {len(self.training_metrics)}; give the same ones"

@@ -323,6 +323,17 @@ def test_a_finished_run_resumes_to_nothing_and_to_more_epochs(tmp_path: Path) ->
     assert_equal(again, whole)
 
 
+def test_a_schedule_that_was_planned_for_other_epochs_is_not_stretched(tmp_path: Path) -> None:
+    def run(epochs: int) -> train.History:
+        plan = lambda optimizer, steps: optim.OneCycleLR(optimizer, 0.1, steps)  # noqa: E731
+        return fitted(network(), epochs=epochs, schedule=plan, checkpoint=tmp_path, resume=True)
+
+    assert len(run(2)) == 2
+    assert len(run(2)) == 2
+    with pytest.raises(engine.StateError, match=r"planned for 2 epochs.*resume it with epochs=2"):
+        run(3)
+
+
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
     fitted(network(), checkpoint=tmp_path)
     with pytest.raises(engine.SettingError, match="resume=True"):
