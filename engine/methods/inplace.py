@@ -65,18 +65,6 @@ def _turned(name: str, x: Tensor, function: Any, *arguments: Any) -> Tensor:
     return x
 
 
-def _drawn(name: str, x: Tensor, distribution: str, *parameters: Any, generator: Any) -> Tensor:
-    """Fill the tensor with random numbers."""
-    from .. import random
-
-    ops.index.refuse_writing(name, x)
-    if x.array.dtype.kind in "biu" and distribution != "bernoulli":
-        raise DtypeError(f"{name}: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
-    draw = getattr(random, distribution)
-    ops.assign(x, ..., draw(*parameters, x.shape, dtype=x.dtype, device=x.device, generator=generator), name=name)
-    return x
-
-
 class InplaceMethods:
     """What ``Tensor`` inherits."""
 
@@ -355,15 +343,6 @@ class InplaceMethods:
 
     def cumprod_(self: Any, dim: Any) -> Any:
         return _overwrite("cumprod_", self, ops.cumprod, dim)
-
-    def uniform_(self: Any, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Any:
-        return _drawn("uniform_", self, "uniform", low, high, generator=generator)
-
-    def normal_(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Any:
-        return _drawn("normal_", self, "normal", mean, std, generator=generator)
-
-    def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
-        return _drawn("bernoulli_", self, "bernoulli", p, generator=generator)
 
     def addmm_(self: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
         return _overwrite("addmm_", self, ops.addmm, mat1, mat2, beta=beta, alpha=alpha)

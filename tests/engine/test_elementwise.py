@@ -243,7 +243,7 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: engine.mvlgamma(X, 3), SettingError, r"mvlgamma.*1\.0"),
     (lambda: engine.mvlgamma(X, 0), SettingError, "mvlgamma.*0"),
     (lambda: engine.gcd(X, X), DtypeError, r"gcd.*float32.*long"),
-    (lambda: WHOLE.normal_(), DtypeError, r"normal_.*int64.*\.float\(\)"),
+    (lambda: WHOLE.normal_(), DtypeError, "normal_.*int64"),
     (lambda: X.clone().normal_(0, -1), SettingError, "normal.*std.*-1"),
     (lambda: X.clone().bernoulli_(2), SettingError, "bernoulli.*2"),
     (lambda: X.norm(math.nan), SettingError, "norm.*nan"),
