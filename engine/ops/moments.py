@@ -121,15 +121,15 @@ def logsumexp_of(xp: Any, x: Array, axis: Axes, keepdim: bool = False) -> Array:
     axes = normal_axes("logsumexp", axis, x.ndim)
     if not x.size:
         return xp.log(xp.sum(xp.exp(x), axes, keepdims=keepdim))
-    high = xp.max(x, axes, keepdims=True)
-    high = xp.where(xp.isfinite(high), high, x.dtype.type(0))
+    high = xp.max(x.real, axes, keepdims=True)
+    high = xp.where(xp.isfinite(high), high, high.dtype.type(0))
     with xp.errstate(divide="ignore", over="ignore"):
         result = xp.log(
             xp.sum(
                 xp.exp(x - high),
                 axes,
                 keepdims=True,
-                dtype=None if x.dtype.kind == "f" and x.dtype.itemsize > 2 else float32,
+                dtype=accumulator(x.dtype),
             )
         )
         result = (result + high).astype(x.dtype, copy=False)

@@ -82,7 +82,7 @@ def asinh(xp: Any, x: Array) -> Array:
     return xp.arcsinh(x)
 
 
-@floating(x=lambda grad, x: grad * rsqrt((x - 1.0) * (x + 1.0)))
+@floating(x=lambda grad, x: grad * rsqrt(x - 1.0) * rsqrt(x + 1.0))
 def acosh(xp: Any, x: Array) -> Array:
     """The number from 0 whose hyperbolic cosine is x; NaN below 1."""
     with xp.errstate(invalid="ignore"):

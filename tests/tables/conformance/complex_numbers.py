@@ -49,6 +49,11 @@ def reduced(random: Random) -> Drawn:
     return [whole(random, *shape)], {"axis": axis_of(random, len(shape)), "keepdim": bool(random.random() < 0.5)}
 
 
+def along(random: Random) -> Drawn:
+    shape = tuple(n + 1 for n in shape_of(random, least=1, size=4, empty=False))
+    return [whole(random, *shape)], {"axis": axis_of(random, len(shape))}
+
+
 def reduction(name: str, ours: Any) -> Case:
     return Case(
         f"complex {name}", reduced, ours, lambda torch, x, axis, keepdim: getattr(torch, name)(x, axis, keepdim), dtypes=()
@@ -77,6 +82,8 @@ def mixed_draw(random: Random) -> Drawn:
 CASES = [
     *(mapped(name, getattr(engine, name)) for name in ("exp", "log", "sin", "cos", "tanh", "abs", "real", "imag", "conj", "angle", "sgn", "neg")),
     *(mapped(name, getattr(engine, name)) for name in ("view_as_real", "sigmoid")),
+    *(mapped(name, getattr(engine, name)) for name in ("reciprocal", "square", "tan", "asin", "acos", "atan", "sinh", "cosh")),
+    *(mapped(name, getattr(engine, name)) for name in ("asinh", "acosh", "atanh", "log2", "log10", "log1p", "expm1", "exp2")),
     mapped("sqrt", engine.sqrt),
     mapped("rsqrt", engine.rsqrt),
     mapped("square", lambda x: x * x),
@@ -89,6 +96,11 @@ CASES = [
     Case("complex matmul", products, engine.matmul, lambda torch, x, y: x @ y, dtypes=()),
     reduction("sum", engine.sum),
     reduction("mean", engine.mean),
+    reduction("logsumexp", engine.logsumexp),
+    Case("complex cumsum", along, engine.cumsum, lambda torch, x, axis: x.cumsum(axis), dtypes=()),
+    Case("complex cumprod", along, engine.cumprod, lambda torch, x, axis: x.cumprod(axis), dtypes=(), second=False),
+    Case("complex std", along, engine.std, lambda torch, x, axis: x.std(axis), dtypes=(), second=False),
+    Case("complex norm", along, lambda x, axis: x.norm(dim=axis), lambda torch, x, axis: x.norm(dim=axis), dtypes=()),
     Case("complex prod", reduced, engine.prod, lambda torch, x, axis, keepdim: x.prod(axis, keepdim), dtypes=(), second=False),
     Case("complex", real_pair, engine.complex, lambda torch, x, y: torch.complex(x, y), dtypes=("float32",)),
     Case("polar", real_pair, engine.polar, lambda torch, x, y: torch.polar(x, y), dtypes=("float32",)),
