@@ -68,8 +68,12 @@ def avg_pool(
     x = tensor_like(name, x)
     check_floating(name, x.dtype)
     out = pooled_shape(name, x.array, kernel_size, stride, padding, (1,) * axes, ceil_mode)
-    if divisor_override is not None and divisor_override < 1:
-        raise SettingError(f"{name}: divisor_override must be at least 1, not {divisor_override}")
+    if divisor_override is not None and (
+        isinstance(divisor_override, bool) or not isinstance(divisor_override, int) or divisor_override < 1
+    ):
+        raise SettingError(
+            f"{name}: divisor_override must be a whole number of at least 1, not {divisor_override!r:.60}"
+        )
     counted = count_include_pad or divisor_override is not None
 
     def run(image: Tensor, of: Part) -> Tensor:

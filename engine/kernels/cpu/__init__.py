@@ -23,6 +23,7 @@ from . import (
     recurrent,
     resampling,
     rows,
+    sampling,
     shape,
     special,
     volume,
@@ -60,6 +61,7 @@ for _module, _names in (
     (special, "erf erfc erfinv lgamma digamma polygamma_of logaddexp"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
     (resampling, "resample"),
+    (sampling, "sample"),
     (volume, "conv3d conv3d_input conv3d_weight"),
 ):
     for _name in _names.split():

@@ -13,6 +13,7 @@ from ... import ops
 from ...dtype import is_floating, uint8
 from ...errors import ArgumentError, DtypeError, SettingError, ShapeError
 from ...ops import affine_grid, channel_shuffle, grid_sample, pixel_shuffle, pixel_unshuffle, resampling
+from ...ops.unfolding import windows_of
 from ...tensor import Tensor, tensor_like
 from ..settings import Size, sizes
 
@@ -110,13 +111,10 @@ def unfold(x: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size = 0, 
     """The windows of images as columns: x (batch, channels, height, width) to (batch, channels * kernel, windows)."""
     x = tensor_like("unfold", x)
     alone = x.ndim == 3
-    out = ops.columns(
-        x.unsqueeze(0) if alone else x,
-        kernel_size=sizes("kernel_size", kernel_size, 2),
-        stride=sizes("stride", stride, 2),
-        padding=sizes("padding", padding, 2),
-        dilation=sizes("dilation", dilation, 2),
-    )
+    x = x.unsqueeze(0) if alone else x
+    settings = _windows(kernel_size, dilation, padding, stride)
+    windows_of("unfold", x.shape, **settings)
+    out = ops.columns(x, **settings)
     return out.squeeze(0) if alone else out
 
 
@@ -127,17 +125,22 @@ def fold(
     x = tensor_like("fold", x)
     alone = x.ndim == 2
     x = x.unsqueeze(0) if alone else x
-    window, size = sizes("kernel_size", kernel_size, 2), sizes("output_size", output_size, 2)
-    if x.ndim != 3 or min(window) < 1 or x.shape[1] % math.prod(window):
+    settings = _windows(kernel_size, dilation, padding, stride)
+    size, elements = sizes("output_size", output_size, 2), math.prod(settings["kernel_size"])
+    counts = windows_of("fold", (1, 1, *size), **settings)
+    if x.ndim != 3 or x.shape[1] % elements or x.shape[2] != math.prod(counts):
         raise ShapeError(
-            f"fold: wants (batch, channels * {math.prod(window)} elements of a window, windows), not {tuple(x.shape)}"
+            f"fold: wants (batch, channels * {elements} elements of a window, {math.prod(counts)} windows) for images of {size}, "
+            f"not {tuple(x.shape)}"
         )
-    out = ops.columns_input(
-        x,
-        shape=(x.shape[0], x.shape[1] // math.prod(window), *size),
-        kernel_size=window,
-        stride=sizes("stride", stride, 2),
-        padding=sizes("padding", padding, 2),
-        dilation=sizes("dilation", dilation, 2),
-    )
+    out = ops.columns_input(x, shape=(x.shape[0], x.shape[1] // elements, *size), **settings)
     return out.squeeze(0) if alone else out
+
+
+def _windows(kernel_size: Size, dilation: Size, padding: Size, stride: Size) -> dict[str, tuple[int, ...]]:
+    return {
+        "kernel_size": sizes("kernel_size", kernel_size, 2),
+        "stride": sizes("stride", stride, 2),
+        "padding": sizes("padding", padding, 2),
+        "dilation": sizes("dilation", dilation, 2),
+    }

@@ -1,4 +1,4 @@
-"""Linear resampling by oneDNN is what the body computes, in either memory order."""
+"""Linear resampling by oneDNN, and sampling at points, is what the body computes, in either memory order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.engine.kernels.cpu import onednn, resampling
+from numzoo.engine.kernels.cpu import onednn, resampling, sampling
 from numzoo.engine.ops.resampling import cubic_taps, linear_taps
 
 pytestmark = pytest.mark.skipif(not onednn.status()[0], reason="oneDNN does not load here")
@@ -47,3 +47,14 @@ def test_other_tables_are_left_to_the_body() -> None:
         resampling.resample(image(2, 2, 20, 30, last=True)[:, :, ::2], tables=(linear_taps(10, 40), None))
         is NotImplemented
     )
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_sampling_is_the_body_whatever_the_memory_order(last: bool) -> None:
+    x = image(2, 16, 1000, last=last)
+    generator = np.random.default_rng(1)
+    index, weight = generator.integers(0, 1000, (2, 4, 70)), generator.random((2, 4, 70)).astype(np.float32)
+    given = sampling.sample(x, weight, index)
+    assert given is not NotImplemented
+    np.testing.assert_array_equal(given, engine.ops.sample.body(np, x, weight, index))
+    assert sampling.sample(x[:, :4], weight, index) is NotImplemented

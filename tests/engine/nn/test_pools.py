@@ -28,6 +28,7 @@ def t(*shape: int, dtype: str = "float32") -> engine.Tensor:
         (lambda: F.max_pool2d(t(1, 2, 9, 9), 2, stride=0, return_indices=True), SettingError, "stride"),
         (lambda: F.avg_pool1d(t(1, 2, 9), 2, stride=0), SettingError, "avg_pool1d: stride"),
         (lambda: F.avg_pool2d(t(1, 2, 9, 9), 2, divisor_override=0), SettingError, "divisor_override"),
+        (lambda: F.avg_pool2d(t(1, 2, 9, 9), 2, divisor_override="2"), SettingError, "divisor_override.*'2'"),
         (lambda: F.avg_pool3d(t(1, 2, 9, 9, 9, dtype="int64"), 2), DtypeError, r"avg_pool3d.*int64.*\.float\(\)"),
         (lambda: F.lp_pool2d(t(1, 2, 9, 9), 0, 2), SettingError, "norm_type must be a finite number above 0"),
         (lambda: F.lp_pool1d(t(1, 2, 9), float("inf"), 2), SettingError, "norm_type"),
