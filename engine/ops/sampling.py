@@ -107,10 +107,16 @@ def sample_weight(xp: Any, flow: Array, x: Array, index: Array) -> Array:
     """The gradient of sample for its weights: what flows back times the elements, over all channels."""
     _check_index("sample_weight", index, index.shape, x.shape, x.shape[2])
     out = xp.empty(index.shape, x.dtype)
+    rows = x.shape[1] >= FEWEST_CHANNELS
     for image, came, numbers, result in zip(x, flow, index, out, strict=True):
+        source, arrived = (xp.ascontiguousarray(image.T), xp.ascontiguousarray(came.T)) if rows else (image, came)
         for points in _blocks(xp, len(image), index.shape[2]):
             for tap, place in enumerate(numbers):
-                result[tap, points] = (xp.take(image, place[points], 1, None, "wrap") * came[:, points]).sum(0)
+                seen = xp.take(source, place[points], 0 if rows else 1, None, "wrap")
+                if rows:
+                    result[tap, points] = xp.einsum("pc,pc->p", seen, arrived[points])
+                else:
+                    result[tap, points] = (seen * arrived[:, points]).sum(0)
     return out
 
 
