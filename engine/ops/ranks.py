@@ -16,6 +16,7 @@ from .index import gather_along
 from .limits import lerp
 from .order import comparable, nth, sort
 from .reduction import mean, one_axis
+from .scan import accumulated
 from .shape import permute, reshape
 
 __all__ = [
@@ -170,6 +171,6 @@ def most_frequent_along(xp: Any, x: Array, axis: int, keepdim: bool = False) -> 
     begins = xp.ones(ranked.shape, bool)
     begins[..., 1:] = ranked[..., 1:] != ranked[..., :-1]
     # Where each run of equal elements began, so that its length so far is known at every place.
-    start = xp.maximum.accumulate(xp.where(begins, place, 0), -1)
+    start = accumulated(xp, xp.maximum, xp.where(begins, place, 0), begins.ndim - 1)
     end = xp.argmax(place - start, -1)[..., None]
     return picked(xp, x, xp.take_along_axis(order, xp.moveaxis(end, -1, axis), axis), axis, keepdim)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..dtype import Array, DtypeLike, accumulator, as_dtype, float32, kind
 from ..errors import SettingError, ShapeError
 from ..op import op, op_with_results
@@ -150,14 +152,7 @@ def logcumsumexp_of(xp: Any, x: Array, axis: int) -> Array:
     axis = one_axis("logcumsumexp", axis, x.ndim)
     wide = x.astype(accumulator(x.dtype), copy=False)
     with xp.errstate(invalid="ignore"):
-        if hasattr(xp.logaddexp, "accumulate"):
-            return xp.logaddexp.accumulate(wide, axis).astype(x.dtype, copy=False)
-        step, total = 1, wide.copy()
-        while step < x.shape[axis]:
-            later, earlier = _place(x.ndim, axis, slice(step, None)), _place(x.ndim, axis, slice(None, -step))
-            total[later] = xp.logaddexp(total[later], total[earlier])
-            step *= 2
-    return total.astype(x.dtype, copy=False)
+        return accumulated(xp, xp.logaddexp, wide, axis).astype(x.dtype, copy=False)
 
 
 def logcumsumexp(x: Tensor, axis: int | None = None, *, dim: int | None = None) -> Tensor:
@@ -184,12 +179,12 @@ def extreme_so_far(xp: Any, x: Array, axis: int, *, largest: bool) -> tuple[Arra
     axis = one_axis("cummax" if largest else "cummin", axis, x.ndim)
     wide = x.astype(accumulator(x.dtype), copy=False)
     with xp.errstate(invalid="ignore"):
-        best = (xp.maximum if largest else xp.minimum).accumulate(wide, axis)
+        best = accumulated(xp, xp.maximum if largest else xp.minimum, wide, axis)
     hit = wide == best
     if x.dtype.kind not in "biu":
         hit |= wide != wide
     place = xp.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    last = xp.maximum.accumulate(hit * place, axis)
+    last = accumulated(xp, xp.maximum, hit * place, axis)
     return picked(xp, x, last, axis, values=best.astype(x.dtype, copy=False))
 
 
@@ -249,6 +244,18 @@ def _moved(x: Tensor, axis: int, fill: float, reverse: bool) -> Tensor:
     if reverse:
         return cat([x[_place(x.ndim, axis, slice(1, None))], edge], axis)
     return cat([edge, x[_place(x.ndim, axis, slice(None, -1))]], axis)
+
+
+def accumulated(xp: Any, function: Any, x: Array, axis: int) -> Array:
+    """NumPy's accumulate of a function of two; CuPy has it for sums and products only, so others double their reach each round there."""
+    if xp is np:
+        return function.accumulate(x, axis)
+    step, total = 1, x.copy()
+    while step < x.shape[axis]:
+        later, earlier = _place(x.ndim, axis, slice(step, None)), _place(x.ndim, axis, slice(None, -step))
+        total[later] = function(total[later], total[earlier])
+        step *= 2
+    return total
 
 
 def _way(ndim: int, axis: int, reverse: bool) -> tuple[slice, ...]:
