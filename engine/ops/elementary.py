@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dtype import Array, accumulator
+from ..dtype import Array, accumulator, float32
 from ..modes import modes
 from ..op import elementwise, floating, op
 from ..tensor import Tensor
@@ -190,15 +190,15 @@ def error_function(xp: Any, x: Array) -> Array:
     """erf of a floating-point array, to the precision of its dtype (double at most)."""
     work = accumulator(x.dtype)
     values = x.astype(work, copy=False)
-    size = xp.minimum(xp.abs(values), work.type(6.0))
+    # From 4 on, float32 knows 1 only.
+    size = xp.minimum(xp.abs(values), work.type(4.0 if work == float32 else 6.0))
     square = size * size
     small = values * ratio(_SMALL, xp.minimum(square, work.type(0.22)))
     decay = xp.exp(-square)
-    middle = 1 - decay * ratio(_MIDDLE, size)
-    inverse = 1 / xp.maximum(square, work.type(1))
-    tail = _ONE_OVER_SQRT_PI - inverse * ratio(_LARGE, inverse)
-    large = 1 - decay * tail / xp.maximum(size, work.type(1))
-    outer = xp.copysign(xp.where(size <= 4, middle, large), values)
+    outer = 1 - decay * ratio(_MIDDLE, size)
+    if work != float32:
+        outer = xp.where(size <= 4, outer, 1 - decay * _tail(xp, size, square))
+    outer = xp.copysign(outer, values)
     result = xp.where(size <= 0.46875, small, outer)
     return xp.where(xp.isnan(values), values, result).astype(x.dtype, copy=False)
 
@@ -213,13 +213,21 @@ def complementary_error_function(xp: Any, x: Array) -> Array:
     leading = xp.trunc(size * 16) / 16
     with xp.errstate(under="ignore"):
         decay = xp.exp(-leading * leading) * xp.exp((leading - size) * (leading + size))
-        inverse = 1 / xp.maximum(square, work.type(1))
-        tail = (_ONE_OVER_SQRT_PI - inverse * ratio(_LARGE, inverse)) / xp.maximum(size, work.type(1))
-        outer = decay * xp.where(size <= 4, ratio(_MIDDLE, xp.minimum(size, work.type(4))), tail)
+        outer = decay * ratio(_MIDDLE, xp.minimum(size, work.type(4)))
+        far = size > 4
+        if far.any():
+            outer = xp.where(far, decay * _tail(xp, size, square), outer)
     outer = xp.where(values < 0, 2 - outer, outer)
     small = 1 - values * ratio(_SMALL, xp.minimum(square, work.type(0.22)))
     result = xp.where(size <= 0.46875, small, outer)
     return xp.where(xp.isnan(values), values, result).astype(x.dtype, copy=False)
+
+
+def _tail(xp: Any, size: Array, square: Array) -> Array:
+    """exp(x^2) erfc(x) from 4 on."""
+    one = size.dtype.type(1)
+    inverse = 1 / xp.maximum(square, one)
+    return (_ONE_OVER_SQRT_PI - inverse * ratio(_LARGE, inverse)) / xp.maximum(size, one)
 
 
 def ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
