@@ -156,6 +156,7 @@ __all__ += distance.__all__
 __all__ += distinct.__all__
 __all__ += dropping.__all__
 __all__ += elementary.__all__
+__all__ += grouping.__all__
 __all__ += elman.__all__
 __all__ += exponential.__all__
 __all__ += factorization.__all__
