@@ -1,0 +1,62 @@
+"""Normalisation by groups: the rows by oneDNN's layer normalisation, the channels' scale by NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import pool
+from .memory import FLOAT32, Array, Result
+from .normalization import layer_norm, layer_norm_backward
+
+
+def group_norm(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, groups: int, epsilon: float = 1e-5
+) -> Result:
+    """Each example's groups of channels brought to mean 0 and variance 1, scaled and shifted by channel."""
+    if not _is_served(x, groups, weight, bias):
+        return NotImplemented
+    normal = layer_norm(x.reshape(x.shape[0] * groups, -1), epsilon=epsilon)
+    if normal is NotImplemented:
+        return NotImplemented
+    hat, mean, inverse = normal
+    out = hat.reshape(x.shape[0], x.shape[1], -1)
+    if weight is not None:
+        np.multiply(out, weight[:, None], out=out)
+    if bias is not None:
+        np.add(out, bias[:, None], out=out)
+    return out.reshape(x.shape), mean, inverse
+
+
+def group_norm_backward(
+    flow: Array, x: Array, weight: Array | None, mean: Array, inverse: Array, *, groups: int
+) -> Result:
+    """The gradients of group_norm for x, weight and bias."""
+    if not _is_served(x, groups, weight, None) or flow.dtype != FLOAT32:
+        return NotImplemented
+    batch, channels = x.shape[:2]
+    values, arrived = x.reshape(batch, channels, -1), flow.reshape(batch, channels, -1)
+    scaled = arrived
+    if weight is not None:
+        scaled = np.multiply(arrived, weight[:, None], out=pool.empty(arrived.shape, FLOAT32))
+    rows = (batch * groups, -1)
+    result = layer_norm_backward(scaled.reshape(rows), x.reshape(rows), None, mean, inverse)
+    if result is NotImplemented:
+        return NotImplemented
+    # The sum of flow (x - mean) inverse, from those of flow x and of flow: neither needs the normalised numbers.
+    total = arrived.sum(-1)
+    along = np.einsum("ncl,ncl->nc", arrived, values).reshape(batch, groups, -1)
+    along -= mean.reshape(batch, groups, 1) * total.reshape(batch, groups, -1)
+    along *= inverse.reshape(batch, groups, 1)
+    return result[0].reshape(x.shape), along.reshape(batch, channels).sum(0), total.sum(0)
+
+
+def _is_served(x: Array, groups: int, *vectors: Array | None) -> bool:
+    given = [vector for vector in vectors if vector is not None]
+    return (
+        x.dtype == FLOAT32
+        and x.ndim >= 2
+        and x.size > 0
+        and groups > 0
+        and x.shape[1] % groups == 0
+        and all(vector.shape == x.shape[1:2] and vector.dtype == FLOAT32 for vector in given)
+    )

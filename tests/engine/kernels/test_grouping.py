@@ -1,0 +1,32 @@
+"""Group normalisation's kernel against the body."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from numzoo.engine import ops
+from numzoo.engine.kernels.cpu.grouping import group_norm, group_norm_backward
+
+
+@pytest.mark.parametrize("groups", [1, 3, 12])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_kernel_is_the_body(groups: int, affine: bool, order: str) -> None:
+    generator = np.random.default_rng(0)
+    x, flow = (np.asarray(generator.standard_normal((4, 12, 9, 11)) + 0.5, np.float32, order=order) for _ in range(2))
+    weight, bias = generator.standard_normal((2, 12)).astype(np.float32) if affine else (None, None)
+    given = group_norm(x, weight, bias, groups=groups, epsilon=1e-3)
+    wanted = ops.group_norm.body(np, x, weight, bias, groups=groups, epsilon=1e-3)
+    given += group_norm_backward(flow, x, weight, *given[1:], groups=groups)
+    wanted += ops.group_norm_backward.body(np, flow, x, weight, *wanted[1:], groups=groups)
+    for a, b in zip(given, wanted, strict=True):
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype == np.float32
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+
+
+def test_other_types_and_what_does_not_fit_are_left_to_the_body() -> None:
+    assert group_norm(np.zeros((2, 4, 3)), groups=2) is NotImplemented
+    assert group_norm(np.zeros((2, 4, 3), np.float32), groups=3) is NotImplemented
+    assert group_norm(np.zeros((2, 4, 3), np.float32), np.zeros(3, np.float32), groups=2) is NotImplemented
