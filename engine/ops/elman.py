@@ -15,7 +15,18 @@ from ..tensor import Tensor
 from .activation import relu
 from .elementary import tanh
 from .matrix import linear
-from .recurrent import Products, Sizes, check_layer, part, plain_products, plain_projection, rows_before, steps
+from .recurrent import (
+    Products,
+    Sizes,
+    check_layer,
+    entering,
+    part,
+    plain_products,
+    plain_projection,
+    rows_before,
+    steps,
+    sum_of,
+)
 from .replay import replayed
 from .shape import cat
 
@@ -73,17 +84,19 @@ def rnn_forward(
         raise ShapeError(f"rnn: states {tuple(h.shape)} do not fit weights {tuple(weight_ih.shape)} for their rows")
     given, wide = x.dtype, accumulator(x.dtype)
     x, h, weight_ih, weight_hh = (a.astype(wide, copy=False) for a in (x, h, weight_ih, weight_hh))
-    entering = products.once(x, weight_ih.T)
-    for bias in (bias_ih, bias_hh):
-        if bias is not None:
-            entering += bias.astype(wide, copy=False)
+    bias = sum_of(bias_ih, bias_hh)
+    sums = products.empty((x.shape[0], width), wide)
+    fill = entering(
+        products, xp.ascontiguousarray(x), weight_ih.T, None if bias is None else bias.astype(wide, copy=False), sums
+    )
     recur = products.by(weight_hh.T)
     states = products.empty((batch + x.shape[0], width), wide)
     states[:batch] = h
     for now, before in steps(sizes):
         state = states[now]
         recur(states[before], state)
-        state += entering[now.start - batch : now.stop - batch]
+        fill(now.stop - batch)
+        state += sums[now.start - batch : now.stop - batch]
         if nonlinearity == "tanh":
             xp.tanh(state, out=state)
         else:
@@ -139,11 +152,11 @@ def plain_rnn(
     """rnn_layer in tensors, every operation recorded."""
     given = x.dtype
     x, h, weight_ih, weight_hh = (t.to(dtype=accumulator(given)) for t in (x, h, weight_ih, weight_hh))
-    entering = plain_projection(x, weight_ih, bias_ih, bias_hh)
+    arriving = plain_projection(x, weight_ih, bias_ih, bias_hh)
     bend = tanh if nonlinearity == "tanh" else relu
     states, start = [], 0
     for size in sizes:
-        h = bend(part(entering, slice(start, start + size)) + linear(part(h, slice(0, size)), weight_hh))
+        h = bend(part(arriving, slice(start, start + size)) + linear(part(h, slice(0, size)), weight_hh))
         states.append(h)
         start += size
     return cat(states).to(dtype=given)

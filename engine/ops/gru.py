@@ -15,7 +15,17 @@ from ..op import op, op_with_results
 from ..tensor import Tensor
 from .cutting import chunk
 from .elementary import sigmoid, tanh
-from .recurrent import Products, Sizes, check_layer, part, plain_products, plain_projection, rows_before, steps
+from .recurrent import (
+    Products,
+    Sizes,
+    check_layer,
+    entering,
+    part,
+    plain_products,
+    plain_projection,
+    rows_before,
+    steps,
+)
 from .replay import replayed
 from .shape import cat
 
@@ -70,9 +80,9 @@ def gru_forward(
     # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2: the rows of two gates are halved.
     half = xp.full(3 * width, 0.5, wide)
     half[2 * width :] = 1
-    gates = products.once(x, (weight_ih * half[:, None]).T)
-    if bias_ih is not None:
-        gates += bias_ih.astype(wide, copy=False) * half
+    bias = None if bias_ih is None else bias_ih.astype(wide, copy=False) * half
+    gates = products.empty((x.shape[0], 3 * width), wide)
+    fill = entering(products, xp.ascontiguousarray(x), (weight_ih * half[:, None]).T, bias, gates)
     resting = None if bias_hh is None else bias_hh.astype(wide, copy=False) * half
     recur = products.by((weight_hh * half[:, None]).T)
     states, inner = products.empty((batch + x.shape[0], width), wide), products.empty((x.shape[0], width), wide)
@@ -81,6 +91,7 @@ def gru_forward(
     for now, before in steps(sizes):
         count = now.stop - now.start
         place = slice(now.start - batch, now.stop - batch)
+        fill(place.stop)
         gate, sums, scaled, state = gates[place], added[:count], inner[place], states[now]
         recur(states[before], sums)
         if resting is not None:
@@ -135,15 +146,15 @@ def gru_back(
         arrived, work, steep = dh[:count], room[:count], slope[:count]
         arrived += flow[place]
         # new: (1 - z) (1 - new^2) of what arrived
-        entering = into[:, 2 * width :]
+        fresh = into[:, 2 * width :]
         xp.multiply(arrived, z, out=work)
-        xp.subtract(arrived, work, out=entering)
+        xp.subtract(arrived, work, out=fresh)
         xp.multiply(new, new, out=steep[:, :width])
-        steep[:, :width] *= entering
-        entering -= steep[:, :width]
-        xp.multiply(entering, r, out=back[:, 2 * width :])
+        steep[:, :width] *= fresh
+        fresh -= steep[:, :width]
+        xp.multiply(fresh, r, out=back[:, 2 * width :])
         # reset: what the new gate gets, times what it scales; update: the old state less the new
-        xp.multiply(entering, inner[place], out=into[:, :width])
+        xp.multiply(fresh, inner[place], out=into[:, :width])
         xp.subtract(states[before], new, out=into[:, width : 2 * width])
         into[:, width : 2 * width] *= arrived
         both = gate[:, : 2 * width]
@@ -173,11 +184,11 @@ def plain_gru(
     """gru_layer in tensors, every operation recorded."""
     given = x.dtype
     x, h, weight_ih, weight_hh = (t.to(dtype=accumulator(given)) for t in (x, h, weight_ih, weight_hh))
-    entering = plain_projection(x, weight_ih, bias_ih)
+    arriving = plain_projection(x, weight_ih, bias_ih)
     states, start = [], 0
     for size in sizes:
         h = part(h, slice(0, size))
-        h = gru_step(part(entering, slice(start, start + size)), plain_projection(h, weight_hh, bias_hh), h)
+        h = gru_step(part(arriving, slice(start, start + size)), plain_projection(h, weight_hh, bias_hh), h)
         states.append(h)
         start += size
     return cat(states).to(dtype=given)

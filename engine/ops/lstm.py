@@ -20,11 +20,13 @@ from .recurrent import (
     Products,
     Sizes,
     check_layer,
+    entering,
     part,
     plain_products,
     plain_projection,
     rows_before,
     steps,
+    sum_of,
 )
 from .replay import replayed
 from .shape import cat
@@ -94,10 +96,10 @@ def lstm_forward(
     x, h, c, weight_ih, weight_hh = (a.astype(wide, copy=False) for a in (x, h, c, weight_ih, weight_hh))
     # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2: with the rows of three gates halved, one tanh serves all four.
     half, shift = _halves(xp, width, wide)
-    gates = products.once(x, (weight_ih * half[:, None]).T)
-    bias = _sum_of(bias_ih, bias_hh)
-    if bias is not None:
-        gates += bias.astype(wide, copy=False) * half
+    bias = sum_of(bias_ih, bias_hh)
+    bias = None if bias is None else bias.astype(wide, copy=False) * half
+    gates = products.empty((x.shape[0], 4 * width), wide)
+    fill = entering(products, xp.ascontiguousarray(x), (weight_ih * half[:, None]).T, bias, gates)
     recur = products.by((weight_hh * half[:, None]).T)
     project = None if weight_hr is None else products.by(weight_hr.astype(wide, copy=False).T)
     batch = h.shape[0]
@@ -109,6 +111,7 @@ def lstm_forward(
     added, thin = products.empty((batch, 4 * width), wide), products.empty((batch, width), wide)
     for now, before in steps(sizes):
         count = now.stop - now.start
+        fill(now.stop - batch)
         gate, bent, cell = gates[now.start - batch : now.stop - batch], thin[:count], cells[now]
         recur(states[before], added[:count])
         gate += added[:count]
@@ -132,12 +135,6 @@ def _halves(xp: Any, width: int, dtype: Any) -> tuple[Array, Array]:
     half, shift = xp.full(4 * width, 0.5, dtype), xp.full(4 * width, 0.5, dtype)
     half[2 * width : 3 * width], shift[2 * width : 3 * width] = 1, 0
     return half, shift
-
-
-def _sum_of(a: Array | None, b: Array | None) -> Array | None:
-    if a is None or b is None:
-        return b if a is None else a
-    return a + b
 
 
 @op_with_results(7)
@@ -241,11 +238,11 @@ def plain_lstm(
     given = x.dtype
     x, h, c, weight_ih, weight_hh = (t.to(dtype=wide) for t in (x, h, c, weight_ih, weight_hh))
     weight_hr = None if weight_hr is None else weight_hr.to(dtype=wide)
-    entering = plain_projection(x, weight_ih, bias_ih, bias_hh)
+    arriving = plain_projection(x, weight_ih, bias_ih, bias_hh)
     states, cells, start = [], [], 0
     for size in sizes:
         first = slice(0, size)
-        total = part(entering, slice(start, start + size)) + linear(part(h, first), weight_hh)
+        total = part(arriving, slice(start, start + size)) + linear(part(h, first), weight_hh)
         h, c = lstm_step(total, part(c, first))
         h = h if weight_hr is None else linear(h, weight_hr)
         states.append(h)

@@ -40,6 +40,27 @@ def plain_products(xp: Any) -> Products:
     return Products(xp.matmul, lambda matrix: lambda left, out: xp.matmul(left, matrix, out=out), xp.empty)
 
 
+ROWS_AT_ONCE = 256
+"""How many rows' products are computed ahead of the steps that read them: so few are still in the cache by then."""
+
+
+def entering(products: Products, x: Array, matrix: Array, bias: Array | None, out: Array) -> Callable[[int], None]:
+    """A function that fills ``out`` with x matrix + bias up to a row at least, and goes on from there the next time."""
+    multiply = products.by(matrix)
+    done = 0
+
+    def fill(stop: int) -> None:
+        nonlocal done
+        while done < stop:
+            rows = slice(done, min(done + ROWS_AT_ONCE, x.shape[0]))
+            multiply(x[rows], out[rows])
+            if bias is not None:
+                out[rows] += bias
+            done = rows.stop
+
+    return fill
+
+
 def steps(sizes: Sizes) -> Iterator[tuple[slice, slice]]:
     """For each step its rows, and those of the step before, in an array that begins with the rows of the first states."""
     before, start = 0, sizes[0] if sizes else 0
@@ -100,6 +121,13 @@ def check_layer(
     for bias in biases:
         if bias is not None and bias.shape != (tall,):
             raise ShapeError(f"{name}: each bias must have {tall} numbers, not shape {tuple(bias.shape)}")
+
+
+def sum_of(a: Array | None, b: Array | None) -> Array | None:
+    """The sum of both biases, of the one that there is, or none."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
 
 
 def plain_projection(x: Tensor, weight: Tensor, *biases: Tensor | None) -> Tensor:

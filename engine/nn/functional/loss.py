@@ -85,7 +85,7 @@ def kl_div(input: Tensor, target: Any, reduction: str = "mean", log_target: bool
         return reduced(terms, reduction, dtype)
     if not input.ndim:
         raise ShapeError("kl_div: 'batchmean' needs a batch axis; give reduction='sum' for a single number")
-    return (terms.sum() / float(input.shape[0])).to(dtype=dtype) if input.shape[0] else (terms.sum() * math.nan)
+    return (terms.sum() / (float(input.shape[0]) or math.nan)).to(dtype=dtype)
 
 
 def poisson_nll_loss(
