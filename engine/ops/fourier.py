@@ -32,9 +32,29 @@ def fourier(xp: Any, x: Array, axes: tuple[int, ...], norm: str, *, inverse: boo
     if not x.size:
         return xp.zeros(x.shape, dtype)
     transform = xp.fft.ifft if inverse else xp.fft.fft
+    if x.dtype.kind != "c" and axes:
+        # Half of the frequencies of real numbers say all; the last axis is halved, the other axes are transformed in between.
+        half = xp.fft.rfft(x, axis=axes[-1], norm=OTHER[norm] if inverse else norm)
+        half = xp.conj(half) if inverse else half
+        for axis in axes[:-1]:
+            half = transform(half, axis=axis, norm=norm)
+        return _mirrored(xp, half.astype(dtype, copy=False), x.shape, axes)
     for axis in axes:
         x = transform(x, axis=axis, norm=norm)
     return x.astype(dtype, copy=False)  # before NumPy 2 every result is complex128
+
+
+def _mirrored(xp: Any, half: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """All frequencies of real numbers from the first half along the last of ``axes``: those at -k are conjugates of those at k."""
+    last = axes[-1]
+    count, before = half.shape[last], (slice(None),) * last
+    out = xp.empty(shape, half.dtype)
+    out[(*before, slice(count))] = half
+    rest = half[(*before, slice(shape[last] - count, 0, -1))]
+    for axis in axes[:-1]:
+        rest = xp.roll(xp.flip(rest, axis), 1, axis)
+    out[(*before, slice(count, None))] = xp.conj(rest)
+    return out
 
 
 def _middle(count: int, size: int, weight: float, dtype: Dtype) -> Any:
