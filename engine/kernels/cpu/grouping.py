@@ -1,12 +1,16 @@
-"""Normalisation by groups: the rows by oneDNN's layer normalisation, the channels' scale by NumPy."""
+"""Normalisation by groups: the rows by oneDNN's layer normalisation, the channels' scale by NumPy; and by the root of the mean square."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from . import pool
 from .memory import FLOAT32, Array, Result
 from .normalization import layer_norm, layer_norm_backward
+
+FEWEST = 1 << 14
 
 
 def group_norm(
@@ -48,6 +52,48 @@ def group_norm_backward(
     along -= mean.reshape(batch, groups, 1) * total.reshape(batch, groups, -1)
     along *= inverse.reshape(batch, groups, 1)
     return result[0].reshape(x.shape), along.reshape(batch, channels).sum(0), total.sum(0)
+
+
+def rms_norm(x: Array, weight: Array | None = None, *, epsilon: float = 1e-6, axes: int = 1) -> Result:
+    """The last `axes` axes over the root of their mean square, times weight."""
+    if not _has_rows(x, weight, axes):
+        return NotImplemented
+    rows = x.reshape(-1, math.prod(x.shape[x.ndim - axes :]))
+    inverse = np.einsum("ij,ij->i", rows, rows)
+    inverse *= FLOAT32.type(1 / rows.shape[1])
+    inverse += FLOAT32.type(epsilon)
+    inverse = np.reciprocal(np.sqrt(inverse, out=inverse), out=inverse)[:, None]
+    out = np.multiply(rows, inverse, out=pool.empty(rows.shape, FLOAT32))
+    if weight is not None:
+        np.multiply(out, weight.reshape(-1), out=out)
+    return out.reshape(x.shape), inverse.reshape(x.shape[: x.ndim - axes] + (1,) * axes)
+
+
+def rms_norm_backward(flow: Array, x: Array, weight: Array | None, inverse: Array, *, axes: int = 1) -> Result:
+    """The gradients of rms_norm for x and weight."""
+    if not _has_rows(x, weight, axes) or flow.dtype != FLOAT32:
+        return NotImplemented
+    shape = x.shape[x.ndim - axes :]
+    rows, arrived = (array.reshape(-1, math.prod(shape)) for array in (x, flow))
+    factor = inverse.reshape(-1, 1)
+    out, spare = (pool.empty(rows.shape, FLOAT32) for _ in range(2))
+    scaled = arrived if weight is None else np.multiply(arrived, weight.reshape(-1), out=out)
+    along = np.einsum("ij,ij->i", scaled, rows)[:, None]
+    along *= factor * factor * factor * FLOAT32.type(1 / rows.shape[1])
+    np.multiply(scaled, factor, out=out)
+    np.subtract(out, np.multiply(rows, along, out=spare), out=out)
+    np.multiply(rows, factor, out=spare)
+    np.multiply(spare, arrived, out=spare)
+    return out.reshape(x.shape), spare.sum(0).reshape(shape)
+
+
+def _has_rows(x: Array, weight: Array | None, axes: int) -> bool:
+    return (
+        x.dtype == FLOAT32
+        and 1 <= axes <= x.ndim
+        and x.size >= FEWEST
+        and (weight is None or (weight.dtype == FLOAT32 and weight.shape == x.shape[x.ndim - axes :]))
+    )
 
 
 def _is_served(x: Array, groups: int, *vectors: Array | None) -> bool:

@@ -1,4 +1,4 @@
-"""Group normalisation's kernel against the body."""
+"""The kernels of normalisation by groups and by the root of the mean square against their bodies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numzoo.engine import ops
-from numzoo.engine.kernels.cpu.grouping import group_norm, group_norm_backward
+from numzoo.engine.kernels.cpu.grouping import group_norm, group_norm_backward, rms_norm, rms_norm_backward
 
 
 @pytest.mark.parametrize("groups", [1, 3, 12])
@@ -30,3 +30,19 @@ def test_other_types_and_what_does_not_fit_are_left_to_the_body() -> None:
     assert group_norm(np.zeros((2, 4, 3)), groups=2) is NotImplemented
     assert group_norm(np.zeros((2, 4, 3), np.float32), groups=3) is NotImplemented
     assert group_norm(np.zeros((2, 4, 3), np.float32), np.zeros(3, np.float32), groups=2) is NotImplemented
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("affine", [True, False])
+def test_the_root_mean_square_kernel_is_the_body(affine: bool, axes: int) -> None:
+    generator = np.random.default_rng(0)
+    x, flow = (generator.standard_normal((40, 20, 32)).astype(np.float32) for _ in range(2))
+    weight = generator.standard_normal(x.shape[3 - axes :]).astype(np.float32) if affine else None
+    given = rms_norm(x, weight, epsilon=1e-3, axes=axes)
+    wanted = ops.rms_norm.body(np, x, weight, epsilon=1e-3, axes=axes)
+    given += rms_norm_backward(flow, x, weight, given[1], axes=axes)
+    wanted += ops.rms_norm_backward.body(np, flow, x, weight, wanted[1], axes=axes)
+    for a, b in zip(given, wanted, strict=True):
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype == np.float32
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

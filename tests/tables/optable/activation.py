@@ -39,6 +39,7 @@ ROWS = [
 REACHED = {
     "gelu_input",
     "gelu_tanh_input",
+    "hardsigmoid_input",
     "hardswish_input",
     "logsigmoid_input",
     "mish_input",
