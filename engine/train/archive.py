@@ -101,7 +101,9 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         tree = json.loads(notes[NOTE]) if NOTE in notes else None
         state = _unflatten(tree, arrays)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"checkpoint: {path} is damaged ({error}); go on from another one") from error
+        raise CheckpointError(
+            f"checkpoint: {path} is damaged ({error}); put another one in its place, or remove it to begin anew"
+        ) from error
     if not isinstance(state, dict):
         raise CheckpointError(
             f"checkpoint: {path} holds tensors but no run: it was not written by engine.train; read weights with hub.load"

@@ -60,7 +60,7 @@ class Callbacks:
 
 
 class EarlyStopping:
-    """Stop when ``monitor`` was no better than its best for more than ``patience`` epochs; better is by more than ``least``.
+    """Stop after ``patience`` epochs in which ``monitor`` was no better than its best; better is by more than ``least``.
 
     ``mode`` is "min" or "max"; None: as ``fit`` takes it to be, from the metric.
     """
@@ -85,9 +85,9 @@ class EarlyStopping:
             self.best, self.bad = value, 0
             return
         self.bad += 1
-        if self.bad > self.patience:
+        if self.bad >= self.patience and run.epoch < run.epochs:
             best = "it was never a number" if self.best is None else f"its best is {self.best:.4g}"
-            run.stop(f"{name} has not improved for {self.bad} epochs; {best}")
+            run.stop(f"{name} has not improved for {self.bad} epoch{'s' * (self.bad > 1)}; {best}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "bad": self.bad}

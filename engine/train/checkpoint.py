@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,8 @@ class Checkpoint:
     def load(self, name: str = "last") -> dict[str, Any]:
         """Give every part its state of then, and the random numbers theirs; the notes.
 
-        Raises MissingCheckpointError, CheckpointError for a damaged file, StateError for the checkpoint of another run: another model, other parts. What
-        the model refuses, it refuses before anything changes.
+        Raises MissingCheckpointError, CheckpointError for a damaged file, StateError for the checkpoint of another run: another model, other parts.
+        Models are compared first and changed last: after an error they are as they were.
         """
         path = self.path(name)
         if not path.is_file():
@@ -95,19 +95,22 @@ class Checkpoint:
             raise StateError(
                 f"Checkpoint: {path} is of another run: only {where} has {only!r}; give the same parts as then"
             )
-        for part, value in self.parts.items():
-            if isinstance(value, Module):
-                _refuse_another(path, value, state[part])
-        for part, value in self.parts.items():
+        models = {part: value for part, value in self.parts.items() if isinstance(value, Module)}
+        for part, model in models.items():
+            _refuse_another(path, model, state[part])
+        loads: dict[str, Callable[[Any], Any]] = {
+            p: v.load_state_dict for p, v in self.parts.items() if p not in models
+        }
+        loads |= {"$random": restore_random, **{part: model.load_state_dict for part, model in models.items()}}
+        for part, load in loads.items():
             try:
-                value.load_state_dict(state[part])
+                load(state[part])
             except StateError as error:
                 raise StateError(f"Checkpoint: {path} does not fit {part}: {error}") from error
-            except (KeyError, IndexError, TypeError) as error:
+            except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError) as error:
                 raise CheckpointError(
                     f"Checkpoint: {path} is damaged, or of another version: {part} cannot read it ({type(error).__name__}: {error})"
                 ) from error
-        restore_random(state["$random"])
         notes: dict[str, Any] = state["$notes"]
         return notes
 
@@ -130,9 +133,9 @@ def restore_random(state: Mapping[str, Any]) -> None:
     random.setstate((version, tuple(int(word) for word in words), gauss))
 
 
-def _refuse_another(path: Path, model: Module, state: Mapping[str, Any]) -> None:
+def _refuse_another(path: Path, model: Module, state: Any) -> None:
     own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    given = {name: tuple(array.shape) for name, array in state.items()}
+    given = {name: np.shape(array) for name, array in state.items()} if isinstance(state, Mapping) else {}
     if own == given:
         return
     name = next(n for n in {**own, **given} if own.get(n) != given.get(n))

@@ -39,14 +39,14 @@ def fit(
 ) -> History:  # fmt: skip
     """Train ``model`` for ``epochs`` and give the history, a row of numbers for each.
 
-    ``data`` and ``validation``: a DataLoader or another iterable of batches (inputs, targets) that can be begun anew; a data set, or arrays (x, y), become a
-    loader of ``batch_size``, shuffled for training. ``loss(outputs, targets)``; for batches of another form give ``compute(model, batch)``, which returns the
-    loss or (loss, outputs, targets). ``accumulate`` batches make one update, as one large batch would.
+    ``data`` and ``validation``: a DataLoader or another iterable of batches (inputs, targets) that can be begun anew; a data set (a list is one, of
+    examples), or arrays (x, y), become a loader of ``batch_size``, shuffled for training. ``loss(outputs, targets)``; for batches of another form give
+    ``compute(model, batch)``, which returns the loss or (loss, outputs, targets). ``accumulate`` batches make one update, as one large batch would.
 
     ``schedule`` is stepped each epoch (a plateau schedule by ``monitor``) or, with ``schedule_every="step"``, each update; a function of
     (optimizer, all updates) makes one that is stepped each update. ``ema``, a decay or an ``optim.EMA``, averages the weights, with
     which validation is made.
-    ``precision``: see ``engine.precision``.
+    ``precision``: see ``engine.precision``; for "fp16" give ``scaler``, an ``optim.GradScaler``, which passes over updates whose gradients overflow.
 
     ``checkpoint`` is a folder: ``last.safetensors`` after each epoch (and each ``save_every`` updates, and Ctrl-C), ``best.safetensors`` by
     ``monitor`` (``mode`` "min" or "max"; by default the validation loss, else the training loss). With ``resume=True`` training goes on from
@@ -75,12 +75,19 @@ def fit(
     )
     if checkpoint is None and (resume or save_every is not None):
         raise SettingError("fit: resume and save_every want a folder for checkpoints; give checkpoint=")
-    loader, watched = _loader("data", data, batch_size, True), list(metrics)
+    loader, watched = _loader("data", data, batch_size, True), _listed("metrics", metrics)
+    own_callbacks = _listed("callbacks", callbacks)
     held_out = None if validation is None else _loader("validation", validation, batch_size, False)
     _check_monitor(monitor, names_of(watched), held_out is not None)
     steps = math.ceil(len(loader) / accumulate) if hasattr(type(loader), "__len__") and _has_length(loader) else None
     if isinstance(ema, (int, float)):
         ema = EMA(model, ema, warm_up=True)
+    if ema is not None and not isinstance(ema, EMA):
+        raise ArgumentError(f"fit: ema is a decay such as 0.999, or an optim.EMA, not {ema!r:.60}")
+    if scaler is not None and not all(
+        callable(getattr(scaler, part, None)) for part in ("scale", "unscale_", "step", "update")
+    ):
+        raise ArgumentError(f"fit: scaler is an optim.GradScaler(), not {scaler!r:.60}")
     planned = False
     if schedule is not None and not isinstance(schedule, LRScheduler):
         if not callable(schedule) or steps is None:
@@ -88,6 +95,8 @@ def fit(
                 "fit: schedule is a schedule, or a function of (optimizer, number of updates), which data without a length cannot say"
             )
         schedule, schedule_every, planned = schedule(optimizer, steps * epochs), "step", True
+    if schedule is not None or planned:
+        _check_schedule(schedule, optimizer)
     training = [copy.deepcopy(metric) for metric in watched]
     stepper = Stepper(
         model, optimizer, loss, compute=compute, precision=precision, clip_norm=clip_norm, clip_value=clip_value, ema=ema, scaler=scaler, watch=training
@@ -99,7 +108,7 @@ def fit(
     listeners = Callbacks(
         [
             *([EarlyStopping(patience=patience)] if patience is not None else []),
-            *callbacks,
+            *own_callbacks,
             *([CSVLog(log)] if log is not None else []),
             *([TensorBoard(tensorboard)] if tensorboard is not None else []),
             *([Progress()] if progress else []),
@@ -246,6 +255,27 @@ def _loader(name: str, data: Any, batch_size: int, shuffle: bool) -> Any:
             raise DataError(f"fit: {name} is empty; there is nothing to {'train on' if shuffle else 'validate with'}")
         return DataLoader(data, batch_size, shuffle)
     return data
+
+
+def _listed(name: str, given: Any) -> list[Any]:
+    """The metrics or callbacks; one alone is not what is wanted, nor is its class."""
+    if isinstance(given, (str, type)) or not hasattr(type(given), "__iter__"):
+        raise ArgumentError(
+            f"fit: {name} is a list, so that several can be given; write {name}=[...] around {given!r:.60}"
+        )
+    return list(given)
+
+
+def _check_schedule(schedule: Any, optimizer: Optimizer) -> None:
+    """A schedule of another optimiser would change nothing here, in silence."""
+    if not isinstance(schedule, LRScheduler):
+        raise ArgumentError(
+            f"fit: the function schedule returned {schedule!r:.60}, and a schedule of engine.optim is wanted"
+        )
+    if schedule.optimizer is not optimizer:
+        raise ArgumentError(
+            "fit: schedule belongs to another optimizer, and would not change the rates of this one; make it of this one"
+        )
 
 
 def _has_length(loader: Any) -> bool:

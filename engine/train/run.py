@@ -131,7 +131,7 @@ class Run:
             **{name: getattr(self, name) for name in COUNTS},
             "epochs": self.epochs,
             "mean": self._mean.state_dict(),
-            "metrics": [metric.state_dict() for metric in self.training_metrics],
+            "metrics": {metric.name: metric.state_dict() for metric in self.training_metrics},
             "rows": self.history.rows,
             "stopped": self.history.stopped,
         }
@@ -143,16 +143,23 @@ class Run:
                 f"fit: the run was planned for {state['epochs']} epochs, and its schedule with it, not for {self.epochs}; resume it with "
                 f"epochs={state['epochs']}, or begin another in another folder, from its weights if need be"
             )
-        if len(state["metrics"]) != len(self.training_metrics):
+        own = [metric.name for metric in self.training_metrics]
+        if set(state["metrics"]) != set(own):
             raise StateError(
-                f"fit: the checkpoint has {len(state['metrics'])} metrics, and this run {len(self.training_metrics)}; give the same ones"
+                f"fit: the checkpoint has the metrics {', '.join(state['metrics']) or 'none'}, and this run {', '.join(own) or 'none'}; give the same ones"
             )
+        for name in COUNTS:
+            least = -math.inf if isinstance(getattr(self, name), float) else 0
+            if not isinstance(state[name], (int, float)) or state[name] < least:
+                raise TypeError(f"{name} is {state[name]!r:.40}")
+        if not all(isinstance(value, (int, float)) for row in state["rows"] for value in row.values()):
+            raise TypeError("a row holds other things than numbers")
         for name in COUNTS:
             setattr(self, name, state[name])
         self._mean.load_state_dict(state["mean"])
-        for metric, part in zip(self.training_metrics, state["metrics"], strict=True):
-            metric.load_state_dict(part)
-        self.history.rows, self.history.stopped = list(state["rows"]), state["stopped"]
+        for metric in self.training_metrics:
+            metric.load_state_dict(state["metrics"][metric.name])
+        self.history.rows, self.history.stopped = list(state["rows"]), str(state["stopped"])
 
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
@@ -163,7 +170,9 @@ def names_of(metrics: Iterable[Metric]) -> list[str]:
     """The metrics' names; an ArgumentError for what is no metric, or two of one name."""
     names = []
     for metric in metrics:
-        if not all(callable(getattr(metric, part, None)) for part in ("update", "value", "reset")):
+        if isinstance(metric, type) or not all(
+            callable(getattr(metric, part, None)) for part in ("update", "value", "reset")
+        ):
             raise ArgumentError(f"fit: a metric is an object such as train.Accuracy(), not {metric!r:.60}")
         names.append(metric.name)
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -29,8 +29,8 @@ class Stepper:
     """``step(batch, batch, ...)``: forward and backward of each, then one update; the loss, a float, as of one large batch.
 
     ``loss(outputs, targets)`` is a mean over the batch, whose items are (inputs, targets); for other batches give ``compute(model, batch)``, which returns
-    the loss or (loss, outputs, targets). Gradients are clipped together by ``clip_norm``, or each number by ``clip_value``. A ``scaler`` has PyTorch's methods
-    scale, unscale_, step and update.
+    the loss or (loss, outputs, targets). Gradients are clipped together by ``clip_norm``, or each number by ``clip_value``. A ``scaler``
+    is an ``optim.GradScaler``, or has its methods scale, unscale_, step and update.
 
     Raises NonFiniteError at a loss that is infinite or NaN, before anything is updated.
     """
@@ -52,6 +52,9 @@ class Stepper:
         for batch, size in zip(batches, sizes, strict=True):
             with precision_context(self.precision):
                 loss, outputs, targets = results(self.compute(self.model, beside(batch, self.model)))
+            if loss is None:
+                raise ArgumentError("fit: there is no loss to train with; give loss=, or return one from compute")
+            _want_outputs(self.watch, outputs)
             value = loss.item()
             if not math.isfinite(value):
                 raise NonFiniteError(
@@ -62,7 +65,7 @@ class Stepper:
             part = loss if share == 1.0 else loss * share
             (part if self.scaler is None else self.scaler.scale(part)).backward()
             total += value * share
-            for metric in self.watch if outputs is not None else ():
+            for metric in self.watch:
                 metric.update(outputs.detach(), targets)
             del loss, part, outputs  # the graph goes before the next one comes
         self._update()
@@ -107,9 +110,10 @@ def evaluate(
             for batch in data:
                 value, outputs, targets = results(compute(model, beside(batch, model)))
                 seen += 1
+                _want_outputs(held, outputs)
                 if value is not None:
                     mean.update(value.item(), batch_size(batch))
-                for metric in held if outputs is not None else ():
+                for metric in held:
                     metric.update(outputs, targets)
     finally:
         for module, training in modes:
@@ -118,6 +122,13 @@ def evaluate(
         raise DataError("evaluate: the data gave no batch; there is nothing to evaluate")
     found = {"loss": mean.value()} if mean.seen else {}
     return {**found, **{metric.name: metric.value() for metric in held}}
+
+
+def _want_outputs(metrics: Sequence[Metric], outputs: Any) -> None:
+    if metrics and outputs is None:
+        raise ArgumentError(
+            "fit: metrics want outputs and targets, and compute returned the loss alone; return (loss, outputs, targets)"
+        )
 
 
 def batch_size(batch: Any) -> int:

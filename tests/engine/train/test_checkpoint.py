@@ -129,6 +129,58 @@ def test_a_state_that_a_part_cannot_read_is_named(tmp_path: Path) -> None:
         checkpoint.load()
 
 
+def test_what_one_part_refuses_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    model, optimizer = parts()
+    stepped(model, optimizer)
+    train.Checkpoint(tmp_path, model=model, optimizer=optimizer).save()
+    other, _ = parts()
+    before = other.state_dict()["0.weight"].numpy().copy()
+    with pytest.raises(engine.StateError, match="does not fit optimizer"):
+        train.Checkpoint(tmp_path, model=other, optimizer=optim.SGD(other.parameters(), lr=0.1)).load()
+    np.testing.assert_array_equal(other.state_dict()["0.weight"].numpy(), before)
+
+
+BAD_STATES: list[tuple[str, Any]] = [
+    ("run.epoch", "two"), ("run.epoch", -1), ("run.best", "low"), ("run.rows", 5), ("run.rows", [{"loss": "x"}]), ("run.metrics", 3),
+    ("run.mean", None), ("optimizer", None), ("model", None), ("$random", {}), ("$random.python", [3, [1], None]), ("data", {"epoch": "x"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "value"), BAD_STATES)
+def test_a_run_of_impossible_numbers_is_refused_by_the_parts_name(place: str, value: Any, tmp_path: Path) -> None:
+    x = np.ones((8, 2), np.float32)
+
+    def run(epochs: int) -> None:
+        model = nn.Linear(2, 2)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        labels = np.zeros(8, np.int64)
+        train.fit(model, (x, labels), optimizer, epochs=epochs, checkpoint=tmp_path, resume=True, progress=False)
+
+    run(1)
+    state = archive.read(tmp_path / "last.safetensors")
+    *above, name = place.split(".")
+    holder = state
+    for part in above:
+        holder = holder[part]
+    holder[name] = value
+    archive.write(tmp_path / "last.safetensors", state)
+    with pytest.raises((train.CheckpointError, engine.StateError), match=place.split(".")[0].replace("$", r"\$")):
+        run(2)
+
+
+def test_other_metrics_than_the_checkpoints_are_refused(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2)
+    x, y = np.ones((8, 2), np.float32), np.zeros(8, np.int64)
+
+    def run(metric: train.Metric) -> None:
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        train.fit(model, (x, y), optimizer, checkpoint=tmp_path, resume=True, metrics=[metric], progress=False)
+
+    run(train.Accuracy())
+    with pytest.raises(engine.StateError, match="has the metrics accuracy, and this run top1"):
+        run(train.TopKAccuracy(1))
+
+
 def test_a_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None:
     model, _ = parts()
     checkpoint = train.Checkpoint(tmp_path, model=model)

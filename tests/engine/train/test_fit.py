@@ -243,9 +243,30 @@ def test_what_is_no_callback_is_refused(bad: Any) -> None:
 def test_early_stopping_waits_for_its_patience() -> None:
     losses = iter([5.0, 4.0, 4.5, 4.2, 3.9, 4.0, 4.0, 4.0, 1.0])
     history = fitted(network(), epochs=20, rate=0.0, loss=lambda outputs, targets: outputs.sum() * 0 + next(losses),
-                     source=data.DataLoader(data.TensorDataset(X, Y), 96), patience=2)  # fmt: skip
+                     source=data.DataLoader(data.TensorDataset(X, Y), 96), patience=3)  # fmt: skip
     assert len(history) == 8
     assert "has not improved for 3 epochs; its best is 3.9" in history.stopped
+
+
+@pytest.mark.parametrize(("epochs", "stopped"), [(2, False), (3, True)])
+def test_a_last_epoch_without_improvement_is_no_early_stop(epochs: int, stopped: bool) -> None:
+    history = fitted(network(), (X, Y), epochs=epochs, batch_size=96, patience=1, rate=0.0)
+    assert (len(history), bool(history.stopped)) == (2, stopped)
+
+
+def test_the_engines_scaler_trains_in_float16_and_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    def trained(epochs: int, **more: Any) -> tuple[nn.Module, train.History, float]:
+        model, scaler = network(), optim.GradScaler(init_scale=2.0**40)
+        history = fitted(model, precision="fp16", scaler=scaler, clip_norm=1.0, epochs=epochs, **more)
+        return model, history, scaler.get_scale()
+
+    whole, history, scale = trained(12)
+    assert scale < 2**40  # gradients overflowed at first, and those updates were passed over
+    assert history["loss"][-1] < history["loss"][0] - 0.1
+    trained(5, checkpoint=tmp_path)
+    resumed, again, end = trained(12, checkpoint=tmp_path, resume=True)
+    assert_equal(resumed, whole)
+    assert (again["loss"], end) == (history["loss"], scale)
 
 
 def test_the_best_checkpoint_is_the_best_epochs(tmp_path: Path) -> None:
@@ -527,6 +548,15 @@ BAD = [
     (lambda: train.fit("resnet", (X, Y), sgd()), engine.ArgumentError, "nn.Module"),
     (lambda: train.fit(LINEAR, (X, Y), sgd(), metrics=["accuracy"]), engine.ArgumentError, "train.Accuracy"),
     (lambda: train.fit(LINEAR, (X, Y), sgd(), metrics=[train.Accuracy(), train.Accuracy()]), engine.ArgumentError, "two metrics"),
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), metrics=[train.Accuracy]), engine.ArgumentError, "train.Accuracy"),  # type: ignore[list-item]
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), metrics=train.Accuracy()), engine.ArgumentError, r"write metrics=\[\.\.\.\]"),  # type: ignore[arg-type]
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), callbacks=print), engine.ArgumentError, r"write callbacks=\[\.\.\.\]"),  # type: ignore[arg-type]
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), ema="0.9"), engine.ArgumentError, "ema is a decay"),  # type: ignore[arg-type]
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), scaler=True), engine.ArgumentError, "GradScaler"),
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), schedule=optim.StepLR(sgd(), 1)), engine.ArgumentError, "another optimizer"),
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), schedule=lambda o, n: None), engine.ArgumentError, "returned None"),  # type: ignore[arg-type, return-value]
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), loss=None), engine.ArgumentError, "no loss to train with"),  # type: ignore[arg-type]
+    (lambda: train.fit(LINEAR, (X, Y), sgd(), metrics=[train.Accuracy()], compute=lambda m, b: m(b[0]).mean()), engine.ArgumentError, "loss alone"),
     (lambda: train.fit(LINEAR, data.TensorDataset(X), sgd()), engine.ArgumentError, "compute="),
     (lambda: train.fit(LINEAR, (X, Y), sgd(), loss=lambda o, t: o), engine.ArgumentError, "one number"),
     (lambda: train.fit(LINEAR, (X, Y), sgd(), patience=-1), engine.SettingError, "patience"),
