@@ -8,7 +8,7 @@ from . import pool
 from .memory import FLOAT32, Array, Result, is_dense
 
 FEWEST = 1 << 15
-_ZERO = np.zeros((), FLOAT32)
+_ZERO, _INFINITY = FLOAT32.type(0), FLOAT32.type(np.inf)
 
 
 def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Result:
@@ -16,9 +16,10 @@ def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Result:
     if not _is_served(x):
         return NotImplemented
     out, above = pool.empty_like(x), pool.empty_like(x)
-    np.minimum(x, _ZERO, out=out)
+    # NumPy's clip runs at the speed of memory, its minimum and maximum at a third of that.
+    np.clip(x, -_INFINITY, _ZERO, out=out)
     np.multiply(out, FLOAT32.type(negative_slope), out=out)
-    return np.add(out, np.maximum(x, _ZERO, out=above), out=out)
+    return np.add(out, np.clip(x, _ZERO, _INFINITY, out=above), out=out)
 
 
 def leaky_relu_input(flow: Array, x: Array, *, negative_slope: float) -> Result:
