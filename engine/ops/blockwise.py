@@ -73,6 +73,8 @@ class Plain:
         return out
 
     def softmax(self, scores: Array) -> Array:
+        if not scores.shape[-1]:
+            return scores  # no keys: every query gets 0
         scores -= scores.max(-1, keepdims=True)
         self.xp.exp(scores, out=scores)
         scores /= scores.sum(-1, keepdims=True)

@@ -12,6 +12,8 @@ from .case import Case, Drawn, Random, uniform
 def draw(random: Random) -> Drawn:
     lead: tuple[int, ...] = tuple(int(n) for n in random.integers(1, 4, int(random.integers(0, 3))))
     queries, keys, width, wide = (int(n) for n in random.integers(1, 7, 4))
+    if random.random() < 0.1:
+        queries, keys = (0, keys) if random.random() < 0.5 else (queries, 0)
     settings: dict[str, Any] = {}
     if random.random() < 0.4:
         settings["scale"] = float(random.uniform(0.1, 1.0))
