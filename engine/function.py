@@ -203,8 +203,14 @@ class Function:
             raise GradientError(
                 f"{cls.__name__}.backward gave {len(gradients)} gradients, but forward has {count} arguments; give one, or None, for each"
             )
+        # What was kept belongs to others: as a gradient it is copied, since an optimiser may write to it.
+        kept = {id(value) for value in (*(saved or ()), *(outs or ())) if value is not None}
         return [
-            tensor_like(f"{cls.__name__}.backward", g) if is_array(g) or isinstance(g, (int, float)) else g
+            tensor_like(f"{cls.__name__}.backward", g)
+            if is_array(g) or isinstance(g, (int, float))
+            else g.clone()
+            if id(g) in kept
+            else g
             for g in gradients[:count]
         ]
 

@@ -273,20 +273,17 @@ class Walk:
     def _deliver(self, edge: Any, gradient: Tensor) -> None:
         """Bring a gradient to the node or leaf that an edge leads to, in that one's shape and dtype."""
         array = gradient.array
-        if array.shape != edge.shape:
-            gradient = _sum_to(gradient, edge.shape)
+        # A leaf's array says the same as the leaf, faster.
+        like: Any = edge if type(edge) is Node or isinstance(edge, (Node, Output)) else edge.array
+        if array.shape != like.shape:
+            gradient = _sum_to(gradient, like.shape)
             array = gradient.array
-        if array.dtype is not edge.dtype and array.dtype != edge.dtype:
-            if array.dtype.kind == "c" and edge.dtype.kind != "c":
+        if array.dtype is not like.dtype and array.dtype != like.dtype:
+            if array.dtype.kind == "c" and like.dtype.kind != "c":
                 gradient = gradient.real
-            gradient = gradient.to(edge.dtype)
-        if type(edge) is Node or isinstance(edge, Node):
-            held = self.arrived.get(edge)
-            if held is None:
-                heappush(self.heap, (-edge.sequence, edge))
-                self.arrived[edge] = gradient
-            else:
-                self.arrived[edge] = held + gradient
+            gradient = gradient.to(like.dtype)
+        if like is not edge:
+            self._accumulate(edge, gradient)
         elif isinstance(edge, Output):
             node = edge.node
             slots = self.arrived.get(node)
@@ -296,7 +293,12 @@ class Walk:
             held = slots[edge.index]
             slots[edge.index] = gradient if held is None else held + gradient
         else:
-            self._accumulate(edge, gradient)
+            before: Any = self.arrived.get(edge)
+            if before is None:
+                heappush(self.heap, (-edge.sequence, edge))
+                self.arrived[edge] = gradient
+            else:
+                self.arrived[edge] = before + gradient
 
     def _accumulate(self, leaf: Tensor, gradient: Tensor) -> None:
         if self.targets is not None:
@@ -311,11 +313,10 @@ class Walk:
         if not self.create_graph:
             array = gradient.array
             owner = id(_owner(array))
-            if owner in self.given or not array.flags.writeable:
+            if owner in self.given or not array.flags.writeable or gradient.requires_grad:
                 # Another leaf may hold this very memory, and an optimiser may write to it.
-                array = array.copy()
+                gradient = tensor_of(array.copy())
             self.given.add(owner)
-            gradient = tensor_of(array)
         leaf.grad = gradient
 
     def _capture(self, node: Node, arrived: list[Tensor | None] | Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -130,10 +131,9 @@ def _class_entropy_directly(node: Node, flow: Array) -> list[Any] | None:
     chances = node.residuals[0]  # type: ignore[index]
     if chances.size > 1 << 14 or type(chances) is not np.ndarray:
         return None
-    others = [node.kept(i) if i in node.plan[0] else None for i in range(1, len(node.edges))]
     # The logits themselves do not matter where their softmax is known.
-    gradient = class_entropy_input.body(np, flow, chances, *others, *[None] * (3 - len(others)), chances)
-    return [gradient, *[None] * len(others)]
+    kept = [getattr(value, "array", value) for value in node.saved[1:]]  # type: ignore[index]
+    return [class_entropy_input.body(np, flow, chances, *kept, *[None] * (3 - len(kept)), chances)]
 
 
 def cross_entropy(
@@ -154,9 +154,7 @@ def cross_entropy(
     if type(input) is Tensor and type(target) is Tensor and weight is None and not label_smoothing:
         x = input
         if (reduction == "mean" or reduction == "sum") and _all_count(x.array, target.array, ignore_index):
-            return class_entropy(
-                x, target, None, np.asarray(len(x.array), x.array.dtype) if reduction == "mean" else None
-            )
+            return class_entropy(x, target, None, _count(len(x.array), x.array.dtype) if reduction == "mean" else None)
     if not 0.0 <= label_smoothing <= 1.0:
         raise SettingError(f"cross_entropy: label_smoothing must lie between 0 and 1, not {label_smoothing}")
     check_reduction("cross_entropy", reduction)
@@ -178,6 +176,12 @@ def cross_entropy(
         return _class_entropy(x, target, weight, ignore_index, reduction)
     chances = log_softmax(x, axis=axis)
     return class_nll("cross_entropy", chances, target, weight, ignore_index, reduction, label_smoothing)
+
+
+@lru_cache(64)
+def _count(rows: int, dtype: Any) -> Tensor:
+    """A number of rows as a tensor, made once."""
+    return tensor_of(np.asarray(rows, dtype))
 
 
 def _class_entropy(x: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str) -> Tensor:

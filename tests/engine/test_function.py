@@ -167,3 +167,21 @@ def test_precision_holds_in_backward() -> None:
         assert x.grad is not None
         results.append(x.grad.numpy())
     np.testing.assert_array_equal(*results)
+
+
+def test_a_kept_tensor_given_as_a_gradient_is_not_shared() -> None:
+    class Times(Function):
+        @staticmethod
+        def forward(ctx: Any, w: Tensor, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return (w * x).sum()
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Any:
+            return ctx.saved_tensors[0], None
+
+    w, x = double(1.0, 2.0), engine.tensor([3.0, 4.0], dtype="float64")
+    Times.apply(w, x).backward()
+    assert w.grad is not None
+    assert not np.shares_memory(w.grad.array, x.array)
+    assert w.grad.tolist() == [3, 4]
