@@ -182,7 +182,7 @@ class _Bucket:
             for state, views in zip(self.held, self.views, strict=True):
                 if state.get("step", 0) != self.step or not all(map(is_, views, map(state.get, names))):
                     return False
-        return self.xp is not np or all([array.flags.writeable for array in self.arrays])
+        return self.xp is not np or all(array.flags.writeable for array in self.arrays)
 
 
 class _Plan:
