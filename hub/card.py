@@ -72,6 +72,9 @@ def _check_categories(names: object, *, who: str, error: type[FormatError] | typ
         raise error(
             f"{who}: the categories are a list of names, one for each output of the model, but {names!r:.60} was given."
         )
+    wrong = next((name for name in names if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name)), None)
+    if wrong is not None:
+        raise error(f"{who}: the category {wrong!r:.60} holds control characters, which could steer a terminal.")
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise error(f"{who}: two categories are called {twice!r}.")

@@ -39,8 +39,8 @@ def check_base(source: str, name: str, wanted: str, found: str) -> None:
     """Refuse to put what was learned on one set of weights onto another."""
     if found != wanted:
         raise IntegrityError(
-            f"{source} holds changes to {name} with sha256 {wanted}, but this registry's {name} has sha256 {found}. They were learned on other "
-            "weights: use the registry that they were made with, or fine-tune again."
+            f"{source} holds changes to {name} with sha256 {wanted or '(not said)'}, but this registry's {name} has sha256 {found}. They were "
+            "learned on other weights: use the registry that they were made with, or fine-tune again."
         )
 
 
@@ -56,7 +56,8 @@ def merge_adapters(arrays: Mapping[str, Array], *, source: str) -> tuple[dict[st
             raise LoadError(f"{source}: the adapter of {layer} lacks {error.args[0]}.") from None
         rank = narrow.shape[0] if narrow.ndim else 0
         fits = (
-            narrow.shape[1:] == weight.shape[1:]
+            rank > 0
+            and narrow.shape[1:] == weight.shape[1:]
             and wide.shape[:2] == (weight.shape[0], rank)
             and wide.size == weight.shape[0] * rank
         )

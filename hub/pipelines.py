@@ -96,11 +96,9 @@ def _of_file(path: Path) -> tuple[str, str, Sequence[str], Mapping[str, Any] | N
         raise NotFoundError(f"There is no file {path} and no model of that name; `numzoo ls` lists the models.")
     card = read_card(path)
     if card.task not in _READERS or not card.categories:
-        what = (
-            f"it is for {card.task}" if card.task and card.task not in _READERS else "it does not name its categories"
-        )
+        what = f"is for {card.task}" if card.task and card.task not in _READERS else "does not name its categories"
         raise UsageError(
-            f"hub.pipeline serves {', '.join(_READERS)} by files that say how they are used, but of {path}, {what}. "
+            f"hub.pipeline serves {', '.join(_READERS)} by files that say how they are used, but {path} {what}. "
             "Write it with hub.save(model, path, categories=[...], transform=...), or use hub.load."
         )
     return str(path), card.task, card.categories, card.transform

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,8 +50,9 @@ def plot_confusion(table: Any, classes: Sequence[str], path: str | os.PathLike[s
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=90)
-    axes.set_yticks(range(len(classes)), classes)
+    # Names are names: a $ in one begins no formula.
+    axes.set_xticks(range(len(classes)), classes, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
     axes.set_xlabel("taken for")
     axes.set_ylabel("class")
     if len(classes) <= 30:
@@ -58,7 +60,11 @@ def plot_confusion(table: Any, classes: Sequence[str], path: str | os.PathLike[s
             color = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=color)
     figure.colorbar(image, label="share of the class")
-    figure.savefig(os.fspath(path), dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing", UserWarning
+        )  # a box in the place of a letter says as much
+        figure.savefig(os.fspath(path), dpi=120)
 
 
 def _figure(width: float, height: float) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from pathlib import Path
 from typing import Any
 
 from numzoo.hub.cli.console import Console
@@ -125,7 +126,8 @@ def _finetune(options: argparse.Namespace, console: Console) -> int:
             offline=True if options.offline else None, trust_first_use=options.trust_first_use, progress=not console.quiet, plan=plan,
         )  # fmt: skip
     except KeyboardInterrupt:
-        console.message(f"stopped; the same command with --resume goes on (checkpoints in {options.out})")
+        if (Path(options.out) / "run.json").is_file():
+            console.message(f"stopped; the same command with --resume goes on (checkpoints in {options.out})")
         raise
     _say_report(report, console)
     console.document(report.document())
@@ -148,12 +150,11 @@ def _say_plan(plan: Any, console: Console, dry: bool) -> None:
     )
     if images.passed_over:
         first = ", ".join(str(path) for path in images.passed_over[:3])
-        console.message(
-            f"note: {len(images.passed_over)} files are no images by their names and are passed over: {first}"
-        )
+        more = f" and {len(images.passed_over) - 3} more" if len(images.passed_over) > 3 else ""
+        console.message(f"note: passed over, being no images by their names: {first}{more}")
     least = min(count for _, count, _ in images.counts())
     if least < 5:
-        console.message(f"note: some classes have as few as {least} images to train on; expect little of them")
+        console.message(f"note: the smallest class has {least} to train on; expect little of so few")
     if dry:
         rows = [(name, str(a), str(b)) for name, a, b in images.counts()]
         console.table(("CLASS", "TRAIN", "VALIDATION"), rows, right=(1, 2))

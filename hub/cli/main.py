@@ -20,7 +20,7 @@ from numzoo.hub.cli.console import Console
 
 __all__ = ["main"]
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 

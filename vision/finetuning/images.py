@@ -86,7 +86,7 @@ def find_images(folder: str | os.PathLike[str], *, val_fraction: float = 0.2, se
         raise DatasetError(
             f"{str(root)!r}: the class {only[0]!r} is only in {str(place)!r}; both parts need the same class folders"
         )
-    _several(root, found)
+    _check_classes(root, found)
     return Images(
         root,
         found.classes,
@@ -99,7 +99,7 @@ def find_images(folder: str | os.PathLike[str], *, val_fraction: float = 0.2, se
 
 def _divided(root: Path, found: ImageFolder, fraction: float, seed: int, places: tuple[Path, ...]) -> Images:
     """Each class in two, by chance that the seed and the class alone decide."""
-    _several(root, found)
+    _check_classes(root, found)
     train: list[tuple[Path, int]] = []
     validation: list[tuple[Path, int]] = []
     for label, name in enumerate(found.classes):
@@ -117,7 +117,13 @@ def _divided(root: Path, found: ImageFolder, fraction: float, seed: int, places:
     return Images(root, found.classes, tuple(train), tuple(validation), split, _others(places, found))
 
 
-def _several(root: Path, found: ImageFolder) -> None:
+def _check_classes(root: Path, found: ImageFolder) -> None:
+    """Refuse names that cannot stand in a file or on a terminal, and a single class."""
+    for name in found.classes:
+        if any(ord(letter) < 32 or 127 <= ord(letter) < 160 or 0xD800 <= ord(letter) < 0xE000 for letter in name):
+            raise DatasetError(
+                f"{str(root)!r}: the class folder {name!r} has control characters or bytes that are no UTF-8 in its name, which becomes a category; rename it"
+            )
     if len(found.classes) < 2:
         raise DatasetError(
             f"{str(root)!r} holds a single class, {found.classes[0]!r}; a classifier needs a folder for each of two classes or more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -15,7 +16,7 @@ from numzoo.engine import data, nn, optim, train
 from numzoo.engine.nn import functional as F
 from numzoo.engine.optim.layerwise import stages_of
 from numzoo.engine.optim.settings import NOT_NEGATIVE, POSITIVE, Range, number, whole
-from numzoo.hub.errors import NotFoundError, StorageError, UsageError
+from numzoo.hub.errors import IntegrityError, NotFoundError, StorageError, UsageError
 from numzoo.vision import transforms
 from numzoo.vision.finetuning.images import Images, Listed, find_images
 from numzoo.vision.finetuning.report import Report, per_class, write_confusion, write_curves, write_json
@@ -23,6 +24,8 @@ from numzoo.vision.finetuning.report import Report, per_class, write_confusion, 
 __all__ = ["Plan", "Recipe", "finetune", "make_plan"]
 
 AUGMENTATIONS = ("none", "light", "standard", "strong")
+RUN = "run.json"
+"""The file that says how a run began."""
 BACKBONE = "backbone"
 """The name, among the patterns to freeze, of everything but the head."""
 
@@ -124,12 +127,14 @@ def finetune(
     differs from the entry). Beside it: ``report.json``, ``confusion.csv``, ``log.csv``, pictures where matplotlib is installed, and
     ``checkpoints``, from which `resume` goes on, to the same bits.
 
-    Raises UsageError where `out` holds another run, and what reading images, loading, training and writing raise.
+    Raises UsageError where `out` holds another run, StorageError where it cannot be written, IntegrityError for a damaged checkpoint, and what
+    reading images, loading and training raise.
     """
     recipe = recipe or Recipe()
     plan = plan or make_plan(model, folder, recipe, registry=registry)
+    place, settings = Path(out), _settings(plan)
+    _check_out(place, plan, settings, resume)
     plan.images.check()
-    place = _prepared(Path(out), plan, resume)
     engine.manual_seed(recipe.seed)
     network = hub.load(
         model, classes=len(plan.images.classes), registry=registry, offline=offline, trust_first_use=trust_first_use, progress=None if progress else False,
@@ -147,6 +152,7 @@ def finetune(
     began = time.perf_counter()
     loader = _loader(plan, plan.images.train, augmented(plan.preset, recipe.augment), shuffle=True)
     held_out = _loader(plan, plan.images.validation, plan.preset, shuffle=False)
+    write_json(settings, place / RUN)  # only now: what was refused before is no run, and leaves the folder free
     try:
         history = train.fit(
             network, loader, optimizer, epochs=recipe.epochs, compute=compute, validation=held_out, metrics=[train.Accuracy()], schedule=_schedule,
@@ -154,6 +160,8 @@ def finetune(
             save_every=50, resume=resume, log=place / "log.csv", progress=progress,
         )  # fmt: skip
         return _finished(plan, network, held_out, history, place, only_changed, registry, time.perf_counter() - began)
+    except train.CheckpointError as error:
+        raise (IntegrityError if error.errno is None else StorageError)(str(error)) from error
     finally:
         loader.close()
         held_out.close()
@@ -223,36 +231,51 @@ def _compute(loss: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     return compute
 
 
-def _prepared(out: Path, plan: Plan, resume: bool) -> Path:
-    """The folder to write to, with the run's settings in it: a run goes on only as it began."""
+def _settings(plan: Plan) -> dict[str, Any]:
+    """What a run is: it goes on only as it began."""
     settings = {"model": plan.model, "images": plan.images.digest(), **json.loads(json.dumps(asdict(plan.recipe)))}
     settings.pop("workers")  # batches do not depend on it
-    note = out / "run.json"
+    return settings
+
+
+def _check_out(out: Path, plan: Plan, settings: dict[str, Any], resume: bool) -> None:
+    """Make the folder to write to, if need be. Refuse one that holds a run to which these settings do not belong."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if resume:
-            if not note.is_file():
-                raise NotFoundError(f"There is no run in {out} to resume; leave --resume out to begin one.")
-            held = json.loads(note.read_text("utf-8"))
-            other = next((name for name in settings if held.get(name) != settings[name]), None)
-            if other == "images":
-                raise UsageError(
-                    f"The images in {plan.images.folder} are no longer those that the run in {out} began with; begin another with --out."
-                )
-            if other is not None:
-                raise UsageError(
-                    f"The run in {out} began with {other} {held.get(other)!r}, not {settings[other]!r}; resume it with the "
-                    "same options, or begin another with --out."
-                )
-        elif note.exists() or (out / "checkpoints").exists():
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"{out} is a file; --out names a folder, old or new.")
+        held = _held(out / RUN)
+        if held is None and resume:
+            raise NotFoundError(f"There is no run in {out} to resume; leave --resume out to begin one.")
+        if not resume and (held is not None or (out / "checkpoints").exists()):
             raise UsageError(f"{out} holds a run already; --resume goes on with it, --out names another folder.")
-        else:
-            write_json(settings, note)
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        if isinstance(error, StorageError):
-            raise
         raise StorageError(f"{out} cannot be written: {error.strerror or error}.") from error
-    return out
+    other = next((name for name in settings if held is not None and held.get(name) != settings[name]), None)
+    if other == "images":
+        raise UsageError(
+            f"The images in {plan.images.folder} are no longer those that the run in {out} began with; begin another with --out."
+        )
+    if held is not None and other is not None:
+        raise UsageError(
+            f"The run in {out} began with {other} {held.get(other)!r}, not {settings[other]!r}; resume it with the "
+            "same options, or begin another with --out."
+        )
+
+
+def _held(note: Path) -> dict[str, Any] | None:
+    """The settings of the run that a folder holds, None where there is none."""
+    if not note.is_file():
+        return None
+    try:
+        held = json.loads(note.read_text("utf-8"))
+    except ValueError:
+        held = None
+    if not isinstance(held, dict):
+        raise IntegrityError(f"{note} is damaged, and says no longer how the run began; begin another with --out.")
+    return held
 
 
 def _finished(

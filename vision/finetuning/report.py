@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from numzoo.engine.train import ConfusionMatrix, History, plot_confusion
+from numzoo.hub.errors import StorageError
 
 __all__ = ["Report"]
 
@@ -64,10 +66,11 @@ def per_class(matrix: ConfusionMatrix, classes: tuple[str, ...]) -> tuple[dict[s
 def write_confusion(table: Any, classes: tuple[str, ...], out: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     """The matrix as a table and, where matplotlib is installed, as a picture: the files, and what is to be said of them."""
     files, notes = {"confusion": str(out / "confusion.csv")}, []
-    with open(out / "confusion.csv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["class", *classes])
-        writer.writerows([name, *row] for name, row in zip(classes, table.tolist(), strict=True))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class", *classes])
+    writer.writerows([name, *row] for name, row in zip(classes, table.tolist(), strict=True))
+    _write(text.getvalue(), out / "confusion.csv")
     try:
         plot_confusion(table, classes, out / "confusion.png")
         files["confusion_picture"] = str(out / "confusion.png")
@@ -89,6 +92,16 @@ def write_curves(history: History, out: Path) -> dict[str, str]:
 
 def write_json(document: dict[str, Any], path: Path) -> None:
     """A JSON file, replaced whole."""
+    _write(json.dumps(document, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def _write(text: str, path: Path) -> None:
+    """A file, replaced whole. Raises StorageError."""
     unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_text(text, encoding="utf-8", newline="")
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise StorageError(
+            f"finetune: {path} cannot be written: {error.strerror or error}; free space, then resume."
+        ) from error

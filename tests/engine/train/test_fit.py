@@ -501,7 +501,9 @@ def test_pictures_and_event_files(tmp_path: Path) -> None:
     pytest.importorskip("tensorboardX")
     history = fitted(network(), epochs=2, validation=(X, Y), tensorboard=tmp_path / "events")
     history.plot(tmp_path / "history.png")
-    train.plot_confusion([[3, 1], [0, 4]], ["cat", "dog"], tmp_path / "confusion.png")
+    train.plot_confusion(
+        [[3, 1], [0, 4]], ["$\\frac$", "\U00013000"], tmp_path / "confusion.png"
+    )  # no formula; in no font
     for name in ("history.png", "confusion.png"):
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"
     (events,) = (tmp_path / "events").iterdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -196,6 +197,32 @@ def test_a_folder_with_a_run_is_neither_overwritten_nor_resumed_otherwise(
     assert (changed.code, "no longer those" in changed.err) == (2, True)
 
 
+def test_what_is_refused_before_training_leaves_the_folder_free(numzoo: Run, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert numzoo("finetune", "lenet", photos, "--epochs", 1, "--freeze", "feature.*", "--out", out).code == 2
+    assert numzoo("finetune", "lenet", photos, "--epochs", 1, "--freeze", "features.*", "--out", out).code == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("run.json", "{"), ("run.json", "[]"), ("checkpoints/last.safetensors", "{")]
+)
+def test_a_damaged_run_is_an_integrity_error_that_names_the_file(
+    file: str, text: str, numzoo: Run, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert numzoo("finetune", "lenet", photos, "--epochs", 1, "--out", out, "--quiet").code == 0
+    (out / file).write_text(text)
+    ended = numzoo("finetune", "lenet", photos, "--epochs", 1, "--out", out, "--resume")
+    assert (ended.code, f"{out / file} is damaged" in ended.err) == (5, True), ended.err
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(numzoo: Run, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = numzoo("finetune", "lenet", photos, "--out", tmp_path / "file")
+    assert (ended.code, "is a file; --out names a folder" in ended.err) == (2, True)
+    assert numzoo("finetune", "lenet", photos, "--out", tmp_path / "file" / "below").code == 8
+
+
 def test_without_matplotlib_the_matrix_is_a_table_and_a_line_says_so(
     numzoo: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,12 +285,13 @@ def test_an_unknown_model_is_refused_with_what_was_meant(numzoo: Run, photos: Pa
     assert (ended.code, "Did you mean lenet" in ended.err) == (3, True)
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EIO])
 def test_a_full_disk_is_a_storage_error(
-    numzoo: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, numzoo: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", full)
     ended = numzoo("finetune", "lenet", photos, "--epochs", 1, "--out", tmp_path / "out")
-    assert (ended.code, "No space left on device" in ended.err) == (8, True)
+    assert (ended.code, os.strerror(number) in ended.err) == (8, True)

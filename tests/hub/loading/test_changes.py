@@ -126,6 +126,14 @@ def test_only_wants_a_base(zoo: Registry, tmp_path: Path) -> None:
 
 DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "no B": ({"features.0.lora_A": np.ones((1, 1, 5, 5), np.float32), "features.0.lora_scale": np.float32(1)}, r"lacks features.0.lora_B"),
+    "no rank": (
+        {
+            "features.0.lora_A": np.ones((0, 1, 5, 5), np.float32),
+            "features.0.lora_B": np.ones((32, 0, 1, 1), np.float32),
+            "features.0.lora_scale": np.array(1, np.float32),
+        },
+        "does not fit",
+    ),
     "no layer": ({f"x.lora_{part}": np.ones((1, 1), np.float32) for part in ("A", "B", "scale")}, r"lacks x.weight"),
     "shapes": (
         {
@@ -167,6 +175,7 @@ REFUSED_CARDS: list[tuple[dict[str, Any], str]] = [
     ({"categories": "cats"}, "a list of names"),
     ({"categories": []}, "a list of names"),
     ({"categories": ["a", "a"]}, "two categories"),
+    ({"categories": ["a\nb"]}, "control characters"),
     ({"categories": ["a"], "transform": 3}, "a preset"),
 ]
 
@@ -183,6 +192,7 @@ def test_a_card_that_cannot_be_is_not_written(
 HOSTILE: list[tuple[dict[str, str], type[Exception], str]] = [
     ({"numzoo.categories": "[1, 2]"}, FormatError, "a list of names"),
     ({"numzoo.categories": "{"}, FormatError, "not valid JSON"),
+    ({"numzoo.categories": '["\\u001b[31mred"]'}, FormatError, "control characters"),
     ({"numzoo.categories": '["a"]', "numzoo.transform": '{"preset": "os.system"}'}, FormatError, "preset"),
     ({"numzoo.categories": '["a"]', "numzoo.transform": '{"preset": "vision.transforms.classification", "crop": 10000000}'}, FormatError, "crop"),
     ({"numzoo.categories": '["a"]', "numzoo.task": "translation"}, UsageError, "for translation"),

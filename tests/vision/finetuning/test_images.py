@@ -87,6 +87,14 @@ def test_folders_that_cannot_serve_are_refused(
         find_images(folder).check()
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31m", "two\nlines", "caf\udce9"])
+def test_names_that_cannot_be_categories_are_refused_before_training(name: str, pictures: Callable[..., Path]) -> None:
+    folder = pictures("all", {"cat": 3, "dog": 3})
+    (folder / "dog").rename(folder / name)
+    with pytest.raises(DatasetError, match="rename it"):
+        find_images(folder)
+
+
 def test_parts_with_other_classes_are_refused(pictures: Callable[..., Path]) -> None:
     pictures("set/train", {"cat": 3, "dog": 3})
     folder = pictures("set/val", {"cat": 2, "cow": 1}).parent
