@@ -98,6 +98,8 @@ class Tensor(methods.Methods):
         return bool((self == value).any())
 
     def __iter__(self) -> Iterator[Tensor]:
+        if len(self) and self.requires_grad:
+            return iter(ops.unbind(self))  # whose gradients are joined in one pass
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:

@@ -288,3 +288,11 @@ def test_products_can_be_added_in_place() -> None:
     x = engine.ones(2, 2)
     assert x.addmm_(engine.eye(2), engine.eye(2), alpha=2).tolist() == [[3, 1], [1, 3]]
     assert x.addr_(engine.ones(2), engine.ones(2), beta=0).tolist() == [[1, 1], [1, 1]]
+
+
+def test_rows_that_are_gone_through_give_their_gradients_back() -> None:
+    x = engine.tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    first, _, third = x
+    ((first * third).sum() + sum(row.sum() for row in x)).backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[5, 6], [1, 1], [1, 2]]
