@@ -171,7 +171,9 @@ class Pipeline:
 
 def _transform(who: str, given: Mapping[str, Any] | None) -> Callable[[Any], Any]:
     if given is None:
-        raise UsageError(f"{who} says nothing of preprocessing.")
+        raise UsageError(
+            f"{who} says nothing of preprocessing; a file says it that hub.save(..., transform=...) wrote."
+        )
     settings = dict(given)
     preset: Callable[[Any], Any] = build(settings.pop("preset"), "transforms", settings, who=who)
     return preset

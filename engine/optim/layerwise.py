@@ -14,7 +14,7 @@ __all__ = ["layer_groups", "stages_of"]
 
 
 def layer_groups(
-    model: Module, lr: float, *, decay: float = 0.75, weight_decay: float | None = None, stages: Iterable[str] | None = None, **settings: Any
+    model: Module, lr: float, *, decay: float = 0.75, weight_decay: float | None = None, stages: str | Iterable[str] | None = None, **settings: Any
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Groups for an optimiser, one a stage: stage i of n gets the rate lr decay^(n - 1 - i); the last, with the head, gets ``lr``.
 
@@ -37,7 +37,7 @@ def layer_groups(
             f"{who}: decay must be at most 1, not {decay!r:.60}; it lowers the rate from the output towards the input"
         )
     names = [name for name, _ in model.named_parameters()]
-    order = stages_of(model) if stages is None else list(stages)
+    order = stages_of(model) if stages is None else [stages] if isinstance(stages, str) else list(stages)
     if not order:
         raise ArgumentError(f"{who}: there are no stages; {type(model).__name__} has no parameters in modules")
     fits = [matcher(who, [stage], names) for stage in order]

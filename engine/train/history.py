@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, SettingError
 from .errors import CheckpointError
 
 __all__ = ["History"]
@@ -45,7 +45,9 @@ class History:
 
     def best(self, name: str, mode: str = "min") -> dict[str, float]:
         """The row with the lowest (or, with "max", the highest) number under ``name``; NaN is never best."""
-        sign = {"min": 1.0, "max": -1.0}[mode]
+        if mode not in ("min", "max"):
+            raise SettingError(f"History.best: mode must be 'min' or 'max', not {mode!r:.40}")
+        sign = 1.0 if mode == "min" else -1.0
         values = self[name]
         return self.rows[min(range(len(values)), key=lambda i: (math.isnan(values[i]), sign * values[i]))]
 

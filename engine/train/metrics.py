@@ -155,9 +155,10 @@ def plain(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
 def scored(who: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
     """Scores (batch, classes, ...) and classes (batch, ...), checked."""
     scores, classes = plain(outputs), plain(targets)
-    if scores.ndim < 2:
+    if scores.ndim < 2 or scores.shape[1] == 1:  # of one class every example would be right
         raise ShapeError(
-            f"{who}: wants scores (batch, classes, ...), not {scores.shape}; for one score per example stack (-score, score) along axis 1"
+            f"{who}: wants scores (batch, classes, ...) of two classes or more, not {scores.shape}; for one score per example stack (-score, score) "
+            "along axis 1, and give whole numbers as targets"
         )
     if classes.shape == scores.shape:
         classes = classes.argmax(1)

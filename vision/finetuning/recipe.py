@@ -71,6 +71,10 @@ class Recipe:
             raise UsageError(
                 f"finetune: augment is one of {', '.join(AUGMENTATIONS)}, but {self.augment!r:.40} was given."
             )
+        if isinstance(self.freeze, str):
+            raise UsageError(
+                f"finetune: freeze is a tuple of patterns, such as ({self.freeze!r:.40},), and not one alone."
+            )
         if self.lora is not None and self.freeze:
             raise UsageError("finetune: lora freezes the backbone itself; leave freeze out, or train without adapters.")
         with engine.precision(self.precision):

@@ -103,6 +103,7 @@ def test_layer_groups_lower_the_rate_towards_the_input() -> None:
 def test_layer_groups_leave_out_what_is_frozen_and_take_stages_by_hand() -> None:
     model = Small()
     nn.freeze(model, "features.0")
+    assert [group["name"] for group in optim.layer_groups(model, 1.0, stages="head")] == ["head"]
     groups = optim.layer_groups(model, 1.0, decay=0.1, stages=["features", "head"], momentum=0.9)
     assert [(g["name"], g["lr"], len(g["params"]), g["momentum"]) for g in groups] == [
         ("features", 0.1, 4, 0.9),

@@ -579,3 +579,5 @@ def test_history_ignores_nan_when_it_looks_for_the_best() -> None:
     history.rows = [{"loss": math.nan}, {"loss": 2.0}, {"loss": 1.0}]
     assert history.best("loss") == {"loss": 1.0}
     assert history.best("loss", "max") == {"loss": 2.0}
+    with pytest.raises(engine.SettingError, match="'min' or 'max'"):
+        history.best("loss", "low")

@@ -104,6 +104,7 @@ def test_equal_scores_are_no_hit_for_all() -> None:
 
 BAD = [
     (lambda: train.Accuracy().update(np.zeros(3), np.zeros(3, int)), engine.ShapeError, "stack"),
+    (lambda: train.Accuracy().update(np.zeros((3, 1)), np.zeros((3, 1))), engine.ShapeError, "two classes or more"),
     (lambda: train.Accuracy().update(np.zeros((3, 2)), np.zeros(4, int)), engine.ShapeError, r"want targets \(3,\)"),
     (lambda: train.Accuracy().update(np.zeros((3, 2)), np.zeros(3)), engine.ArgumentError, "whole numbers"),
     (lambda: train.TopKAccuracy(0), engine.SettingError, "at least 1"),

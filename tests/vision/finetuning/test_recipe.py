@@ -90,7 +90,7 @@ def test_the_rate_rises_and_falls_to_nothing_in_any_number_of_steps(steps: int) 
 BAD: list[dict[str, Any]] = [
     {"epochs": 0}, {"batch": 1.5}, {"lr": 0}, {"lr": float("nan")}, {"weight_decay": -1}, {"layer_decay": 2.0}, {"lora": 0},
     {"patience": 0}, {"seed": -1}, {"val_fraction": 0.0}, {"val_fraction": 1.0}, {"augment": "wild"}, {"precision": "f8"},
-    {"lora": 4, "freeze": ("backbone",)}, {"workers": True},
+    {"lora": 4, "freeze": ("backbone",)}, {"workers": True}, {"freeze": "backbone"},
 ]  # fmt: skip
 
 
