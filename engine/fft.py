@@ -13,10 +13,10 @@ import numpy as np
 
 from .dtype import DtypeLike, as_dtype, float32, kind
 from .errors import SettingError, ShapeError
-from .ops.complex_numbers import complex_dtype, conj
-from .ops.fourier import OTHER, fourier, of_real, scale, signal, sized, to_real
-from .ops.reduction import normal_axes, one_axis
-from .ops.shape import roll, whole
+from .ops.elementwise.complex_numbers import complex_dtype, conj
+from .ops.reductions.reduction import normal_axes, one_axis
+from .ops.shapes.shape import roll, whole
+from .ops.signals.fourier import OTHER, fourier, of_real, scale, signal, sized, to_real
 from .tensor import Tensor, tensor_like, tensor_of
 
 __all__ = [

@@ -16,7 +16,7 @@ from .hooks import registered
 from .methods.gradient import bind
 from .modes import modes, precision_of
 from .node import NOTHING_KEPT, Node, Output
-from .ops.reduction import sum as _sum
+from .ops.reductions.reduction import sum as _sum
 from .tensor import Tensor, tensor_of
 from .watch import watchers
 

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import ShapeError
-from .ops.axes import movedim
-from .ops.diagonals import diagonal as _diagonal
-from .ops.factorization import QR, SVD, Eigen, cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
-from .ops.length import vector_norm
-from .ops.matrix import matmul
-from .ops.norms import cond, matrix_exp, matrix_norm, matrix_rank, norm
-from .ops.products import chain_matmul, matrix_power, vecdot
-from .ops.products import cross as _cross
-from .ops.shape import reshape, whole
-from .ops.solving import LeastSquares, det, lstsq, pinv, slogdet, solve, solve_triangular
-from .ops.solving import inverse as inv
+from .ops.algebra.factorization import QR, SVD, Eigen, cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
+from .ops.algebra.matrix import matmul
+from .ops.algebra.products import chain_matmul, matrix_power, vecdot
+from .ops.algebra.products import cross as _cross
+from .ops.algebra.solving import LeastSquares, det, lstsq, pinv, slogdet, solve, solve_triangular
+from .ops.algebra.solving import inverse as inv
+from .ops.reductions.length import vector_norm
+from .ops.reductions.norms import cond, matrix_exp, matrix_norm, matrix_rank, norm
+from .ops.shapes.axes import movedim
+from .ops.shapes.diagonals import diagonal as _diagonal
+from .ops.shapes.shape import reshape, whole
 from .tensor import Tensor, tensor_like
 
 __all__ = [
@@ -78,7 +78,7 @@ def diagonal(x: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:  # noqa: N803 - PyTorch's name
     """Vandermonde's matrices: the powers 0 to N - 1 of each element, (..., n) to (..., n, N), N being n unless given."""
-    from .ops.create import arange
+    from .ops.shapes.create import arange
 
     x = tensor_like("vander", x)
     if not x.ndim:

@@ -79,6 +79,9 @@ class Op(Recorder, Generic[P, R]):
         self.plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
         everyone.add(self)
         if listed:
+            held = TABLE.get(self.name)
+            if held is not None and held.__module__ != self.__module__:
+                raise ArgumentError(f"op {self.name}: {held.__module__} has one of this name; choose another name")
             TABLE[self.name] = self
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from .device import CPU, move
 from .dtype import DtypeLike, as_dtype, float32, float64, is_floating, kind
 from .errors import DtypeError, SettingError, ShapeError
 from .ops import touch
-from .ops.index import refuse_writing
+from .ops.indexing.index import refuse_writing
 from .random import Generator, default_generator, rand, randint, randn
 from .tensor import Tensor, tensor_like, tensor_of
 

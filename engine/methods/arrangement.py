@@ -22,7 +22,7 @@ class ArrangementMethods:
         return ops.tile(self, *dims)
 
     def repeat(self: Any, *sizes: Any) -> Tensor:
-        return ops.tiling.repeated("repeat", self, unpack(sizes))
+        return ops.shapes.tiling.repeated("repeat", self, unpack(sizes))
 
     def repeat_interleave(self: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor:
         return ops.repeat_interleave(self, repeats, dim, output_size=output_size)
@@ -109,7 +109,7 @@ class ArrangementMethods:
         return ops.expand(self, other.shape)
 
     def sum_to_size(self: Any, *size: Any) -> Tensor:
-        return ops.axes.sum_to_size(self, unpack(size))
+        return ops.shapes.axes.sum_to_size(self, unpack(size))
 
     def split_with_sizes(self: Any, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]:
         return ops.split(self, split_sizes, dim)

@@ -23,7 +23,7 @@ else:
 
 def _overwrite(name: str, x: Tensor, function: Any, *others: Any, **settings: Any) -> Tensor:
     """Write what the function makes of the tensor and others into the tensor, and give it."""
-    ops.index.refuse_writing(name, x, *others, *settings.values())
+    ops.indexing.index.refuse_writing(name, x, *others, *settings.values())
     result = function(x.detach(), *others, **settings)
     if result.shape != x.shape:
         raise ShapeError(
@@ -36,7 +36,7 @@ def _overwrite(name: str, x: Tensor, function: Any, *others: Any, **settings: An
         )
     with np.errstate(over="ignore"):
         x.array[...] = result.array
-    ops.index.touch(x)
+    ops.indexing.index.touch(x)
     return x
 
 
@@ -47,21 +47,21 @@ def _combined(name: str, x: Tensor, ufunc: Any, function: Any, other: Any) -> Te
     fits = type(raw) in (int, float) or (type(raw) is np.ndarray and raw.dtype == array.dtype)
     if type(array) is not np.ndarray or array.dtype not in (float32, float64) or not fits:
         return _overwrite(name, x, function, other)
-    ops.index.refuse_writing(name, x, other)
+    ops.indexing.index.refuse_writing(name, x, other)
     try:
         with np.errstate(all="ignore"):
             ufunc(array, raw, out=array)
     except (ValueError, OverflowError):
         return _overwrite(name, x, function, other)  # which says what is wrong
-    ops.index.touch(x)
+    ops.indexing.index.touch(x)
     return x
 
 
 def _turned(name: str, x: Tensor, function: Any, *arguments: Any) -> Tensor:
     """Give the tensor another view of its memory."""
-    ops.index.refuse_writing(name, x)
+    ops.indexing.index.refuse_writing(name, x)
     x.array = function(x.detach(), *arguments).array
-    ops.index.touch(x)
+    ops.indexing.index.touch(x)
     return x
 
 
@@ -189,9 +189,9 @@ class InplaceMethods:
     def fill_diagonal_(self: Any, fill_value: Any, wrap: Any = False) -> Any:
         if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
             raise ShapeError(f"fill_diagonal_: wants a matrix, or more axes of one size, not shape {tuple(self.shape)}")
-        ops.index.refuse_writing("fill_diagonal_", self)
+        ops.indexing.index.refuse_writing("fill_diagonal_", self)
         np.fill_diagonal(self.array, fill_value, wrap)
-        ops.index.touch(self)
+        ops.indexing.index.touch(self)
         return self
 
     def nan_to_num_(self: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:

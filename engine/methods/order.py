@@ -8,7 +8,7 @@ from ..dtype import DtypeLike
 
 if TYPE_CHECKING:
     from .. import ops
-    from ..ops.choice import Chosen
+    from ..ops.reductions.choice import Chosen
     from ..tensor import Tensor
 else:
     ops = None

@@ -8,10 +8,10 @@ from typing import Any
 from ..dtype import DtypeLike, float32
 from ..errors import ArgumentError, ShapeError
 from ..ops import relu, tanh, zeros
-from ..ops.elman import check_nonlinearity
-from ..ops.gru import gru_step
-from ..ops.lstm import lstm_step
-from ..ops.recurrent import plain_projection
+from ..ops.sequences.elman import check_nonlinearity
+from ..ops.sequences.gru import gru_step
+from ..ops.sequences.lstm import lstm_step
+from ..ops.sequences.recurrent import plain_projection
 from ..tensor import Tensor
 from . import init
 from .module import Module

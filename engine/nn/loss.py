@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops import cosine_similarity, cross_entropy, pairwise_distance
-from ..ops.loss import check_reduction
+from ..ops.losses.loss import check_reduction
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module

@@ -12,7 +12,7 @@ import numpy as np
 from .. import ops
 from ..dtype import DtypeLike, float32
 from ..errors import ArgumentError, SettingError, ShapeError
-from ..ops.elman import check_nonlinearity
+from ..ops.sequences.elman import check_nonlinearity
 from ..tensor import Tensor
 from . import functional as F
 from . import init

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .arithmetic import abs, mul, neg, sub
-from .compare import ge, gt, le, lt, ne
-from .rounding import div, trunc
-from .trigonometric import acos, acosh, asin, asinh, atan, atan2, atanh
+from .elementwise.arithmetic import abs, mul, neg, sub
+from .elementwise.compare import ge, gt, le, lt, ne
+from .elementwise.rounding import div, trunc
+from .elementwise.trigonometric import acos, acosh, asin, asinh, atan, atan2, atanh
 
 __all__ = [
     "absolute",

@@ -255,3 +255,13 @@ def test_what_is_kept_depends_on_how_many_tensors_there_are() -> None:
         engine.cat([x, *[engine.zeros(1, 3)] * count]).sum().backward()
         assert x.grad is not None
         assert x.grad.tolist() == [[1.0, 1.0, 1.0]]
+
+
+def test_two_files_cannot_have_an_operation_of_one_name() -> None:
+    def sub(xp: Any, x: Array) -> Array:
+        return x
+
+    held = TABLE["sub"]
+    with pytest.raises(ArgumentError, match=r"op sub: .*arithmetic has one of this name"):
+        op()(sub)
+    assert TABLE["sub"] is held

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numzoo.engine.ops.scan import accumulated
+from numzoo.engine.ops.reductions.scan import accumulated
 
 
 @pytest.mark.parametrize("function", [np.maximum, np.minimum, np.logaddexp], ids=lambda f: f.__name__)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...modes import modes
-from ...ops import blockwise
+from ...ops.layers import blockwise
 from . import pool
 from .library import Library
 from .memory import BFLOAT16, FLOAT32, Array, Layout, Result, address, disjoint

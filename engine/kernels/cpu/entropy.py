@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.loss import summed_loss
+from ...ops.losses.loss import summed_loss
 from .activation import FEWEST_SOFTMAX, log_softmax
 from .memory import Array
 

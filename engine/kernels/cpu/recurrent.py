@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.elman import rnn_back, rnn_forward
-from ...ops.gru import gru_back, gru_forward
-from ...ops.lstm import lstm_back, lstm_forward
-from ...ops.recurrent import Products
+from ...ops.sequences.elman import rnn_back, rnn_forward
+from ...ops.sequences.gru import gru_back, gru_forward
+from ...ops.sequences.lstm import lstm_back, lstm_forward
+from ...ops.sequences.recurrent import Products
 from . import matrix, pool
 from .library import Library
 from .library import library as find_library

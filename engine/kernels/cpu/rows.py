@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ops.rows import add_rows, check_rows, check_sum
+from ...ops.indexing.rows import add_rows, check_rows, check_sum
 from . import pool
 from .memory import Array, Result
 

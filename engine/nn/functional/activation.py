@@ -184,7 +184,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 def glu(x: Tensor, axis: int = -1, *, dim: int | None = None) -> Tensor:
     """The first half of an axis times the sigmoid of the second (Dauphin et al., 2017)."""
     x, axis = tensor_like("glu", x), axis if dim is None else dim
-    place = ops.reduction.one_axis("glu", axis, x.ndim)
+    place = ops.reductions.reduction.one_axis("glu", axis, x.ndim)
     if not x.ndim or x.shape[place] % 2:
         raise ShapeError(f"glu: axis {axis} of x {tuple(x.shape)} is cut in two, so its size must be even")
     half = x.shape[place] // 2

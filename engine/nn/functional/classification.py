@@ -7,8 +7,8 @@ from typing import Any
 from ...dtype import accumulator, kind
 from ...errors import DtypeError, SettingError, ShapeError
 from ...ops import arange, clip, gather, sigmoid, softmax, where
-from ...ops.deviation import bernoulli_nll, logistic_loss
-from ...ops.loss import check_reduction, checked_labels, class_nll, class_weight
+from ...ops.losses.deviation import bernoulli_nll, logistic_loss
+from ...ops.losses.loss import check_reduction, checked_labels, class_nll, class_weight
 from ...tensor import Tensor, tensor_like, tensor_of
 from .loss import prepared, reduced
 

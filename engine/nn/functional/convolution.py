@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ... import ops
 from ...errors import SettingError
 from ...ops import pad
-from ...ops.convolution import check_settings
+from ...ops.images.convolution import check_settings
 from ...tensor import Tensor, tensor_like
 from ..settings import Size, sizes
 

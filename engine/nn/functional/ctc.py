@@ -8,8 +8,8 @@ from ...device import namespace
 from ...dtype import accumulator, kind
 from ...errors import DtypeError, SettingError, ShapeError
 from ...ops import maximum, where
-from ...ops.ctc import ctc_nll
-from ...ops.loss import check_reduction
+from ...ops.losses.loss import check_reduction
+from ...ops.sequences.ctc import ctc_nll
 from ...tensor import Tensor, tensor_like, tensor_of
 
 __all__ = [

@@ -13,7 +13,7 @@ from ... import ops
 from ...device import move
 from ...dtype import is_differentiable
 from ...errors import DtypeError, SettingError, ShapeError
-from ...ops.dropping import draw_mask
+from ...ops.layers.dropping import draw_mask
 from ...random import default_generator
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..settings import probability

@@ -8,7 +8,7 @@ from ... import ops
 from ...device import namespace
 from ...dtype import accumulator, kind
 from ...errors import ArgumentError, DtypeError, GradientError, SettingError, ShapeError
-from ...ops.rows import check_rows
+from ...ops.indexing.rows import check_rows
 from ...tensor import Tensor, tensor_like, tensor_of
 
 __all__ = [

@@ -14,8 +14,8 @@ import numpy as np
 from ...dtype import Dtype, accumulator, kind, result_type
 from ...errors import DtypeError, SettingError, ShapeError
 from ...ops import abs, exp, log, maximum, where
-from ...ops.deviation import huber_error, squared_error
-from ...ops.loss import check_reduction
+from ...ops.losses.deviation import huber_error, squared_error
+from ...ops.losses.loss import check_reduction
 from ...tensor import Tensor, tensor_like
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import SettingError, ShapeError
 from ...ops import clip, minimum, pairwise_distance, sqrt, where
-from ...ops.loss import check_reduction
+from ...ops.losses.loss import check_reduction
 from ...tensor import Tensor, tensor_like
 from .loss import prepared, reduced
 

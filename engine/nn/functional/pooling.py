@@ -12,7 +12,7 @@ from typing import Any
 
 from ... import ops
 from ...errors import SettingError, ShapeError
-from ...ops.resampling import check_floating
+from ...ops.images.resampling import check_floating
 from ...tensor import Tensor, tensor_like
 from ..settings import Size, sizes
 

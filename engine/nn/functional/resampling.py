@@ -13,7 +13,7 @@ from ... import ops
 from ...dtype import is_floating, uint8
 from ...errors import ArgumentError, DtypeError, SettingError, ShapeError
 from ...ops import affine_grid, channel_shuffle, grid_sample, pixel_shuffle, pixel_unshuffle, resampling
-from ...ops.unfolding import windows_of
+from ...ops.images.unfolding import windows_of
 from ...tensor import Tensor, tensor_like
 from ..settings import Size, sizes
 

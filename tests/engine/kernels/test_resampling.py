@@ -9,7 +9,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine.kernels.cpu import onednn, resampling, sampling
-from numzoo.engine.ops.resampling import cubic_taps, linear_taps
+from numzoo.engine.ops.images.resampling import cubic_taps, linear_taps
 
 pytestmark = pytest.mark.skipif(not onednn.status()[0], reason="oneDNN does not load here")
 

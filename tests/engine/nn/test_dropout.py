@@ -9,7 +9,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import nn
-from numzoo.engine.ops.dropping import draw_mask, mask_of_block
+from numzoo.engine.ops.layers.dropping import draw_mask, mask_of_block
 
 F = nn.functional
 

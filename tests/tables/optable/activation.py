@@ -1,4 +1,4 @@
-"""The rows of ``ops/activation.py``."""
+"""The rows of ``ops/layers/activation.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/arithmetic.py``."""
+"""The rows of ``ops/elementwise/arithmetic.py``."""
 
 from __future__ import annotations
 

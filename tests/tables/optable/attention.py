@@ -1,4 +1,4 @@
-"""The rows of ``ops/attention.py``."""
+"""The rows of ``ops/layers/attention.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/choice.py``."""
+"""The rows of ``ops/reductions/choice.py``."""
 
 from __future__ import annotations
 

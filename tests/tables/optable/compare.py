@@ -1,4 +1,4 @@
-"""The rows of ``ops/compare.py``."""
+"""The rows of ``ops/elementwise/compare.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/complex_numbers.py``: of complex numbers made from pairs of real ones, since the table draws real numbers."""
+"""The rows of ``ops/elementwise/complex_numbers.py``: of complex numbers made from pairs of real ones, since the table draws real numbers."""
 
 from __future__ import annotations
 

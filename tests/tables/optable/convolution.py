@@ -1,4 +1,4 @@
-"""The rows of ``ops/convolution.py``."""
+"""The rows of ``ops/images/convolution.py``."""
 
 from __future__ import annotations
 

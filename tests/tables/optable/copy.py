@@ -1,4 +1,4 @@
-"""The rows of ``ops/copy.py``."""
+"""The rows of ``ops/shapes/copy.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/ctc.py``."""
+"""The rows of ``ops/sequences/ctc.py``."""
 
 from __future__ import annotations
 

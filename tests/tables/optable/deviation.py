@@ -1,4 +1,4 @@
-"""The rows of ``ops/deviation.py``."""
+"""The rows of ``ops/losses/deviation.py``."""
 
 from __future__ import annotations
 

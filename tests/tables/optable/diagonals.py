@@ -1,4 +1,4 @@
-"""The rows of ``ops/diagonals.py``."""
+"""The rows of ``ops/shapes/diagonals.py``."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ ROWS = [
     Row("with_diagonal", ((3, 4),), embedded, call=lambda x: ops.diag_embed(x, -1)),
     Row("diag", ((4,),), np.diag, call=lambda x: ops.diag(x)),
     Row("windows", ((3, 8),), lambda x: np.lib.stride_tricks.sliding_window_view(x, 3, 1)[:, ::2], call=lambda x: x.unfold(1, 3, 2)),
-    Row("overlapped", ((2, 3, 5),), summed, call=lambda x: ops.diagonals.overlapped(x, (2, 9), 1, 5, 2)),
+    Row("overlapped", ((2, 3, 5),), summed, call=lambda x: ops.shapes.diagonals.overlapped(x, (2, 9), 1, 5, 2)),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The rows of ``ops/distance.py``: functions made of other operations."""
+"""The rows of ``ops/losses/distance.py``: functions made of other operations."""
 
 from __future__ import annotations
 

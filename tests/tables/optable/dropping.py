@@ -1,4 +1,4 @@
-"""The rows of ``ops/dropping.py``."""
+"""The rows of ``ops/layers/dropping.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/elementary.py``."""
+"""The rows of ``ops/elementwise/elementary.py``."""
 
 from __future__ import annotations
 

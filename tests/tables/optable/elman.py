@@ -1,4 +1,4 @@
-"""The rows of ``ops/elman.py``."""
+"""The rows of ``ops/sequences/elman.py``."""
 
 from __future__ import annotations
 

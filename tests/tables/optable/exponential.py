@@ -1,4 +1,4 @@
-"""The rows of ``ops/exponential.py``."""
+"""The rows of ``ops/elementwise/exponential.py``."""
 
 from __future__ import annotations
 

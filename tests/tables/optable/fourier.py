@@ -1,4 +1,4 @@
-"""The rows of ``ops/fourier.py``."""
+"""The rows of ``ops/signals/fourier.py``."""
 
 from __future__ import annotations
 

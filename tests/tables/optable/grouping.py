@@ -1,4 +1,4 @@
-"""The rows of ``ops/grouping.py``."""
+"""The rows of ``ops/layers/grouping.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/gru.py``."""
+"""The rows of ``ops/sequences/gru.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/heads.py``."""
+"""The rows of ``ops/layers/heads.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/index.py``."""
+"""The rows of ``ops/indexing/index.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/length.py``."""
+"""The rows of ``ops/reductions/length.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/limits.py``."""
+"""The rows of ``ops/elementwise/limits.py``."""
 
 from __future__ import annotations
 

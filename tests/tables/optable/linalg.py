@@ -1,4 +1,4 @@
-"""The rows of ``ops/solving.py``, ``ops/factorization.py`` and what is made of them."""
+"""The rows of ``ops/algebra/solving.py``, ``ops/algebra/factorization.py`` and what is made of them."""
 
 from __future__ import annotations
 

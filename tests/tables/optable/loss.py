@@ -1,4 +1,4 @@
-"""The rows of ``ops/loss.py``."""
+"""The rows of ``ops/losses/loss.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/lstm.py``."""
+"""The rows of ``ops/sequences/lstm.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/matrix.py``."""
+"""The rows of ``ops/algebra/matrix.py``."""
 
 from __future__ import annotations
 

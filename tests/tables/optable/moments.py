@@ -1,4 +1,4 @@
-"""The rows of ``ops/moments.py``."""
+"""The rows of ``ops/reductions/moments.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/normalization.py``."""
+"""The rows of ``ops/layers/normalization.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/order.py``."""
+"""The rows of ``ops/reductions/order.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/padding.py``."""
+"""The rows of ``ops/shapes/padding.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/pooling.py``."""
+"""The rows of ``ops/images/pooling.py``."""
 
 from __future__ import annotations
 

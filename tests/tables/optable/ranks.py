@@ -1,4 +1,4 @@
-"""The rows of ``ops/ranks.py``."""
+"""The rows of ``ops/reductions/ranks.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/rectifier.py``."""
+"""The rows of ``ops/layers/rectifier.py``."""
 
 from __future__ import annotations
 

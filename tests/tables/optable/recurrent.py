@@ -1,4 +1,4 @@
-"""The rows of ``ops/recurrent.py``."""
+"""The rows of ``ops/sequences/recurrent.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/reduction.py``."""
+"""The rows of ``ops/reductions/reduction.py``."""
 
 from __future__ import annotations
 

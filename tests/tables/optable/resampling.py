@@ -1,4 +1,4 @@
-"""The rows of ``ops/resampling.py``."""
+"""The rows of ``ops/images/resampling.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/rounding.py``."""
+"""The rows of ``ops/elementwise/rounding.py``."""
 
 from __future__ import annotations
 

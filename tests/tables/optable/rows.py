@@ -1,4 +1,4 @@
-"""The rows of ``ops/rows.py``."""
+"""The rows of ``ops/indexing/rows.py``."""
 
 from __future__ import annotations
 

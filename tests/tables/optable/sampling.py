@@ -1,4 +1,4 @@
-"""The rows of ``ops/sampling.py``."""
+"""The rows of ``ops/images/sampling.py``."""
 
 from __future__ import annotations
 

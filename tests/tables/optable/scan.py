@@ -1,4 +1,4 @@
-"""The rows of ``ops/scan.py``."""
+"""The rows of ``ops/reductions/scan.py``."""
 
 from __future__ import annotations
 

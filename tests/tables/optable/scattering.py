@@ -1,4 +1,4 @@
-"""The rows of ``ops/picking.py`` and ``ops/scattering.py``."""
+"""The rows of ``ops/indexing/picking.py`` and ``ops/indexing/scattering.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/shape.py``."""
+"""The rows of ``ops/shapes/shape.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/special.py``; the references are the standard library's, or plain sums of a thousand terms."""
+"""The rows of ``ops/elementwise/special.py``; the references are the standard library's, or plain sums of a thousand terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/trigonometric.py``."""
+"""The rows of ``ops/elementwise/trigonometric.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/unfolding.py`` and ``ops/shuffling.py``."""
+"""The rows of ``ops/images/unfolding.py`` and ``ops/images/shuffling.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of ``ops/windows.py`` and of ``ops/places.py``: pooling over any number of axes."""
+"""The rows of ``ops/images/windows.py`` and of ``ops/indexing/places.py``: pooling over any number of axes."""
 
 from __future__ import annotations
 

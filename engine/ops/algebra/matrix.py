@@ -1,0 +1,145 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...dtype import Array, accumulator, bfloat16
+from ...errors import DtypeError, ShapeError
+from ...node import Node
+from ...op import op
+from ...tensor import Tensor
+
+__all__ = [
+    "linear",
+    "matmul",
+]
+
+
+def check_one_dtype(name: str, *arrays: Array) -> None:
+    """Refuse tensors of different dtypes: matrices and convolutions do not promote."""
+    first = arrays[0].dtype
+    for array in arrays:
+        if array is None or array.dtype is first or array.dtype == first:
+            continue
+        dtypes = [a.dtype for a in arrays if a is not None]
+        raise DtypeError(
+            f"{name}: all tensors must have one dtype, but they have {', '.join(map(str, dtypes))}; convert with .to(dtype)"
+        )
+
+
+def check_matmul(x: Array, y: Array) -> None:
+    """Refuse operands whose inner sizes or batch axes do not fit."""
+    check_one_dtype("matmul", x, y)
+    if not x.ndim or not y.ndim:
+        raise ShapeError(
+            f"matmul: both operands need at least one axis (x {tuple(x.shape)}, y {tuple(y.shape)}); multiply numbers with *"
+        )
+    inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
+    if x.shape[-1] != inner:
+        raise ShapeError(
+            f"matmul: x has {x.shape[-1]} columns but y has {inner} rows (x {tuple(x.shape)}, y {tuple(y.shape)}); they must be equal"
+        )
+    for a, b in zip(x.shape[-3::-1], y.shape[-3::-1], strict=False):
+        if a != b and 1 not in (a, b):
+            raise ShapeError(f"matmul: the batch axes do not broadcast (x {tuple(x.shape)}, y {tuple(y.shape)})")
+
+
+def _matmul_x(grad: Tensor, x_shape: tuple[int, ...], y: Tensor) -> Tensor:
+    if y.ndim == 1:
+        return grad.unsqueeze(-1) * y
+    if len(x_shape) == 1:
+        return matmul(y, grad.unsqueeze(-1)).squeeze(-1)
+    return matmul(grad, y.mT)
+
+
+def _matmul_y(grad: Tensor, x: Tensor, y_shape: tuple[int, ...]) -> Tensor:
+    if x.ndim == 1:
+        return x.unsqueeze(-1) * grad.unsqueeze(-2) if len(y_shape) > 1 else x * grad
+    if len(y_shape) == 1:
+        return matmul(x.mT, grad.unsqueeze(-1)).squeeze(-1)
+    return matmul(x.mT, grad)
+
+
+@op(narrows=True, x=_matmul_x, y=_matmul_y)
+def matmul(xp: Any, x: Array, y: Array) -> Array:
+    """The matrix product over the last two axes, (..., m, k) and (..., k, n) to (..., m, n); leading axes broadcast.
+
+    A 1-dimensional operand is a row on the left and a column on the right, as in NumPy.
+    """
+    check_matmul(x, y)
+    if x.dtype == bfloat16:
+        wide = accumulator(x.dtype)
+        return xp.matmul(x.astype(wide), y.astype(wide)).astype(x.dtype)
+    return xp.matmul(x, y)
+
+
+def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
+    """Refuse a weight or bias that does not fit."""
+    check_one_dtype("linear", x, weight, bias)
+    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: x has {x.shape[-1] if x.ndim else 'no'} features but weight expects {weight.shape[-1] if weight.ndim else 'none'} "
+            f"(x {tuple(x.shape)}, weight {tuple(weight.shape)}); the last axis of x must be weight's second"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"linear: bias {tuple(bias.shape)} must have one number for each of the {weight.shape[0]} outputs of weight {tuple(weight.shape)}"
+        )
+
+
+def _flow_of_weight(grad: Tensor, x: Tensor) -> Tensor:
+    return linear(x, grad)
+
+
+@op(narrows=True, flow=_flow_of_weight, x=lambda grad, flow: matmul(flow, grad))
+def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
+    """What flows back to the weight of ``linear``: flow^T x, summed over all leading axes; (..., out) and (..., in) to (out, in)."""
+    check_one_dtype("linear_weight", flow, x)
+    count = math.prod(x.shape[:-1])
+    rows, flows = x.reshape(count, x.shape[-1]), flow.reshape(count, flow.shape[-1])
+    if x.dtype == bfloat16:
+        wide = accumulator(x.dtype)
+        return xp.matmul(flows.astype(wide).T, rows.astype(wide)).astype(x.dtype)
+    return xp.matmul(flows.T, rows)
+
+
+@op(
+    narrows=True,
+    x=lambda grad, weight: matmul(grad, weight),
+    weight=lambda grad, x: linear_weight(grad, x),
+    bias=lambda grad: grad,
+)
+def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """x weight^T + bias: (..., in), (out, in) and (out,) to (..., out)."""
+    check_linear(x, weight, bias)
+    if x.dtype == bfloat16:
+        wide = accumulator(x.dtype)
+        out = xp.matmul(x.astype(wide), weight.astype(wide).T)
+        return (out if bias is None else out + bias.astype(wide)).astype(x.dtype)
+    out = xp.matmul(x, weight.T)
+    if bias is not None:
+        out = xp.add(out, bias, out=out if out.ndim else None)
+    return out
+
+
+SMALL = 1 << 16
+"""Multiplications of a product below which calling costs more than computing."""
+
+
+@linear.directly
+def _linear_directly(node: Node, flow: Array) -> list[Any] | None:
+    if flow.ndim != 2 or type(flow) is not np.ndarray or flow.dtype.kind != "f" or flow.dtype == np.float16:
+        return None
+    edges = node.edges
+    weight, x = node.kept(1) if edges[0] is not None else None, node.kept(0) if edges[1] is not None else None
+    columns = x.shape[1] if x is not None else weight.shape[1] if weight is not None else 0
+    if flow.size * columns > SMALL:
+        return None
+    gradients = [None if weight is None else flow @ weight, None if x is None else flow.T @ x]
+    if len(edges) == 3:
+        gradients.append(None if edges[2] is None else np.add.reduce(flow, 0))
+    return gradients

@@ -1,0 +1,1 @@
+"""What is computed on each element: operands broadcast, dtypes promoted."""

@@ -1,0 +1,1 @@
+"""What has spatial axes: convolution, pooling, resampling, sampling."""

@@ -1,0 +1,158 @@
+"""Attention: each query takes the mean of the values, weighted by how well their keys fit it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...device import namespace
+from ...dtype import Array, float32, is_floating, kind
+from ...errors import DtypeError, SettingError, ShapeError
+from ...modes import modes
+from ...op import op, op_with_results
+from ...random import default_generator
+from ...tensor import Tensor, tensor_like, tensor_of
+from ..algebra.matrix import matmul
+from ..elementwise.arithmetic import where
+from .activation import softmax
+from .blockwise import Key, Plain, backward, blocks, check_attention, forward
+from .dropping import drop, mask_of_block
+
+__all__ = [
+    "attend",
+    "attend_backward",
+    "scaled_dot_product_attention",
+]
+
+
+def _attend_joint(
+    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, causal: bool, dropout: float, seed: Key
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    settings: dict[str, Any] = {"scale": scale, "causal": causal, "dropout": dropout, "seed": seed}
+    if not modes.recording and (bias is None or not bias.requires_grad):
+        return (*attend_backward(grad, query, key, value, bias, **settings), None)
+    # The plain formula, all scores at once: to be differentiated again, or where the scores' own gradient is asked for.
+    weights = _weights(query, key, bias, scale, causal)
+    flow = matmul(grad, value.mT)
+    dropped = weights
+    if dropout:
+        mask = tensor_of(_whole_mask(weights, causal, dropout, seed))
+        dropped, flow = drop(weights, mask, scale=1 / (1 - dropout)), drop(flow, mask, scale=1 / (1 - dropout))
+    weighted = weights * flow
+    dscores = weighted - weights * weighted.sum(-1, True)
+    dquery, dkey = matmul(dscores, key) * scale, matmul(dscores.mT, query) * scale
+    return dquery, dkey, matmul(dropped.mT, grad), dscores
+
+
+def _weights(query: Tensor, key: Tensor, bias: Tensor | None, scale: float, causal: bool) -> Tensor:
+    """The weights of all keys for all queries."""
+    scores = matmul(query * scale, key.mT)
+    if causal:
+        xp = namespace(query.array)
+        scores = where(tensor_of(xp.tril(xp.ones(scores.shape[-2:], bool))), scores, -math.inf)
+    if bias is None:
+        return softmax(scores, axis=-1)
+    scores, hidden = scores + bias, tensor_of((bias.array == -math.inf).all(-1, keepdims=True))
+    return where(hidden, 0.0, softmax(where(hidden, 0.0, scores), axis=-1))
+
+
+def _whole_mask(weights: Tensor, causal: bool, dropout: float, seed: Key) -> Array:
+    """The masks of all blocks, put together."""
+    *batch, queries, keys = weights.shape
+    xp = namespace(weights.array)
+    mask = xp.ones((*(batch or (1,)), queries, keys), bool)
+    for number, place, rows, seen in blocks(tuple(batch), queries, keys, causal):
+        part = mask[place][:, rows, :seen]
+        part[...] = xp.asarray(mask_of_block(seed, number, part.shape, dropout))
+    return mask if batch else mask[0]
+
+
+@op(jointly=_attend_joint, narrows=True)
+def attend(
+    xp: Any, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
+    dropout: float = 0.0, seed: Key = (0, 0),
+) -> Array:  # fmt: skip
+    """softmax(scale query key^T + bias) value: (..., queries, width), (..., keys, width), (..., keys, width of value).
+
+    Leading axes broadcast. ``causal`` hides keys that come after their query. A share ``dropout`` of the weights is left out; ``seed``
+    says which. A query whose bias is minus infinity everywhere gives 0.
+    """
+    return forward(xp, Plain(xp), query, key, value, bias, scale, causal, dropout, seed)
+
+
+@op_with_results(3, narrows=True)
+def attend_backward(
+    xp: Any, flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
+    dropout: float = 0.0, seed: Key = (0, 0),
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """The gradients of attend for query, key and value, with the scores computed again."""
+    return backward(xp, Plain(xp), flow, query, key, value, bias, scale, causal, dropout, seed)
+
+
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False,
+    *, scale: float | None = None, enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
+    """softmax(query key^T scale + mask) value (Vaswani et al., 2017).
+
+    query (..., queries, width), key and value (..., keys, width) to (..., queries, width of value). A boolean mask lets through where it is
+    True, another is added; a query that may see no key gives 0. ``scale`` is 1 / sqrt(width) unless given; ``is_causal`` hides later keys from
+    each query. With ``enable_gqa`` several heads of queries (the third axis from the end) share one of keys and values (Ainslie et al., 2023).
+    Memory grows with the number of keys and queries, not with their product.
+    """
+    query, key, value = (tensor_like("attention", t) for t in (query, key, value))
+    check_attention(query, key, value)
+    if not isinstance(dropout_p, (int, float)) or not 0.0 <= dropout_p <= 1.0:
+        raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout_p!r:.60}")
+    if attn_mask is not None:
+        attn_mask = _bias(tensor_like("attention", attn_mask), query, key)
+    shape = query.shape
+    if enable_gqa:
+        query, key, value, attn_mask = _grouped(query, key, value, attn_mask)
+    if scale is None:
+        scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
+    if dropout_p == 1.0:
+        out = attend(query, key, value, attn_mask, scale=scale, causal=bool(is_causal)) * 0.0
+    else:
+        drawn = default_generator().numpy.bit_generator.random_raw(2).tolist() if dropout_p else (0, 0)
+        out = attend(
+            query, key, value, attn_mask, scale=scale, causal=bool(is_causal), dropout=float(dropout_p), seed=tuple(drawn)
+        )  # fmt: skip
+    return out.reshape((*shape[:-1], value.shape[-1])) if enable_gqa else out
+
+
+def _bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
+    """A mask as what is added to the scores."""
+    sizes = (query.shape[-2], key.shape[-2])
+    if mask.ndim < 2:
+        mask = mask.reshape((1,) * (2 - mask.ndim) + tuple(mask.shape))
+    if any(m not in (1, size) for m, size in zip(mask.shape[-2:], sizes, strict=True)):
+        raise ShapeError(
+            f"attention: attn_mask {tuple(mask.shape)} must broadcast to the scores (..., {sizes[0]}, {sizes[1]})"
+        )
+    if kind(mask.dtype) == 0:
+        return where(mask, 0.0, -math.inf).to(dtype=query.dtype)
+    if not is_floating(mask.dtype):
+        raise DtypeError(f"attention: attn_mask must hold booleans or floating-point numbers, not {mask.dtype}")
+    if mask.dtype not in (query.dtype, float32):
+        raise DtypeError(f"attention: attn_mask is {mask.dtype} but query {query.dtype}; convert with .to(dtype)")
+    return mask if mask.dtype == query.dtype else mask.to(dtype=query.dtype)
+
+
+def _grouped(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Queries with their heads in groups, (..., heads of keys, group, queries, width); keys and values with an axis of one to meet it."""
+    if query.ndim < 3 or key.ndim < 3 or value.ndim < 3:
+        raise ShapeError("attention: enable_gqa wants heads, the third axis from the end of query, key and value")
+    heads, shared = query.shape[-3], key.shape[-3]
+    if value.shape[-3] != shared or not shared or heads % shared:
+        raise ShapeError(
+            f"attention: the {heads} heads of query must be a multiple of those of key ({shared}) and value ({value.shape[-3]}), which must be equal"
+        )
+    group = heads // shared
+    if bias is not None and bias.ndim > 2:
+        own = bias.shape[-3] == heads
+        bias = bias.reshape((*bias.shape[:-3], shared, group, *bias.shape[-2:])) if own else bias.unsqueeze(-3)
+    grouped = query.reshape((*query.shape[:-3], shared, group, *query.shape[-2:]))
+    return grouped, key.unsqueeze(-3), value.unsqueeze(-3), bias

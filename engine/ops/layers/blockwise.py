@@ -1,0 +1,278 @@
+"""Attention computed block by block, on the way there and back: what the operation's body and a device's kernel share.
+
+The scores are never held all at once. They are computed for a block of queries (and of heads) against all keys, used and forgotten,
+and computed again on the way back, so that memory grows with the length and not with its square (an idea of Rabe and Staats, 2021, and
+Dao et al., 2022). A block's rows are whole, so the softmax is the ordinary one and nothing of it needs to be kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...dtype import Array, accumulator, is_floating
+from ...errors import DtypeError, ShapeError
+from .dropping import mask_of_block
+from .heads import address_of
+
+SCORES = 1 << 18
+"""Scores per block: 1 MB, what two cores' second-level caches hold beside the rest."""
+FEWEST_ROWS = 16
+"""Queries that a block has at least, so that products stay products of matrices."""
+KEYS_STEP = 512
+"""Causal blocks see keys in multiples of this many: few different shapes, for which kernels are prepared once."""
+
+SETTINGS = {"scale": 1.0, "causal": False, "dropout": 0.0, "seed": (0, 0)}
+"""The settings of an attention in the order in which they are passed on here, and what they are where nobody says."""
+
+Key = tuple[int, int]
+Block = tuple[int, Any, slice, int]
+"""Its number, the index of its batch entry and heads, its queries, and how many keys it sees."""
+
+
+class Tools(Protocol):
+    """How a block is computed: the library's way, or a kernel's."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """New memory."""
+
+    def result(self, operand: Array) -> Any:
+        """The dtype of results."""
+
+    def product(self, x: Array, y: Array, out: Array | None = None) -> Array:
+        """x y over the last two axes, in float32 at least, or in ``out``."""
+
+    def softmax(self, scores: Array) -> Array:
+        """The softmax along the last axis, perhaps in place."""
+
+    def softmax_backward(self, weights: Array, flow: Array) -> Array:
+        """weights (flow - sum of weights flow), perhaps in place of ``flow``."""
+
+
+class Plain:
+    """The tools of an array library."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        return self.xp.empty(shape, dtype)
+
+    def result(self, operand: Array) -> Any:
+        return operand.dtype
+
+    def product(self, x: Array, y: Array, out: Array | None = None) -> Array:
+        wide = accumulator(x.dtype)
+        result = self.xp.matmul(x.astype(wide, copy=False), y.astype(wide, copy=False))
+        if out is None:
+            return result
+        out[...] = result
+        return out
+
+    def softmax(self, scores: Array) -> Array:
+        if not scores.shape[-1]:
+            return scores  # no keys: every query gets 0
+        scores -= scores.max(-1, keepdims=True)
+        self.xp.exp(scores, out=scores)
+        scores /= scores.sum(-1, keepdims=True)
+        return scores
+
+    def softmax_backward(self, weights: Array, flow: Array) -> Array:
+        flow -= (weights * flow).sum(-1, keepdims=True)
+        flow *= weights
+        return flow
+
+
+def blocks(batch: tuple[int, ...], queries: int, keys: int, causal: bool) -> Iterator[Block]:
+    """The blocks of scores, in order. ``batch`` are the axes before the last two; the last of them counts the heads."""
+    *lead, heads = batch or (1,)
+    per_head = max(queries * keys, 1)
+    together = min(max(SCORES // per_head, 1), heads)
+    together = -(-heads // -(-heads // together)) if heads else 1
+    rows = queries if together > 1 or per_head <= SCORES else max(SCORES // max(keys, 1), FEWEST_ROWS)
+    number = 0
+    for entry in np.ndindex(*lead):
+        for first in range(0, heads, together):
+            place = (*entry, slice(first, min(first + together, heads)))
+            for start in range(0, queries, max(rows, 1)):
+                stop = min(start + rows, queries)
+                seen = min(keys, -(-stop // KEYS_STEP) * KEYS_STEP) if causal else keys
+                yield number, place, slice(start, stop), seen
+                number += 1
+
+
+def _batched(xp: Any, array: Array, batch: tuple[int, ...]) -> Array:
+    """The array with all batch axes, repeated ones without copies."""
+    return xp.broadcast_to(array, (*batch, *array.shape[-2:])) if array.shape[:-2] != batch else array
+
+
+def _like(tools: Tools, array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """New memory of a shape, its axes in the order that the array's have in memory: then no heads need to be turned."""
+    if array.ndim != len(shape) or 0 in array.strides:
+        return tools.empty(shape, dtype)
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    back = sorted(range(array.ndim), key=lambda position: order[position])
+    return tools.empty(tuple(shape[axis] for axis in order), dtype).transpose(back)
+
+
+def _three_like(tools: Tools, query: Array, key: Array, value: Array) -> tuple[Array, ...]:
+    """Memory for three gradients: side by side where the three lie so, as parts of one projection (see ``heads``)."""
+    three = (query, key, value)
+    step = address_of(key) - address_of(query)
+    if (
+        query.ndim == 4
+        and all(a.shape == query.shape and a.strides == query.strides for a in three)
+        and address_of(value) - address_of(key) == step == query.shape[1] * query.strides[1]
+        and query.strides[1:4:2] == (query.shape[3] * query.itemsize, query.itemsize)
+    ):
+        batch, heads, length, width = query.shape
+        if query.strides[2] == 3 * step and query.strides[0] == length * 3 * step:
+            turned = tools.empty((batch, length, 3, heads, width), tools.result(query)).transpose(2, 0, 3, 1, 4)
+            return turned[0], turned[1], turned[2]
+        if query.strides[0] == 3 * step and query.strides[2] == batch * 3 * step:
+            turned = tools.empty((length, batch, 3, heads, width), tools.result(query)).transpose(2, 1, 3, 0, 4)
+            return turned[0], turned[1], turned[2]
+    return tuple(_like(tools, a, a.shape, tools.result(a)) for a in three)
+
+
+class _Call:
+    """What both ways of one attention share: operands with all batch axes, and how the weights of a block are made."""
+
+    def __init__(
+        self, xp: Any, tools: Tools, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool,
+        dropout: float, seed: Key,
+    ) -> None:  # fmt: skip
+        check_attention(query, key, value)
+        try:
+            batch = np.broadcast_shapes(
+                query.shape[:-2], key.shape[:-2], value.shape[:-2], () if bias is None else bias.shape[:-2]
+            )
+        except ValueError:
+            raise ShapeError(
+                f"attention: the batch axes of query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)} "
+                "do not broadcast; with fewer heads of keys than of queries give enable_gqa=True"
+            ) from None
+        self.xp, self.tools, self.batch = xp, tools, batch
+        self.query, self.key, self.value = (_batched(xp, a, batch or (1,)) for a in (query, key, value))
+        self.queries, self.keys = query.shape[-2], key.shape[-2]
+        # Numbers are multiplied where there are fewest, but in narrow dtypes only where they are wide.
+        self.wide = bool(accumulator(query.dtype) == query.dtype)
+        wide = accumulator(query.dtype).type
+        self.scale, self.grown = wide(scale), wide(1 / (1 - dropout))
+        self.causal, self.dropout, self.seed = causal, dropout, seed
+        self.bias = self.dead = None
+        if bias is not None:
+            self.bias = xp.broadcast_to(bias, (*(batch or (1,)), self.queries, self.keys))
+            # A query that may see no key gets 0, as in PyTorch.
+            hidden = (bias == -math.inf).all(-1, keepdims=True)
+            if hidden.any():
+                self.dead = xp.broadcast_to(hidden, (*(batch or (1,)), self.queries, 1))
+
+    def blocks(self) -> Iterator[Block]:
+        return blocks(self.batch, self.queries, self.keys, self.causal)
+
+    def weights(self, block: Block) -> tuple[Array, Array]:
+        """The scaled queries of a block, and the weights that they give to the keys."""
+        _, place, rows, seen = block
+        scaled = self.query[place][:, rows] * self.scale if self.wide else self.query[place][:, rows]
+        scores = self.tools.product(scaled, self.key[place][:, :seen].swapaxes(-1, -2))
+        if not self.wide:
+            scores *= self.scale
+        if self.causal:
+            scores[..., rows.start :] += self._later(rows, seen, scores.dtype)
+        if self.bias is None:
+            return scaled, self.tools.softmax(scores)
+        scores += self.bias[place][:, rows, :seen]
+        if self.dead is None:
+            return scaled, self.tools.softmax(scores)
+        dead = self.dead[place][:, rows]
+        weights = self.tools.softmax(self.xp.where(dead, scores.dtype.type(0), scores))
+        return scaled, self.xp.where(dead, scores.dtype.type(0), weights)
+
+    def _later(self, rows: slice, seen: int, dtype: Any) -> Array:
+        """Minus infinity where a key comes after its query: (queries of the block, keys from its first query on)."""
+        xp = self.xp
+        later = xp.arange(rows.start, seen) > xp.arange(rows.start, rows.stop)[:, None]
+        return xp.where(later, dtype.type(-math.inf), dtype.type(0))
+
+    def mask(self, block: Block, shape: tuple[int, ...]) -> Array:
+        """What dropout leaves of a block's weights."""
+        mask = self.xp.asarray(mask_of_block(self.seed, block[0], shape, self.dropout))
+        return mask if self.wide else mask * self.grown
+
+
+def forward(xp: Any, tools: Tools, *operands: Any) -> Array:
+    """The result of ``attend``, block by block."""
+    call = _Call(xp, tools, *operands)
+    batch, query, value = call.batch or (1,), call.query, call.value
+    out = _like(tools, query, (*batch, call.queries, value.shape[-1]), tools.result(query))
+    for block in call.blocks():
+        _, place, rows, seen = block
+        _, weights = call.weights(block)
+        if call.dropout:
+            weights *= call.mask(block, weights.shape)
+        tools.product(weights, value[place][:, :seen], out[place][:, rows])
+    if call.dropout and call.wide:
+        out *= call.grown
+    return out if call.batch else out[0]
+
+
+def backward(xp: Any, tools: Tools, flow: Array, *operands: Any) -> tuple[Array, Array, Array]:
+    """The gradients of ``attend`` for query, key and value, block by block."""
+    call = _Call(xp, tools, *operands)
+    query, key, value = call.query, call.key, call.value
+    flow = _batched(xp, flow, call.batch or (1,))
+    dquery, dkey, dvalue = _three_like(tools, query, key, value)
+    once = all(rows == slice(0, call.queries) and seen == call.keys for _, _, rows, seen in call.blocks())
+    sums = (dkey, dvalue) if once else tuple(xp.zeros(a.shape, accumulator(a.dtype)) for a in (key, value))
+    for block in call.blocks():
+        _, place, rows, seen = block
+        scaled, weights = call.weights(block)
+        arrived = flow[place][:, rows]
+        if call.dropout and call.wide:
+            arrived = arrived * call.grown
+        dropped = weights
+        dweights = tools.product(arrived, value[place][:, :seen].swapaxes(-1, -2))
+        if call.dropout:
+            mask = call.mask(block, weights.shape)
+            dropped = weights * mask
+            dweights *= mask
+        _gather(tools, dropped, arrived, sums[1][place][:, :seen], once)
+        dscores = tools.softmax_backward(weights, dweights)
+        if not call.wide:
+            dscores *= call.scale
+        tools.product(dscores, key[place][:, :seen], dquery[place][:, rows])
+        _gather(tools, dscores, scaled, sums[0][place][:, :seen], once)
+    if call.wide:
+        dquery *= call.scale
+    if not once:
+        dkey[...], dvalue[...] = sums
+    return (dquery, dkey, dvalue) if call.batch else (dquery[0], dkey[0], dvalue[0])
+
+
+def _gather(tools: Tools, x: Array, y: Array, out: Array, once: bool) -> None:
+    """x^T y in ``out``, or added to it."""
+    if once:
+        tools.product(x.swapaxes(-1, -2), y, out)
+    else:
+        out += tools.product(x.swapaxes(-1, -2), y)
+
+
+def check_attention(query: Any, key: Any, value: Any) -> None:
+    """Refuse operands whose last two axes do not fit."""
+    if (
+        min(query.ndim, key.ndim, value.ndim) < 2
+        or query.shape[-1] != key.shape[-1]
+        or key.shape[-2] != value.shape[-2]
+    ):
+        raise ShapeError(
+            f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in their last axis, "
+            f"key and value {tuple(value.shape)} in the one before"
+        )
+    if not query.dtype == key.dtype == value.dtype or not is_floating(query.dtype):
+        raise DtypeError(
+            f"attention: query, key and value must have one floating-point dtype, not {query.dtype}, {key.dtype} and {value.dtype}; convert with .to(dtype)"
+        )

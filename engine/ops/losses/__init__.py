@@ -1,0 +1,1 @@
+"""Losses, distances, and the parts they are made of."""

@@ -1,0 +1,1 @@
+"""What runs over the steps of a sequence."""

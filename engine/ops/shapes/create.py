@@ -1,0 +1,148 @@
+"""New tensors: of one number, in steps, or random (see ``engine.random``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import device as devices
+from ...device import CPU, DeviceLike
+from ...dtype import Dtype, DtypeLike, as_dtype, float32, int64
+from ...errors import ArgumentError, SettingError, ShapeError
+from ...tensor import Tensor, tensor_like
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_numpy",
+    "full",
+    "full_like",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
+
+
+def zeros(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``."""
+    return _made(lambda xp, size, kind: xp.zeros(size, kind), shape, dtype, device, requires_grad)
+
+
+def ones(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones."""
+    return _made(lambda xp, size, kind: xp.ones(size, kind), shape, dtype, device, requires_grad)
+
+
+def empty(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
+    """A tensor whose contents are whatever the memory held."""
+    return _made(lambda xp, size, kind: xp.empty(size, kind), shape, dtype, device, requires_grad)
+
+
+def full(
+    shape: Any, value: Any, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU, requires_grad: bool = False
+) -> Tensor:
+    """A tensor filled with one number; its dtype follows the number unless given."""
+    kind = as_dtype(type(value)) if dtype is None else as_dtype(dtype)
+    return _made(lambda xp, size, _: xp.full(size, value, kind), (shape,), kind, device, requires_grad)
+
+
+def zeros_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
+    """Zeros in the shape, dtype and place of ``x``."""
+    x = tensor_like("zeros_like", x)
+    return zeros(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def ones_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
+    """Ones in the shape, dtype and place of ``x``."""
+    x = tensor_like("ones_like", x)
+    return ones(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def empty_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
+    """Whatever the memory held, in the shape, dtype and place of ``x``."""
+    x = tensor_like("empty_like", x)
+    return empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def full_like(x: Tensor, value: Any, *, dtype: DtypeLike | None = None) -> Tensor:
+    """One number in the shape, dtype and place of ``x``."""
+    x = tensor_like("full_like", x)
+    return full(x.shape, value, dtype=x.dtype if dtype is None else dtype, device=x.device)
+
+
+def as_tensor(data: Any, *, dtype: DtypeLike | None = None, device: DeviceLike | None = None) -> Tensor:
+    """``data`` as a tensor, sharing its memory where dtype and device allow; a tensor stays what it is."""
+    made = data if isinstance(data, Tensor) else Tensor(data)
+    return made if dtype is None and device is None else made.to(dtype=dtype, device=device)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A tensor that shares the memory of a NumPy array."""
+    if not isinstance(array, np.ndarray):
+        raise ArgumentError(f"from_numpy: wants a NumPy array, not {type(array).__name__}; give tensor(...) other data")
+    return Tensor(array)
+
+
+def arange(
+    start: Any, stop: Any = None, step: Any = 1, *, dtype: DtypeLike | None = None, device: DeviceLike = CPU
+) -> Tensor:
+    """The numbers from ``start`` (0 if only one is given) up to but not including ``stop``."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    given = (start, stop, step)
+    if any(not isinstance(v, (int, float, np.integer, np.floating)) or not -np.inf < v < np.inf for v in given):
+        raise SettingError(f"arange: wants finite numbers for start, stop and step, not {given!r:.80}")
+    if step == 0:
+        raise SettingError(f"arange: the step from {start} to {stop} must not be 0")
+    whole = all(isinstance(v, (int, np.integer)) for v in given)
+    kind = as_dtype(dtype) if dtype is not None else int64 if whole else float32
+    return Tensor(devices.move(np.arange(*given).astype(kind), devices.as_device(device)))
+
+
+def linspace(start: float, stop: float, steps: int, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
+    """``steps`` numbers at equal distances from ``start`` to ``stop``, both included."""
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+        raise SettingError(f"linspace: steps must be a whole number from 0, not {steps!r:.60}")
+    return Tensor(devices.move(np.linspace(start, stop, steps).astype(as_dtype(dtype)), devices.as_device(device)))
+
+
+def logspace(
+    start: float, stop: float, steps: int, base: float = 10.0, *, dtype: DtypeLike = float32, device: DeviceLike = CPU
+) -> Tensor:
+    """``base`` to the powers of ``steps`` numbers at equal distances from ``start`` to ``stop``, both included."""
+    exponents = linspace(start, stop, steps, dtype="float64").array
+    return Tensor(devices.move((float(base) ** exponents).astype(as_dtype(dtype)), devices.as_device(device)))
+
+
+def eye(rows: int, columns: int | None = None, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
+    """The identity matrix."""
+    if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in (rows, columns or 0)):
+        raise ShapeError(f"eye: rows and columns are whole numbers from 0, not {rows!r:.40} and {columns!r:.40}")
+    return Tensor(devices.move(np.eye(rows, columns, dtype=as_dtype(dtype)), devices.as_device(device)))
+
+
+def _made(
+    make: Callable[[Any, tuple[int, ...], Dtype], Any],
+    shape: tuple[Any, ...],
+    dtype: DtypeLike,
+    device: DeviceLike,
+    requires_grad: bool,
+) -> Tensor:
+    dtype = float32 if dtype is None else dtype
+    size = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in size):
+        raise ShapeError(f"a shape is made of whole numbers from 0, not {size!r:.80}")
+    if math.prod(size) >= 2**62:
+        raise ShapeError(f"a tensor of shape {size!r:.80} does not fit any memory")
+    place = devices.as_device(device)
+    if place.type == "cpu":
+        return Tensor(make(np, size, as_dtype(dtype)), requires_grad=requires_grad)
+    return Tensor(devices.move(make(np, size, as_dtype(dtype)), place), requires_grad=requires_grad)
