@@ -145,7 +145,7 @@ class Progress:
     """A bar on a terminal with loss and learning rate; elsewhere a line an epoch. Both go to stderr."""
 
     def __init__(self, bar: bool | None = None) -> None:
-        self.wants_bar = sys.stderr.isatty() if bar is None else bar
+        self.wants_bar = _shows_bars() if bar is None else bar
         self._bar: Any = None
 
     def on_step(self, run: Run) -> None:
@@ -185,6 +185,16 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _shows_bars() -> bool:
+    """Whether stderr is a terminal of a known size: on others, as in some containers, a bar has no room and would be nothing at all."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        return all(os.get_terminal_size(sys.stderr.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 def checked_number(value: Any, name: str) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -238,6 +240,20 @@ def test_callbacks_are_told_in_order_and_may_stop_the_run() -> None:
 def test_what_is_no_callback_is_refused(bad: Any) -> None:
     with pytest.raises(engine.ArgumentError, match="on_start, on_step, on_epoch, on_end"):
         fitted(network(), callbacks=[bad])
+
+
+@pytest.mark.parametrize(("rows", "bar"), [(0, False), (24, True)])
+def test_a_bar_is_for_terminals_that_have_room(rows: int, bar: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+    master, side = os.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("4H", rows, 100, 0, 0))
+    with open(side, "w") as terminal, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", terminal)
+        fitted(network(), epochs=2, progress=True)
+    shown = os.read(master, 10_000).decode()
+    os.close(master)
+    assert ("epoch 2/2" in shown, "epoch 2/2: loss" in shown) == (True, not bar)
+    assert shown.count("loss") >= 2
 
 
 def test_early_stopping_waits_for_its_patience() -> None:
