@@ -83,8 +83,9 @@ class MNIST:
     def __getitem__(self, index: int) -> tuple[Any, int]:
         from PIL.Image import fromarray
 
-        image: Image = fromarray(self.images[position(index, len(self), self.who)])
-        label = int(self.labels[index])
+        place = position(index, len(self), self.who)
+        image: Image = fromarray(self.images[place])
+        label = int(self.labels[place])
         return (image if self.transform is None else self.transform(image)), label
 
     def __repr__(self) -> str:

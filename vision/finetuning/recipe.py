@@ -152,14 +152,13 @@ def finetune(
     for pattern in recipe.freeze:
         nn.freeze(network, *([] if pattern == BACKBONE else [pattern]))
     optimizer = optim.AdamW(_groups(network, recipe), lr=recipe.lr)
-    compute = _compute(F.cross_entropy)
     began = time.perf_counter()
     loader = _loader(plan, plan.images.train, augmented(plan.preset, recipe.augment), shuffle=True)
     held_out = _loader(plan, plan.images.validation, plan.preset, shuffle=False)
     write_json(settings, place / RUN)  # only now: what was refused before is no run, and leaves the folder free
     try:
         history = train.fit(
-            network, loader, optimizer, epochs=recipe.epochs, compute=compute, validation=held_out, metrics=[train.Accuracy()], schedule=_schedule,
+            network, loader, optimizer, epochs=recipe.epochs, compute=_compute, validation=held_out, metrics=[train.Accuracy()], schedule=_schedule,
             clip_norm=1.0, precision=recipe.precision, monitor="val_accuracy", patience=recipe.patience, checkpoint=place / "checkpoints",
             save_every=50, resume=resume, log=place / "log.csv", progress=progress,
         )  # fmt: skip
@@ -217,22 +216,16 @@ def _schedule(optimizer: optim.Optimizer, steps: int) -> optim.LRScheduler:
     return optim.SequentialLR(optimizer, parts, [warm])
 
 
-def _compute(loss: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+def _compute(model: Any, batch: Any) -> Any:
     """Cross-entropy; where a model in training gives auxiliary logits as well, each counts 0.3."""
-
-    def compute(model: Any, batch: Any) -> Any:
-        images, labels = batch
-        logits = model(images)
-        smoothing = 0.1 if model.training else 0.0
-        if not isinstance(logits, tuple):
-            return loss(logits, labels, label_smoothing=smoothing), logits, labels
-        first, *others = (each for each in logits if each is not None)
-        total = loss(first, labels, label_smoothing=smoothing)
-        for each in others:
-            total = total + 0.3 * loss(each, labels, label_smoothing=smoothing)
-        return total, first, labels
-
-    return compute
+    images, labels = batch
+    logits = model(images)
+    smoothing = 0.1 if model.training else 0.0
+    first, *others = (each for each in logits if each is not None) if isinstance(logits, tuple) else (logits,)
+    loss = F.cross_entropy(first, labels, label_smoothing=smoothing)
+    for each in others:
+        loss = loss + 0.3 * F.cross_entropy(each, labels, label_smoothing=smoothing)
+    return loss, first, labels
 
 
 def _settings(plan: Plan) -> dict[str, Any]:
@@ -297,7 +290,7 @@ def _finished(
         network,
         held_out,
         metrics=[accuracy, matrix],
-        compute=_compute(F.cross_entropy),
+        compute=_compute,
         precision=plan.recipe.precision,
     )
     if plan.recipe.lora is not None and not only_changed:

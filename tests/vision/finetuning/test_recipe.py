@@ -59,7 +59,7 @@ def test_auxiliary_heads_count_three_tenths() -> None:
 
     logits, labels = engine.randn(4, 3), np.array([0, 1, 2, 0])
     model = Model().train()
-    loss, outputs, targets = _compute(F.cross_entropy)(model, (logits, labels))
+    loss, outputs, targets = _compute(model, (logits, labels))
     wanted = (
         F.cross_entropy(logits, labels, label_smoothing=0.1).item()
         + 0.3 * F.cross_entropy(logits * 2.0, labels, label_smoothing=0.1).item()
@@ -67,9 +67,7 @@ def test_auxiliary_heads_count_three_tenths() -> None:
     assert loss.item() == pytest.approx(wanted, rel=1e-5)
     assert outputs is logits
     assert targets is labels
-    assert _compute(F.cross_entropy)(model.eval(), (logits, labels))[0].item() == pytest.approx(
-        F.cross_entropy(logits, labels).item()
-    )
+    assert _compute(model.eval(), (logits, labels))[0].item() == pytest.approx(F.cross_entropy(logits, labels).item())
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 40])
