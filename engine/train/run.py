@@ -7,9 +7,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError, StateError
 from ..nn import Module
 from ..optim import EMA, Optimizer
+from ..tensor import Tensor
 from .callbacks import checked_number
 from .history import History
 from .metrics import Mean, Metric
@@ -17,6 +20,9 @@ from .metrics import Mean, Metric
 __all__ = ["Run"]
 
 COUNTS = ("epoch", "step", "step_of_epoch", "batches", "trained", "seconds", "best", "best_epoch", "used_rate")
+
+TAKEN = ("epoch", "step", "loss", "lr", "seconds")
+"""What a row holds anyway."""
 
 
 class Run:
@@ -81,7 +87,7 @@ class Run:
         if self._mode is not None and name == self.monitor:
             return self._mode
         plain = name.removeprefix("val_")
-        return "max" if any(m.name == plain and m.higher_is_better for m in self.metrics) else "min"
+        return "max" if any(m.name == plain and getattr(m, "higher_is_better", True) for m in self.metrics) else "min"
 
     # ---- what the loop tells --------------------------------------------------------------------------------------
 
@@ -108,7 +114,7 @@ class Run:
         """An epoch is finished: its row. Whether it is the best so far."""
         self.seconds = time.perf_counter() - self._began
         row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step, "loss": self.mean_loss}
-        row.update(_scalars({m.name: m.value() for m in self.training_metrics if m.seen}))
+        row.update(_scalars({m.name: m.value() for m in self.training_metrics if getattr(m, "seen", True)}))
         row.update({f"val_{name}": value for name, value in _scalars(validation).items()})
         row.update(lr=self.used_rate, seconds=round(self.seconds, 3))
         self.history.rows.append(row)
@@ -131,7 +137,7 @@ class Run:
             **{name: getattr(self, name) for name in COUNTS},
             "epochs": self.epochs,
             "mean": self._mean.state_dict(),
-            "metrics": {metric.name: metric.state_dict() for metric in self.training_metrics},
+            "metrics": {metric.name: metric.state_dict() for metric in self._kept()},
             "rows": self.history.rows,
             "stopped": self.history.stopped,
         }
@@ -143,7 +149,7 @@ class Run:
                 f"fit: the run was planned for {state['epochs']} epochs, and its schedule with it, not for {self.epochs}; resume it with "
                 f"epochs={state['epochs']}, or begin another in another folder, from its weights if need be"
             )
-        own = [metric.name for metric in self.training_metrics]
+        own = [metric.name for metric in self._kept()]
         if set(state["metrics"]) != set(own):
             raise StateError(
                 f"fit: the checkpoint has the metrics {', '.join(state['metrics']) or 'none'}, and this run {', '.join(own) or 'none'}; give the same ones"
@@ -157,13 +163,22 @@ class Run:
         for name in COUNTS:
             setattr(self, name, state[name])
         self._mean.load_state_dict(state["mean"])
-        for metric in self.training_metrics:
+        for metric in self._kept():
             metric.load_state_dict(state["metrics"][metric.name])
         self.history.rows, self.history.stopped = list(state["rows"]), str(state["stopped"])
 
+    def _kept(self) -> list[Metric]:
+        """The metrics that have a state; of others, an epoch resumed in its middle counts from there."""
+        return [metric for metric in self.training_metrics if hasattr(metric, "state_dict")]
+
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
+    """What is one number; confusion matrices and the like are for others."""
+    plain = {
+        n: v.item() if isinstance(v, (Tensor, np.ndarray, np.generic)) and v.shape == () else v
+        for n, v in values.items()
+    }
+    return {name: float(value) for name, value in plain.items() if isinstance(value, (int, float))}
 
 
 def names_of(metrics: Iterable[Metric]) -> list[str]:
@@ -174,7 +189,13 @@ def names_of(metrics: Iterable[Metric]) -> list[str]:
             callable(getattr(metric, part, None)) for part in ("update", "value", "reset")
         ):
             raise ArgumentError(f"fit: a metric is an object such as train.Accuracy(), not {metric!r:.60}")
-        names.append(metric.name)
+        name = getattr(metric, "name", "")
+        if not isinstance(name, str) or not name or name in TAKEN or name.startswith("val_"):
+            raise ArgumentError(
+                f"fit: the metric {metric!r:.60} is called {name!r:.40}; give it a name, metric.name = ..., that is none of "
+                f"{', '.join(TAKEN)} and does not begin with val_"
+            )
+        names.append(name)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ArgumentError(f"fit: two metrics are called {twice!r}; give one another name: metric.name = ...")

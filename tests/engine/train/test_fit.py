@@ -256,6 +256,48 @@ def test_a_bar_is_for_terminals_that_have_room(rows: int, bar: bool, monkeypatch
     assert shown.count("loss") >= 2
 
 
+class Largest:
+    """A metric of one's own, of the least that one needs."""
+
+    name = "largest"
+
+    def reset(self) -> None:
+        self.found = np.float32(0)
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        self.found = max(self.found, np.float32(outputs.numpy().max()))
+
+    def value(self) -> Any:
+        return self.found
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.array, engine.tensor, float])
+def test_a_metric_of_ones_own_needs_three_methods_and_a_name(kind: Any, tmp_path: Path) -> None:
+    class Own(Largest):
+        def value(self) -> Any:
+            return kind(self.found)
+
+    settings: Any = {
+        "validation": (X, Y),
+        "metrics": [Own()],
+        "monitor": "val_largest",
+        "checkpoint": tmp_path,
+        "resume": True,
+    }
+    fitted(network(), epochs=1, **settings)
+    history = fitted(network(), epochs=2, **settings)
+    assert len(history["val_largest"]) == 2
+    assert min(history["largest"]) > 0
+
+
+@pytest.mark.parametrize("name", ["", "loss", "seconds", "val_f1", None, 3])
+def test_a_metric_cannot_take_a_column_that_is_there(name: Any) -> None:
+    metric = train.Accuracy()
+    metric.name = name
+    with pytest.raises(engine.ArgumentError, match="give it a name"):
+        fitted(network(), metrics=[metric])
+
+
 def test_early_stopping_waits_for_its_patience() -> None:
     losses = iter([5.0, 4.0, 4.5, 4.2, 3.9, 4.0, 4.0, 4.0, 1.0])
     history = fitted(network(), epochs=20, rate=0.0, loss=lambda outputs, targets: outputs.sum() * 0 + next(losses),
