@@ -58,7 +58,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     finetune.add_argument(
         "--lora", type=int, metavar="RANK", help="train low-rank adapters of this rank in the place of the backbone"
     )
-    finetune.add_argument("--precision", default="f32", help="f32 or bf16 (default f32)")
+    finetune.add_argument("--precision", default="f32", help="f32, bf16, or fp16 with scaled gradients (default f32)")
     finetune.add_argument(
         "--augment",
         default="standard",

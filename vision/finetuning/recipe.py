@@ -152,6 +152,7 @@ def finetune(
     for pattern in recipe.freeze:
         nn.freeze(network, *([] if pattern == BACKBONE else [pattern]))
     optimizer = optim.AdamW(_groups(network, recipe), lr=recipe.lr)
+    scaler = optim.GradScaler() if recipe.precision == "fp16" else None
     began = time.perf_counter()
     loader = _loader(plan, plan.images.train, augmented(plan.preset, recipe.augment), shuffle=True)
     held_out = _loader(plan, plan.images.validation, plan.preset, shuffle=False)
@@ -159,8 +160,8 @@ def finetune(
     try:
         history = train.fit(
             network, loader, optimizer, epochs=recipe.epochs, compute=_compute, validation=held_out, metrics=[train.Accuracy()], schedule=_schedule,
-            clip_norm=1.0, precision=recipe.precision, monitor="val_accuracy", patience=recipe.patience, checkpoint=place / "checkpoints",
-            save_every=50, resume=resume, log=place / "log.csv", progress=progress,
+            clip_norm=1.0, precision=recipe.precision, scaler=scaler, monitor="val_accuracy", patience=recipe.patience,
+            checkpoint=place / "checkpoints", save_every=50, resume=resume, log=place / "log.csv", progress=progress,
         )  # fmt: skip
         return _finished(plan, network, held_out, history, place, only_changed, registry, time.perf_counter() - began)
     except train.CheckpointError as error:

@@ -197,6 +197,14 @@ def test_a_folder_with_a_run_is_neither_overwritten_nor_resumed_otherwise(
     assert (changed.code, "no longer those" in changed.err) == (2, True)
 
 
+def test_float16_is_trained_with_scaled_gradients(numzoo: Run, photos: Path, tmp_path: Path) -> None:
+    from numzoo.engine.train import archive
+
+    out = tmp_path / "out"
+    assert numzoo("finetune", "lenet", photos, "--epochs", 1, "--precision", "fp16", "--out", out).code == 0
+    assert archive.read(out / "checkpoints" / "last.safetensors")["scaler"]["scale"] > 1
+
+
 def test_what_is_refused_before_training_leaves_the_folder_free(numzoo: Run, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert numzoo("finetune", "lenet", photos, "--epochs", 1, "--freeze", "feature.*", "--out", out).code == 2
