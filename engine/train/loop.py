@@ -33,7 +33,7 @@ def fit(
     model: Module, data: Any, optimizer: Optimizer, *, epochs: int = 1, loss: Loss = cross_entropy, validation: Any = None,
     metrics: Iterable[Metric] = (), schedule: LRScheduler | Callable[[Optimizer, int], LRScheduler] | None = None, schedule_every: str = "epoch",
     batch_size: int = 32, accumulate: int = 1, clip_norm: float | None = None, clip_value: float | None = None, ema: EMA | float | None = None,
-    precision: str = "f32", scaler: Any = None, compute: Compute | None = None, monitor: str | None = None, mode: str | None = None,
+    precision: str | None = None, scaler: Any = None, compute: Compute | None = None, monitor: str | None = None, mode: str | None = None,
     patience: int | None = None, checkpoint: str | os.PathLike[str] | None = None, save_every: int | None = None, resume: bool = False,
     log: str | os.PathLike[str] | None = None, tensorboard: str | os.PathLike[str] | None = None, callbacks: Iterable[Any] = (), progress: bool = True,
 ) -> History:  # fmt: skip
@@ -46,7 +46,8 @@ def fit(
     ``schedule`` is stepped each epoch (a plateau schedule by ``monitor``) or, with ``schedule_every="step"``, each update; a function of
     (optimizer, all updates) makes one that is stepped each update. ``ema``, a decay or an ``optim.EMA``, averages the weights, with
     which validation is made.
-    ``precision``: see ``engine.precision``; for "fp16" give ``scaler``, an ``optim.GradScaler``, which passes over updates whose gradients overflow.
+    ``precision``: see ``engine.precision`` (None: the one around the call); for "fp16" give ``scaler``, an ``optim.GradScaler``, which passes over
+    updates whose gradients overflow.
 
     ``checkpoint`` is a folder: ``last.safetensors`` after each epoch (and each ``save_every`` updates, and Ctrl-C), ``best.safetensors`` by
     ``monitor`` (``mode`` "min" or "max"; by default the validation loss, else the training loss). With ``resume=True`` training goes on from

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ..data import DataError
+from ..data import DataError, Dataset
 from ..device import Device
 from ..errors import ArgumentError
 from ..modes import no_grad
@@ -36,21 +36,23 @@ class Stepper:
     """
 
     def __init__(
-        self, model: Module, optimizer: Optimizer, loss: Loss, *, compute: Compute | None = None, precision: str = "f32", clip_norm: float | None = None,
+        self, model: Module, optimizer: Optimizer, loss: Loss, *, compute: Compute | None = None, precision: str | None = None, clip_norm: float | None = None,
         clip_value: float | None = None, ema: EMA | None = None, scaler: Any = None, watch: Sequence[Metric] = (),
     ) -> None:  # fmt: skip
         self.model, self.optimizer, self.ema, self.scaler = model, optimizer, ema, scaler
         self.compute, self.precision = compute or _pair(loss), precision
         self.clip_norm, self.clip_value, self.watch = clip_norm, clip_value, watch
-        with precision_context(precision):
+        with _within(precision):
             pass  # a misspelt name is an error now, not at the first step
 
     def __call__(self, *batches: Any, where: str = "") -> float:
+        if not batches:
+            raise DataError("Stepper: wants a batch, or several that make one update together, and got none")
         sizes = [batch_size(batch) for batch in batches]
         everything, total = sum(sizes), 0.0
         self.optimizer.zero_grad()
         for batch, size in zip(batches, sizes, strict=True):
-            with precision_context(self.precision):
+            with _within(self.precision):
                 loss, outputs, targets = results(self.compute(self.model, beside(batch, self.model)))
             if loss is None:
                 raise ArgumentError("fit: there is no loss to train with; give loss=, or return one from compute")
@@ -91,12 +93,17 @@ class Stepper:
 
 def evaluate(
     model: Module, data: Iterable[Any], loss: Loss | None = None, metrics: Iterable[Metric] = (), *, compute: Compute | None = None,
-    precision: str = "f32", ema: EMA | None = None,
+    precision: str | None = None, ema: EMA | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The model's mean ``loss`` and ``metrics`` over all batches of ``data``, by name, without gradients and in evaluation mode; modes come back as they were.
 
     With ``ema`` its averaged weights serve. Raises DataError where ``data`` gives nothing.
     """
+    if isinstance(data, Dataset) or (isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "shape")):
+        raise ArgumentError(
+            f"evaluate: data is batches, such as a DataLoader gives, not a {type(data).__name__} of examples; give "
+            "data.DataLoader(data.TensorDataset(x, y), 64), or DataLoader(dataset, 64)"
+        )
     held = list(metrics)
     compute = compute or _pair(loss)
     mean = Mean()
@@ -106,7 +113,7 @@ def evaluate(
     model.eval()
     seen = 0
     try:
-        with no_grad(), precision_context(precision), nullcontext() if ema is None else ema.swapped():
+        with no_grad(), _within(precision), nullcontext() if ema is None else ema.swapped():
             for batch in data:
                 value, outputs, targets = results(compute(model, beside(batch, model)))
                 seen += 1
@@ -122,6 +129,11 @@ def evaluate(
         raise DataError("evaluate: the data gave no batch; there is nothing to evaluate")
     found = {"loss": mean.value()} if mean.seen else {}
     return {**found, **{metric.name: metric.value() for metric in held}}
+
+
+def _within(precision: str | None) -> AbstractContextManager[None]:
+    """Computing in a precision; None: in the one that is set."""
+    return nullcontext() if precision is None else precision_context(precision)
 
 
 def _want_outputs(metrics: Sequence[Metric], outputs: Any) -> None:

@@ -256,6 +256,19 @@ def test_a_bar_is_for_terminals_that_have_room(rows: int, bar: bool, monkeypatch
     assert shown.count("loss") >= 2
 
 
+def test_the_precision_around_the_call_holds_unless_one_is_given() -> None:
+    def trained(**settings: Any) -> nn.Module:
+        model = network()
+        fitted(model, epochs=2, **settings)
+        return model
+
+    plain, narrow = trained(precision="f32"), trained(precision="bf16")
+    assert any((a != b).any() for a, b in zip(weights(plain), weights(narrow), strict=True))
+    with engine.precision("bf16"):
+        assert_equal(trained(), narrow)
+        assert_equal(trained(precision="f32"), plain)
+
+
 class Largest:
     """A metric of one's own, of the least that one needs."""
 
@@ -617,6 +630,9 @@ BAD = [
     (lambda: train.fit(LINEAR, (X, Y), sgd(), schedule=lambda o, n: None), engine.ArgumentError, "returned None"),  # type: ignore[arg-type, return-value]
     (lambda: train.fit(LINEAR, (X, Y), sgd(), loss=None), engine.ArgumentError, "no loss to train with"),  # type: ignore[arg-type]
     (lambda: train.fit(LINEAR, (X, Y), sgd(), metrics=[train.Accuracy()], compute=lambda m, b: m(b[0]).mean()), engine.ArgumentError, "loss alone"),
+    (lambda: train.Stepper(LINEAR, sgd(), F.cross_entropy)(), data.DataError, "wants a batch"),
+    (lambda: train.evaluate(LINEAR, (X, Y), F.cross_entropy), engine.ArgumentError, "DataLoader"),
+    (lambda: train.evaluate(LINEAR, data.TensorDataset(X, Y), F.cross_entropy), engine.ArgumentError, "DataLoader"),
     (lambda: train.fit(LINEAR, data.TensorDataset(X), sgd()), engine.ArgumentError, "compute="),
     (lambda: train.fit(LINEAR, (X, Y), sgd(), loss=lambda o, t: o), engine.ArgumentError, "one number"),
     (lambda: train.fit(LINEAR, (X, Y), sgd(), patience=-1), engine.SettingError, "patience"),
