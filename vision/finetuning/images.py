@@ -48,6 +48,15 @@ class Images:
         ]
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
+    def would_hold(self, path: Path) -> bool:
+        """Whether what is written to `path` would be found among the images next time."""
+        root, place = self.folder.resolve(), path.resolve()
+        if not place.is_relative_to(root):
+            return False
+        first = (*place.relative_to(root).parts, "")[0]
+        tops = {image.relative_to(self.folder).parts[0] for image, _ in self.train + self.validation}
+        return first in tops or (tops == set(self.classes) and not first.startswith("."))
+
     def check(self) -> None:
         """Read every image once; a DatasetError names those that cannot be read."""
         whole = Listed(self.train + self.validation, self.folder)

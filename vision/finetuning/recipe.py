@@ -238,6 +238,10 @@ def _settings(plan: Plan) -> dict[str, Any]:
 
 def _check_out(out: Path, plan: Plan, settings: dict[str, Any], resume: bool) -> None:
     """Make the folder to write to, if need be. Refuse one that holds a run to which these settings do not belong."""
+    if plan.images.would_hold(out):
+        raise UsageError(
+            f"{out} lies where the class folders of {plan.images.folder} are, and would be taken for one; --out names a folder elsewhere."
+        )
     try:
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out} is a file; --out names a folder, old or new.")

@@ -205,6 +205,12 @@ def test_float16_is_trained_with_scaled_gradients(numzoo: Run, photos: Path, tmp
     assert archive.read(out / "checkpoints" / "last.safetensors")["scaler"]["scale"] > 1
 
 
+def test_results_are_not_written_among_the_classes(numzoo: Run, photos: Path) -> None:
+    ended = numzoo("finetune", "lenet", photos, "--out", photos / "finetuned")
+    assert (ended.code, "would be taken for one" in ended.err) == (2, True)
+    assert not (photos / "finetuned").exists()
+
+
 def test_what_is_refused_before_training_leaves_the_folder_free(numzoo: Run, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert numzoo("finetune", "lenet", photos, "--epochs", 1, "--freeze", "feature.*", "--out", out).code == 2

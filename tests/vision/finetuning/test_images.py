@@ -35,6 +35,18 @@ def test_folders_to_train_on_and_to_check_with_are_taken_as_they_are(
     assert images.split == f"{train} and {validation}"
 
 
+def test_a_place_among_the_images_is_known(pictures: Callable[..., Path]) -> None:
+    images = find_images(pictures("all", {"cat": 2, "dog": 2}))
+    for inside in ("", "finetuned", "cat", "cat/below", "cat/../new"):
+        assert images.would_hold(images.folder / inside)
+    for outside in ("..", "../beside", ".hidden"):
+        assert not images.would_hold(images.folder / outside)
+    pictures("set/train", {"cat": 2, "dog": 2})
+    parts = find_images(pictures("set/val", {"cat": 2, "dog": 2}).parent)
+    assert parts.would_hold(parts.folder / "train" / "finetuned")
+    assert not parts.would_hold(parts.folder / "finetuned")
+
+
 def test_a_training_folder_alone_is_divided(pictures: Callable[..., Path]) -> None:
     folder = pictures("set/train", {"cat": 5, "dog": 5}).parent
     assert find_images(folder).counts() == [("cat", 4, 1), ("dog", 4, 1)]
