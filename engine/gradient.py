@@ -308,7 +308,8 @@ class Walk:
             return
         held = leaf.grad
         if held is not None:
-            leaf.grad = held + gradient
+            plain = not self.create_graph and not held.requires_grad and held.array.dtype is gradient.array.dtype
+            leaf.grad = tensor_of(held.array + gradient.array) if plain else held + gradient
             return
         if not self.create_graph:
             array = gradient.array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..dtype import DtypeLike
@@ -23,6 +24,8 @@ class ReductionMethods:
         self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
     ) -> Tensor:
         if dtype is None:
+            if axis is None and dim is None and keepdim is False:
+                return _sum(self)
             return ops.sum(self, axis if dim is None else dim, keepdim)
         return ops.sum(self, axis if dim is None else dim, keepdim, dtype=dtype)
 
@@ -30,6 +33,8 @@ class ReductionMethods:
         self: Any, axis: Axis = None, keepdim: Any = False, *, dim: Axis = None, dtype: DtypeLike | None = None
     ) -> Tensor:
         if dtype is None:
+            if axis is None and dim is None and keepdim is False:
+                return _mean(self)
             return ops.mean(self, axis if dim is None else dim, keepdim)
         return ops.mean(self, axis if dim is None else dim, keepdim, dtype=dtype)
 
@@ -114,6 +119,18 @@ class ReductionMethods:
         return ops.log_softmax(self, axis=axis if dim is None else dim)
 
 
+# Bound once, as the operators are: the whole tensor's sum and mean are where most backward passes start.
+def _unbound(*_: Any) -> Any:
+    raise AssertionError("the operations are not there yet")
+
+
+_sum: Callable[[Any], Tensor] = _unbound
+_mean: Callable[[Any], Tensor] = _unbound
+
+
 def bind(operations: Any) -> None:
     """Let the methods call these operations."""
-    globals()["ops"] = operations
+    names = globals()
+    names["ops"] = operations
+    for name in ("sum", "mean"):
+        names[f"_{name}"] = getattr(operations, name).one

@@ -60,7 +60,7 @@ class ReLU(_Plain):
     """max(x, 0)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.relu(x)
+        return ops.relu.one(x)
 
 
 class ReLU6(_Plain):

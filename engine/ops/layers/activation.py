@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ...dtype import Array, accumulator, float32
+from ...dtype import Array, Dtype, accumulator, float32
 from ...modes import modes
 from ...node import Node
 from ...op import floating, op
@@ -40,16 +41,23 @@ def _relu_flow(grad: Tensor, result: Tensor) -> Tensor:
     return relu_input(grad, result)
 
 
+@lru_cache(32)
+def _zero(xp: Any, dtype: Dtype) -> Any:
+    """Zero as an array without axes, which NumPy takes faster than a number."""
+    return xp.zeros((), dtype)
+
+
 @op(flow=_relu_flow)
 def relu_input(xp: Any, flow: Array, result: Array) -> Array:
     """The gradient of relu: what flows back passes where the result was above 0."""
-    return xp.where(result > 0, flow, flow.dtype.type(0))
+    zero = _zero(xp, flow.dtype)
+    return xp.where(result > zero, flow, zero)
 
 
 @floating(x=lambda grad, out: relu_input(grad, out))
 def relu(xp: Any, x: Array) -> Array:
     """max(x, 0); its slope at 0 is 0."""
-    return xp.maximum(x, x.dtype.type(0))
+    return xp.maximum(x, _zero(xp, x.dtype))
 
 
 @relu.directly

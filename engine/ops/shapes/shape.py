@@ -13,7 +13,7 @@ from ...dtype import Array, result_type
 from ...errors import ArgumentError, ShapeError
 from ...op import op
 from ...tensor import Tensor, tensor_like
-from ..reductions.reduction import normal_axes, one_axis
+from ..reductions.reduction import broadcast_number, normal_axes, one_axis
 
 __all__ = [
     "broadcast_to",
@@ -65,10 +65,7 @@ def permute(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
 def broadcast_to(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
     """The tensor repeated over axes of size 1 and new leading axes; a view."""
     if x.size == 1 and type(x) is ndarray and x.ndim <= len(shape) and 0 not in shape:
-        # NumPy's own function takes microseconds; a single number needs none of its care.
-        view = ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
-        view.flags.writeable = False
-        return view
+        return broadcast_number(x, shape)
     return xp.broadcast_to(x, shape)
 
 
