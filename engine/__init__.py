@@ -58,11 +58,12 @@ from .sampling import exponential, multinomial, poisson, rand_like, randint_like
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, distributions, fft, func, graph, linalg, nn, ops, optim, special, train
-    from .anomaly import detect_anomaly
+    from . import check, data, distributions, fft, func, linalg, nn, ops, optim, special, train
+    from .debug import graph
+    from .debug.anomaly import detect_anomaly
+    from .debug.profiler import profile
     from .function import Function
     from .optim import GradScaler
-    from .profiler import profile
     from .recompute import checkpoint, checkpoint_sequential
 
 __all__ = [
@@ -147,14 +148,15 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "distributions", "fft", "func", "graph", "linalg", "nn", "optim", "special", "train")
+_LAZY = ("check", "data", "distributions", "fft", "func", "linalg", "nn", "optim", "special", "train")
 _LAZY_NAMES = {
     "Function": "function",
     "GradScaler": "optim",
     "checkpoint": "recompute",
     "checkpoint_sequential": "recompute",
-    "detect_anomaly": "anomaly",
-    "profile": "profiler",
+    "detect_anomaly": "debug.anomaly",
+    "graph": "debug",
+    "profile": "debug.profiler",
 }
 """Names, and the files that they are fetched from when they are first asked for."""
 
@@ -163,7 +165,8 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _LAZY_NAMES:
-        value = getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+        module = importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}")
+        value = getattr(module, name, None) or importlib.import_module(f"{module.__name__}.{name}")
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

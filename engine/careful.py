@@ -5,11 +5,11 @@ from __future__ import annotations
 from heapq import heappush
 from typing import Any
 
+from .debug.watch import watchers
 from .gradient import Walk
 from .hooks import registered
 from .node import Node, Output
 from .tensor import Tensor
-from .watch import watchers
 
 
 class CarefulWalk(Walk):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import writes
+from .debug.watch import watchers
 from .device import namespace
 from .dtype import is_differentiable
 from .errors import GradientError
@@ -18,7 +19,6 @@ from .modes import modes, precision_of
 from .node import NOTHING_KEPT, Node, Output
 from .ops.reductions.reduction import sum as _sum
 from .tensor import Tensor, tensor_of
-from .watch import watchers
 
 
 def backward(

@@ -29,6 +29,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import numpy as np
 
 from . import device
+from .debug.watch import everyone, watchers
 from .dtype import Array, Dtype, float32
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import modes
@@ -36,7 +37,6 @@ from .node import Node
 from .recording import Recorder
 from .signature import Rule
 from .tensor import Tensor, new_tensor, tensor_of
-from .watch import everyone, watchers
 
 P = ParamSpec("P")
 R = TypeVar("R")

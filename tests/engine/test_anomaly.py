@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.engine import GradientError, Tensor, nn, watch
+from numzoo.engine import GradientError, Tensor, nn
+from numzoo.engine.debug import watch
 from numzoo.engine.op import TABLE
 
 F = nn.functional

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from numzoo import engine
-from numzoo.engine import ArgumentError, nn, watch
-from numzoo.engine.profiler import Profile
+from numzoo.engine import ArgumentError, nn
+from numzoo.engine.debug import watch
+from numzoo.engine.debug.profiler import Profile
 
 F = nn.functional
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .errors import ArgumentError, DeviceError, GradientError
-from .node import Node, Output
-from .tensor import Tensor
+from ..errors import ArgumentError, DeviceError, GradientError
+from ..node import Node, Output
+from ..tensor import Tensor
 
 TEXT = (".dot", ".gv")
 PICTURES = (".svg", ".png", ".pdf")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .node import Node
-    from .op import Op
+    from ..node import Node
+    from ..op import Op
 
 
 class Watcher:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .device import CPU, is_array, move, namespace
-from .dtype import is_differentiable
-from .errors import GradientError
-from .node import line_of
-from .recording import calling_line
-from .tensor import Tensor
+from ..device import CPU, is_array, move, namespace
+from ..dtype import is_differentiable
+from ..errors import GradientError
+from ..node import line_of
+from ..recording import calling_line
+from ..tensor import Tensor
 from .watch import Watcher
 
 if TYPE_CHECKING:
-    from .node import Node
-    from .op import Op
+    from ..node import Node
+    from ..op import Op
 
 
 def detect_anomaly(*, infinity: bool = True) -> Anomaly:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import gradient as _gradient
-from .errors import ArgumentError, SettingError, ShapeError
-from .modes import Recording
-from .ops import cat, conv2d_weight, matmul, stack, zeros
-from .tensor import Tensor, tensor_like
+from .. import gradient as _gradient
+from ..errors import ArgumentError, SettingError, ShapeError
+from ..modes import Recording
+from ..ops import cat, conv2d_weight, matmul, stack, zeros
+from ..tensor import Tensor, tensor_like
 
 METHODS = ("auto", "each", "batch")
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .device import is_array, namespace
-from .errors import ArgumentError
-from .node import line_of
-from .recording import calling_line
+from ..device import is_array, namespace
+from ..errors import ArgumentError
+from ..node import line_of
+from ..recording import calling_line
 from .watch import Watcher
 
 if TYPE_CHECKING:
-    from .node import Node
-    from .op import Op
+    from ..node import Node
+    from ..op import Op
 
 
 @dataclass

@@ -1,20 +1,16 @@
-"""Functions that make functions: gradients, Jacobians and products with them; and a module called with other parameters.
-
-The names and argument orders are those of ``torch.func``; ``params`` may be nested tuples, lists and dictionaries of tensors.
-"""
+"""Gradients, Jacobians and products with them, of functions; and a module called with other parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import gradient as _gradient
-from .errors import ArgumentError, GradientError, ShapeError, StateError
-from .modes import Recording
-from .node import Output
-from .ops import stack, zeros_like
-from .per_example import per_example_gradients
-from .tensor import Tensor, new_tensor, tensor_of
+from .. import gradient as _gradient
+from ..errors import ArgumentError, GradientError, ShapeError, StateError
+from ..modes import Recording
+from ..node import Output
+from ..ops import stack, zeros_like
+from ..tensor import Tensor, new_tensor, tensor_of
 
 __all__ = [
     "functional_call",
@@ -24,7 +20,6 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
-    "per_example_gradients",
     "value_and_grad",
     "vjp",
 ]
