@@ -48,7 +48,8 @@ def compare(rows: dict[str, dict[str, list[float]]], own: str, unit: str) -> str
     lines = [f"| {unit} | " + " | ".join(sides) + " | best peer / numzoo |", "|---" + "|--:" * (len(sides) + 1) + "|"]
     for name, row in rows.items():
         medians = {side: statistics.median(values) for side, values in row.items() if values}
-        peers = [value for side, value in medians.items() if side != own]
+        # A side named after the own one ("numzoo bf16") is no peer.
+        peers = [value for side, value in medians.items() if not side.startswith(own)]
         ratio = f"{min(peers) / medians[own]:.2f}" if peers and own in medians else ""
         cells = [f"{medians[side]:.4g}" if side in medians else "" for side in sides]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {ratio} |")
