@@ -110,6 +110,22 @@ def _same_kind(a: Dtype, b: Dtype) -> Dtype:
     return np.promote_types(a, b)
 
 
+@lru_cache(maxsize=16)
+def _ends(dtype: Dtype) -> tuple[int, int]:
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def number_array(value: Any, dtype: Dtype) -> Array:
+    """A Python number as an array without axes; an OverflowError where a whole number does not fit, which older NumPy would wrap."""
+    if dtype.kind in "iu" and type(value) is int:
+        least, most = _ends(dtype)
+        if not least <= value <= most:
+            raise OverflowError(f"{value} does not fit {dtype}")
+    with np.errstate(over="ignore"):
+        return np.asarray(value, dtype)
+
+
 def accumulator(dtype: Dtype) -> Dtype:
     """The dtype in which sums over many values of ``dtype`` are kept: float32 for the half-precision types."""
     return float32 if dtype in (float16, bfloat16) else dtype

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import device
-from .dtype import Array, Dtype, float32, float64, kind, result_type
+from .dtype import Array, Dtype, float32, float64, kind, number_array, result_type
 from .errors import ArgumentError, DtypeError
 from .signature import Signature
 from .tensor import as_array
@@ -58,7 +58,7 @@ class Operands(Signature):
         # Numbers become 0-dimensional arrays of the result's dtype, so that no body needs to know about them.
         try:
             out = [
-                (a if a.dtype == target else _cast(a, target)) if device.is_array(a) else _number(a, target)
+                (a if a.dtype == target else _cast(a, target)) if device.is_array(a) else number_array(a, target)
                 for a in arrays
             ]
         except (OverflowError, ValueError):
@@ -80,11 +80,6 @@ class Operands(Signature):
 def _cast(array: Array, dtype: Dtype) -> Array:
     with np.errstate(over="ignore"):
         return array.astype(dtype)
-
-
-def _number(value: Any, dtype: Dtype) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(value, dtype)
 
 
 def _double(value: Any) -> float:

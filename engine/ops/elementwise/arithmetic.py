@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ...dtype import Array, Dtype, float32, result_type
+from ...dtype import Array, Dtype, float32, number_array, result_type
 from ...errors import DtypeError, SettingError, ShapeError
 from ...op import elementwise, floating, op
 from ...tensor import Tensor, tensor_of
@@ -236,7 +236,6 @@ def _constant(like: Tensor, value: Any, dtype: Any) -> Tensor:
     from ...device import namespace
 
     try:
-        with np.errstate(over="ignore"):
-            return tensor_of(namespace(like.array).asarray(value, dtype))
+        return tensor_of(namespace(like.array).asarray(number_array(value, dtype)))
     except OverflowError:
         raise DtypeError(f"where: the number {value!r:.40} does not fit {dtype}; convert the tensor first") from None
