@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from . import pool
+from . import direct
+from .direct import Geometry, Shape
 from .library import Library
-from .memory import (
-    BYTE,
-    FLOATS,
-    Array,
-    Layout,
-    Result,
-    address,
-    channels_last_strides,
-    dense_strides,
-    element_strides,
-    vector,
-)
+from .memory import Array, Result, element_strides
 from .plans import PLANS, Plan, plan
-from .primitive import (
-    BIAS,
-    DESTINATION,
-    DESTINATION_GRADIENT,
-    SOURCE,
-    SOURCE_GRADIENT,
-    WEIGHTS,
-    WEIGHTS_GRADIENT,
-    Description,
-    Primitive,
-    describe,
-    describe_reorder,
-)
-from .reorder import as_channels_last, channels_last_allocator, packer
-
-Shape = tuple[int, ...]
-DIRECT = 1
-FORWARD_INFERENCE = 96
-FORWARD_TRAINING = 64
 
 
 def conv3d(
@@ -77,82 +45,12 @@ def conv3d_weight(
     return found(flow, x)
 
 
-class _Geometry:
-    """The layouts and settings that the three directions share."""
-
-    def __init__(
-        self, library: Library, dtype: Any, x: Shape, weight: Shape, out: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int
-    ) -> None:  # fmt: skip
-        self.library, self.dtype, self.groups = library, dtype, groups
-        self.weight_shape = (groups, weight[0] // groups, *weight[1:]) if groups > 1 else weight
-        self.x = Layout(library, x, dtype, channels_last_strides(x))
-        self.weight = Layout(library, self.weight_shape, dtype)
-        self.out = Layout(library, out, dtype, channels_last_strides(out))
-        pads = vector(padding)
-        self.settings = (vector(stride), vector(tuple(step - 1 for step in dilation)), pads, pads)
-
-    def given_weight(self, strides: Shape) -> Layout:
-        """The layout of a weight array as the caller holds it."""
-        if self.groups > 1:
-            strides = (strides[0] * self.weight_shape[1], *strides)
-        return Layout(self.library, self.weight_shape, self.dtype, strides)
-
-    def forward(self, bias: Layout | None, propagation: int) -> Description | None:
-        return describe(
-            self.library, "convolution_forward", propagation, DIRECT, self.x, self.weight, bias, self.out, *self.settings
-        )  # fmt: skip
-
-
-def _geometry(
-    library: Library, dtype: Any, x: Shape, weight: Shape, out: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int
-) -> _Geometry | None:  # fmt: skip
-    """None unless the shapes fit one another and hold anything."""
-    if dtype not in FLOATS or not len(x) == len(weight) == len(out) == 5 or 0 in (*x, *weight, *out):
-        return None
-    if groups < 1 or weight[0] % groups or x[1] != weight[1] * groups or min(padding) < 0:
-        return None
-    if out != _output_shape(x, weight, stride, padding, dilation):
-        return None
-    return _Geometry(library, dtype, x, weight, out, stride, padding, dilation, groups)
-
-
-def _output_shape(x: Shape, weight: Shape, stride: Shape, padding: Shape, dilation: Shape) -> Shape:
-    sides = (
-        (size + 2 * p - d * (k - 1) - 1) // s + 1
-        for size, k, s, p, d in zip(x[2:], weight[2:], stride, padding, dilation, strict=True)
-    )
-    return (x[0], weight[0], *sides)
-
-
 def _plan_forward(
     library: Library, x: Array, weight: Array, bias: Array | None, stride: Shape, padding: Shape, dilation: Shape, groups: int
 ) -> Plan | None:  # fmt: skip
-    strides = element_strides(weight)
-    if x.ndim != 5 or weight.ndim != 5 or x.dtype != weight.dtype or strides is None:
+    if x.ndim != 5 or weight.ndim != 5:
         return None
-    out = _output_shape(x.shape, weight.shape, stride, padding, dilation)
-    geometry = _geometry(library, x.dtype, x.shape, weight.shape, out, stride, padding, dilation, groups)
-    if geometry is None or min(out) < 1:
-        return None
-    if bias is not None and (bias.shape != (out[1],) or bias.dtype != x.dtype or not bias.flags.c_contiguous):
-        return None
-    layout = None if bias is None else Layout(library, bias.shape, bias.dtype, (1,))
-    description = geometry.forward(layout, FORWARD_INFERENCE)
-    if description is None:
-        return None
-    pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=True, sparing=True)
-    if pack is None:
-        return None
-    fetch, allocate = as_channels_last(library, x), channels_last_allocator(out, x.dtype)
-    names = (SOURCE, WEIGHTS, DESTINATION) if bias is None else (SOURCE, WEIGHTS, DESTINATION, BIAS)
-    run = Primitive(description, names).run
-
-    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
-        source, packed, result = fetch(x), pack(weight), allocate()
-        run(address(source), address(packed), address(result), *(() if bias is None else (address(bias),)))
-        return result
-
-    return compute
+    return direct.plan_forward(library, x, weight, bias, stride, padding, dilation, groups)
 
 
 def _plan_input(
@@ -161,27 +59,11 @@ def _plan_input(
     strides = element_strides(weight)
     if flow.dtype != weight.dtype or strides is None:
         return None
-    geometry = _geometry(library, flow.dtype, shape, weight.shape, flow.shape, stride, padding, dilation, groups)
-    hint = geometry and geometry.forward(None, FORWARD_TRAINING)
-    if geometry is None or hint is None:
+    geometry = Geometry.of(library, flow.dtype, shape, weight.shape, flow.shape, stride, padding, dilation, groups)
+    description = None if geometry is None else direct.describe_input(geometry)
+    if geometry is None or description is None:
         return None
-    description = describe(
-        library, "convolution_backward_data", DIRECT, geometry.x, geometry.weight, geometry.out, *geometry.settings, hint
-    )  # fmt: skip
-    if description is None:
-        return None
-    pack = packer(library, weight, geometry.given_weight(strides), description.layout(WEIGHTS), keep=False)
-    if pack is None:
-        return None
-    fetch, allocate = as_channels_last(library, flow), channels_last_allocator(shape, flow.dtype)
-    run = Primitive(description, (DESTINATION_GRADIENT, WEIGHTS, SOURCE_GRADIENT)).run
-
-    def compute(flow: Array, weight: Array) -> Array:
-        source, packed, result = fetch(flow), pack(weight), allocate()
-        run(address(source), address(packed), address(result))
-        return result
-
-    return compute
+    return direct.plan_input(geometry, description, flow, weight, strides, shape)
 
 
 def _plan_weight(
@@ -189,36 +71,5 @@ def _plan_weight(
 ) -> Plan | None:  # fmt: skip
     if flow.dtype != x.dtype:
         return None
-    geometry = _geometry(library, flow.dtype, x.shape, shape, flow.shape, stride, padding, dilation, groups)
-    hint = geometry and geometry.forward(None, FORWARD_TRAINING)
-    if geometry is None or hint is None:
-        return None
-    description = describe(
-        library, "convolution_backward_weights", DIRECT, geometry.x, geometry.weight, None, geometry.out,
-        *geometry.settings, hint,
-    )  # fmt: skip
-    if description is None:
-        return None
-    unpack: Callable[..., None] | None = None
-    plain = geometry.given_weight(dense_strides(shape))
-    if not description.same_layout(WEIGHTS_GRADIENT, plain):
-        back = describe_reorder(library, description.layout(WEIGHTS_GRADIENT), plain)
-        if back is None:
-            return None
-        unpack = Primitive(back, (SOURCE, DESTINATION)).run
-    fetch_flow, fetch_x = as_channels_last(library, flow), as_channels_last(library, x)
-    run = Primitive(description, (SOURCE, DESTINATION_GRADIENT, WEIGHTS_GRADIENT)).run
-    allocate = pool.allocator(shape, flow.dtype)
-    allocate_packed = pool.allocator((description.layout_bytes(WEIGHTS_GRADIENT),), BYTE)
-
-    def compute(flow: Array, x: Array) -> Array:
-        source, upstream, result = fetch_x(x), fetch_flow(flow), allocate()
-        if unpack is None:
-            run(address(source), address(upstream), address(result))
-        else:
-            packed = allocate_packed()
-            run(address(source), address(upstream), address(packed))
-            unpack(address(packed), address(result))
-        return result
-
-    return compute
+    geometry = Geometry.of(library, flow.dtype, x.shape, shape, flow.shape, stride, padding, dilation, groups)
+    return None if geometry is None else direct.plan_weight(geometry, flow, x, shape)
