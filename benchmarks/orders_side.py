@@ -5,24 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from calls import least
 
 SHAPE = (1000, 1000)
-
-
-def least(case: Callable[[], Any], repeats: int = 5) -> float:
-    """The least processor time of several calls, in milliseconds."""
-    case()
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.process_time()
-        case()
-        best = min(best, time.process_time() - start)
-    return best * 1e3
 
 
 def main() -> None:
