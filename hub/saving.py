@@ -60,6 +60,7 @@ def save(
         metadata[MODEL_KEY] = find_model(builder)
         metadata[CONFIG_KEY] = json.dumps(settings, separators=(",", ":"))
     arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    _check_count(categories, getattr(model, "classifier_modules", ()), arrays)
     if only == "changed":
         if report is None or not report.base or builder is None:
             raise UsageError(
@@ -72,3 +73,14 @@ def save(
         metadata |= {BASE_KEY: entry.name, BASE_SHA256_KEY: sha256}
     write_safetensors(path, arrays, metadata)
     return Path(path)
+
+
+def _check_count(categories: Any, heads: Any, arrays: Mapping[str, Any]) -> None:
+    """Refuse more or fewer names than the model's last layer has outputs, where the model says which layer that is."""
+    for head in heads if categories is not None else ():
+        weight = arrays.get(f"{head}.weight")
+        if weight is not None and weight.ndim and weight.shape[0] != len(categories):
+            raise UsageError(
+                f"hub.save: {len(categories)} categories were given for a model whose {head} has {weight.shape[0]} outputs; "
+                "give one name for each."
+            )

@@ -217,8 +217,13 @@ def test_a_hostile_card_is_refused(
 def test_a_missing_file_and_wrong_counts_are_named(zoo: Registry, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no file"):
         hub.pipeline(tmp_path / "none.safetensors")
-    path = hub.save(
-        hub.load("lenet", registry=zoo), tmp_path / "x.safetensors", categories=["one", "two"], transform=PRESET
-    )
+    model, path = hub.load("lenet", registry=zoo), tmp_path / "x.safetensors"
+    with pytest.raises(UsageError, match=r"2 categories were given for a model whose \S+ has 10 outputs"):
+        hub.save(model, path, categories=["one", "two"], transform=PRESET)
+    assert not path.exists()
+    # A file that says so all the same is refused when it is used.
+    hub.save(model, path, categories=[f"digit {n}" for n in range(10)], transform=PRESET)
+    notes = {**read_metadata(path).notes, "numzoo.categories": '["one", "two"]'}
+    write_safetensors(path, read_checkpoint(path), notes)
     with pytest.raises(FormatError, match="2 names"):
         hub.pipeline(path)(np.zeros((28, 28), np.uint8))
