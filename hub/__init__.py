@@ -17,28 +17,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numzoo.hub.checkpoint import read_checkpoint
-    from numzoo.hub.files import pull, pull_files
-    from numzoo.hub.loading import load
-    from numzoo.hub.parity import verify_parity
-    from numzoo.hub.pipelines import pipeline, transform
-    from numzoo.hub.registry import Registry, describe
-    from numzoo.hub.registry import list_names as list
-    from numzoo.hub.report import LoadReport
-    from numzoo.hub.saving import save
+    from numzoo.hub.download.fetch import pull, pull_files
+    from numzoo.hub.loading.load import load
+    from numzoo.hub.loading.parity import verify_parity
+    from numzoo.hub.loading.pipelines import pipeline, transform
+    from numzoo.hub.loading.report import LoadReport
+    from numzoo.hub.loading.saving import save
+    from numzoo.hub.registry.names import Registry, describe
+    from numzoo.hub.registry.names import list_names as list
 
 _HOMES = {
-    "LoadReport": ("report", "LoadReport"),
-    "Registry": ("registry", "Registry"),
-    "describe": ("registry", "describe"),
-    "list": ("registry", "list_names"),
-    "load": ("loading", "load"),
-    "pipeline": ("pipelines", "pipeline"),
-    "pull": ("files", "pull"),
-    "pull_files": ("files", "pull_files"),
+    "LoadReport": ("loading.report", "LoadReport"),
+    "Registry": ("registry.names", "Registry"),
+    "describe": ("registry.names", "describe"),
+    "list": ("registry.names", "list_names"),
+    "load": ("loading.load", "load"),
+    "pipeline": ("loading.pipelines", "pipeline"),
+    "pull": ("download.fetch", "pull"),
+    "pull_files": ("download.fetch", "pull_files"),
     "read_checkpoint": ("checkpoint", "read_checkpoint"),
-    "save": ("saving", "save"),
-    "transform": ("pipelines", "transform"),
-    "verify_parity": ("parity", "verify_parity"),
+    "save": ("loading.saving", "save"),
+    "transform": ("loading.pipelines", "transform"),
+    "verify_parity": ("loading.parity", "verify_parity"),
 }
 
 __all__ = [

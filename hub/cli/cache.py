@@ -23,7 +23,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _ls(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.cache import Cache
+    from numzoo.hub.store.cache import Cache
 
     owners = _owners(options)
     entries = list(Cache().entries())
@@ -50,7 +50,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
 
 
 def _dir(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.cache import Cache
+    from numzoo.hub.store.cache import Cache
 
     root = str(Cache().root)
     console.line(root)
@@ -59,7 +59,7 @@ def _dir(options: argparse.Namespace, console: Console) -> int:
 
 
 def _size(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.cache import Cache
+    from numzoo.hub.store.cache import Cache
 
     store = Cache()
     entries = list(store.entries())
@@ -71,7 +71,7 @@ def _size(options: argparse.Namespace, console: Console) -> int:
 
 def _owners(options: argparse.Namespace) -> dict[str, list[str]]:
     """sha256 -> the names of the registry that use it."""
-    from numzoo.hub.registry import open_registry
+    from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
     manifest = registry.manifest

@@ -127,7 +127,7 @@ def _store() -> Iterator[Finding]:
     import shutil
     import tempfile
 
-    from numzoo.hub.cache import Cache
+    from numzoo.hub.store.cache import Cache
 
     store = Cache()
     root = store.root
@@ -174,7 +174,7 @@ def _network() -> Iterator[Finding]:
 
 
 def _registry() -> Iterator[Finding]:
-    from numzoo.hub.registry import default_registry
+    from numzoo.hub.registry.names import default_registry
 
     manifest = default_registry().manifest
     for name in manifest.names:

@@ -103,7 +103,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _finetune(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry import open_registry
+    from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
     task = registry.entry(options.model).task if options.model in registry else "image-classification"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numzoo.hub.cli.console import Console, size_text
 
 if TYPE_CHECKING:
-    from numzoo.hub.record import FileRecord
+    from numzoo.hub.registry.record import FileRecord
 
 __all__ = ["add"]
 
@@ -28,7 +28,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _ls(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry import open_registry
+    from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
     if options.kind != "models":
@@ -109,7 +109,7 @@ def _print(console: Console, names: bool, header: tuple[str, ...], rows: Sequenc
 
 
 def _show(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry import open_registry
+    from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
     known = registry.describe(options.name)
@@ -133,9 +133,9 @@ def _show(options: argparse.Namespace, console: Console) -> int:
 
 def is_here(file: FileRecord) -> bool:
     """Whether the file lies in the cache or ships inside the package (its bytes are looked at when it is used)."""
-    from numzoo.hub import trust
-    from numzoo.hub.cache import Cache
-    from numzoo.hub.embedded import embedded_path
+    from numzoo.hub.download.embedded import embedded_path
+    from numzoo.hub.registry import trust
+    from numzoo.hub.store.cache import Cache
 
     if embedded_path(file) is not None:
         return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numzoo.hub.cli.console import Console, size_text
 
 if TYPE_CHECKING:
-    from numzoo.hub.files import Fetch
+    from numzoo.hub.download.fetch import Fetch
 
 __all__ = ["add"]
 
@@ -40,7 +40,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _pull(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.models import is_here
-    from numzoo.hub.registry import open_registry
+    from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
     fetch = _fetch(options, console)
@@ -71,8 +71,8 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
 
 def _predict(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.main import exit_code
-    from numzoo.hub.pipelines import pipeline
-    from numzoo.hub.registry import open_registry
+    from numzoo.hub.loading.pipelines import pipeline
+    from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
     fetch = _fetch(options, console)
@@ -107,7 +107,7 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry import open_registry
+    from numzoo.hub.registry.names import open_registry
 
     if not options.names:
         return _verify_cache(options, console)
@@ -137,7 +137,7 @@ def _verify_one(
             console.line(f"{name}  {file.name}  sha256 {sha256}  ok")
         if not options.parity:
             return 0, document
-        from numzoo.hub.parity import verify_parity
+        from numzoo.hub.loading.parity import verify_parity
 
         result = verify_parity(
             name,
@@ -161,9 +161,9 @@ def _verify_one(
 
 
 def _verify_cache(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.cache import Cache
     from numzoo.hub.cli.main import exit_code
     from numzoo.hub.errors import UsageError
+    from numzoo.hub.store.cache import Cache
 
     if options.parity:
         raise UsageError("verify --parity needs the name of a model, as in `numzoo verify mobilenet_v2 --parity`.")
@@ -184,7 +184,7 @@ def _verify_cache(options: argparse.Namespace, console: Console) -> int:
 
 
 def _fetch(options: argparse.Namespace, console: Console) -> Fetch:
-    from numzoo.hub.files import Fetch
+    from numzoo.hub.download.fetch import Fetch
 
     # Without the option the environment decides, when a file is fetched.
     return Fetch(True if options.offline else None, options.trust_first_use, console.progress)

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from numzoo.hub.cache import Cache
-from numzoo.hub.record import Chunks, FileRecord
-from numzoo.hub.sources import Patience
+from numzoo.hub.download.sources import Patience
+from numzoo.hub.registry.record import Chunks, FileRecord
+from numzoo.hub.store.cache import Cache
 
 Answer = Callable[["Handler", "Served"], None]
 

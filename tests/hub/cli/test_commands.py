@@ -12,7 +12,7 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from numzoo.hub import registry
+from numzoo.hub.registry import names as registry
 
 Run = Callable[..., Any]
 PACKAGE_PARENT = Path(__file__).parents[3] / ".dev"

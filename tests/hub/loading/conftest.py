@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from numzoo.hub.checkpoint import write_safetensors
-from numzoo.hub.registry import Registry, open_registry
+from numzoo.hub.registry.names import Registry, open_registry
 from numzoo.vision import models
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]

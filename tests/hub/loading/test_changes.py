@@ -14,7 +14,7 @@ from numzoo import hub
 from numzoo.engine import nn
 from numzoo.hub.checkpoint import read_checkpoint, read_metadata, write_safetensors
 from numzoo.hub.errors import FormatError, IntegrityError, LoadError, NotFoundError, UsageError
-from numzoo.hub.registry import Registry
+from numzoo.hub.registry.names import Registry
 from numzoo.vision import transforms
 
 X = np.random.default_rng(0).standard_normal((3, 1, 28, 28)).astype(np.float32)

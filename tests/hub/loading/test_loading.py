@@ -20,7 +20,7 @@ from numzoo.hub.errors import (
     TrustError,
     UsageError,
 )
-from numzoo.hub.registry import Registry
+from numzoo.hub.registry.names import Registry
 from numzoo.vision import models
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
@@ -310,14 +310,14 @@ def test_a_file_inside_the_package_needs_no_cache_and_its_digest_is_checked(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import numzoo.hub.embedded
+    import numzoo.hub.download.embedded
 
     entry = entry_of(weights)
     entry["files"][0]["sources"] = ["package:vision/weights/tiny.safetensors"]
     (tmp_path / "vision" / "weights").mkdir(parents=True)
     inside = tmp_path / "vision" / "weights" / "tiny.safetensors"
     (tmp_path / "weights-0.safetensors").rename(inside)
-    monkeypatch.setattr(numzoo.hub.embedded, "_ROOT", tmp_path)
+    monkeypatch.setattr(numzoo.hub.download.embedded, "_ROOT", tmp_path)
     monkeypatch.setenv("NUMZOO_HOME", "/dev/null/nowhere")
     zoo = registry_of({"lenet.test": entry})
     assert len(hub.load("lenet", registry=zoo, offline=True).load_report.loaded) == len(weights)
@@ -428,7 +428,7 @@ HUGE = {
 @pytest.mark.parametrize("kind", HUGE)
 def test_a_file_cannot_ask_for_a_model_larger_than_itself(kind: str, tmp_path: Path) -> None:
     """Batch norms of such a model would take gigabytes before the first tensor could be found missing."""
-    from numzoo.hub.loading import CONFIG_KEY, MODEL_KEY
+    from numzoo.hub.loading.load import CONFIG_KEY, MODEL_KEY
 
     path = tmp_path / "w.safetensors"
     builder, config = HUGE[kind]

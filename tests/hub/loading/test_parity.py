@@ -12,8 +12,8 @@ import pytest
 
 from numzoo import hub
 from numzoo.hub.errors import FormatError, NotFoundError
-from numzoo.hub.parity import ramp
-from numzoo.hub.registry import Registry
+from numzoo.hub.loading.parity import ramp
+from numzoo.hub.registry.names import Registry
 
 
 def test_the_ramp_is_its_definition() -> None:

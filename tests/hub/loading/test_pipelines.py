@@ -12,7 +12,7 @@ import pytest
 
 from numzoo import hub
 from numzoo.hub.errors import FormatError, UsageError
-from numzoo.hub.registry import Registry
+from numzoo.hub.registry.names import Registry
 
 
 @pytest.fixture

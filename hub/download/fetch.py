@@ -1,0 +1,107 @@
+"""From a name to verified files on this machine: fetch what is missing, check every byte, hand out the descriptor."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from numzoo.hub.download.embedded import embedded_path, open_embedded
+from numzoo.hub.errors import UsageError
+from numzoo.hub.registry.names import Registry, open_registry
+from numzoo.hub.registry.record import FileRecord
+
+if TYPE_CHECKING:
+    from numzoo.hub.download.progress import Progress
+
+__all__ = ["Fetch", "pull", "pull_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How files may be fetched.
+
+    `offline` forbids the network (None: as NUMZOO_OFFLINE says); `trust_first_use` accepts a file whose full sha256 is
+    not known yet and writes it down; `progress` is told how far a download is (None: a bar, where stderr is a terminal;
+    False: nobody).
+    """
+
+    offline: bool | None = None
+    trust_first_use: bool = False
+    progress: Progress | Literal[False] | None = None
+
+    def open(self, file: FileRecord) -> tuple[BinaryIO, str]:
+        """The verified file, open at position 0, and its sha256: the descriptor that was hashed is the one returned."""
+        inside = embedded_path(file)
+        if inside is not None:
+            return open_embedded(file, inside), file.sha256 or ""
+        from numzoo.hub.store.cache import Cache
+
+        sha256 = self._obtain(file)
+        return Cache().open_verified(sha256, file.bytes), sha256
+
+    def path(self, file: FileRecord) -> Path:
+        """Where the file lies, after a look at every byte (or at the note that says when that was done)."""
+        inside = embedded_path(file)
+        stream, sha256 = self.open(file)
+        stream.close()
+        if inside is not None:
+            return inside
+        from numzoo.hub.store.cache import Cache
+
+        return Cache().path(sha256)
+
+    def verify(self, file: FileRecord) -> str:
+        """Hash every byte of the file anew, whatever is remembered of it, and give its sha256."""
+        inside = embedded_path(file)
+        if inside is not None:
+            open_embedded(file, inside).close()
+            return file.sha256 or ""
+        from numzoo.hub.store.cache import Cache
+
+        sha256 = self._obtain(file)
+        Cache().open_verified(sha256, file.bytes, remember=False).close()
+        return sha256
+
+    def _obtain(self, file: FileRecord) -> str:
+        from numzoo.hub import settings
+        from numzoo.hub.download.bars import default_bar
+        from numzoo.hub.download.obtain import obtain
+
+        offline = settings.offline() if self.offline is None else self.offline
+        progress = default_bar() if self.progress is None else self.progress or None
+        return obtain(file, offline=offline, progress=progress, trust_first_use=self.trust_first_use)
+
+
+def pull(
+    name: str,
+    *,
+    trust_first_use: bool = False,
+    offline: bool | None = None,
+    registry: Registry | str | os.PathLike[str] | None = None,
+    progress: Progress | Literal[False] | None = None,
+) -> Path:
+    """The path of the one verified file that `name` means, fetched first if it is not here.
+
+    `name` is a model's ("resnet50"), a sample's ("sample:cat") or a data set's with one of its files
+    ("data:mnist/t10k-labels-idx1-ubyte"); UsageError says so where it means several files (`pull_files` gets all).
+    """
+    files = open_registry(registry).files(name)
+    if len(files) != 1:
+        names = ", ".join(file.name for file in files)
+        raise UsageError(f"{name} has {len(files)} files: ask for one as {name}/FILE ({names}), or call pull_files.")
+    return Fetch(offline, trust_first_use, progress).path(files[0])
+
+
+def pull_files(
+    name: str,
+    *,
+    trust_first_use: bool = False,
+    offline: bool | None = None,
+    registry: Registry | str | os.PathLike[str] | None = None,
+    progress: Progress | Literal[False] | None = None,
+) -> dict[str, Path]:
+    """All verified files of a model, a sample or a data set, fetched where they are not here: file name -> path."""
+    fetch = Fetch(offline, trust_first_use, progress)
+    return {file.name: fetch.path(file) for file in open_registry(registry).files(name)}

@@ -1,0 +1,187 @@
+"""From a record to a verified blob: the store, other programs' caches, then the sources in their order.
+
+Whatever happens, a blob appears only whole and only with the right digest, and what was fetched so far is kept for the
+next attempt, unless it was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numzoo.hub import settings
+from numzoo.hub.download.progress import Progress
+from numzoo.hub.errors import (
+    HubError,
+    IntegrityError,
+    LicenseError,
+    NetworkError,
+    NotFoundError,
+    OfflineError,
+    StorageError,
+    TrustError,
+    UnsafeFileError,
+    UsageError,
+)
+from numzoo.hub.registry import trust
+from numzoo.hub.registry.record import FileRecord
+from numzoo.hub.store.cache import Cache
+
+if TYPE_CHECKING:
+    from numzoo.hub.download.sources import Patience
+    from numzoo.hub.store.parts import Part
+
+__all__ = ["Progress", "obtain"]
+
+# The class of the error after all sources failed, by what any of them met: what may be over tomorrow comes first.
+_GRAVITY = (NetworkError, OfflineError, UnsafeFileError, IntegrityError, LicenseError, NotFoundError, UsageError)
+
+
+def obtain(
+    file: FileRecord,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    trust_first_use: bool = False,
+    refresh: bool = False,
+    cache: Cache | None = None,
+    patience: Patience | None = None,
+) -> str:
+    """Give the sha256 of the file's blob in the store, after fetching it if it is not there.
+
+    A blob that is there is not hashed here: `Cache.open_verified` does that for whoever reads it. `refresh` hashes it,
+    and fetches again what is wrong with it. Offline (or with NUMZOO_OFFLINE=1) no socket is opened and no program is
+    started. `trust_first_use` accepts a file of which the manifest has only the beginning of the digest, and locks it.
+
+    Raises TrustError for such a file otherwise, OfflineError, StorageError, or one error that lists what each source
+    answered: NetworkError if any could not be reached, else IntegrityError if any gave wrong bytes, else LicenseError
+    or NotFoundError.
+    """
+    cache = cache or Cache()
+    file = trust.locked(file, cache.root)
+    if file.sha256 is None and not trust_first_use:
+        raise TrustError(
+            f"The full sha256 of {file.label} is not known, only that it begins with {file.sha256_prefix}. To accept "
+            f"what comes first and lock it in {trust.lock_path(cache.root)}, say --trust-first-use "
+            f"(trust_first_use=True)."
+        )
+    if file.sha256 is not None and cache.has(file.sha256):
+        if not refresh or _intact(cache, file):
+            return file.sha256
+        cache.set_aside(file.sha256)
+    return _fetch(cache, file, offline or settings.offline(), progress, patience)
+
+
+def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | None, patience: Patience | None) -> str:
+    from numzoo.hub.download.sources import Order, Patience, fetch
+    from numzoo.hub.store.parts import Part
+
+    attempts: list[tuple[str, HubError]] = []
+    if (found := _from_neighbours(cache, file)) is not None:
+        return found
+    with Part(cache, file, progress) as part:
+        part.fill()
+        if part.length and part.right():
+            return _publish(cache, file, part)
+        part.check_space()
+        for place, source in enumerate(file.sources, 1):
+            order = Order(file, cache, patience or Patience(), file.bytes, others=place < len(file.sources))
+            try:
+                _deliver(part, file, partial(fetch, source, part, order, offline=offline))
+                return _publish(cache, file, part)
+            except StorageError:
+                raise
+            except HubError as problem:
+                attempts.append((source, problem))
+    raise _summary(file, attempts)
+
+
+def _deliver(part: Part, file: FileRecord, run: Callable[[], None]) -> None:
+    """Run one source; raise IntegrityError unless the part is the wanted file then."""
+    before = part.length
+    try:
+        run()
+        if not part.right() and part.inherited:
+            # Bytes from before were wrong perhaps, and not this source's: it gets another chance, on its own.
+            part.begin()
+            part.restart()
+            run()
+        if not part.right():
+            raise IntegrityError(_mismatch(part, file))
+    except (IntegrityError, UnsafeFileError):
+        if part.length != before and file.chunks is None:
+            part.begin()
+            part.restart()
+        raise
+
+
+def _publish(cache: Cache, file: FileRecord, part: Part) -> str:
+    sha256 = part.publish(cache)
+    if file.sha256 is None:
+        trust.remember(file, sha256, part.length, cache.root)
+    return sha256
+
+
+def _from_neighbours(cache: Cache, file: FileRecord) -> str | None:
+    """Copy the file from another program's cache if it lies there and is right."""
+    if file.sha256 is None:
+        return None
+    from numzoo.hub.store import neighbours
+
+    for path in neighbours.places(file):
+        if (found := _copied(cache, file, path)) is not None:
+            return found
+    return None
+
+
+def _copied(cache: Cache, file: FileRecord, path: Path) -> str | None:
+    from numzoo.hub.download.sources import local
+    from numzoo.hub.store.parts import Part
+
+    with Part(cache, file, adopt=False) as part:
+        try:
+            local.copy(path, part, file.bytes)
+            if part.right():
+                return part.publish(cache)
+        except (IntegrityError, NotFoundError):
+            pass  # Another file of that name, or gone by now.
+        except StorageError:
+            if part.length:
+                raise  # It is the store that has no room, not the other cache that cannot be read.
+        part.discard()
+    return None
+
+
+def _intact(cache: Cache, file: FileRecord) -> bool:
+    try:
+        cache.open_verified(str(file.sha256), file.bytes, remember=False).close()
+    except (IntegrityError, NotFoundError):
+        return False
+    return True
+
+
+def _mismatch(part: Part, file: FileRecord) -> str:
+    if file.bytes is not None and part.length != file.bytes:
+        return f"It has {part.length} bytes, but {file.bytes} were expected. Nothing of it was kept."
+    wanted = f"sha256 {file.sha256}" if file.sha256 else f"a sha256 that begins with {file.sha256_prefix}"
+    return (
+        f"{file.label} has sha256 {part.digest()}, but {wanted} was expected. Nothing of it was kept. Likely causes: "
+        f"this source carries another version, something on the way changed the bytes, or the manifest is out of date."
+    )
+
+
+def _summary(file: FileRecord, attempts: list[tuple[str, HubError]]) -> HubError:
+    """One error that lists every attempt."""
+    if not attempts:
+        return NotFoundError(f"{file.label} is not in the store, and its record names no source to fetch it from.")
+    kinds = [type(problem) for _, problem in attempts]
+    kind = next((kind for kind in _GRAVITY if any(issubclass(found, kind) for found in kinds)), NetworkError)
+    if kind is OfflineError:
+        start = (
+            f"{file.label} is not on this machine, and the network is switched off: fetch it once with the network on."
+        )
+    else:
+        start = f"{file.label} could not be had from any of its sources."
+    return kind("\n".join([start, *(f"  {source}: {problem}" for source, problem in attempts)]))

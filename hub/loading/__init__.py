@@ -1,0 +1,1 @@
+"""From verified files to a model: the contract, the report, files of changes, pipelines, parity."""

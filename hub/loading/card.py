@@ -1,0 +1,87 @@
+"""What a file of weights says of its own use: the task, the names of the classes, the preprocessing.
+
+It is kept in the notes of a safetensors file and is data like an entry's: checked, and never trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numzoo.hub.errors import FormatError, UsageError
+from numzoo.hub.registry.manifest import check_transform, parse
+
+__all__ = ["Card", "card_notes", "read_card"]
+
+TASK_KEY, CATEGORIES_KEY, TRANSFORM_KEY = "numzoo.task", "numzoo.categories", "numzoo.transform"
+_MOST_PIXELS = 1 << 14
+"""The longest side that a file may ask images to be resized to: it decides how much memory a picture takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A file's own words; what it does not say is empty."""
+
+    task: str = ""
+    categories: tuple[str, ...] = ()
+    transform: Mapping[str, Any] | None = None
+
+
+def card_notes(*, categories: Sequence[str] | None, transform: Any, task: str | None) -> dict[str, str]:
+    """The notes that say this. `transform` is a preset (it has ``settings()``) or the object that a manifest would hold."""
+    notes = {}
+    if categories is not None:
+        names = list(categories) if not isinstance(categories, str) else None
+        _check_categories(names, who="hub.save, categories", error=UsageError)
+        notes[CATEGORIES_KEY] = json.dumps(names, ensure_ascii=False)
+    if transform is not None:
+        settings = transform.settings() if callable(getattr(transform, "settings", None)) else transform
+        if not isinstance(settings, Mapping):
+            raise UsageError(
+                f"hub.save: transform is a preset such as vision.transforms.classification(), or its settings, but {transform!r:.60} was given."
+            )
+        _check_transform(dict(settings), who="hub.save, transform")
+        notes[TRANSFORM_KEY] = json.dumps(dict(settings))
+    if task is not None or notes:
+        notes[TASK_KEY] = task or "image-classification"
+    return notes
+
+
+def read_card(path: Path) -> Card:
+    """The card in a file, empty where the file has none. Raises FormatError for one that is malformed, and what reading raises."""
+    from numzoo.hub.checkpoint import read_metadata
+
+    notes = read_metadata(path).notes
+    categories: tuple[str, ...] = ()
+    transform = None
+    if CATEGORIES_KEY in notes:
+        names = parse(notes[CATEGORIES_KEY].encode(), who=f"{path}, {CATEGORIES_KEY}")
+        _check_categories(names, who=f"{path}, {CATEGORIES_KEY}", error=FormatError)
+        categories = tuple(names)
+    if TRANSFORM_KEY in notes:
+        transform = parse(notes[TRANSFORM_KEY].encode(), who=f"{path}, {TRANSFORM_KEY}")
+        _check_transform(transform, who=f"{path}, {TRANSFORM_KEY}")
+    return Card(notes.get(TASK_KEY, ""), categories, transform)
+
+
+def _check_categories(names: object, *, who: str, error: type[FormatError] | type[UsageError]) -> None:
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise error(
+            f"{who}: the categories are a list of names, one for each output of the model, but {names!r:.60} was given."
+        )
+    wrong = next((name for name in names if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name)), None)
+    if wrong is not None:
+        raise error(f"{who}: the category {wrong!r:.60} holds control characters, which could steer a terminal.")
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise error(f"{who}: two categories are called {twice!r}.")
+
+
+def _check_transform(settings: Any, *, who: str) -> None:
+    check_transform(settings, who=who)
+    for name, value in settings.items():
+        if isinstance(value, (int, float)) and abs(value) > _MOST_PIXELS:
+            raise FormatError(f"{who}: {name} is {value:g}; nothing above {_MOST_PIXELS} is taken from a file.")

@@ -1,0 +1,179 @@
+"""`transform` and `pipeline`: preprocessing as the entry says, the model, softmax, and the names of the classes.
+
+The preset, its settings and the list of categories are data of the manifest; nothing here knows a model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from numzoo.hub.download.fetch import Fetch
+from numzoo.hub.errors import FormatError, NotFoundError, UsageError
+from numzoo.hub.loading.card import read_card
+from numzoo.hub.loading.load import as_path, load
+from numzoo.hub.loading.resolve import build, resolve
+from numzoo.hub.registry.categories import categories
+from numzoo.hub.registry.names import Registry, is_resource, open_registry
+
+if TYPE_CHECKING:
+    from numzoo.hub.download.progress import Progress
+
+__all__ = ["Pipeline", "pipeline", "transform"]
+
+_READERS = {"image-classification": "vision.io.read_image"}
+_FROM_ARRAY = {"image-classification": "vision.io.from_array"}
+
+
+def transform(
+    name: str | os.PathLike[str], *, registry: Registry | str | os.PathLike[str] | None = None
+) -> Callable[[Any], Any]:
+    """The preprocessing that belongs to the weights `name`, an entry or a file that says it: from an image to the array that the model takes.
+
+    >>> transform("resnet50")                                   # doctest: +SKIP
+    """
+    known = open_registry(registry)
+    path = as_path(name, known)
+    if path is None:
+        entry = known.entry(os.fspath(name))
+        return _transform(entry.name, entry.transform)
+    return _transform(str(path), read_card(path).transform)
+
+
+def pipeline(
+    name: str | os.PathLike[str],
+    *,
+    device: Any = None,
+    dtype: Any = None,
+    trust_first_use: bool = False,
+    offline: bool | None = None,
+    registry: Registry | str | os.PathLike[str] | None = None,
+    progress: Progress | Literal[False] | None = None,
+) -> Pipeline:
+    """Preprocessing, the pretrained model and its categories as one callable.
+
+    `name` is an entry, or a file that `hub.save` wrote with its categories and its transform, as ``numzoo finetune`` does.
+
+    >>> classify = pipeline("mobilenet_v2")                     # doctest: +SKIP
+    >>> classify("cat.jpg")                                     # doctest: +SKIP
+    [('Egyptian cat', 0.717), ('tiger cat', 0.147), ('tabby', 0.130), ...]
+    """
+    known = open_registry(registry)
+    path = as_path(name, known)
+    who, task, labels, settings = _of_entry(os.fspath(name), known) if path is None else _of_file(path)
+    prepare = _transform(who, settings)
+    model = load(
+        who if path is None else path,
+        device=device,
+        dtype=dtype,
+        trust_first_use=trust_first_use,
+        offline=offline,
+        registry=known,
+        progress=progress,
+    )
+    return Pipeline(model, prepare, labels, who, task, known, Fetch(offline, trust_first_use, progress))
+
+
+def _of_entry(name: str, known: Registry) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
+    """An entry's full name, its task, the names of its classes and its preprocessing."""
+    entry = known.entry(name)
+    if entry.task not in _READERS:
+        raise UsageError(
+            f"hub.pipeline serves {', '.join(_READERS)}, but {entry.name} is for {entry.task}; use hub.load."
+        )
+    if entry.categories is None:
+        raise UsageError(f"{entry.name} classifies nothing: it has no list of categories. {entry.notes}".rstrip())
+    return entry.name, entry.task, categories(entry.categories), entry.transform
+
+
+def _of_file(path: Path) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
+    """The same of a file, in its own words."""
+    if not path.exists():
+        raise NotFoundError(f"There is no file {path} and no model of that name; `numzoo ls` lists the models.")
+    card = read_card(path)
+    if card.task not in _READERS or not card.categories:
+        what = f"is for {card.task}" if card.task and card.task not in _READERS else "does not name its categories"
+        raise UsageError(
+            f"hub.pipeline serves {', '.join(_READERS)} by files that say how they are used, but {path} {what}. "
+            "Write it with hub.save(model, path, categories=[...], transform=...), or use hub.load."
+        )
+    return str(path), card.task, card.categories, card.transform
+
+
+class Pipeline:
+    """From images to classes with probabilities. `model` is frozen: none of its parameters asks for a gradient."""
+
+    def __init__(
+        self,
+        model: Any,
+        prepare: Callable[[Any], Any],
+        labels: Sequence[str],
+        name: str,
+        task: str,
+        registry: Registry,
+        fetch: Fetch,
+    ) -> None:
+        self.model, self.transform, self.categories, self.name = model, prepare, tuple(labels), name
+        self._task, self._registry, self._fetch = task, registry, fetch
+        model.requires_grad_(False)
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.name!r}, {len(self.categories)} categories)"
+
+    def __call__(self, images: Any, *, top: int = 5) -> list[Any]:
+        """The `top` most probable classes as (label, probability) pairs, the most probable first.
+
+        `images` is a path, ``sample:NAME``, a Pillow image, a uint8 array (height, width[, channels]), or a list of
+        these: then the answer is a list of such lists, and the images go through the model as one batch.
+        """
+        if not isinstance(top, int) or isinstance(top, bool) or top < 1:
+            raise UsageError(f"top is a positive number of classes, but {top!r} was given.")
+        if isinstance(images, (list, tuple)):
+            return [self._best(row, top) for row in self.probabilities(images)]
+        return self._best(self.probabilities([images])[0], top)
+
+    def probabilities(self, images: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The probability of every class for every image, float64 (images, classes); rows add up to 1."""
+        prepared = [self.transform(self._read(image)) for image in images]
+        if not prepared:
+            return np.zeros((0, len(self.categories)))
+        batch = np.stack(prepared).astype(next(self.model.parameters()).dtype, copy=False)
+        logits = np.asarray(self.model(batch).numpy()).astype(np.float64)
+        if logits.shape != (len(prepared), len(self.categories)):
+            raise FormatError(
+                f"{self.name}: the model gave an array {logits.shape} for {len(prepared)} images, but its list of "
+                f"categories has {len(self.categories)} names; the entry's categories or its config are wrong."
+            )
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def _best(self, row: np.ndarray[Any, np.dtype[np.float64]], top: int) -> list[tuple[str, float]]:
+        order = np.argsort(-row, kind="stable")[:top]
+        return [(self.categories[index], float(row[index])) for index in order]
+
+    def _read(self, image: Any) -> Any:
+        if isinstance(image, str) and is_resource(image):
+            files = self._registry.files(image)
+            if not image.startswith("sample:") or len(files) != 1:
+                raise UsageError(f"{image} is no image: wanted a path, sample:NAME, a Pillow image or an array.")
+            (file,) = files
+            stream, _ = self._fetch.open(file)
+            with stream:
+                return resolve(_READERS[self._task], "io")(stream)
+        if isinstance(image, np.ndarray):
+            return resolve(_FROM_ARRAY[self._task], "io")(image)
+        return resolve(_READERS[self._task], "io")(image)
+
+
+def _transform(who: str, given: Mapping[str, Any] | None) -> Callable[[Any], Any]:
+    if given is None:
+        raise UsageError(
+            f"{who} says nothing of preprocessing; a file says it that hub.save(..., transform=...) wrote."
+        )
+    settings = dict(given)
+    preset: Callable[[Any], Any] = build(settings.pop("preset"), "transforms", settings, who=who)
+    return preset

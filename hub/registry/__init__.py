@@ -1,0 +1,1 @@
+"""What is known: the manifest, its names, its records, and what a person has come to trust."""

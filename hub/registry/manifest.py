@@ -1,0 +1,281 @@
+"""The manifest: what is known about every model, sample and data set, as checked data.
+
+A manifest is JSON, held to ``manifest_schema.json`` beside this file. Reading one costs a JSON parse and a look at its
+outline; an entry is checked in full when it is first asked for, so that one load does not pay for a hundred others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
+from numzoo.hub.registry.record import Chunks, FileRecord
+from numzoo.hub.registry.schema import check
+
+__all__ = ["Entry", "Keys", "Manifest", "Resource", "check_settings", "check_transform", "parse"]
+
+_HERE = Path(__file__).parent
+_LARGEST = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """How a checkpoint's names become the model's: every pattern is for a whole name, the first that fits wins.
+
+    With a `prefix`, only names that begin with it are the model's, and the patterns are for what follows it.
+    """
+
+    rename: tuple[tuple[re.Pattern[str], str], ...] = ()
+    ignore: tuple[re.Pattern[str], ...] = ()
+    absent: tuple[re.Pattern[str], ...] = ()
+    prefix: str = ""
+
+    def below(self, prefix: str) -> Keys:
+        """The same spellings for a file whose names begin with `prefix` and which may hold more; the rest is ignored."""
+        return replace(self, prefix=prefix + self.prefix)
+
+    def model_name(self, name: str) -> str:
+        """What the model calls the tensor that the file calls `name`."""
+        name = name.removeprefix(self.prefix)
+        for pattern, replacement in self.rename:
+            found = pattern.fullmatch(name)
+            if found:
+                return found.expand(replacement)
+        return name
+
+    def ignores(self, name: str) -> bool:
+        """Whether the entry declares that the model does not take the file's `name`."""
+        if not name.startswith(self.prefix):
+            return True
+        return any(pattern.fullmatch(name.removeprefix(self.prefix)) for pattern in self.ignore)
+
+    def declares_absent(self, name: str) -> bool:
+        """Whether the entry declares that the file does not hold the model's `name`."""
+        return any(pattern.fullmatch(name) for pattern in self.absent)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Files with a name but without a model: a sample photograph or a data set."""
+
+    name: str
+    files: tuple[FileRecord, ...]
+    license: str
+    source: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One set of pretrained weights: the model that takes them, their files, and all that is known about them."""
+
+    name: str
+    model: str
+    task: str
+    files: tuple[FileRecord, ...]
+    license: str
+    source: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    keys: Keys = field(default_factory=Keys)
+    transform: Mapping[str, Any] | None = None
+    categories: str | None = None
+    parameters: int | None = None
+    gflops: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    notes: str = ""
+    parity: Mapping[str, Any] | None = None
+
+    @property
+    def tag(self) -> str:
+        """What follows the model's name: ``imagenet1k-v1`` of ``resnet50.imagenet1k-v1``."""
+        return self.name.partition(".")[2]
+
+    @property
+    def bytes(self) -> int | None:
+        """The size of all files together, or None where one is not known."""
+        sizes = [file.bytes for file in self.files]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+class Manifest:
+    """A manifest in memory. `who` is its name in messages, `base` the folder that its relative files start from."""
+
+    def __init__(self, document: object, *, who: str = "manifest", base: str = "") -> None:
+        self.who, self.base = who, base
+        schema = _schema()
+        check(document, schema, schema, who=who, postpone=("#/$defs/model", "#/$defs/resource"))
+        assert isinstance(document, dict)
+        self._sections: dict[str, dict[str, Any]] = {
+            section: document.get(section, {}) for section in ("models", "samples", "data")
+        }
+        self._entries: dict[str, Entry] = {}
+        self.tags = self._tags(document.get("defaults", {}))
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Manifest:
+        """Read a manifest file. Raises StorageError, and FormatError with the JSON path of what is wrong."""
+        path = Path(path)
+        try:
+            with open(path, "rb") as file:
+                text = file.read(_LARGEST + 1)
+        except FileNotFoundError:
+            raise NotFoundError(f"There is no manifest at {path}.") from None
+        except OSError as error:
+            raise StorageError(f"The manifest {path} cannot be read: {error.strerror or error}.") from error
+        if len(text) > _LARGEST:
+            raise FormatError(f"The manifest {path} is larger than {_LARGEST >> 20} MiB, the most that is read.")
+        return cls(parse(text, who=path.name), who=path.name, base=str(path.resolve().parent))
+
+    @property
+    def names(self) -> list[str]:
+        """The full names (model.tag) of all model entries, in the manifest's order."""
+        return list(self._sections["models"])
+
+    @property
+    def samples(self) -> list[str]:
+        """The names of the sample photographs."""
+        return list(self._sections["samples"])
+
+    @property
+    def data(self) -> list[str]:
+        """The names of the data sets."""
+        return list(self._sections["data"])
+
+    def entry(self, name: str) -> Entry:
+        """The entry with this full name, checked. Raises NotFoundError (KeyError's kin) for a name it lacks."""
+        if name not in self._entries:
+            fields = self._checked("models", name, "model")
+            self._entries[name] = self._entry(name, fields)
+        return self._entries[name]
+
+    def resource(self, section: str, name: str) -> Resource:
+        """The sample or data set (`section` is "samples" or "data") with this name, checked."""
+        fields = dict(self._checked(section, name, "resource"))
+        kind = {"samples": "sample"}.get(section, section)
+        files = self._files(fields.pop("files"), f"$.{section}[{name!r}].files", name)
+        return Resource(name=f"{kind}:{name}", files=files, **fields)
+
+    def _tags(self, defaults: Mapping[str, str]) -> dict[str, list[str]]:
+        """model -> its tags, the default one first."""
+        tags: dict[str, list[str]] = {}
+        for name in self._sections["models"]:
+            model, _, tag = name.partition(".")
+            tags.setdefault(model, []).append(tag)
+        for model, tag in defaults.items():
+            if tag not in tags.get(model, ()):
+                self._fail(f"$.defaults.{model}", f"names the tag {tag!r}, but there is no entry {model}.{tag}")
+            tags[model].sort(key=lambda each, first=tag: each != first)  # type: ignore[misc]
+        for model, known in tags.items():
+            if len(known) > 1 and model not in defaults:
+                self._fail(
+                    "$.defaults", f"lacks {model}, which has the tags {', '.join(known)}: one must be its default"
+                )
+        return tags
+
+    def _checked(self, section: str, name: str, kind: str) -> dict[str, Any]:
+        try:
+            fields = self._sections[section][name]
+        except KeyError:
+            raise NotFoundError(f"{self.who} has no {name!r} among its {section}.") from None
+        schema = _schema()
+        check(fields, schema["$defs"][kind], schema, who=self.who, path=f"$.{section}[{name!r}]")
+        assert isinstance(fields, dict)
+        return fields
+
+    def _entry(self, name: str, fields: Mapping[str, Any]) -> Entry:
+        path = f"$.models[{name!r}]"
+        known = dict(fields)
+        files = self._files(known.pop("files"), f"{path}.files", name)
+        keys = self._keys(known.pop("keys", {}), f"{path}.keys")
+        return Entry(name=name, files=files, keys=keys, **known)
+
+    def _files(self, files: list[dict[str, Any]], path: str, owner: str) -> tuple[FileRecord, ...]:
+        records = []
+        for index, fields in enumerate(files):
+            known = dict(fields)
+            if "chunks" in known:
+                known["chunks"] = Chunks(known["chunks"]["size"], tuple(known["chunks"]["sha256"]))
+            known["sources"] = tuple(known["sources"])
+            known.setdefault("name", file_name(known["sources"][0]) or owner)
+            try:
+                records.append(FileRecord(sha256=known.pop("sha256", None), base=self.base, **known))
+            except UsageError as error:
+                self._fail(f"{path}[{index}]", f"is inconsistent: {error}")
+        return tuple(records)
+
+    def _keys(self, fields: Mapping[str, Any], path: str) -> Keys:
+        def compiled(pattern: str, where: str) -> re.Pattern[str]:
+            try:
+                return re.compile(pattern)
+            except re.error as error:
+                self._fail(where, f"is no regular expression: {error}")
+
+        def rename(pair: Mapping[str, str], where: str) -> tuple[re.Pattern[str], str]:
+            pattern = compiled(pair["match"], f"{where}.match")
+            groups = [int(number) for number in re.findall(r"\\(\d+)", pair["to"])]
+            if any(number > pattern.groups for number in groups) or re.search(r"\\(?!\d)", pair["to"]):
+                self._fail(f"{where}.to", f"is {pair['to']!r}; a backslash may only name one of the match's groups")
+            return pattern, pair["to"]
+
+        def patterns(kind: str) -> tuple[re.Pattern[str], ...]:
+            return tuple(compiled(each, f"{path}.{kind}[{index}]") for index, each in enumerate(fields.get(kind, ())))
+
+        renames = tuple(rename(pair, f"{path}.rename[{index}]") for index, pair in enumerate(fields.get("rename", ())))
+        return Keys(rename=renames, ignore=patterns("ignore"), absent=patterns("absent"))
+
+    def _fail(self, path: str, message: str) -> NoReturn:
+        raise FormatError(f"{self.who}: {path} {message.rstrip('.')}.")
+
+
+def check_settings(settings: object, *, who: str) -> None:
+    """Raise FormatError unless `settings` can be a model's configuration: names to plain values and lists of them."""
+    schema = _schema()
+    check(settings, schema["$defs"]["settings"], schema, who=who)
+
+
+def check_transform(settings: object, *, who: str) -> None:
+    """Raise FormatError unless `settings` can be an entry's transform: a preset's dotted name and its settings."""
+    schema = _schema()
+    check(settings, schema["$defs"]["model"]["properties"]["transform"], schema, who=who)
+
+
+def parse(text: bytes, *, who: str) -> Any:
+    """`text` as JSON in which no name stands twice and no number is NaN or infinite."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise FormatError(f"{who}: the name {twice!r} stands twice in one object.")
+        return made
+
+    def refuse(constant: str) -> NoReturn:
+        raise FormatError(f"{who}: {constant} is no JSON number.")
+
+    try:
+        return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, FormatError):
+            raise
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise FormatError(f"{who} is not valid JSON: {reason}.") from error
+
+
+def file_name(source: str) -> str:
+    """The last part of a source's path, when that can be a file's name."""
+    last = re.split(r"[/!:]", source.partition("?")[0].partition("#")[0])[-1]
+    return last if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}", last) else ""
+
+
+@lru_cache(maxsize=1)
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((_HERE / "manifest_schema.json").read_bytes())
+    return schema

@@ -1,0 +1,213 @@
+"""Names to entries: what ``hub.load("resnet50")`` means, what there is, and what was perhaps meant.
+
+A model's full name is ``model.tag`` (``resnet50.imagenet1k-v2``); the model alone means its default tag. Sample
+photographs are ``sample:cat``, data sets ``data:mnist``.
+"""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+import os
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from numzoo.hub.errors import NotFoundError, UsageError
+from numzoo.hub.registry.manifest import Entry, Manifest, Resource
+from numzoo.hub.registry.record import FileRecord
+
+__all__ = ["Registry", "default_registry", "describe", "list_names", "near", "open_registry"]
+
+_MANIFEST = Path(__file__).parent.parent.parent / "weights_manifest.json"
+_SECTIONS = {"sample": "samples", "data": "data"}
+
+
+class Registry:
+    """The names of one manifest."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+
+    def __contains__(self, name: str) -> bool:
+        try:
+            self.full_name(name)
+        except (NotFoundError, UsageError):
+            return False
+        return True
+
+    def full_name(self, name: str) -> str:
+        """``model.tag`` for a model's name with or without its tag. NotFoundError says what was perhaps meant."""
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"A model's name is a text such as 'resnet50', but {name!r} was given.")
+        model, dot, tag = name.partition(".")
+        tags = self.manifest.tags.get(model)
+        if tags is None:
+            raise NotFoundError(f"There is no model named {name!r}.{self._meant(name)} `numzoo ls` lists all.")
+        if not dot:
+            return f"{model}.{tags[0]}"
+        if tag not in tags:
+            guesses = near(tag, tags) or [each for each in tags if tag in each]
+            meant = f" Did you mean {model}.{guesses[0]}?" if guesses else ""
+            raise NotFoundError(f"{model} has no weights tagged {tag!r}.{meant} It has {', '.join(tags)}.")
+        return name
+
+    def entry(self, name: str) -> Entry:
+        """The entry that `name` means."""
+        return self.manifest.entry(self.full_name(name))
+
+    def resource(self, name: str) -> Resource:
+        """The sample or data set that ``sample:NAME`` or ``data:NAME`` means."""
+        kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
+        section = _SECTIONS.get(kind)
+        if not colon or section is None:
+            raise UsageError(f"{name!r} names neither a sample (sample:NAME) nor a data set (data:NAME).")
+        known = self.manifest.samples if kind == "sample" else self.manifest.data
+        if rest not in known:
+            guesses = near(rest, known)
+            meant = f" Did you mean {kind}:{guesses[0]}?" if guesses else ""
+            raise NotFoundError(f"There is no {kind} named {rest!r}.{meant} There are {', '.join(known) or 'none'}.")
+        return self.manifest.resource(section, rest)
+
+    def files(self, name: str) -> tuple[FileRecord, ...]:
+        """The files of a model, a sample or a data set; ``data:mnist/FILE`` means that one file."""
+        if not is_resource(name):
+            return self.entry(name).files
+        owner, slash, wanted = name.partition("/")
+        files = self.resource(owner).files
+        if not slash:
+            return files
+        chosen = tuple(file for file in files if file.name == wanted)
+        if not chosen:
+            raise NotFoundError(f"{owner} has no file {wanted!r}; it has {', '.join(file.name for file in files)}.")
+        return chosen
+
+    def names(self, pattern: str | None = None, task: str | None = None) -> list[str]:
+        """Full names that fit `pattern`: ``*`` and ``?`` as in file names; a plain text fits what it is part of."""
+        for what, given in (("pattern", pattern), ("task", task)):
+            if given is not None and not isinstance(given, str):
+                raise UsageError(f"{what} is a text, but {given!r} was given.")
+        names: Iterable[str] = self.manifest.names
+        if pattern:
+            wanted = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
+            names = [n for n in names if fnmatch.fnmatchcase(n, wanted) or fnmatch.fnmatchcase(n.split(".")[0], wanted)]
+        if task is not None:
+            names = [name for name in names if self.manifest.entry(name).task == task]
+        return sorted(names)
+
+    def is_default(self, name: str) -> bool:
+        """Whether the bare model name means this full name."""
+        model, _, tag = name.partition(".")
+        return self.manifest.tags[model][0] == tag
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """All that is known about a model, a sample or a data set, as plain JSON values."""
+        if is_resource(name):
+            resource = self.resource(name)
+            return {
+                "name": resource.name,
+                "description": resource.description,
+                "files": [_file(file) for file in resource.files],
+                "license": resource.license,
+                "source": resource.source,
+            }
+        entry = self.entry(name)
+        return {
+            "name": entry.name,
+            "default": self.is_default(entry.name),
+            "tags": list(self.manifest.tags[entry.name.partition(".")[0]]),
+            "model": entry.model,
+            "config": copy.deepcopy(dict(entry.config)),
+            "task": entry.task,
+            "files": [_file(file) for file in entry.files],
+            "bytes": entry.bytes,
+            "transform": _plain(entry.transform),
+            "categories": entry.categories,
+            "parameters": entry.parameters,
+            "gflops": entry.gflops,
+            "metrics": dict(entry.metrics),
+            "license": entry.license,
+            "source": entry.source,
+            "notes": entry.notes,
+            "parity": entry.parity is not None,
+        }
+
+    def _meant(self, name: str) -> str:
+        models = list(self.manifest.tags)
+        guesses = near(name, models) or near(name.partition(".")[0], models)
+        if not guesses and name in self.manifest.samples:
+            guesses = [f"sample:{name}"]
+        return f" Did you mean {_either(guesses)}?" if guesses else ""
+
+
+def default_registry() -> Registry:
+    """The registry that ships with the package."""
+    return _shipped()
+
+
+def open_registry(registry: Registry | str | os.PathLike[str] | None) -> Registry:
+    """`registry` itself, the registry of a manifest file, or (None) the one that ships with the package."""
+    if registry is None:
+        return _shipped()
+    if isinstance(registry, Registry):
+        return registry
+    if not isinstance(registry, (str, os.PathLike)):
+        raise UsageError(f"registry is a Registry or the path of a manifest, but {registry!r} was given.")
+    return Registry(Manifest.read(registry))
+
+
+def list_names(pattern: str | None = None, *, task: str | None = None) -> list[str]:
+    """Full names of the pretrained models, sorted: all, or those that fit `pattern` ("resnet*", "swag") and `task`.
+
+    >>> list_names("resnet50*")
+    ['resnet50.imagenet1k-v1', 'resnet50.imagenet1k-v2']
+    """
+    return default_registry().names(pattern, task)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What is known about a model, a sample or a data set: files, sizes, digests, figures, preprocessing, licence."""
+    return default_registry().describe(name)
+
+
+def is_resource(name: object) -> bool:
+    """Whether `name` is that of a sample or a data set."""
+    return isinstance(name, str) and name.partition(":")[0] in _SECTIONS and ":" in name
+
+
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Up to three of `names` that look like `name`, the nearest first; case, hyphens and underscores count little."""
+    import difflib
+
+    wanted = name.lower()
+    lowered = {each.lower(): each for each in names}
+    plain = {each.replace("-", "").replace("_", ""): each for each in lowered}
+    same = [plain[key] for key in [wanted.replace("-", "").replace("_", "")] if key in plain]
+    close = difflib.get_close_matches(wanted, list(lowered), n=3, cutoff=0.6)
+    longer = [each for each in lowered if len(wanted) > 1 and each.startswith(wanted)]
+    return [lowered[each] for each in dict.fromkeys([*same, *close, *longer])][:3]
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Registry:
+    return Registry(Manifest.read(_MANIFEST))
+
+
+def _either(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _file(file: FileRecord) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "sha256": file.sha256,
+        "sha256_prefix": file.sha256_prefix,
+        "bytes": file.bytes,
+        "format": file.format,
+        "sources": list(file.sources),
+    }
+
+
+def _plain(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if value is None else copy.deepcopy(dict(value))  # what is handed out may be changed
