@@ -5,6 +5,7 @@ Each file lists in ``__all__`` what it offers.
 
 from . import (
     activation,
+    adaptive,
     attention,
     cell,
     container,
@@ -31,6 +32,7 @@ from . import (
     utils,
 )
 from .activation import *
+from .adaptive import *
 from .attention import *
 from .cell import *
 from .container import *
@@ -55,6 +57,7 @@ from .transformer import *
 
 __all__ = ["functional", "init", "utils"]
 __all__ += activation.__all__
+__all__ += adaptive.__all__
 __all__ += attention.__all__
 __all__ += cell.__all__
 __all__ += container.__all__

@@ -7,7 +7,8 @@ overwritten.
 from __future__ import annotations
 
 from .. import ops
-from ..dtype import DtypeLike, float32
+from ..device import DeviceLike
+from ..dtype import DtypeLike
 from ..errors import SettingError, ShapeError
 from ..tensor import Tensor
 from . import functional as F
@@ -172,12 +173,19 @@ class RReLU(Module):
 class PReLU(Module):
     """x above 0, ``weight`` x below: one weight that is learned, or one for each channel (He et al., 2015)."""
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: DtypeLike = float32) -> None:
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        *,
+        device: DeviceLike | None = None,
+        dtype: DtypeLike | None = None,
+    ) -> None:
         super().__init__()
         whole("PReLU", 1, num_parameters=num_parameters)
         self.num_parameters = num_parameters
         self.init = finite("PReLU", init=init)
-        self.weight = Parameter.of(num_parameters, dtype=dtype)
+        self.weight = Parameter.of(num_parameters, device=device, dtype=dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

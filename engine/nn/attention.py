@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..dtype import DtypeLike, float32, kind
+from ..device import DeviceLike
+from ..dtype import DtypeLike, kind
 from ..errors import ArgumentError, SettingError, ShapeError
 from ..ops import arange, cat, matmul, pad, softmax, split_heads, where, zeros
 from ..tensor import Tensor, tensor_like
@@ -36,7 +37,7 @@ class MultiheadAttention(Module):
 
     def __init__(
         self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False, add_zero_attn: bool = False,
-        kdim: int | None = None, vdim: int | None = None, batch_first: bool = False, *, dtype: DtypeLike = float32,
+        kdim: int | None = None, vdim: int | None = None, batch_first: bool = False, *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         kdim, vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
@@ -48,14 +49,14 @@ class MultiheadAttention(Module):
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
         self.head_dim = embed_dim // num_heads
         shared = kdim == vdim == embed_dim
-        self.in_proj_weight = Parameter.of(3 * embed_dim, embed_dim, dtype=dtype) if shared else None
-        self.q_proj_weight = None if shared else Parameter.of(embed_dim, embed_dim, dtype=dtype)
-        self.k_proj_weight = None if shared else Parameter.of(embed_dim, kdim, dtype=dtype)
-        self.v_proj_weight = None if shared else Parameter.of(embed_dim, vdim, dtype=dtype)
-        self.in_proj_bias = Parameter.of(3 * embed_dim, dtype=dtype) if bias else None
-        self.bias_k = Parameter.of(1, 1, embed_dim, dtype=dtype) if add_bias_kv else None
-        self.bias_v = Parameter.of(1, 1, embed_dim, dtype=dtype) if add_bias_kv else None
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype)
+        self.in_proj_weight = Parameter.of(3 * embed_dim, embed_dim, device=device, dtype=dtype) if shared else None
+        self.q_proj_weight = None if shared else Parameter.of(embed_dim, embed_dim, device=device, dtype=dtype)
+        self.k_proj_weight = None if shared else Parameter.of(embed_dim, kdim, device=device, dtype=dtype)
+        self.v_proj_weight = None if shared else Parameter.of(embed_dim, vdim, device=device, dtype=dtype)
+        self.in_proj_bias = Parameter.of(3 * embed_dim, device=device, dtype=dtype) if bias else None
+        self.bias_k = Parameter.of(1, 1, embed_dim, device=device, dtype=dtype) if add_bias_kv else None
+        self.bias_v = Parameter.of(1, 1, embed_dim, device=device, dtype=dtype) if add_bias_kv else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..dtype import DtypeLike, float32
+from ..device import DeviceLike
+from ..dtype import DtypeLike
 from ..errors import ArgumentError, ShapeError
 from ..ops import relu, tanh, zeros
 from ..ops.sequences.elman import check_nonlinearity
@@ -33,15 +34,23 @@ class RNNCellBase(Module):
     bias_hh: Parameter | None
     gates = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: DtypeLike = float32) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        device: DeviceLike | None = None,
+        dtype: DtypeLike | None = None,
+    ) -> None:
         super().__init__()
         whole(type(self).__name__, 1, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         tall = self.gates * hidden_size
-        self.weight_ih = Parameter.of(tall, input_size, dtype=dtype)
-        self.weight_hh = Parameter.of(tall, hidden_size, dtype=dtype)
-        self.bias_ih = Parameter.of(tall, dtype=dtype) if bias else None
-        self.bias_hh = Parameter.of(tall, dtype=dtype) if bias else None
+        self.weight_ih = Parameter.of(tall, input_size, device=device, dtype=dtype)
+        self.weight_hh = Parameter.of(tall, hidden_size, device=device, dtype=dtype)
+        self.bias_ih = Parameter.of(tall, device=device, dtype=dtype) if bias else None
+        self.bias_hh = Parameter.of(tall, device=device, dtype=dtype) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -87,10 +96,11 @@ class RNNCell(RNNCellBase):
         bias: bool = True,
         nonlinearity: str = "tanh",
         *,
-        dtype: DtypeLike = float32,
+        device: DeviceLike | None = None,
+        dtype: DtypeLike | None = None,
     ) -> None:
         check_nonlinearity("RNNCell", nonlinearity)
-        super().__init__(input_size, hidden_size, bias, dtype=dtype)
+        super().__init__(input_size, hidden_size, bias, device=device, dtype=dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import ops
-from ..dtype import DtypeLike, float32
+from ..device import DeviceLike
+from ..dtype import DtypeLike
 from ..errors import SettingError, ShapeError
 from ..tensor import Tensor, tensor_like
 from . import init
@@ -60,9 +61,9 @@ class Convolution(Module):
                 f"{name}: padding_mode {padding_mode!r:.60} is not known; give one of {', '.join(MODES)}"
             )
 
-    def _fill(self, *shape: int, bias: bool, dtype: DtypeLike) -> None:
-        self.weight = Parameter.of(*shape, *self.kernel_size, dtype=dtype)
-        self.bias = Parameter.of(self.out_channels, dtype=dtype) if bias else None  # type: ignore[assignment]
+    def _fill(self, *shape: int, bias: bool, device: DeviceLike | None, dtype: DtypeLike | None) -> None:
+        self.weight = Parameter.of(*shape, *self.kernel_size, device=device, dtype=dtype)
+        self.bias = Parameter.of(self.out_channels, device=device, dtype=dtype) if bias else None  # type: ignore[assignment]
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -88,13 +89,13 @@ class Straight(Convolution):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1, padding: Size | str = 0, dilation: Size = 1,
-        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *, dtype: DtypeLike = float32,
+        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
         name = type(self).__name__
         if self.padding == "same" and set(self.stride) != {1}:
             raise SettingError(f"{name}: padding 'same' wants stride 1, not {self.stride}")
-        self._fill(out_channels, in_channels // groups, bias=bias, dtype=dtype)
+        self._fill(out_channels, in_channels // groups, bias=bias, device=device, dtype=dtype)
         # What the functional form is given: the padding that it is to make itself, and before it the one that it cannot.
         self._widths: list[int] | None = None
         self._around: Any = self.padding
@@ -153,7 +154,8 @@ class Transposed(Convolution):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1, padding: Size = 0, output_padding: Size = 0,
-        groups: int = 1, bias: bool = True, dilation: Size = 1, padding_mode: str = "zeros", *, dtype: DtypeLike = float32,
+        groups: int = 1, bias: bool = True, dilation: Size = 1, padding_mode: str = "zeros",
+        *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
         name = type(self).__name__
         if isinstance(padding, str) or padding_mode != "zeros":
@@ -164,7 +166,7 @@ class Transposed(Convolution):
         self.output_padding = sizes("output_padding", output_padding, self.axes)
         if min(self.output_padding) < 0:
             raise SettingError(f"{name}: output_padding {self.output_padding} must be at least 0")
-        self._fill(in_channels, out_channels // groups, bias=bias, dtype=dtype)
+        self._fill(in_channels, out_channels // groups, bias=bias, device=device, dtype=dtype)
 
     def forward(self, x: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         x = tensor_like(type(self).__name__, x)

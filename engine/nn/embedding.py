@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..dtype import DtypeLike, float32
+from ..device import DeviceLike
+from ..dtype import DtypeLike
 from ..errors import SettingError, ShapeError
 from ..tensor import Tensor, tensor_like
 from . import functional as F
@@ -30,7 +31,7 @@ class _Table(Module):
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None, max_norm: float | None, norm_type: float,
-        scale_grad_by_freq: bool, sparse: bool, weight: Any, dtype: DtypeLike,
+        scale_grad_by_freq: bool, sparse: bool, weight: Any, device: DeviceLike | None, dtype: DtypeLike | None,
     ) -> None:  # fmt: skip
         super().__init__()
         who = type(self).__name__
@@ -42,7 +43,7 @@ class _Table(Module):
         self.max_norm, self.norm_type = max_norm, norm_type
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         if weight is None:
-            self.weight = Parameter.of(num_embeddings, embedding_dim, dtype=dtype)
+            self.weight = Parameter.of(num_embeddings, embedding_dim, device=device, dtype=dtype)
             self.reset_parameters()
             return
         given = tensor_like(who, weight)
@@ -50,7 +51,7 @@ class _Table(Module):
             raise ShapeError(
                 f"{who}: the given weight {tuple(given.shape)} must have the shape {(num_embeddings, embedding_dim)}"
             )
-        self.weight = Parameter(given.array)
+        self.weight = Parameter(given.to(device=device, dtype=dtype).array)
 
     def reset_parameters(self) -> None:
         """Draw the initial values."""
@@ -92,10 +93,19 @@ class Embedding(_Table):
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False, sparse: bool = False, _weight: Any = None, *, dtype: DtypeLike = float32,
+        scale_grad_by_freq: bool = False, sparse: bool = False, _weight: Any = None, *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, dtype
+            num_embeddings,
+            embedding_dim,
+            padding_idx,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            sparse,
+            _weight,
+            device,
+            dtype,
         )
 
     @classmethod
@@ -123,10 +133,19 @@ class EmbeddingBag(_Table):
     def __init__(
         self, num_embeddings: int, embedding_dim: int, max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
         mode: str = "mean", sparse: bool = False, _weight: Any = None, include_last_offset: bool = False, padding_idx: int | None = None,
-        *, dtype: DtypeLike = float32,
+        *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, dtype
+            num_embeddings,
+            embedding_dim,
+            padding_idx,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            sparse,
+            _weight,
+            device,
+            dtype,
         )
         if mode not in MODES:
             raise SettingError(f"EmbeddingBag: mode must be one of {', '.join(MODES)}, not {mode!r}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from .. import ops
-from ..dtype import DtypeLike, float32
+from ..device import DeviceLike
+from ..dtype import DtypeLike
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -24,12 +25,20 @@ class Linear(Module):
 
     bias: Parameter  # None where the layer was made without
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: DtypeLike = float32) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        device: DeviceLike | None = None,
+        dtype: DtypeLike | None = None,
+    ) -> None:
         super().__init__()
         whole("Linear", 0, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter.of(out_features, in_features, dtype=dtype)
-        self.bias = Parameter.of(out_features, dtype=dtype) if bias else None  # type: ignore[assignment]
+        self.weight = Parameter.of(out_features, in_features, device=device, dtype=dtype)
+        self.bias = Parameter.of(out_features, device=device, dtype=dtype) if bias else None  # type: ignore[assignment]
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -52,13 +61,20 @@ class Bilinear(Module):
     bias: Parameter  # None where the layer was made without
 
     def __init__(
-        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, *, dtype: DtypeLike = float32
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        device: DeviceLike | None = None,
+        dtype: DtypeLike | None = None,
     ) -> None:
         super().__init__()
         whole("Bilinear", 1, in1_features=in1_features, in2_features=in2_features, out_features=out_features)
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
-        self.weight = Parameter.of(out_features, in1_features, in2_features, dtype=dtype)
-        self.bias = Parameter.of(out_features, dtype=dtype) if bias else None  # type: ignore[assignment]
+        self.weight = Parameter.of(out_features, in1_features, in2_features, device=device, dtype=dtype)
+        self.bias = Parameter.of(out_features, device=device, dtype=dtype) if bias else None  # type: ignore[assignment]
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

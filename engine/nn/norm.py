@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from ..device import CPU, DeviceLike
 from ..dtype import DtypeLike, float32, int64
 from ..errors import SettingError, ShapeError
 from ..ops import zeros
@@ -42,7 +43,8 @@ class _Channels(Module):
     """How many axes an input may have, and what they are."""
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool, dtype: DtypeLike
+        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool, device: DeviceLike | None,
+        dtype: DtypeLike | None, bias: bool,
     ) -> None:  # fmt: skip
         super().__init__()
         who = type(self).__name__
@@ -52,11 +54,15 @@ class _Channels(Module):
             raise SettingError(f"{who}: momentum must be a number or None, not {momentum!r:.60}")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.weight = Parameter.of(num_features, dtype=dtype) if affine else None  # type: ignore[assignment]
-        self.bias = Parameter.of(num_features, dtype=dtype) if affine else None  # type: ignore[assignment]
+        self.weight = Parameter.of(num_features, device=device, dtype=dtype) if affine else None  # type: ignore[assignment]
+        self.bias = Parameter.of(num_features, device=device, dtype=dtype) if affine and bias else None  # type: ignore[assignment]
+        place, kind = device or CPU, float32 if dtype is None else dtype
         for name in ("running_mean", "running_var"):
-            self.register_buffer(name, zeros(num_features, dtype=dtype) if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", zeros((), dtype=int64) if track_running_stats else None)
+            running = zeros(num_features, device=place, dtype=kind) if track_running_stats else None
+            self.register_buffer(name, running)
+        self.register_buffer(
+            "num_batches_tracked", zeros((), device=place, dtype=int64) if track_running_stats else None
+        )
         if self.running_var is not None:
             self.running_var.array += 1
         if affine:
@@ -80,9 +86,9 @@ class _BatchNorm(_Channels):
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, track_running_stats: bool = True,
-        *, dtype: DtypeLike = float32,
+        *, device: DeviceLike | None = None, dtype: DtypeLike | None = None, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         self._check(x)
@@ -125,9 +131,9 @@ class _InstanceNorm(_Channels):
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = False, track_running_stats: bool = False,
-        *, dtype: DtypeLike = float32,
+        *, device: DeviceLike | None = None, dtype: DtypeLike | None = None, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         self._check(x)
@@ -170,7 +176,15 @@ class GroupNorm(Module):
     bias: Parameter
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, dtype: DtypeLike = float32
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        device: DeviceLike | None = None,
+        dtype: DtypeLike | None = None,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         whole("GroupNorm", 1, num_groups=num_groups, num_channels=num_channels)
@@ -178,8 +192,8 @@ class GroupNorm(Module):
         if num_channels % num_groups:
             raise SettingError(f"GroupNorm: num_channels {num_channels} must be a multiple of num_groups {num_groups}")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        self.weight = Parameter.of(num_channels, dtype=dtype) if affine else None  # type: ignore[assignment]
-        self.bias = Parameter.of(num_channels, dtype=dtype) if affine else None  # type: ignore[assignment]
+        self.weight = Parameter.of(num_channels, device=device, dtype=dtype) if affine else None  # type: ignore[assignment]
+        self.bias = Parameter.of(num_channels, device=device, dtype=dtype) if affine and bias else None  # type: ignore[assignment]
         if affine:
             init.ones_(self.weight)
 
@@ -196,7 +210,8 @@ class RMSNorm(Module):
     weight: Parameter  # None where the layer was made without
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True, *, dtype: DtypeLike = float32
+        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
+        *, device: DeviceLike | None = None, dtype: DtypeLike | None = None
     ) -> None:  # fmt: skip
         super().__init__()
         sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
@@ -205,7 +220,7 @@ class RMSNorm(Module):
         if eps is not None:
             small("eps", "RMSNorm", eps)
         self.normalized_shape, self.eps, self.elementwise_affine = tuple(sizes), eps, elementwise_affine
-        self.weight = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine else None  # type: ignore[assignment]
+        self.weight = Parameter.of(*self.normalized_shape, device=device, dtype=dtype) if elementwise_affine else None  # type: ignore[assignment]
         if elementwise_affine:
             init.ones_(self.weight)
 
@@ -245,7 +260,8 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
         *,
-        dtype: DtypeLike = float32,
+        device: DeviceLike | None = None,
+        dtype: DtypeLike | None = None,
     ) -> None:
         super().__init__()
         sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
@@ -253,8 +269,9 @@ class LayerNorm(Module):
             whole("LayerNorm", 0, normalized_shape=size)
         self.normalized_shape = tuple(sizes)
         self.eps = eps
-        self.weight = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine else None  # type: ignore[assignment]
-        self.bias = Parameter.of(*self.normalized_shape, dtype=dtype) if elementwise_affine and bias else None  # type: ignore[assignment]
+        self.weight = Parameter.of(*self.normalized_shape, device=device, dtype=dtype) if elementwise_affine else None  # type: ignore[assignment]
+        biased = elementwise_affine and bias
+        self.bias = Parameter.of(*self.normalized_shape, device=device, dtype=dtype) if biased else None  # type: ignore[assignment]
         if elementwise_affine:
             init.ones_(self.weight)
 

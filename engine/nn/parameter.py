@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import writes
-from ..device import CPU, Device, move
+from ..device import CPU, Device, DeviceLike, as_device, move
 from ..dtype import Array, Dtype, DtypeLike, as_dtype, float32
 from ..errors import ShapeError
 from ..random import Split, default_generator, stream
@@ -61,15 +61,19 @@ class Parameter(Tensor):
             self.requires_grad_(True)
 
     @classmethod
-    def of(cls, *shape: int, dtype: DtypeLike = float32) -> Parameter:
-        """A parameter of a shape, zero until an initialiser says otherwise."""
+    def of(cls, *shape: int, device: DeviceLike | None = None, dtype: DtypeLike | None = None) -> Parameter:
+        """A parameter of a shape, zero until an initialiser says otherwise; on the CPU and in float32, unless told."""
         if any(isinstance(size, bool) or not isinstance(size, int) or size < 0 for size in shape):
             raise ShapeError(f"Parameter: a shape is made of whole numbers from 0, not {shape}")
         made: Parameter = object.__new__(cls)
         made.requires_grad = True
         made.node = None
         made._pending = _Pending(
-            shape, as_dtype(dtype), CPU, lambda _, size: np.zeros(size, np.float32), default_generator().split()
+            shape,
+            float32 if dtype is None else as_dtype(dtype),
+            CPU if device is None else as_device(device),
+            lambda _, size: np.zeros(size, np.float32),
+            default_generator().split(),
         )
         return made
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..dtype import DtypeLike, float32
+from ..device import DeviceLike
+from ..dtype import DtypeLike
 from ..errors import ArgumentError, SettingError, ShapeError
 from ..ops.sequences.elman import check_nonlinearity
 from ..tensor import Tensor
@@ -43,7 +44,7 @@ class RNNBase(Module):
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, *, dtype: DtypeLike = float32,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         name = type(self).__name__
@@ -74,7 +75,7 @@ class RNNBase(Module):
                 if proj_size:
                     shapes["weight_hr"] = (proj_size, hidden_size)
                 for part, shape in shapes.items():
-                    setattr(self, part + suffix, Parameter.of(*shape, dtype=dtype))
+                    setattr(self, part + suffix, Parameter.of(*shape, device=device, dtype=dtype))
         self.reset_parameters()
 
     @property
@@ -202,11 +203,13 @@ class RNN(RNNBase):
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *, dtype: DtypeLike = float32,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
         check_nonlinearity("RNN", nonlinearity)
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype
+        )
 
     def _layer(self, rows: Tensor, first: list[Tensor], suffix: str, sizes: Sizes) -> tuple[Tensor, ...]:
         weights = self._weights(suffix, "weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -220,9 +223,11 @@ class GRU(RNNBase):
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False, *, dtype: DtypeLike = float32,
+        dropout: float = 0.0, bidirectional: bool = False, *, device: DeviceLike | None = None, dtype: DtypeLike | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype
+        )
 
     def _layer(self, rows: Tensor, first: list[Tensor], suffix: str, sizes: Sizes) -> tuple[Tensor, ...]:
         weights = self._weights(suffix, "weight_ih", "weight_hh", "bias_ih", "bias_hh")
