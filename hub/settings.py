@@ -1,7 +1,8 @@
 """Every environment variable that the hub obeys, read when it is asked for and never at import.
 
 NUMZOO_HOME, NUMZOO_OFFLINE, TORCH_HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, NO_COLOR, XDG_CACHE_HOME (and
-LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set.
+LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG, XDG_CONFIG_HOME and
+APPDATA say where the configuration file is (`configuration.py`); a variable beats what stands there.
 """
 
 from __future__ import annotations
@@ -37,8 +38,13 @@ def home() -> Path:
 
 
 def offline() -> bool:
-    """Whether NUMZOO_OFFLINE forbids the network."""
-    return os.environ.get("NUMZOO_OFFLINE", "").strip().lower() not in _FALSE
+    """Whether NUMZOO_OFFLINE forbids the network, or else the configuration file."""
+    said = os.environ.get("NUMZOO_OFFLINE", "").strip().lower()
+    if said:
+        return said not in _FALSE
+    from numzoo.hub import configuration
+
+    return bool(configuration.read().offline)
 
 
 def color() -> bool:

@@ -27,6 +27,7 @@ Answer = Callable[["Handler", "Served"], None]
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or touches the person's own caches, tokens, proxies or project."""
+    monkeypatch.setenv("NUMZOO_CONFIG", str(tmp_path / "no-config.toml"))
     for name in ("NUMZOO_OFFLINE", "HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
