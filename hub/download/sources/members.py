@@ -1,13 +1,13 @@
 """One member out of an archive, streamed: nothing is unpacked by name, so no name in an archive can reach the disk.
 
-Zip (and wheels) and tar, plain or compressed by gzip or bzip2; told apart by their first bytes. Only regular files
+Zip (and wheels), Debian packages, and tar, plain or packed by gzip, bzip2, xz or zstandard; told apart by their first bytes. Only regular files
 count. Reading stops at the first byte beyond what the manifest allows, and where an archive swells beyond reason.
 """
 
 from __future__ import annotations
 
-import bz2
 import gzip
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from numzoo.hub.download.sources.ar import MAGIC, find_data
+from numzoo.hub.download.sources.packings import MAGIC_BYTES, unpacking
 from numzoo.hub.errors import IntegrityError, NotFoundError, UnsafeFileError, UsageError
 from numzoo.hub.store.cache import storage
 
@@ -33,6 +35,7 @@ _DAMAGED = (
     tarfile.TarError,
     EOFError,
     zlib.error,
+    lzma.LZMAError,
     NotImplementedError,
     gzip.BadGzipFile,
     ValueError,
@@ -68,12 +71,14 @@ def _member(archive: Path, name: str, size: int | None) -> Iterator[bytes]:
     """The blocks of one member."""
     try:
         with open(archive, "rb") as file:
-            magic = file.read(6)
+            magic = file.read(len(MAGIC))
             file.seek(0)
-            if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+            if magic == MAGIC:
+                yield from _tar_member(_unpacked(find_data(file, archive.name), archive.name), archive, name, size)
+            elif magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
                 yield from _zip_member(file, archive, name, size)
             else:
-                yield from _tar_member(_unpacked(file, magic), archive, name, size)
+                yield from _tar_member(_unpacked(file, archive.name), archive, name, size)
     except _DAMAGED as problem:
         if isinstance(problem, (IntegrityError, UnsafeFileError)):
             raise
@@ -155,15 +160,12 @@ class _Bounded:
         return True
 
 
-def _unpacked(file: IO[bytes], magic: bytes) -> _Bounded:
+def _unpacked(file: Any, name: str) -> _Bounded:
     packed = file.seek(0, 2)
     file.seek(0)
-    opened: Any = file
-    if magic[:2] == b"\x1f\x8b":
-        opened = gzip.GzipFile(fileobj=file)
-    elif magic[:3] == b"BZh":
-        opened = bz2.BZ2File(file)
-    return _Bounded(opened, packed, Path(file.name).name)
+    magic = file.read(MAGIC_BYTES)
+    file.seek(0)
+    return _Bounded(unpacking(file, magic, name), packed, name)
 
 
 def _same_size(archive: Path, name: str, found: int, wanted: int | None) -> None:

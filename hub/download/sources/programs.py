@@ -1,4 +1,4 @@
-"""Running pip and npm: the person's own index, registry, proxy, certificates and logins apply, as these read them."""
+"""Running pip, npm and apt-get: the person's own index, registry, proxy, certificates and logins apply, as these read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(r"no matching distribution|could not find a version", re.IGNORECASE)
-_UNKNOWN_SURELY = re.compile(r"\b(?:E404|ETARGET)\b")
+_UNKNOWN_SURELY = re.compile(
+    r"\b(?:E404|ETARGET)\b|^E: (?:Unable to locate package|Version '.*' was not found)", re.MULTILINE
+)
 _DISK = re.compile(
     r"no space left|disk quota exceeded|file too large|read-only file system|\b(?:ENOSPC|EDQUOT|EFBIG|EROFS)\b",
     re.IGNORECASE,

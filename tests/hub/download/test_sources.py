@@ -453,6 +453,8 @@ def test_a_member_of_an_npm_package_comes_through_npm(
     monkeypatch.setenv("npm_config_registry", server.root)
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm-cache"))
     assert contents(obtain(record_of(_DATA, "npm:zoo-data@1.2.3!package/data.bin"))) == _DATA
+    whole = package.read_bytes()
+    assert contents(obtain(record_of(whole, "npm:zoo-data@1.2.3"))) == whole
     assert not marker.exists()
     assert list(cache.parts.iterdir()) == []
     with pytest.raises(NotFoundError, match="npm could not fetch"):
