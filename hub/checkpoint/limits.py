@@ -18,6 +18,12 @@ COPIED = 128 * MEBIBYTE
 TEXT = 16 * MEBIBYTE
 GLOBAL_NAME = 255
 
+# What `scan` lists of a pickle that it does not run.
+DISASSEMBLED_LINE = 65_536
+MEMO_TEXTS = 100_000
+NAMES_LISTED = 10_000
+PICKLES_LISTED = 64
+
 # What the machine built, when it is walked into a flat dictionary.
 DEPTH = 64
 LEAVES = 1_000_000

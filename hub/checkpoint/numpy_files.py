@@ -16,7 +16,7 @@ from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Storage, StorageView, Tensor, contiguous_strides
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
-__all__ = ["MAGIC", "read_npy", "read_npz"]
+__all__ = ["MAGIC", "objects_begin", "read_npy", "read_npz"]
 
 MAGIC = b"\x93NUMPY"
 
@@ -49,18 +49,34 @@ def read_npz(source: Source, members: dict[str, Member]) -> Contents:
     return Contents("npz", tensors)
 
 
-def _array(source: Source, who: str) -> Tensor:
-    if bytes(source.view[:6]) != MAGIC or source.size < 12:
-        raise FormatError(f"{who} does not begin like a .npy file.")
+def objects_begin(source: Source) -> int | None:
+    """Give the byte where the pickle of a .npy file of Python objects begins; None where the file holds none."""
+    try:
+        _array(source, "The array")
+    except UnsafeFileError:
+        return _header_end(source, "The array")[1]
+    except FormatError:
+        pass
+    return None
+
+
+def _header_end(source: Source, who: str) -> tuple[int, int]:
+    """Give where the header's text begins and ends."""
     major, minor = source.view[6], source.view[7]
     if (major, minor) not in ((1, 0), (2, 0), (3, 0)):
         raise FormatError(f"{who} has the .npy version {major}.{minor}; wanted 1.0, 2.0 or 3.0.")
     width = 2 if major == 1 else 4
     size = int.from_bytes(source.view[8 : 8 + width], "little")
-    begin = 8 + width + size
-    if size > limits.NUMPY_HEADER or begin > source.size:
+    if size > limits.NUMPY_HEADER or 8 + width + size > source.size:
         raise FormatError(f"{who} has a .npy header of {size} bytes.")
-    header = _HEADER.fullmatch(bytes(source.view[8 + width : begin]).decode("latin-1"))
+    return 8 + width, 8 + width + size
+
+
+def _array(source: Source, who: str) -> Tensor:
+    if bytes(source.view[:6]) != MAGIC or source.size < 12:
+        raise FormatError(f"{who} does not begin like a .npy file.")
+    start, begin = _header_end(source, who)
+    header = _HEADER.fullmatch(bytes(source.view[start:begin]).decode("latin-1"))
     if header is None:
         raise FormatError(f"{who} has a damaged .npy header.")
     dtype, swapped = _dtype(header["type"].strip("'"), who)

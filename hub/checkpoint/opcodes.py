@@ -14,11 +14,10 @@ from typing import NoReturn
 
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.objects import GLOBALS, REFUSED, build, cost, new, reduce, set_items
+from numzoo.hub.checkpoint.opcode_table import ARGUMENTS, PROTO, STOP
 from numzoo.hub.errors import FormatError, HubError, UnsafeFileError
 
-__all__ = ["Machine", "read_pickle"]
-
-PROTO, STOP = 0x80, 0x2E
+__all__ = ["HANDLERS", "Machine", "read_pickle"]
 
 _UINT16 = struct.Struct("<H").unpack_from
 _INT32 = struct.Struct("<i").unpack_from
@@ -70,7 +69,7 @@ class Machine:
             self.fail("the pickle is cut short here, or takes more from the stack than is there")
 
     def _run(self) -> object:
-        data, handlers, position = self.data, _HANDLERS, self.position
+        data, handlers, position = self.data, HANDLERS, self.position
         if data[position] != PROTO:
             raise FormatError(f"{self.label} is not a pickle: byte {position} is {data[position]:#04x}, not PROTO.")
         if data[position + 1] != 2:
@@ -129,8 +128,8 @@ Handler = Callable[[Machine, memoryview, int], int]
 
 def _refuse(machine: Machine, data: memoryview, position: int) -> int:
     code = data[position - 1]
-    name = _FORBIDDEN.get(code)
-    if name is None:
+    name = "PROTO (a second one)" if code == PROTO else ARGUMENTS.get(code, ("", 0))[0]
+    if not name:
         machine.fail(f"{code:#04x} is no opcode of a pickle")
     machine.fail(f"the opcode {name} is not on the list of what a checkpoint may use", UnsafeFileError)
 
@@ -350,7 +349,7 @@ def _empty_dict(machine: Machine, data: memoryview, position: int) -> int:
     return position
 
 
-_HANDLERS: dict[int, Handler] = {
+HANDLERS: dict[int, Handler] = {
     ord("c"): _global,
     ord("R"): _reduce,
     0x81: _newobj,
@@ -383,43 +382,4 @@ _HANDLERS: dict[int, Handler] = {
     ord("j"): _long_binget,
     ord("q"): _binput,
     ord("r"): _long_binput,
-}
-
-# The opcodes of the language that have no handler, by name, for the message.
-_FORBIDDEN: dict[int, str] = {
-    PROTO: "PROTO (a second one)",
-    ord("0"): "POP",
-    ord("1"): "POP_MARK",
-    ord("2"): "DUP",
-    ord("F"): "FLOAT",
-    ord("I"): "INT",
-    ord("L"): "LONG",
-    ord("P"): "PERSID",
-    ord("S"): "STRING",
-    ord("T"): "BINSTRING",
-    ord("V"): "UNICODE",
-    ord("d"): "DICT",
-    ord("g"): "GET",
-    ord("i"): "INST",
-    ord("l"): "LIST",
-    ord("o"): "OBJ",
-    ord("p"): "PUT",
-    ord("B"): "BINBYTES",
-    ord("C"): "SHORT_BINBYTES",
-    0x82: "EXT1",
-    0x83: "EXT2",
-    0x84: "EXT4",
-    0x8B: "LONG4",
-    0x8C: "SHORT_BINUNICODE",
-    0x8D: "BINUNICODE8",
-    0x8E: "BINBYTES8",
-    0x90: "ADDITEMS",
-    0x91: "FROZENSET",
-    0x92: "NEWOBJ_EX",
-    0x93: "STACK_GLOBAL",
-    0x94: "MEMOIZE",
-    0x95: "FRAME",
-    0x96: "BYTEARRAY8",
-    0x97: "NEXT_BUFFER",
-    0x98: "READONLY_BUFFER",
 }

@@ -18,12 +18,14 @@ from numzoo.hub.checkpoint.tensors import Storage, StorageView
 from numzoo.hub.checkpoint.torch_zip import storage_id
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
-__all__ = ["MAGIC", "PickleStream", "little_endian", "read"]
+__all__ = ["MAGIC", "PICKLES", "PickleStream", "little_endian", "read"]
 
 # The whole first pickle: LONG1 0x1950a86a20f9469cfc6c, STOP.
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
+# How many pickles come before the data.
+PICKLES = 5
 
 
 class PickleStream:

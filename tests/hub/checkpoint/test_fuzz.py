@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata, write_safetensors
-from numzoo.hub.checkpoint.opcodes import _HANDLERS, read_pickle
+from numzoo.hub.checkpoint.opcodes import HANDLERS, read_pickle
 from numzoo.hub.errors import HubError
 
 ARRAYS = {
@@ -121,7 +121,7 @@ GLOBALS = [b"ccollections\nOrderedDict\n", b"ctorch._utils\n_rebuild_tensor_v2\n
            b"cbuiltins\nset\n", b"ccollections\nCounter\n", b"ctorch\ndevice\n", b"ctorch._tensor\n_rebuild_from_type_v2\n",
            b"ctorch\nfloat32\n", b"cos\nsystem\n"]  # fmt: skip
 PIECES = st.one_of(
-    st.sampled_from([bytes([code]) for code in _HANDLERS]),
+    st.sampled_from([bytes([code]) for code in HANDLERS]),
     st.sampled_from(GLOBALS),
     st.sampled_from(
         [b"K\x01", b"X\x01\x00\x00\x00a", b"q\x00", b"h\x00", b"q\x01", b"h\x01", b"(K\x01K\x02t", b"]", b"}", b")"]
