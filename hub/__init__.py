@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numzoo.hub.checkpoint import read_checkpoint
     from numzoo.hub.download.fetch import pull, pull_files
+    from numzoo.hub.licensing.acceptance import accept_license
     from numzoo.hub.loading.load import load
     from numzoo.hub.loading.parity import verify_parity
     from numzoo.hub.loading.pipelines import pipeline, transform
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "LoadReport": ("loading.report", "LoadReport"),
     "Registry": ("registry.names", "Registry"),
+    "accept_license": ("licensing.acceptance", "accept_license"),
     "describe": ("registry.names", "describe"),
     "list": ("registry.names", "list_names"),
     "load": ("loading.load", "load"),
@@ -44,6 +46,7 @@ _HOMES = {
 __all__ = [
     "LoadReport",
     "Registry",
+    "accept_license",
     "describe",
     "list",
     "load",

@@ -1,17 +1,19 @@
 """Every environment variable that the hub obeys, read when it is asked for and never at import.
 
-NUMZOO_HOME, NUMZOO_OFFLINE, TORCH_HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, NO_COLOR, XDG_CACHE_HOME (and
-LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG, XDG_CONFIG_HOME and
-APPDATA say where the configuration file is (`configuration.py`); a variable beats what stands there.
+NUMZOO_HOME, NUMZOO_OFFLINE, NUMZOO_ACCEPT_LICENSE, TORCH_HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, NO_COLOR,
+XDG_CACHE_HOME (and LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG,
+XDG_CONFIG_HOME and APPDATA say where the configuration file is (`configuration.py`); a variable beats what stands there.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 __all__ = [
+    "accepted_licenses",
     "color",
     "home",
     "huggingface_cache",
@@ -45,6 +47,11 @@ def offline() -> bool:
     from numzoo.hub import configuration
 
     return bool(configuration.read().offline)
+
+
+def accepted_licenses() -> frozenset[str]:
+    """The licences that NUMZOO_ACCEPT_LICENSE names, with commas or spaces between them."""
+    return frozenset(re.split(r"[\s,;]+", os.environ.get("NUMZOO_ACCEPT_LICENSE", ""))) - {""}
 
 
 def color() -> bool:

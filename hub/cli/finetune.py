@@ -10,6 +10,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from numzoo.hub.cli.accept import accept_option
 from numzoo.hub.cli.console import Console
 
 __all__ = ["add"]
@@ -22,7 +23,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command to the parser."""
     finetune = commands.add_parser(
         "finetune",
-        parents=[shared],
+        parents=[shared, accept_option()],
         help="train a model further on a folder of images",
         description="Train MODEL on the images of FOLDER, which has a subfolder for each class, or train and val folders with these. "
         "Ends with a report and with a file that hub.load, hub.pipeline and `numzoo predict` read.",

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from numzoo.hub.cli import cache, doctor, finetune, models, run
+from numzoo.hub.cli.accept import accept_what_was_named
 from numzoo.hub.cli.console import Console
 
 __all__ = ["main"]
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return leave.code if isinstance(leave.code, int) else 2
     console = Console(json=options.json, quiet=options.quiet, debug=options.debug)
     try:
+        accept_what_was_named(options, console)
         code: int = options.run(options, console)
         sys.stdout.flush()
         return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from numzoo.hub.cli.accept import accept_option
 from numzoo.hub.cli.console import Console, size_text
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ __all__ = ["add"]
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the three commands to the parser."""
-    trust = argparse.ArgumentParser(add_help=False)
+    trust = argparse.ArgumentParser(add_help=False, parents=[accept_option()])
     trust.add_argument(
         "--trust-first-use",
         action="store_true",
@@ -40,6 +41,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _pull(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.models import is_here
+    from numzoo.hub.licensing.acceptance import require_acceptance_of_files
     from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
@@ -60,8 +62,8 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
         console.message(f"would fetch {len(missing)} of {len(wanted)} files, {about}{size_text(known)}")
         console.document({"dry_run": True, "files": documents})
         return 0
+    require_acceptance_of_files(file for _, file in wanted)  # before the first byte of any
     for name, file in wanted:
-        _license_note(registry, name, console)
         path = fetch.path(file)
         console.line(str(path))
         documents.append({"name": name, "file": file.name, "path": str(path)})
@@ -76,7 +78,6 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
 
     registry = open_registry(options.registry)
     fetch = _fetch(options, console)
-    _license_note(registry, options.model, console)
     classify = pipeline(
         options.model,
         device=options.device,
@@ -188,15 +189,6 @@ def _fetch(options: argparse.Namespace, console: Console) -> Fetch:
 
     # Without the option the environment decides, when a file is fetched.
     return Fetch(True if options.offline else None, options.trust_first_use, console.progress)
-
-
-def _license_note(registry: Any, name: str, console: Console) -> None:
-    """Say so when weights may not be used for everything."""
-    if name not in registry:  # a sample, a data set or a file of one's own
-        return
-    entry = registry.entry(name)
-    if "-NC" in entry.license:
-        console.message(f"note: {entry.name} is licensed {entry.license}: not for commercial use ({entry.source})")
 
 
 def _positive(text: str) -> int:

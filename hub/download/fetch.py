@@ -33,6 +33,7 @@ class Fetch:
 
     def open(self, file: FileRecord) -> tuple[BinaryIO, str]:
         """The verified file, open at position 0, and its sha256: the descriptor that was hashed is the one returned."""
+        _check_license(file)
         inside = embedded_path(file)
         if inside is not None:
             return open_embedded(file, inside), file.sha256 or ""
@@ -54,6 +55,7 @@ class Fetch:
 
     def verify(self, file: FileRecord) -> str:
         """Hash every byte of the file anew, whatever is remembered of it, and give its sha256."""
+        _check_license(file)
         inside = embedded_path(file)
         if inside is not None:
             open_embedded(file, inside).close()
@@ -72,6 +74,14 @@ class Fetch:
         offline = settings.offline() if self.offline is None else self.offline
         progress = default_bar() if self.progress is None else self.progress or None
         return obtain(file, offline=offline, progress=progress, trust_first_use=self.trust_first_use)
+
+
+def _check_license(file: FileRecord) -> None:
+    """Stop before the first byte where the licence has to be accepted and was not."""
+    if file.license:
+        from numzoo.hub.licensing.acceptance import require_acceptance
+
+        require_acceptance(file.owner, file.license, file.origin)
 
 
 def pull(

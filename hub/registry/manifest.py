@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
+from numzoo.hub.licensing.expressions import parse_license
 from numzoo.hub.registry.record import Chunks, FileRecord
 from numzoo.hub.registry.schema import check
 
@@ -159,7 +160,8 @@ class Manifest:
         """The sample or data set (`section` is "samples" or "data") with this name, checked."""
         fields = dict(self._checked(section, name, "resource"))
         kind = {"samples": "sample"}.get(section, section)
-        files = self._files(fields.pop("files"), f"$.{section}[{name!r}].files", name)
+        path = f"$.{section}[{name!r}]"
+        files = self._files(fields.pop("files"), path, f"{kind}:{name}", fields)
         return Resource(name=f"{kind}:{name}", files=files, **fields)
 
     def _tags(self, defaults: Mapping[str, str]) -> dict[str, list[str]]:
@@ -192,22 +194,29 @@ class Manifest:
     def _entry(self, name: str, fields: Mapping[str, Any]) -> Entry:
         path = f"$.models[{name!r}]"
         known = dict(fields)
-        files = self._files(known.pop("files"), f"{path}.files", name)
+        files = self._files(known.pop("files"), path, name, known)
         keys = self._keys(known.pop("keys", {}), f"{path}.keys")
         return Entry(name=name, files=files, keys=keys, **known)
 
-    def _files(self, files: list[dict[str, Any]], path: str, owner: str) -> tuple[FileRecord, ...]:
+    def _files(
+        self, files: list[dict[str, Any]], path: str, owner: str, entry: Mapping[str, Any]
+    ) -> tuple[FileRecord, ...]:
+        try:
+            parse_license(entry["license"])
+        except UsageError as error:
+            self._fail(f"{path}.license", f"cannot stand: {error}")
+        about = {"base": self.base, "owner": owner, "license": entry["license"], "origin": entry["source"]}
         records = []
         for index, fields in enumerate(files):
             known = dict(fields)
             if "chunks" in known:
                 known["chunks"] = Chunks(known["chunks"]["size"], tuple(known["chunks"]["sha256"]))
             known["sources"] = tuple(known["sources"])
-            known.setdefault("name", file_name(known["sources"][0]) or owner)
+            known.setdefault("name", file_name(known["sources"][0]) or owner.rpartition(":")[2])
             try:
-                records.append(FileRecord(sha256=known.pop("sha256", None), base=self.base, **known))
+                records.append(FileRecord(sha256=known.pop("sha256", None), **about, **known))
             except UsageError as error:
-                self._fail(f"{path}[{index}]", f"is inconsistent: {error}")
+                self._fail(f"{path}.files[{index}]", f"is inconsistent: {error}")
         return tuple(records)
 
     def _keys(self, fields: Mapping[str, Any], path: str) -> Keys:

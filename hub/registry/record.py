@@ -43,7 +43,8 @@ class FileRecord:
     `sha256` is the full digest, or None where only `sha256_prefix` (8 to 63 hex digits) is known; `bytes` is the size
     where it is known, and is then held to.
     `sources` are tried in order. `name` is what messages, locks and other programs' caches call the file. `base` is the
-    folder from which relative `file:` sources are read: the manifest's own.
+    folder from which relative `file:` sources are read: the manifest's own. `owner` is the full name of the entry that the
+    file belongs to, `license` the SPDX expression that it stands under, `origin` where its authors tell about it.
     """
 
     sha256: str | None
@@ -54,6 +55,9 @@ class FileRecord:
     chunks: Chunks | None = None
     name: str = ""
     base: str = ""
+    owner: str = ""
+    license: str = ""
+    origin: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sources", tuple(self.sources))

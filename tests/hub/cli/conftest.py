@@ -73,7 +73,7 @@ def manifest(tmp_path: Path) -> Path:
         },
         "categories": "mnist",
         "parameters": 194494,
-        "license": "CC-BY-NC-4.0",
+        "license": "Apache-2.0",
         "source": "https://example.org/lenet",
     }
     far = {**entry["files"][0], "sources": ["https://192.0.2.1/x.safetensors"], "sha256": "0" * 64}

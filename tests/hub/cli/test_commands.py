@@ -46,7 +46,7 @@ def test_ls_names_samples(numzoo: Run, manifest: Path) -> None:
 
 def test_show_tells_all(numzoo: Run, manifest: Path) -> None:
     ended = numzoo("show", "lenet", "--registry", manifest)
-    assert "CC-BY-NC-4.0" in ended.out
+    assert "Apache-2.0" in ended.out
     assert "194,494" in ended.out
     shown = numzoo("show", "lenet", "--json", "--registry", manifest).json
     assert (shown["schema"], shown["name"], shown["default"]) == (1, "lenet.here", True)
@@ -58,7 +58,6 @@ def test_pull_prints_the_path_of_the_verified_file(numzoo: Run, manifest: Path) 
     weights, picture = (Path(line) for line in ended.out.splitlines())
     assert weights.read_bytes() == (manifest.parent / "lenet.safetensors").read_bytes()
     assert picture.read_bytes() == (manifest.parent / "noise.png").read_bytes()
-    assert "not for commercial use" in ended.err
 
 
 def test_a_dry_run_fetches_nothing(numzoo: Run, manifest: Path, tmp_path: Path) -> None:

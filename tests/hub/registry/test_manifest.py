@@ -107,7 +107,7 @@ def test_a_manifest_of_another_kind_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def registry() -> Registry:
     """Two models, one with two tags."""
-    sample = {"files": [{**FILE, "name": "a"}, {**FILE, "name": "b"}], "license": "x", "source": "https://x"}
+    sample = {"files": [{**FILE, "name": "a"}, {**FILE, "name": "b"}], "license": "MIT", "source": "https://x"}
     return Registry(
         manifest(
             {"net18.v1": ENTRY, "net18.v2": ENTRY, "word2vec.news": {**ENTRY, "task": "embedding"}},
