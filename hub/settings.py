@@ -1,7 +1,7 @@
 """Every environment variable that the hub obeys, read when it is asked for and never at import.
 
-NUMZOO_HOME, NUMZOO_OFFLINE, NUMZOO_ACCEPT_LICENSE, TORCH_HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, NO_COLOR,
-XDG_CACHE_HOME (and LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG,
+NUMZOO_HOME, NUMZOO_CACHE_LIMIT, NUMZOO_OFFLINE, NUMZOO_ACCEPT_LICENSE; TORCH_HOME, HF_HOME, HF_HUB_CACHE,
+HF_ENDPOINT, HF_TOKEN, NO_COLOR, XDG_CACHE_HOME (and LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG,
 XDG_CONFIG_HOME and APPDATA say where the configuration file is (`configuration.py`); a variable beats what stands there.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 __all__ = [
     "accepted_licenses",
+    "cache_limit",
     "color",
     "home",
     "huggingface_cache",
@@ -37,6 +38,23 @@ def home() -> Path:
         local = os.environ.get("LOCALAPPDATA")
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "numzoo" / "Cache"
     return _shared_cache() / "numzoo"
+
+
+def cache_limit() -> int | None:
+    """How many bytes of blobs the cache may keep: NUMZOO_CACHE_LIMIT ("20GB"), or else what the configuration file says.
+
+    None means no limit; "none" says so against the file. Raises UsageError for what is no size.
+    """
+    chosen = os.environ.get("NUMZOO_CACHE_LIMIT", "").strip()
+    if chosen.lower() == "none":
+        return None
+    if chosen:
+        from numzoo.hub.amounts import parse_size
+
+        return parse_size(chosen, who="NUMZOO_CACHE_LIMIT")
+    from numzoo.hub import configuration
+
+    return configuration.read().cache_limit
 
 
 def offline() -> bool:

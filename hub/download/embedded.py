@@ -11,6 +11,7 @@ from typing import BinaryIO
 from numzoo.hub.errors import IntegrityError, NotFoundError, UsageError
 from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.store.cache import digest_of, storage
+from numzoo.hub.store.opened import VerifiedFile
 
 __all__ = ["embedded_path", "open_embedded"]
 
@@ -45,17 +46,17 @@ def open_embedded(file: FileRecord, path: Path) -> BinaryIO:
         except FileNotFoundError:
             raise NotFoundError(f"The package lacks {path}. {_WAY_OUT}") from None
     try:
-        size = os.fstat(raw.fileno()).st_size
-        if file.bytes is not None and size != file.bytes:
-            raise IntegrityError(f"{path} has {size} bytes, but {file.bytes} were expected. {_WAY_OUT}")
+        before = os.fstat(raw.fileno())
+        if file.bytes is not None and before.st_size != file.bytes:
+            raise IntegrityError(f"{path} has {before.st_size} bytes, but {file.bytes} were expected. {_WAY_OUT}")
         found = digest_of(raw)
         if found != file.sha256:
             raise IntegrityError(f"{path} has sha256 {found}, but {file.sha256} was expected. {_WAY_OUT}")
         raw.seek(0)
+        return VerifiedFile(raw, before)
     except BaseException:
         raw.close()
         raise
-    return io.BufferedReader(raw)
 
 
 _WAY_OUT = "The installation is damaged: install numzoo again."

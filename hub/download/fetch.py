@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from numzoo.hub.download.embedded import embedded_path, open_embedded
-from numzoo.hub.errors import UsageError
+from numzoo.hub.errors import NotFoundError, UsageError
 from numzoo.hub.registry.names import Registry, open_registry
 from numzoo.hub.registry.record import FileRecord
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numzoo.hub.download.progress import Progress
 
 __all__ = ["Fetch", "pull", "pull_files"]
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,7 @@ class Fetch:
         inside = embedded_path(file)
         if inside is not None:
             return open_embedded(file, inside), file.sha256 or ""
-        from numzoo.hub.store.cache import Cache
-
-        sha256 = self._obtain(file)
-        return Cache().open_verified(sha256, file.bytes), sha256
+        return self._open_blob(file)
 
     def path(self, file: FileRecord) -> Path:
         """Where the file lies, after a look at every byte (or at the note that says when that was done)."""
@@ -60,11 +59,23 @@ class Fetch:
         if inside is not None:
             open_embedded(file, inside).close()
             return file.sha256 or ""
+        stream, sha256 = self._open_blob(file, remember=False)
+        stream.close()
+        return sha256
+
+    def _open_blob(self, file: FileRecord, *, remember: bool = True) -> tuple[BinaryIO, str]:
         from numzoo.hub.store.cache import Cache
 
-        sha256 = self._obtain(file)
-        Cache().open_verified(sha256, file.bytes, remember=False).close()
-        return sha256
+        cache = Cache()
+        for attempt in range(1, _ATTEMPTS + 1):
+            sha256 = self._obtain(file)
+            try:
+                return cache.open_verified(sha256, file.bytes, remember=remember), sha256
+            except NotFoundError:
+                # Another process has evicted it since: it is fetched again.
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError
 
     def _obtain(self, file: FileRecord) -> str:
         from numzoo.hub import settings

@@ -79,6 +79,7 @@ def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | N
     from numzoo.hub.store.parts import Part
 
     attempts: list[tuple[str, HubError]] = []
+    settings.cache_limit()  # What is wrong with it is told before a download, not after it.
     if (found := _from_neighbours(cache, file)) is not None:
         return found
     with Part(cache, file, progress) as part:

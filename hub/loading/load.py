@@ -206,11 +206,14 @@ def _has_adapters(model: Any) -> bool:
 
 
 def _open(path: Path) -> BinaryIO:
+    from numzoo.hub.store.opened import VerifiedFile
+
     try:
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "no regular file"
             raise UsageError(f"{path} is {kind}; wanted a checkpoint file.")
-        return open(path, "rb")
+        raw = open(path, "rb", buffering=0)  # noqa: SIM115 (the caller closes it)
+        return VerifiedFile(raw, os.fstat(raw.fileno()))
     except FileNotFoundError:
         raise NotFoundError(
             f"There is no file {path} and no model of that name; `numzoo ls` lists the models."
@@ -222,9 +225,13 @@ def _open(path: Path) -> BinaryIO:
 def _read(stream: BinaryIO, *, checksums: bool = True) -> Arrays:
     """The tensors of an open file; a file whose sha256 was checked needs no checksums of its members as well."""
     from numzoo.hub.checkpoint import read_checkpoint
+    from numzoo.hub.store.opened import VerifiedFile
 
     with stream:
-        return read_checkpoint(stream, checksums=checksums)
+        arrays = read_checkpoint(stream, checksums=checksums)
+        if isinstance(stream, VerifiedFile):
+            stream.check_unchanged()
+        return arrays
 
 
 def _from_metadata(stream: BinaryIO, plan: _Plan) -> None:

@@ -3,9 +3,11 @@
     blobs/sha256/ab/<64 hex>    whole, verified files, published by one atomic rename
     parts/                      unfinished files (parts.py)
     refs/verified/<64 hex>      which inode, in which state, was last seen to have the right digest
+    refs/used/<64 hex>          when it was last used (uses.py)
 
 No locks and no symbolic links. Permissions are those that the umask gives. Whoever opens a blob through `open_verified`
-gets the very descriptor that was hashed, so nothing can be exchanged between the check and the use.
+gets the very descriptor that was hashed, so nothing can be exchanged between the check and the use. A size cap, if there
+is one, is kept after every publish (eviction.py).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from typing import BinaryIO
 from numzoo.hub import settings
 from numzoo.hub.errors import HubError, IntegrityError, NotFoundError, StorageError
 from numzoo.hub.registry.record import check_sha256
+from numzoo.hub.store import uses
+from numzoo.hub.store.opened import VerifiedFile, state_of
 
 __all__ = ["Cache", "Entry", "digest_of", "storage"]
 
@@ -76,8 +80,9 @@ class Cache:
         """Make a finished file, whose bytes the caller has hashed, the blob of this digest; give the blob's path.
 
         The bytes reach the disk before the name does. A blob that is already there is replaced: it has the same bytes.
+        What exceeds the size cap then is evicted, if it is not in use.
         """
-        target = self.path(sha256)
+        target, limit = self.path(sha256), settings.cache_limit()
         with storage(f"publish {target}"):
             target.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "r+b", buffering=0) as file:
@@ -89,15 +94,24 @@ class Cache:
                 if os.name != "nt" or not target.is_file():
                     raise
                 temporary.unlink()
+            except FileNotFoundError:
+                # A network file system that repeats a request whose answer was lost: the first one did it.
+                if not target.is_file():
+                    raise
             _sync_folder(target.parent)
+        uses.mark(self.refs, sha256)
+        if limit is not None:
+            from numzoo.hub.store.eviction import evict
+
+            evict(self, limit)
         return target
 
-    def open_verified(self, sha256: str, bytes: int | None = None, *, remember: bool = True) -> BinaryIO:
+    def open_verified(self, sha256: str, bytes: int | None = None, *, remember: bool = True) -> VerifiedFile:
         """Open the blob once, hash what was opened, and give it at position 0.
 
         A blob that was hashed before and whose device, inode, size and both times have not moved since is not hashed
-        again; `remember=False` hashes it in any case. Raises NotFoundError without a blob, and IntegrityError if the
-        size or the digest is wrong or if the path is not a regular file.
+        again; `remember=False` hashes it in any case, and does not count as a use. Raises NotFoundError without a blob,
+        and IntegrityError if the size or the digest is wrong or if the path is not a regular file.
         """
         path = self.path(sha256)
         raw = self._open(path)
@@ -109,7 +123,7 @@ class Cache:
                 raise IntegrityError(
                     f"The blob {path} has {before.st_size} bytes, but {bytes} were expected. {_way_out(path)}"
                 )
-            if not (remember and self._seen(sha256) == _state(before)):
+            if not (remember and self._seen(sha256) == state_of(before)):
                 found = digest_of(raw)
                 if found != sha256:
                     raise IntegrityError(
@@ -118,10 +132,12 @@ class Cache:
                     )
                 self._remember(sha256, before, os.fstat(raw.fileno()))
                 raw.seek(0)
+            if remember:
+                uses.mark(self.refs, sha256)
+            return VerifiedFile(raw, before)
         except BaseException:
             raw.close()
             raise
-        return io.BufferedReader(raw)
 
     def remove(self, sha256: str) -> int:
         """Delete a blob and give the number of bytes that were freed, 0 if there was none."""
@@ -133,7 +149,9 @@ class Cache:
             except FileNotFoundError:
                 return 0
             finally:
-                self._note(sha256).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    self._note(sha256).unlink(missing_ok=True)
+                uses.forget(self.refs, sha256)
         return size
 
     def set_aside(self, sha256: str) -> None:
@@ -141,8 +159,11 @@ class Cache:
         path = self.path(sha256)
         with storage(f"move {path}"), contextlib.suppress(FileNotFoundError):
             self.parts.mkdir(parents=True, exist_ok=True)
-            if stat.S_ISREG(path.lstat().st_mode):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
                 os.replace(path, self.parts / f"{sha256}.free.{os.urandom(6).hex()}.part")
+            elif stat.S_ISDIR(mode):
+                os.rename(path, self.parts / f"work.free.{os.urandom(6).hex()}.tmp")
             else:
                 path.unlink()
 
@@ -172,7 +193,7 @@ class Cache:
             try:
                 if path.is_symlink():
                     raise IntegrityError(f"The blob {path} is a symbolic link. {_way_out(path)}")
-                return io.FileIO(str(path), "rb", opener=lambda name, _: os.open(name, flags))
+                return io.FileIO(str(path), "rb", opener=lambda name, _: _open_again(name, flags))
             except FileNotFoundError:
                 raise NotFoundError(f"There is no blob {path}. Pull the model or data set again.") from None
             except IsADirectoryError:
@@ -194,14 +215,14 @@ class Cache:
 
     def _remember(self, sha256: str, before: os.stat_result, after: os.stat_result) -> None:
         age = time.time() - max(after.st_ctime, after.st_mtime)
-        if os.name != "posix" or age < _SETTLED_SECONDS or _state(before) != _state(after):
+        if os.name != "posix" or age < _SETTLED_SECONDS or state_of(before) != state_of(after):
             return  # Elsewhere st_ctime is the time of creation, and a changed file could pass for the old one.
         note = self._note(sha256)
         temporary = note.with_name(f"{sha256}.{os.urandom(6).hex()}")
         # Only a shortcut: a folder that cannot be written costs the next load a hash, and nothing else.
         with contextlib.suppress(OSError):
             note.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(_state(after)), encoding="ascii")
+            temporary.write_text(json.dumps(state_of(after)), encoding="ascii")
             os.replace(temporary, note)
 
 
@@ -236,8 +257,14 @@ def storage(what: str) -> Iterator[None]:
         raise StorageError(f"Could not {what}: {problem.strerror or problem}. {advice}") from problem
 
 
-def _state(status: os.stat_result) -> list[int]:
-    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+def _open_again(name: str, flags: int) -> int:
+    """Open a file; once more where a network file system still knows only the one that it has replaced."""
+    try:
+        return os.open(name, flags)
+    except OSError as problem:
+        if problem.errno != getattr(errno, "ESTALE", None):
+            raise
+        return os.open(name, flags)
 
 
 def _sync_folder(folder: Path) -> None:

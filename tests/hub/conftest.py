@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gzip
 import hashlib
 import http.server
+import os
 import random
 import re
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,6 +45,44 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def cache() -> Cache:
     """The store below NUMZOO_HOME, which is a folder of this test's own."""
     return Cache()
+
+
+@pytest.fixture
+def permissions_hold() -> Iterator[None]:
+    """Let files' permissions bind this process even where root runs the tests (Linux: two capabilities less)."""
+    if os.name != "posix":
+        pytest.skip("permissions are POSIX's")
+    if os.geteuid() != 0:
+        yield
+        return
+    if not sys.platform.startswith("linux"):
+        pytest.skip("root may do everything here")
+    library = ctypes.CDLL(None, use_errno=True)
+    header, before = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert library.capget(header, before) == 0
+    without = (ctypes.c_uint32 * 6)(*before)
+    without[0] &= ~0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH are no longer in effect
+    assert library.capset(header, without) == 0
+    try:
+        yield
+    finally:
+        assert library.capset(header, before) == 0
+
+
+@pytest.fixture
+def read_only(permissions_hold: None) -> Iterator[Callable[[Path], None]]:
+    """Take the right to write from a folder and all below it, until the test has ended."""
+    folders: list[Path] = []
+
+    def close(folder: Path) -> None:
+        for path in [*folder.rglob("*"), folder]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+            if path.is_dir():
+                folders.append(path)
+
+    yield close
+    for folder in folders:
+        folder.chmod(0o755)
 
 
 @pytest.fixture
