@@ -122,7 +122,7 @@ def _show(options: argparse.Namespace, console: Console) -> int:
             continue
         console.line(f"{field:<12}  {_value(field, value)}")
     for fields, file in zip(known["files"], records, strict=True):
-        unknown = f"{file.sha256_prefix}... (the rest is not known: refused without --trust-first-use)"
+        unknown = f"is not known, {file.known}: refused without --trust-first-use"
         size = f"{size_text(file.bytes)}{', here' if fields['here'] else ''}"
         console.line(f"{'file':<12}  {file.name} ({file.format}, {size})")
         console.line(f"{'':<12}  sha256 {file.sha256 or unknown}")

@@ -53,7 +53,7 @@ def obtain(
 
     A blob that is there is not hashed here: `Cache.open_verified` does that for whoever reads it. `refresh` hashes it,
     and fetches again what is wrong with it. Offline (or with NUMZOO_OFFLINE=1) no socket is opened and no program is
-    started. `trust_first_use` accepts a file of which the manifest has only the beginning of the digest, and locks it.
+    started. `trust_first_use` accepts a file of which the manifest has not the full digest, and locks what it is.
 
     Raises TrustError for such a file otherwise, OfflineError, StorageError, or one error that lists what each source
     answered: NetworkError if any could not be reached, else IntegrityError if any gave wrong bytes, else LicenseError
@@ -63,9 +63,8 @@ def obtain(
     file = trust.locked(file, cache.root)
     if file.sha256 is None and not trust_first_use:
         raise TrustError(
-            f"The full sha256 of {file.label} is not known, only that it begins with {file.sha256_prefix}. To accept "
-            f"what comes first and lock it in {trust.lock_path(cache.root)}, say --trust-first-use "
-            f"(trust_first_use=True)."
+            f"The full sha256 of {file.label} is not known, {file.known}. To accept what comes first and lock it in "
+            f"{trust.lock_path(cache.root)}, say --trust-first-use (trust_first_use=True)."
         )
     if file.sha256 is not None and cache.has(file.sha256):
         if not refresh or _intact(cache, file):
@@ -82,7 +81,8 @@ def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | N
     settings.cache_limit()  # What is wrong with it is told before a download, not after it.
     if (found := _from_neighbours(cache, file)) is not None:
         return found
-    with Part(cache, file, progress) as part:
+    # Without any digest a beginning from before could pass for the whole, or be another file's.
+    with Part(cache, file, progress, adopt=file.checkable) as part:
         part.fill()
         if part.length and part.right():
             return _publish(cache, file, part)
@@ -166,6 +166,8 @@ def _intact(cache: Cache, file: FileRecord) -> bool:
 def _mismatch(part: Part, file: FileRecord) -> str:
     if file.bytes is not None and part.length != file.bytes:
         return f"It has {part.length} bytes, but {file.bytes} were expected. Nothing of it was kept."
+    if file.sha256 is None and file.sha256_prefix is None:
+        return f"{file.label} has another md5 than {file.md5}, which the manifest gives. Nothing of it was kept."
     wanted = f"sha256 {file.sha256}" if file.sha256 else f"a sha256 that begins with {file.sha256_prefix}"
     return (
         f"{file.label} has sha256 {part.digest()}, but {wanted} was expected. Nothing of it was kept. Likely causes: "

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
 from numzoo.hub.licensing.expressions import parse_license
-from numzoo.hub.registry.record import Chunks, FileRecord
+from numzoo.hub.registry.record import Chunks, FileRecord, Unpack
 from numzoo.hub.registry.schema import check
 
 __all__ = ["Entry", "Keys", "Manifest", "Resource", "check_settings", "check_transform", "parse"]
@@ -64,13 +64,33 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Files with a name but without a model: a sample photograph or a data set."""
+    """Files with a name but without a model: a sample photograph or a data set.
+
+    What follows the description is for data sets: the loader's dotted name and settings, split -> file names, split ->
+    number of examples, what people do with it, how many classes it has, and `manual`, what a person has to do for files
+    that have no source.
+    """
 
     name: str
     files: tuple[FileRecord, ...]
     license: str
     source: str
     description: str = ""
+    loader: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    examples: Mapping[str, int] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+    classes: int | None = None
+    citation: str = ""
+    manual: str = ""
+    notes: str = ""
+
+    @property
+    def bytes(self) -> int | None:
+        """The size of all files together, or None where one is not known."""
+        sizes = [file.bytes for file in self.files]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +131,7 @@ class Manifest:
     def __init__(self, document: object, *, who: str = "manifest", base: str = "") -> None:
         self.who, self.base = who, base
         schema = _schema()
-        check(document, schema, schema, who=who, postpone=("#/$defs/model", "#/$defs/resource"))
+        check(document, schema, schema, who=who, postpone=("#/$defs/model", "#/$defs/resource", "#/$defs/data"))
         assert isinstance(document, dict)
         self._sections: dict[str, dict[str, Any]] = {
             section: document.get(section, {}) for section in ("models", "samples", "data")
@@ -158,11 +178,22 @@ class Manifest:
 
     def resource(self, section: str, name: str) -> Resource:
         """The sample or data set (`section` is "samples" or "data") with this name, checked."""
-        fields = dict(self._checked(section, name, "resource"))
+        fields = dict(self._checked(section, name, "data" if section == "data" else "resource"))
         kind = {"samples": "sample"}.get(section, section)
         path = f"$.{section}[{name!r}]"
         files = self._files(fields.pop("files"), path, f"{kind}:{name}", fields)
-        return Resource(name=f"{kind}:{name}", files=files, **fields)
+        splits = {split: tuple(names) for split, names in fields.pop("splits", {}).items()}
+        known = [file.name for file in files]
+        for split, names in splits.items():
+            for index, each in enumerate(names):
+                if each not in known:
+                    self._fail(f"{path}.splits.{split}[{index}]", f"is {each!r}, which is none of its files")
+        if len(set(known)) < len(known):
+            self._fail(f"{path}.files", "has two files of one name")
+        if not fields.get("manual") and (bare := [file.name for file in files if not file.sources]):
+            self._fail(path, f"has no source for {bare[0]}, and no field 'manual' says how a person gets it")
+        tasks = tuple(fields.pop("tasks", ()))
+        return Resource(name=f"{kind}:{name}", files=files, splits=splits, tasks=tasks, **fields)
 
     def _tags(self, defaults: Mapping[str, str]) -> dict[str, list[str]]:
         """model -> its tags, the default one first."""
@@ -212,8 +243,10 @@ class Manifest:
             if "chunks" in known:
                 known["chunks"] = Chunks(known["chunks"]["size"], tuple(known["chunks"]["sha256"]))
             known["sources"] = tuple(known["sources"])
-            known.setdefault("name", file_name(known["sources"][0]) or owner.rpartition(":")[2])
+            known.setdefault("name", file_name(next(iter(known["sources"]), "")) or owner.rpartition(":")[2])
             try:
+                if "unpack" in known:
+                    known["unpack"] = _unpack(known["unpack"])
                 records.append(FileRecord(sha256=known.pop("sha256", None), **about, **known))
             except UsageError as error:
                 self._fail(f"{path}.files[{index}]", f"is inconsistent: {error}")
@@ -241,6 +274,10 @@ class Manifest:
 
     def _fail(self, path: str, message: str) -> NoReturn:
         raise FormatError(f"{self.who}: {path} {message.rstrip('.')}.")
+
+
+def _unpack(fields: Mapping[str, Any]) -> Unpack:
+    return Unpack(fields["kind"], fields.get("to", ""), tuple(fields.get("inner", {}).items()))
 
 
 def check_settings(settings: object, *, who: str) -> None:

@@ -105,13 +105,14 @@ class Registry:
         """All that is known about a model, a sample or a data set, as plain JSON values."""
         if is_resource(name):
             resource = self.resource(name)
-            return {
+            known = {
                 "name": resource.name,
                 "description": resource.description,
                 "files": [_file(file) for file in resource.files],
                 "license": resource.license,
                 "source": resource.source,
             }
+            return {**known, **_of_data(resource)} if name.startswith("data:") else known
         entry = self.entry(name)
         return {
             "name": entry.name,
@@ -199,13 +200,33 @@ def _either(names: list[str]) -> str:
 
 
 def _file(file: FileRecord) -> dict[str, Any]:
-    return {
+    known: dict[str, Any] = {
         "name": file.name,
         "sha256": file.sha256,
         "sha256_prefix": file.sha256_prefix,
         "bytes": file.bytes,
         "format": file.format,
         "sources": list(file.sources),
+    }
+    if file.md5 is not None:
+        known["md5"] = file.md5
+    if file.unpack is not None:
+        known["unpack"] = file.unpack.kind
+    return known
+
+
+def _of_data(resource: Resource) -> dict[str, Any]:
+    return {
+        "bytes": resource.bytes,
+        "loader": resource.loader,
+        "config": copy.deepcopy(dict(resource.config)),
+        "splits": {split: list(names) for split, names in resource.splits.items()},
+        "examples": dict(resource.examples),
+        "tasks": list(resource.tasks),
+        "classes": resource.classes,
+        "citation": resource.citation,
+        "manual": resource.manual,
+        "notes": resource.notes,
     }
 
 

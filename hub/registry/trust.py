@@ -1,4 +1,4 @@
-"""`models.lock`: the full digests of files whose manifest entry gives only the beginning of one.
+"""`models.lock`: the full digests of files whose manifest entry gives only the beginning of one, or none.
 
 Such a file is refused until somebody says that its first download may be trusted. The digest found then is written
 here, and from then on it binds like one from the manifest. The lock lies in the present folder if there is one (a
@@ -127,13 +127,14 @@ def _entry(entry: Any, record: FileRecord, path: Path) -> tuple[str, int]:
             raise ValueError(size)
     except (TypeError, KeyError, ValueError):
         raise FormatError(f"{path} has a damaged entry for {record.label}: it needs a sha256 and bytes.") from None
-    if not digest.startswith(str(record.sha256_prefix)) or record.bytes not in (None, size):
+    if not digest.startswith(record.sha256_prefix or "") or record.bytes not in (None, size):
         raise IntegrityError(
             f"{path} locks {record.label} to sha256 {digest} and {size} bytes, but in the manifest it begins with "
-            f"{record.sha256_prefix} and has {record.bytes} bytes."
+            f"{record.sha256_prefix or 'anything'} and has {record.bytes} bytes."
         )
     return digest, size
 
 
 def _key(record: FileRecord) -> str:
-    return str(record.sha256_prefix) if record.bytes is None else f"{record.sha256_prefix}-{record.bytes}"
+    known = record.sha256_prefix or record.key
+    return known if record.bytes is None else f"{known}-{record.bytes}"

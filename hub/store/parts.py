@@ -51,6 +51,8 @@ class Part:
     ) -> None:
         import hashlib
 
+        from numzoo.hub.store.digests import FileHasher
+
         self.record = record
         self.length = 0
         self.inherited = False
@@ -59,13 +61,13 @@ class Part:
         self._folder = cache.parts
         self._salvage: list[Path] = []
         self._useless: set[int] = set()
-        key = record.sha256 or f"prefix-{record.sha256_prefix}"
+        key = record.key
         with storage(f"write to {self._folder}"):
             self._folder.mkdir(parents=True, exist_ok=True)
             leftovers = list(_claim(self._folder, key)) if adopt else []
             self.path = self._settle(leftovers, key)
             self._file = open(self.path, "r+b" if self.path.exists() else "x+b", buffering=0)  # noqa: SIM115
-        self._start = self._origin = self._checked = (0, self._new_hasher(), self._new_hasher())
+        self._start = self._origin = self._checked = (0, FileHasher(record), self._new_hasher())
         self._hasher, self._chunk = self._start[1].copy(), self._start[2].copy()
         self._read_own()
         if progress:
@@ -112,11 +114,8 @@ class Part:
         return str(self._hasher.hexdigest())
 
     def right(self) -> bool:
-        """Whether what is written is, by digest and size, the file that the record wants."""
-        record, digest = self.record, self.digest()
-        if record.bytes is not None and self.length != record.bytes:
-            return False
-        return digest == record.sha256 if record.sha256 else digest.startswith(str(record.sha256_prefix))
+        """Whether what is written is, by its digests and its size, the file that the record wants."""
+        return self.record.accepts(self.digest(), self._hasher.md5(), self.length)
 
     def begin(self, *, join: bool = False) -> None:
         """A source begins: at the end of what is there if it is `join`ed to another, else in place of it."""

@@ -56,7 +56,11 @@ EXAMPLE: dict[str, Any] = {
     },
     "samples": {"cat": {"files": [{"sha256": "ab" * 32, "format": "png", "sources": ["pypi:a==1!b"]}],
                         "license": "CC0-1.0", "source": "https://example.org", "description": "a cat"}},
-    "data": {},
+    "data": {"set": {"files": [{"md5": "ab" * 16, "format": "tar", "sources": [], "name": "a.tar", "bytes": 4,
+                                "unpack": {"kind": "tar", "to": "x", "inner": {"*.tar": "tar"}}}],
+                     "license": "MIT", "source": "http://example.org", "loader": "text.datasets.SQuAD",
+                     "config": {"year": 2}, "splits": {"train": ["a.tar"]}, "examples": {"train": 3},
+                     "tasks": ["x-y"], "classes": 3, "citation": "c", "manual": "m", "notes": "n"}},
 }  # fmt: skip
 
 
