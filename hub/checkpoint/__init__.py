@@ -28,13 +28,17 @@ __all__ = [
     "write_safetensors",
 ]
 
-FORMATS = ("safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "npy")
+FORMATS = ("safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "npy", "gguf")
 
 Result = TypeVar("Result")
 
 
 def read_checkpoint(
-    file: str | os.PathLike[str] | BinaryIO, *, format: str | None = None, checksums: bool = True
+    file: str | os.PathLike[str] | BinaryIO,
+    *,
+    format: str | None = None,
+    checksums: bool = True,
+    dequantise: bool = True,
 ) -> dict[str, NDArray[Any]]:
     """Give every tensor of a checkpoint by name, in the file's order.
 
@@ -57,21 +61,24 @@ def read_checkpoint(
         builder = Builder(source.size)
         return {name: builder.build(tensor) for name, tensor in contents.tensors.items()}
 
-    return _with_contents(file, format, checksums, build)
+    return _with_contents(file, format, checksums, dequantise, build)
 
 
-def read_metadata(file: str | os.PathLike[str] | BinaryIO, *, format: str | None = None) -> CheckpointMetadata:
+def read_metadata(
+    file: str | os.PathLike[str] | BinaryIO, *, format: str | None = None, dequantise: bool = True
+) -> CheckpointMetadata:
     """Say what is inside a checkpoint: format, tensors (name, shape, dtype, bytes), other values, safetensors' notes.
 
     The same checks run as in `read_checkpoint`, but for the checksums of the tensors' bytes. Errors are the same too.
     """
-    return _with_contents(file, format, False, lambda contents, source: contents.describe())
+    return _with_contents(file, format, False, dequantise, lambda contents, source: contents.describe())
 
 
 def _with_contents(
     file: str | os.PathLike[str] | BinaryIO,
     format: str | None,
     checksums: bool,
+    dequantise: bool,
     use: Callable[[Contents, Source], Result],
 ) -> Result:
     if format is not None and format not in FORMATS:
@@ -80,7 +87,7 @@ def _with_contents(
 
     source, opened, name = open_source(file)
     try:
-        return use(read_contents(source, format, checksums), source)
+        return use(read_contents(source, format, checksums, dequantise), source)
     except HubError as error:
         text = str(error)
         error.args = (f"{name}: {text}" if text.endswith(".") else f"{name}: {text}.",)

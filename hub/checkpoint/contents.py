@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.dtypes import DataType
-from numzoo.hub.checkpoint.objects import LateTensor, Opaque
-from numzoo.hub.checkpoint.tensors import StorageView, Tensor
+from numzoo.hub.checkpoint.pytorch.objects import LateTensor, Opaque
+from numzoo.hub.checkpoint.tensors import Decoded, StorageView, Tensor
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
 __all__ = ["CheckpointMetadata", "Contents", "TensorInfo", "check_name", "flatten"]
@@ -20,12 +20,16 @@ ALONE = "tensor"
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """One tensor of a file: its dotted name, shape, NumPy (or ml_dtypes) dtype name and the bytes of its elements."""
+    """One tensor of a file: its dotted name, shape, NumPy (or ml_dtypes) dtype name and the bytes of its elements.
+
+    `stored` is the type that it has in the file, the dtype's name again unless it is decoded on reading (`Q4_0`).
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     bytes: int
+    stored: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class CheckpointMetadata:
     """What is inside a file. `format` is one of FORMATS; `tensors` keeps the file's order.
 
     `values` are the leaves that are no tensors, by dotted name: numbers, texts, booleans, None, and in words anything
-    else (a dtype, a device). `notes` is the `__metadata__` of safetensors.
+    else (a dtype, a device); for GGUF its metadata, lists included. `notes` is the `__metadata__` of safetensors.
     """
 
     format: str
@@ -52,14 +56,17 @@ class Contents:
     """The named tensors of a file, checked and not yet built."""
 
     format: str
-    tensors: dict[str, Tensor]
+    tensors: Mapping[str, Tensor | Decoded]
     values: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
     def describe(self) -> CheckpointMetadata:
         """Give the public description."""
         tensors = tuple(
-            TensorInfo(name, tensor.shape, tensor.dtype.name, tensor.bytes) for name, tensor in self.tensors.items()
+            TensorInfo(
+                name, tensor.shape, tensor.dtype.name, tensor.bytes, getattr(tensor, "stored", tensor.dtype.name)
+            )
+            for name, tensor in self.tensors.items()
         )
         return CheckpointMetadata(self.format, tensors, self.values, self.notes)
 

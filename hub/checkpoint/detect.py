@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from numzoo.hub.checkpoint import archive, numpy_files, safetensors, tar, torch_legacy, torch_tar, torch_zip
+from numzoo.hub.checkpoint import archive, numpy_files, safetensors
 from numzoo.hub.checkpoint.contents import Contents
+from numzoo.hub.checkpoint.gguf import file as gguf
+from numzoo.hub.checkpoint.pytorch import stream, tar, tar_file, zip_file
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
@@ -13,7 +15,6 @@ __all__ = ["read_contents"]
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"<", "a web page or XML, not a checkpoint: the address may need a login or be wrong"),
     (b"version https://git-lfs", "a Git LFS pointer: fetch the real file with git lfs pull"),
-    (b"GGUF", "a GGUF file, which is not read"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, which is not read"),
     (b"\x1f\x8b", "gzip-compressed: unpack it first"),
     (b"PK\x05\x06", "an empty zip file"),
@@ -21,24 +22,26 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def read_contents(source: Source, wanted: str | None, checksums: bool) -> Contents:
+def read_contents(source: Source, wanted: str | None, checksums: bool, dequantise: bool) -> Contents:
     """Describe the file. Raises FormatError if no reader knows it, or if its format is not the `wanted` one."""
-    contents = _read(source, checksums, nested=False)
+    contents = _read(source, checksums, dequantise, nested=False)
     if wanted is not None and contents.format != wanted:
         raise FormatError(f"The file has the format {contents.format}, but {wanted} was wanted.")
     return contents
 
 
-def _read(source: Source, checksums: bool, nested: bool) -> Contents:
+def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Contents:
     start = bytes(source.view[:32])
     if start.startswith(b"PK\x03\x04"):
-        return _read_zip(source, checksums, nested)
-    if start.startswith(torch_legacy.MAGIC):
-        return torch_legacy.read(source)
+        return _read_zip(source, checksums, dequantise, nested)
+    if start.startswith(stream.MAGIC):
+        return stream.read(source)
     if start.startswith(numpy_files.MAGIC):
         return numpy_files.read_npy(source)
+    if start.startswith(gguf.MAGIC):
+        return gguf.read(source, dequantise)
     if tar.recognise(source):
-        return torch_tar.read(source)
+        return tar_file.read(source)
     if safetensors.recognise(source):
         return safetensors.read(source)
     for mark, what in _STRANGERS:
@@ -47,20 +50,20 @@ def _read(source: Source, checksums: bool, nested: bool) -> Contents:
             raise kind(f"The file is {what}.")
     raise FormatError(
         f"The file is no checkpoint that is known: it begins with {start[:8].hex(' ')}. Read are safetensors, "
-        "torch.save's zip, stream and tar files, .npz and .npy."
+        "torch.save's zip, stream and tar files, .npz, .npy and GGUF."
     )
 
 
-def _read_zip(source: Source, checksums: bool, nested: bool) -> Contents:
+def _read_zip(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Contents:
     """Tell a checkpoint of PyTorch, an archive of arrays, and a zip file around one checkpoint apart."""
     members = archive.read_directory(source)
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in members):
-        return torch_zip.read(source, members, checksums=checksums)
+        return zip_file.read(source, members, checksums=checksums)
     if members and all(name.endswith(".npy") for name in members):
         return numpy_files.read_npz(source, members)
     if len(members) == 1 and not nested:
         (member,) = members.values()
-        return _read(archive.inflate(source, member), checksums, nested=True)
+        return _read(archive.inflate(source, member), checksums, dequantise, nested=True)
     raise FormatError(
         f"The zip file is no checkpoint: none of its {len(members)} members is a data.pkl, and not all are .npy files."
     )

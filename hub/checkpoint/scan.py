@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from numzoo.hub.checkpoint import archive, limits, numpy_files, tar, torch_legacy
+from numzoo.hub.checkpoint import archive, limits, numpy_files
 from numzoo.hub.checkpoint.contents import CheckpointMetadata, TensorInfo
-from numzoo.hub.checkpoint.disassembly import GlobalUse, OpcodeUse, PickleScan, disassemble
-from numzoo.hub.checkpoint.opcode_table import PROTO
+from numzoo.hub.checkpoint.pytorch import stream, tar
+from numzoo.hub.checkpoint.pytorch.disassembly import GlobalUse, OpcodeUse, PickleScan, disassemble
+from numzoo.hub.checkpoint.pytorch.opcode_table import PROTO
 from numzoo.hub.checkpoint.source import Source, open_source
 from numzoo.hub.errors import FormatError, HubError, UnsafeFileError
 
@@ -77,8 +78,8 @@ def _pickles(source: Source) -> tuple[str, tuple[PickleScan, ...]]:
     start = bytes(source.view[:32])
     if start.startswith(b"PK\x03\x04"):
         return _zip(source)
-    if start.startswith(torch_legacy.MAGIC):
-        return "torch-legacy", tuple(_stream(source.view, "pickle", torch_legacy.PICKLES))
+    if start.startswith(stream.MAGIC):
+        return "torch-legacy", tuple(_stream(source.view, "pickle", stream.PICKLES))
     if tar.recognise(source):
         return _tar(source)
     if start[:1] == bytes([PROTO]):

@@ -7,6 +7,8 @@ whose elements overlap (an expanded one) gets memory of its own, because writing
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from numzoo.hub.checkpoint.dtypes import DataType
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.errors import FormatError
 
-__all__ = ["Builder", "Storage", "StorageView", "Tensor", "contiguous_strides"]
+__all__ = ["Builder", "Decoded", "Storage", "StorageView", "Tensor", "contiguous_strides"]
 
 
 class Storage:
@@ -90,10 +92,29 @@ class Tensor:
     @property
     def bytes(self) -> int:
         """The bytes of the elements."""
-        count = self.dtype.bytes
-        for size in self.shape:
-            count *= size
-        return count
+        return self.dtype.bytes * math.prod(self.shape)
+
+
+class Decoded:
+    """A tensor that the file holds in another form, `stored`: quantised, packed. It is decoded each time it is asked for.
+
+    `decode` gives a fresh array of `dtype` and `shape`; what it may take was checked against the file before.
+    """
+
+    __slots__ = ("decode", "dtype", "shape", "stored")
+
+    def __init__(
+        self, dtype: DataType, shape: tuple[int, ...], stored: str, decode: Callable[[], NDArray[Any]]
+    ) -> None:
+        self.dtype = dtype
+        self.shape = shape
+        self.stored = stored
+        self.decode = decode
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of the elements, once decoded."""
+        return self.dtype.bytes * math.prod(self.shape)
 
 
 class Builder:
@@ -104,8 +125,10 @@ class Builder:
         self._arrays: dict[int, NDArray[Any]] = {}
         self._overlapping = file_bytes + limits.OVERLAPPING_BYTES
 
-    def build(self, tensor: Tensor) -> NDArray[Any]:
+    def build(self, tensor: Tensor | Decoded) -> NDArray[Any]:
         """Give the tensor as a writable array, aligned and in the machine's byte order."""
+        if isinstance(tensor, Decoded):
+            return tensor.decode()
         known = self._arrays.get(id(tensor))
         if known is None:
             known = self._arrays[id(tensor)] = self._view(tensor)

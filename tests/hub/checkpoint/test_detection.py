@@ -8,6 +8,7 @@ import tempfile
 
 import numpy as np
 import pytest
+from handmade import gguf
 
 from numzoo.hub.checkpoint import FORMATS, limits, read_checkpoint, read_metadata, write_safetensors
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UnsafeFileError, UsageError
@@ -26,6 +27,7 @@ def files(forge, tmp_path) -> dict[str, bytes]:
         "torch-tar": forge.state_tar(W),
         "npz": (tmp_path / "z.npz").read_bytes(),
         "npy": (tmp_path / "y.npy").read_bytes(),
+        "gguf": gguf.build([("w", (4,), 0, W["w"].tobytes())]),
     }
 
 
@@ -59,7 +61,6 @@ STRANGERS = {
     "a web page after blanks": (b"\n\n  <html>", FormatError, "web page"),
     "a Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", FormatError, "git lfs pull"),
     "gzip": (b"\x1f\x8b\x08" + bytes(40), FormatError, "unpack"),
-    "GGUF": (b"GGUF\x03" + bytes(40), FormatError, "GGUF"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(40), FormatError, "HDF5"),
     "an empty zip": (b"PK\x05\x06" + bytes(18), FormatError, "empty zip"),
     "a bare pickle": (b"\x80\x02}q\x00.", UnsafeFileError, "bare pickle"),

@@ -7,11 +7,12 @@ import io
 
 import numpy as np
 import pytest
+from handmade import gguf
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata, write_safetensors
-from numzoo.hub.checkpoint.opcodes import HANDLERS, read_pickle
+from numzoo.hub.checkpoint.pytorch.opcodes import HANDLERS, read_pickle
 from numzoo.hub.errors import HubError
 
 ARRAYS = {
@@ -20,7 +21,7 @@ ARRAYS = {
     "c": np.array(3),
     "d": np.ones((2, 2), np.float16),
 }
-KINDS = ["safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "packed", "npy"]
+KINDS = ["safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "packed", "npy", "gguf"]
 
 fuzz = functools.partial(settings, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -40,6 +41,7 @@ def whole(forge, tmp_path_factory) -> dict[str, bytes]:
         "npz": (folder / "z.npz").read_bytes(),
         "packed": forge.zip([forge.Entry("model.pth", legacy, method=8)]),
         "npy": (folder / "y.npy").read_bytes(),
+        "gguf": gguf.small(),
     }
 
 

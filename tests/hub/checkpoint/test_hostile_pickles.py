@@ -9,8 +9,8 @@ import types
 import pytest
 
 from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata
-from numzoo.hub.checkpoint.objects import GLOBALS
-from numzoo.hub.checkpoint.opcodes import Machine, read_pickle
+from numzoo.hub.checkpoint.pytorch.objects import GLOBALS
+from numzoo.hub.checkpoint.pytorch.opcodes import Machine, read_pickle
 from numzoo.hub.errors import FormatError, HubError, UnsafeFileError
 
 
@@ -211,14 +211,15 @@ def test_an_opcode_outside_the_list_is_named(forge, name):
 
 def test_the_machine_knows_exactly_the_listed_opcodes():
     allowed = b"cR\x81bQ(t\x85\x86\x87)]}\x8faesuN\x88\x89JKM\x8aGXUhjqr"
-    from numzoo.hub.checkpoint import opcodes
+    from numzoo.hub.checkpoint.pytorch import opcodes
 
     assert sorted(opcodes.HANDLERS) == sorted(allowed)
 
 
 def test_the_table_holds_no_callable_of_the_outside():
     """What a stream can name are objects of our own classes, and functions of objects.py."""
-    from numzoo.hub.checkpoint import dtypes, objects
+    from numzoo.hub.checkpoint import dtypes
+    from numzoo.hub.checkpoint.pytorch import objects
 
     own = (objects.Function, objects.StorageType, objects.TensorType, objects.Opaque, dtypes.DataType)
     for name, value in GLOBALS.items():
@@ -333,7 +334,7 @@ DAMAGED = 51
 
 @pytest.mark.parametrize("index", range(DAMAGED))
 def test_a_damaged_stream_names_its_byte(forge, index):
-    from numzoo.hub.checkpoint.torch_legacy import _Storages
+    from numzoo.hub.checkpoint.pytorch.stream import _Storages
 
     table = damaged(forge)
     assert len(table) == DAMAGED

@@ -11,7 +11,7 @@ import pytest
 
 import numzoo.hub.checkpoint as package
 
-SOURCES = sorted(Path(package.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(package.__file__).parent.rglob("*.py"))
 BANNED_MODULES = {
     "pickle",
     "_pickle",
@@ -30,7 +30,7 @@ BANNED_MODULES = {
 BANNED_CALLS = {"eval", "exec", "compile", "__import__", "globals", "locals", "vars"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_a_source_file_imports_and_calls_nothing_that_runs_code(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from numzoo.hub.checkpoint import read_checkpoint
-from numzoo.hub.checkpoint.disassembly import disassemble
-from numzoo.hub.checkpoint.opcode_table import ARGUMENTS
+from numzoo.hub.checkpoint.pytorch.disassembly import disassemble
+from numzoo.hub.checkpoint.pytorch.opcode_table import ARGUMENTS
 from numzoo.hub.checkpoint.scan import scan
 from numzoo.hub.errors import HubError, NotFoundError, UsageError
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from numzoo.hub.checkpoint import limits
-from numzoo.hub.checkpoint.objects import GLOBALS, REFUSED, build, cost, new, reduce, set_items
-from numzoo.hub.checkpoint.opcode_table import ARGUMENTS, PROTO, STOP
+from numzoo.hub.checkpoint.pytorch.objects import GLOBALS, REFUSED, build, cost, new, reduce, set_items
+from numzoo.hub.checkpoint.pytorch.opcode_table import ARGUMENTS, PROTO, STOP
 from numzoo.hub.errors import FormatError, HubError, UnsafeFileError
 
 __all__ = ["HANDLERS", "Machine", "read_pickle"]

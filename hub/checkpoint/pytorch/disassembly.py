@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from numzoo.hub.checkpoint import limits
-from numzoo.hub.checkpoint.objects import GLOBALS, REFUSED
-from numzoo.hub.checkpoint.opcode_table import ARGUMENTS, PROTO, STOP
-from numzoo.hub.checkpoint.opcodes import HANDLERS
+from numzoo.hub.checkpoint.pytorch.objects import GLOBALS, REFUSED
+from numzoo.hub.checkpoint.pytorch.opcode_table import ARGUMENTS, PROTO, STOP
+from numzoo.hub.checkpoint.pytorch.opcodes import HANDLERS
 
 __all__ = ["GlobalUse", "OpcodeUse", "PickleScan", "disassemble"]
 

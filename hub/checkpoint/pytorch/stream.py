@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.contents import Contents, flatten
-from numzoo.hub.checkpoint.opcodes import Machine
+from numzoo.hub.checkpoint.pytorch.opcodes import Machine
+from numzoo.hub.checkpoint.pytorch.zip_file import storage_id
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Storage, StorageView
-from numzoo.hub.checkpoint.torch_zip import storage_id
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
 __all__ = ["MAGIC", "PICKLES", "PickleStream", "little_endian", "read"]

@@ -9,12 +9,12 @@ import sys
 
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.contents import Contents, flatten
-from numzoo.hub.checkpoint.objects import StorageType, TensorType
-from numzoo.hub.checkpoint.opcodes import read_pickle
+from numzoo.hub.checkpoint.pytorch.objects import StorageType, TensorType
+from numzoo.hub.checkpoint.pytorch.opcodes import read_pickle
+from numzoo.hub.checkpoint.pytorch.stream import PickleStream, little_endian
+from numzoo.hub.checkpoint.pytorch.tar import read_members
 from numzoo.hub.checkpoint.source import Source
-from numzoo.hub.checkpoint.tar import read_members
 from numzoo.hub.checkpoint.tensors import Storage, StorageView, Tensor
-from numzoo.hub.checkpoint.torch_legacy import PickleStream, little_endian
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
 __all__ = ["read"]

@@ -10,8 +10,8 @@ import sys
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.archive import STORED, Member, verify_checksum
 from numzoo.hub.checkpoint.contents import Contents, flatten
-from numzoo.hub.checkpoint.objects import StorageType
-from numzoo.hub.checkpoint.opcodes import read_pickle
+from numzoo.hub.checkpoint.pytorch.objects import StorageType
+from numzoo.hub.checkpoint.pytorch.opcodes import read_pickle
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Storage, StorageView
 from numzoo.hub.errors import FormatError, UnsafeFileError
