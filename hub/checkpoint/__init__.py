@@ -28,7 +28,7 @@ __all__ = [
     "write_safetensors",
 ]
 
-FORMATS = ("safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "npy", "gguf")
+FORMATS = ("safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "npy", "gguf", "ctranslate2")
 
 Result = TypeVar("Result")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numzoo.hub.checkpoint import archive, numpy_files, safetensors
+from numzoo.hub.checkpoint import archive, ctranslate2, numpy_files, safetensors
 from numzoo.hub.checkpoint.contents import Contents
 from numzoo.hub.checkpoint.gguf import file as gguf
 from numzoo.hub.checkpoint.pytorch import stream, tar, tar_file, zip_file
@@ -44,13 +44,15 @@ def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Co
         return tar_file.read(source)
     if safetensors.recognise(source):
         return safetensors.read(source)
+    if ctranslate2.recognise(source):
+        return ctranslate2.read(source, dequantise)
     for mark, what in _STRANGERS:
         if start.lstrip().startswith(mark):
             kind = UnsafeFileError if mark == b"\x80" else FormatError
             raise kind(f"The file is {what}.")
     raise FormatError(
         f"The file is no checkpoint that is known: it begins with {start[:8].hex(' ')}. Read are safetensors, "
-        "torch.save's zip, stream and tar files, .npz, .npy and GGUF."
+        "torch.save's zip, stream and tar files, .npz, .npy, GGUF and CTranslate2."
     )
 
 

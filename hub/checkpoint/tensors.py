@@ -127,11 +127,10 @@ class Builder:
 
     def build(self, tensor: Tensor | Decoded) -> NDArray[Any]:
         """Give the tensor as a writable array, aligned and in the machine's byte order."""
-        if isinstance(tensor, Decoded):
-            return tensor.decode()
         known = self._arrays.get(id(tensor))
         if known is None:
-            known = self._arrays[id(tensor)] = self._view(tensor)
+            known = tensor.decode() if isinstance(tensor, Decoded) else self._view(tensor)
+            self._arrays[id(tensor)] = known
         return known
 
     def _view(self, tensor: Tensor) -> NDArray[Any]:

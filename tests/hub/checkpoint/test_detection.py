@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 import pytest
-from handmade import gguf
+from handmade import ctranslate2, gguf
 
 from numzoo.hub.checkpoint import FORMATS, limits, read_checkpoint, read_metadata, write_safetensors
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UnsafeFileError, UsageError
@@ -28,6 +28,7 @@ def files(forge, tmp_path) -> dict[str, bytes]:
         "npz": (tmp_path / "z.npz").read_bytes(),
         "npy": (tmp_path / "y.npy").read_bytes(),
         "gguf": gguf.build([("w", (4,), 0, W["w"].tobytes())]),
+        "ctranslate2": ctranslate2.build([ctranslate2.variable("w", W["w"])]),
     }
 
 
