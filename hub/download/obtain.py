@@ -126,12 +126,14 @@ def _publish(cache: Cache, file: FileRecord, part: Part) -> str:
 
 
 def _from_neighbours(cache: Cache, file: FileRecord) -> str | None:
-    """Copy the file from another program's cache if it lies there and is right."""
+    """Take the file from another program's cache if it lies there and is right."""
     if file.sha256 is None:
         return None
     from numzoo.hub.store import neighbours
 
     for path in neighbours.places(file):
+        if neighbours.adopt(cache, file, path):
+            return file.sha256
         if (found := _copied(cache, file, path)) is not None:
             return found
     return None

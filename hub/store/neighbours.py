@@ -1,6 +1,8 @@
 """Files that other programs have downloaded already: PyTorch's checkpoints and Hugging Face's repositories.
 
-Only places where the wanted file might lie are named here; whether it is the right one its digest tells.
+Only places where the wanted file might lie are named here; whether it is the right one its digest tells. A file is
+never linked into the store, because the other program may yet write to it: blocks are shared where the disk can do that
+safely (cloning.py), and copied elsewhere.
 """
 
 from __future__ import annotations
@@ -8,12 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from numzoo.hub import settings
 from numzoo.hub.registry.record import FileRecord
 
-__all__ = ["places"]
+if TYPE_CHECKING:
+    from numzoo.hub.store.cache import Cache
+
+__all__ = ["adopt", "places"]
 
 
 def places(record: FileRecord) -> Iterator[Path]:
@@ -24,6 +30,31 @@ def places(record: FileRecord) -> Iterator[Path]:
                 yield path
         except OSError:
             continue
+
+
+def adopt(cache: Cache, record: FileRecord, path: Path) -> bool:
+    """Publish the file at `path` without a copy of its bytes; False where the disk cannot, or where it is another file.
+
+    It is hashed after it was cloned, so nothing that happens to the original counts.
+    """
+    if record.sha256 is None:
+        return False
+    from numzoo.hub.store.cache import digest_of, storage
+    from numzoo.hub.store.cloning import clone, temporary_name
+
+    with storage(f"write to {cache.parts}"):
+        cache.parts.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(cache.parts, record.sha256)
+    if not clone(path, temporary):
+        return False
+    try:
+        with open(temporary, "rb") as file:
+            right = digest_of(file) == record.sha256
+        if right:
+            cache.publish(temporary, record.sha256)
+        return right
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _torch(record: FileRecord) -> Iterator[Path]:
