@@ -1,10 +1,12 @@
-"""``numzoo cache``: what lies in the cache, where it is, and how large."""
+"""``numzoo cache``: what lies in the cache, where it is, how large, and how it is made smaller."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from numzoo.hub.cli import cache_export, cache_removal
+from numzoo.hub.cli.cache_choice import add_filters, age_text, choose
 from numzoo.hub.cli.console import Console, size_text
 
 __all__ = ["add"]
@@ -12,40 +14,90 @@ __all__ = ["add"]
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command and its own commands to the parser."""
-    cache = commands.add_parser("cache", parents=[shared], help="look at the cache")
+    cache = commands.add_parser(
+        "cache",
+        parents=[shared],
+        help="look at the cache, make it smaller, share it",
+        description="The cache holds verified files by their sha256. NUMZOO_HOME says where it is, NUMZOO_CACHE_LIMIT "
+        "(such as 20GB) how large it may grow before the files that were not used for longest go.",
+    )
     actions = cache.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, run, help in (
-        ("ls", _ls, "list the files in the cache"),
-        ("dir", _dir, "print the folder of the cache"),
-        ("size", _size, "print how much the cache holds"),
-    ):
-        actions.add_parser(name, parents=[shared], help=help).set_defaults(run=run)
+    ls = actions.add_parser(
+        "ls",
+        parents=[shared],
+        help="list the files in the cache",
+        description="List the files in the cache, all or those that fit.",
+        epilog="examples: numzoo cache ls 'resnet*' | numzoo cache ls --unused-for 30d --sort size | numzoo cache ls --orphans",
+    )
+    ls.add_argument("patterns", nargs="*", metavar="NAME", help="a name, a pattern such as 'resnet*', or a digest")
+    add_filters(ls)
+    ls.add_argument("--parts", action="store_true", help="list unfinished files instead, and who writes them")
+    ls.set_defaults(run=_ls)
+    folder = actions.add_parser("dir", parents=[shared], help="print the folder of the cache")
+    folder.set_defaults(run=_dir)
+    size = actions.add_parser("size", parents=[shared], help="print how much the cache holds, by kind")
+    size.set_defaults(run=_size)
+    cache_removal.add(actions, shared)
+    cache_export.add(actions, shared)
 
 
 def _ls(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.store.cache import Cache
-
-    owners = _owners(options)
-    entries = list(Cache().entries())
+    if options.parts:
+        return _parts(options, console)
+    chosen = choose(options)
     console.document(
         {
             "blobs": [
                 {
-                    "sha256": entry.sha256,
-                    "bytes": entry.bytes,
-                    "path": str(entry.path),
-                    "written": entry.written,
-                    "names": owners.get(entry.sha256, []),
+                    "sha256": each.sha256,
+                    "bytes": each.bytes,
+                    "path": str(each.path),
+                    "written": each.written,
+                    "used": each.used,
+                    "names": list(each.names),
                 }
-                for entry in entries
+                for each in chosen
             ]
         }
     )
-    if entries:
-        rows = [(e.sha256[:12], size_text(e.bytes), ", ".join(owners.get(e.sha256, ["-"]))) for e in entries]
-        console.table(("SHA256", "SIZE", "NAMES"), rows, right=(1,))
+    if chosen:
+        rows = [(e.sha256[:12], size_text(e.bytes), age_text(e.used), ", ".join(e.names) or "-") for e in chosen]
+        console.table(("SHA256", "SIZE", "LAST USED", "NAMES"), rows, right=(1,))
     else:
-        console.message("The cache is empty.")
+        console.message("No file fits." if options.filtered(options) else "The cache is empty.")
+    return 0
+
+
+def _parts(options: argparse.Namespace, console: Console) -> int:
+    from numzoo.hub.errors import UsageError
+    from numzoo.hub.store import leftovers
+    from numzoo.hub.store.cache import Cache
+
+    if options.filtered(options):
+        raise UsageError("cache ls --parts lists all unfinished files; it takes no name and no other filter.")
+    found = list(leftovers.parts(Cache()))
+    console.document(
+        {
+            "parts": [
+                {
+                    "path": str(each.path),
+                    "wanted": each.wanted,
+                    "bytes": each.bytes,
+                    "written": each.written,
+                    "state": each.state,
+                }
+                for each in found
+            ]
+        }
+    )
+    if found:
+        rows = [
+            (each.wanted[:12] or each.path.name[:12], size_text(each.bytes), age_text(each.written), each.state)
+            for each in found
+        ]
+        console.table(("WANTED", "SIZE", "WRITTEN", "STATE"), rows, right=(1,))
+    else:
+        console.message("There are no unfinished files.")
     return 0
 
 
@@ -59,27 +111,50 @@ def _dir(options: argparse.Namespace, console: Console) -> int:
 
 
 def _size(options: argparse.Namespace, console: Console) -> int:
+    from numzoo.hub import settings
+    from numzoo.hub.store import leftovers
     from numzoo.hub.store.cache import Cache
 
-    store = Cache()
-    entries = list(store.entries())
-    size = sum(entry.bytes for entry in entries)
-    console.line(f"{size_text(size)} in {len(entries)} file{'' if len(entries) == 1 else 's'}")
-    console.document({"bytes": size, "files": len(entries)})
+    store, limit = Cache(), settings.cache_limit()
+    kinds = {
+        "files": [entry.bytes for entry in store.entries()],
+        "unfinished": [each.bytes for each in leftovers.parts(store)],
+        "notes": [each.bytes for each in leftovers.notes(store)],
+        "other": _others(store),
+    }
+    for kind, sizes in kinds.items():
+        if sizes or kind == "files":
+            of = f", of {size_text(limit)} at most" if kind == "files" and limit is not None else ""
+            console.line(f"{size_text(sum(sizes))} in {len(sizes)} {kind if kind != 'files' else _files(sizes)}{of}")
+    console.document(
+        {
+            "bytes": sum(kinds["files"]),
+            "files": len(kinds["files"]),
+            "limit": limit,
+            "kinds": {kind: {"bytes": sum(sizes), "count": len(sizes)} for kind, sizes in kinds.items()},
+        }
+    )
     return 0
 
 
-def _owners(options: argparse.Namespace) -> dict[str, list[str]]:
-    """sha256 -> the names of the registry that use it."""
-    from numzoo.hub.registry.names import open_registry
+def _files(sizes: list[int]) -> str:
+    return "file" if len(sizes) == 1 else "files"
 
-    registry = open_registry(options.registry)
-    manifest = registry.manifest
-    names = [*manifest.names, *(f"sample:{n}" for n in manifest.samples), *(f"data:{n}" for n in manifest.data)]
-    owners: dict[str, list[str]] = {}
-    for name in names:
-        files = registry.files(name)
-        for file in files:
-            if file.sha256 is not None:
-                owners.setdefault(file.sha256, []).append(name if len(files) == 1 else f"{name}/{file.name}")
-    return owners
+
+def _others(store: Any) -> list[int]:
+    """The sizes of what else lies in the folder of the cache: unpacked data sets, locks, what a person put there."""
+    import os
+    import stat
+
+    sizes = []
+    for folder, below, names in os.walk(store.root):
+        if os.path.samefile(folder, store.root):
+            below[:] = [name for name in below if name not in {"blobs", "parts", "refs"}]
+        for name in names:
+            try:
+                status = os.lstat(os.path.join(folder, name))
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                sizes.append(status.st_size)
+    return sizes

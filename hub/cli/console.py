@@ -53,6 +53,15 @@ class Console:
         if not self.quiet:
             print(text, file=sys.stderr)
 
+    def agreed(self, question: str, who: str) -> bool:
+        """Ask a person on the terminal. Raises UsageError where nobody can answer; `who` is the command."""
+        if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            from numzoo.hub.errors import UsageError
+
+            raise UsageError(f"numzoo {who} asks before it deletes, but there is no terminal to ask on: give --yes.")
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
     def error(self, error: BaseException, code: int, *, about: str = "") -> int:
         """Report `error` on stderr and give `code` back; the traceback only where it was asked for."""
         if self.debug:

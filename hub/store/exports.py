@@ -58,7 +58,9 @@ def write(export: Export, cache: Cache, sha256: str) -> bool:
             duplicate(cache.path(sha256), target)
             if not _holds(target, sha256):
                 target.unlink(missing_ok=True)
-                raise StorageError(f"{target} came out different from {export.file.label}: look at the disk, try again.")
+                raise StorageError(
+                    f"{target} came out different from {export.file.label}: look at the disk, try again."
+                )
         if export.path == target:
             return fresh
         linked = _link(export.path, target)
