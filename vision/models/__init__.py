@@ -53,14 +53,24 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "maxvit": ("maxvit_t",),
 }
 
-_BUILDERS: dict[str, str] = {builder: family for family, names in _FAMILIES.items() for builder in names}
+_OTHER_TASKS: dict[str, dict[str, tuple[str, ...]]] = {
+    "face-detection": {"faces": ("mtcnn",)},
+    "style-transfer": {"styles": ("style_transfer",)},
+}
+
+_TASKS = {"image-classification": _FAMILIES, **_OTHER_TASKS}
+_BUILDERS: dict[str, str] = {
+    builder: family for families in _TASKS.values() for family, names in families.items() for builder in names
+}
 
 __all__ = ["builders", *_BUILDERS]
 
 
-def builders() -> list[str]:
-    """The names of all builder functions, sorted; each takes ``classes=`` and returns a `Module`."""
-    return sorted(_BUILDERS)
+def builders(task: str = "image-classification") -> list[str]:
+    """The names of the builder functions for a task, sorted; each returns a `Module`, and takes ``classes=`` if it classifies."""
+    if task not in _TASKS:
+        raise ValueError(f"{__name__} has no builders for {task!r}; tasks are {', '.join(_TASKS)}")
+    return sorted(name for names in _TASKS[task].values() for name in names)
 
 
 def __getattr__(name: str) -> Callable[..., nn.Module]:

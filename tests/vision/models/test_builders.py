@@ -17,12 +17,14 @@ from numzoo.vision import models
 
 FOLDER = Path(models.__file__).parent
 
+OTHERS = [*models.builders("face-detection"), *models.builders("style-transfer")]
+
 PAPER = re.compile(r"arXiv:\d{4}\.\d{4,5}\b|Proc\. IEEE 1998")
 
 
 def test_the_list_is_sorted_and_what_the_package_offers() -> None:
     assert models.builders() == sorted(models.builders())
-    assert {*models.builders(), "builders"} == set(models.__all__)
+    assert {*OTHERS, *models.builders(), "builders"} == set(models.__all__)
     assert set(models.__all__) <= set(dir(models))
 
 
@@ -33,12 +35,12 @@ def test_the_list_can_be_changed_without_harm() -> None:
 
 def test_no_builder_has_the_name_of_a_file() -> None:
     files = {path.stem for path in FOLDER.glob("*.py")}
-    assert not files & set(models.builders())
+    assert not files & {*OTHERS, *models.builders()}
 
 
 def test_no_family_has_a_public_function_that_the_table_lacks() -> None:
     for path in FOLDER.glob("*.py"):
-        if path.stem in ("__init__", "blocks", "windows"):
+        if path.stem in ("__init__", "blocks", "faces", "styles", "windows"):
             continue
         family = importlib.import_module(f"numzoo.vision.models.{path.stem}")
         builders = {
@@ -75,7 +77,12 @@ def test_importing_the_package_imports_no_family() -> None:
     assert found.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", models.builders())
+def test_an_unknown_task_is_told_of_the_tasks() -> None:
+    with pytest.raises(ValueError, match="no builders for 'chess'; tasks are image-classification, face-detection"):
+        models.builders("chess")
+
+
+@pytest.mark.parametrize("name", [*OTHERS, *models.builders()])
 def test_a_builder_cites_its_paper(name: str) -> None:
     builder = getattr(models, name)
     assert builder.__name__ == name
@@ -99,7 +106,7 @@ def test_another_number_of_classes_changes_the_heads_and_nothing_else(name: str)
     assert all(after[key] == (7, *before[key][1:]) for key in changed)
 
 
-@pytest.mark.parametrize("name", models.builders())
+@pytest.mark.parametrize("name", [*OTHERS, *models.builders()])
 def test_settings_are_keywords_only(name: str) -> None:
     parameters = inspect.signature(getattr(models, name)).parameters.values()
     assert all(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters)

@@ -1,0 +1,233 @@
+"""Whisper: speech in many languages to text.
+
+Radford, Kim, Xu, Brockman, McLeavey, Sutskever, "Robust Speech Recognition via Large-Scale Weak Supervision"
+(arXiv:2212.04356), figure 1 and table 1. Parameter names are those of the authors' checkpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numzoo.engine import Tensor, nn, ops
+from numzoo.engine.nn import functional as F
+
+__all__ = ["SIZES", "DecoderCache", "Whisper", "WhisperConfig", "whisper"]
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperConfig:
+    """The sizes, under the names of the authors' ``dims``; as they stand, those of the base model (table 1)."""
+
+    n_mels: int = 80
+    n_audio_ctx: int = 1500
+    n_audio_state: int = 512
+    n_audio_head: int = 8
+    n_audio_layer: int = 6
+    n_vocab: int = 51865
+    n_text_ctx: int = 448
+    n_text_state: int = 512
+    n_text_head: int = 8
+    n_text_layer: int = 6
+
+    def __post_init__(self) -> None:
+        for side in ("audio", "text"):
+            width, heads = getattr(self, f"n_{side}_state"), getattr(self, f"n_{side}_head")
+            if heads < 1 or width < 1 or width % heads:
+                raise ValueError(f"whisper: n_{side}_state {width} must be a multiple of n_{side}_head {heads}")
+
+
+SIZES = {  # name: width, heads, layers of the encoder, layers of the decoder (table 1; large-v3 hears 128 bands)
+    "tiny": (384, 6, 4, 4),
+    "base": (512, 8, 6, 6),
+    "small": (768, 12, 12, 12),
+    "medium": (1024, 16, 24, 24),
+    "large": (1280, 20, 32, 32),
+    "turbo": (1280, 20, 32, 4),
+}
+
+
+@dataclass(slots=True)
+class DecoderCache:
+    """What the decoder has computed of the tokens so far, and of the sound, layer by layer."""
+
+    length: int = 0
+    tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    sound: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def select(self, rows: NDArray[np.integer[Any]]) -> None:
+        """Keep these rows of the batch, in this order, as beam search wants it."""
+        chosen = Tensor(np.asarray(rows))
+        self.tokens = [(key[chosen], value[chosen]) for key, value in self.tokens]
+        self.sound = [(key[chosen], value[chosen]) for key, value in self.sound]
+
+
+class MultiHeadAttention(nn.Module):
+    """Attention in heads; keys have no bias."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, *, causal: bool = False, mask: Tensor | None = None
+    ) -> Tensor:
+        """x (batch, length, width) looks at keys and values (batch, heads, others, width / heads), as `look_at` gives them."""
+        query = self._split(self.query(x))
+        out = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, is_causal=causal)
+        return self.out(out.transpose(1, 2).reshape(*x.shape))
+
+    def look_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of x (batch, others, width)."""
+        return self._split(self.key(x)), self._split(self.value(x))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (batch, heads, length, width / heads)
+
+
+class ResidualAttentionBlock(nn.Module):
+    """Self-attention, in the decoder attention to the sound, and a perceptron, each on what is normalised."""
+
+    def __init__(self, width: int, heads: int, *, cross: bool = False) -> None:
+        super().__init__()
+        self.attn = MultiHeadAttention(width, heads)
+        self.attn_ln = nn.LayerNorm(width)
+        if cross:
+            self.cross_attn = MultiHeadAttention(width, heads)
+            self.cross_attn_ln = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp_ln = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The encoder's way: every place sees every other."""
+        y = self.attn_ln(x)
+        x = x + self.attn(y, *self.attn.look_at(y))
+        return x + self.mlp(self.mlp_ln(x))
+
+    def step(
+        self, x: Tensor, sound: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor] | None, mask: Tensor | None
+    ) -> Any:
+        """The decoder's way: (batch, new, width) after the tokens of `past`; gives what comes out, and the longer past."""
+        y = self.attn_ln(x)
+        keys, values = self.attn.look_at(y)
+        if past is not None:
+            keys, values = ops.cat([past[0], keys], 2), ops.cat([past[1], values], 2)
+        x = x + self.attn(y, keys, values, causal=mask is None and x.shape[1] > 1, mask=mask)
+        x = x + self.cross_attn(self.cross_attn_ln(x), *sound)
+        return x + self.mlp(self.mlp_ln(x)), (keys, values)
+
+
+class AudioEncoder(nn.Module):
+    """Log-mel spectrograms (batch, n_mels, frames) to features (batch, frames / 2, width)."""
+
+    def __init__(self, config: WhisperConfig) -> None:
+        super().__init__()
+        width = config.n_audio_state
+        self.conv1 = nn.Conv1d(config.n_mels, width, 3, padding=1)
+        self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        self.register_buffer("positional_embedding", Tensor(sinusoids(config.n_audio_ctx, width)))
+        self.blocks = nn.ModuleList(
+            [ResidualAttentionBlock(width, config.n_audio_head) for _ in range(config.n_audio_layer)]
+        )
+        self.ln_post = nn.LayerNorm(width)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)  # (batch, frames / 2, width)
+        places: Any = self.positional_embedding
+        if x.shape[1] > places.shape[0]:
+            raise ValueError(
+                f"whisper: hears {2 * places.shape[0]} frames at a time, but {mel.shape[2]} were given; cut the sound into windows"
+            )
+        x = x + places[: x.shape[1]].to(dtype=x.dtype)
+        for block in self.blocks:
+            x = block(x)
+        return self.ln_post(x)
+
+
+class TextDecoder(nn.Module):
+    """The tokens so far and the features to a logit for every next token."""
+
+    def __init__(self, config: WhisperConfig) -> None:
+        super().__init__()
+        width = config.n_text_state
+        self.token_embedding = nn.Embedding(config.n_vocab, width)
+        self.positional_embedding = nn.Parameter.of(config.n_text_ctx, width)
+        self.blocks = nn.ModuleList(
+            [ResidualAttentionBlock(width, config.n_text_head, cross=True) for _ in range(config.n_text_layer)]
+        )
+        self.ln = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, features: Tensor | None, cache: DecoderCache | None = None) -> Tensor:
+        """tokens (batch, new) after those of the cache; features (batch, places, width), not asked for again once cached."""
+        new, past = tokens.shape[1], 0 if cache is None else cache.length
+        if past + new > self.positional_embedding.shape[0]:
+            raise ValueError(
+                f"whisper: writes at most {self.positional_embedding.shape[0]} tokens at a time, not {past + new}"
+            )
+        x = self.token_embedding(tokens) + self.positional_embedding[past : past + new]
+        mask = None
+        if past and new > 1:
+            mask = Tensor(np.arange(past + new) <= np.arange(past, past + new)[:, None]).to(device=x.device)
+        for number, block in enumerate(self.blocks):
+            known = cache is not None and number < len(cache.sound)
+            if not known and features is None:
+                raise ValueError(
+                    "whisper: the decoder wants the encoder's features, unless a cache holds what it needs of them"
+                )
+            sound = cache.sound[number] if known and cache is not None else block.cross_attn.look_at(features)
+            earlier = cache.tokens[number] if cache is not None and number < len(cache.tokens) else None
+            x, pair = block.step(x, sound, earlier, mask)
+            if cache is not None:
+                cache.tokens[number : number + 1] = [pair]
+                cache.sound[number : number + 1] = [sound]
+        if cache is not None:
+            cache.length += new
+        return F.linear(self.ln(x), self.token_embedding.weight)  # (batch, new, n_vocab)
+
+
+class Whisper(nn.Module):
+    """Log-mel spectrograms and the tokens so far to logits: (batch, n_mels, frames), (batch, length) to (batch, length, n_vocab)."""
+
+    def __init__(self, config: WhisperConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = AudioEncoder(config)
+        self.decoder = TextDecoder(config)
+
+    def forward(self, mel: Any, tokens: Any) -> Tensor:
+        return self.decoder(as_tensor(tokens), self.encoder(as_tensor(mel)))
+
+
+def as_tensor(values: Any) -> Tensor:
+    """Itself, or a tensor of an array or a list."""
+    return values if isinstance(values, Tensor) else Tensor(np.asarray(values))
+
+
+def sinusoids(length: int, channels: int) -> NDArray[np.float32]:
+    """Places as waves (length, channels), sines and then cosines, of periods from 2 pi to 20,000 pi."""
+    rates = np.exp(-np.log(10_000.0) / (channels // 2 - 1) * np.arange(channels // 2))
+    turns = np.arange(length)[:, None] * rates
+    return np.concatenate([np.sin(turns), np.cos(turns)], axis=1).astype(np.float32)
+
+
+def whisper(*, size: str | None = None, **dims: int) -> Whisper:
+    """Whisper of a `size` of table 1 ("tiny" to "large", "turbo"), or of ``dims`` as in `WhisperConfig`; dims win.
+
+    >>> model = whisper(size="tiny", n_vocab=51864)  # the English one
+    """
+    if size is not None:
+        if size not in SIZES:
+            raise ValueError(f"whisper: size must be one of {', '.join(SIZES)}, not {size!r}")
+        width, heads, encoder, decoder = SIZES[size]
+        dims = {
+            "n_audio_state": width, "n_audio_head": heads, "n_audio_layer": encoder,
+            "n_text_state": width, "n_text_head": heads, "n_text_layer": decoder, **dims,
+        }  # fmt: skip
+    return Whisper(WhisperConfig(**dims))

@@ -1,0 +1,12 @@
+"""Models of sound against what transformers computes for weights and inputs made from integers."""
+
+from __future__ import annotations
+
+import pytest
+from sequence_check import cases, check_golden
+from sequences import Case
+
+
+@pytest.mark.parametrize("case", cases("audio"), ids=lambda case: case.name)
+def test_names_shapes_and_results_are_the_golden_ones(case: Case) -> None:
+    check_golden(case)

@@ -1,0 +1,101 @@
+"""transformers' own models for the cases of tests/tables/sequences.py, with names as numzoo has them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import reference  # declares what torchvision's import asks for, before transformers imports it
+import torch
+import transformers
+from integers import integer_weights
+from sequences import Case, inputs, shown
+
+assert reference is not None
+
+_WHISPER_CONFIG = {
+    "n_mels": "num_mel_bins", "n_audio_ctx": "max_source_positions", "n_audio_state": "d_model", "n_audio_head": "encoder_attention_heads",
+    "n_audio_layer": "encoder_layers", "n_vocab": "vocab_size", "n_text_ctx": "max_target_positions", "n_text_head": "decoder_attention_heads",
+    "n_text_layer": "decoder_layers",
+}  # fmt: skip
+_WHISPER_NAMES = [
+    (r"model\.(encoder|decoder)\.embed_positions\.weight", r"\1.positional_embedding"),
+    (r"model\.decoder\.embed_tokens\.weight", "decoder.token_embedding.weight"),
+    (r"model\.encoder\.layer_norm\.(.*)", r"encoder.ln_post.\1"),
+    (r"model\.decoder\.layer_norm\.(.*)", r"decoder.ln.\1"),
+    (r"model\.encoder\.(conv\d\..*)", r"encoder.\1"),
+]
+_WHISPER_PARTS = {
+    "self_attn.q_proj": "attn.query", "self_attn.k_proj": "attn.key", "self_attn.v_proj": "attn.value", "self_attn.out_proj": "attn.out",
+    "self_attn_layer_norm": "attn_ln", "encoder_attn.q_proj": "cross_attn.query", "encoder_attn.k_proj": "cross_attn.key",
+    "encoder_attn.v_proj": "cross_attn.value", "encoder_attn.out_proj": "cross_attn.out", "encoder_attn_layer_norm": "cross_attn_ln",
+    "fc1": "mlp.0", "fc2": "mlp.2", "final_layer_norm": "mlp_ln",
+}  # fmt: skip
+
+
+def our_name(case: Case, name: str) -> str | None:
+    """What numzoo calls a tensor of theirs; None for one that is another's twin."""
+    if name.startswith(("cls.predictions.decoder.", "proj_out.")) or (
+        name == "lm_head.weight" and "tie_word_embeddings" in case.settings
+    ):
+        return None
+    if case.builder != "whisper":
+        return name
+    for pattern, replacement in _WHISPER_NAMES:
+        found = re.fullmatch(pattern, name)
+        if found:
+            return found.expand(replacement)
+    found = re.fullmatch(r"model\.(encoder|decoder)\.layers\.(\d+)\.(.*)\.(weight|bias)", name)
+    assert found is not None, name
+    return f"{found[1]}.blocks.{found[2]}.{_WHISPER_PARTS[found[3]]}.{found[4]}"
+
+
+def build(case: Case) -> Any:
+    """Their model with weights made from integers, in evaluation mode; and those weights under our names."""
+    settings = {
+        key: value for key, value in case.settings.items() if key not in ("classes", "attention_bias", "output_bias")
+    }
+    if case.builder == "whisper":
+        wide = 4 * settings["n_audio_state"]
+        settings = {_WHISPER_CONFIG[key]: value for key, value in settings.items() if key in _WHISPER_CONFIG}
+        settings |= {
+            "encoder_ffn_dim": wide,
+            "decoder_ffn_dim": wide,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "decoder_start_token_id": 1,
+        }
+    if "classes" in case.settings:
+        settings["num_labels"] = case.settings["classes"]
+    kind = getattr(transformers, case.theirs)
+    model = kind(kind.config_class(**settings)).eval()
+    named = {our_name(case, name): name for name in model.state_dict()}
+    named.pop(None, None)
+    shapes = {name: tuple(model.state_dict()[theirs].shape) for name, theirs in sorted(named.items())}
+    weights = integer_weights(shapes, 1.0)
+    model.load_state_dict(
+        {named[name]: torch.from_numpy(value.copy()) for name, value in weights.items()}, strict=False
+    )
+    model.tie_weights()
+    return model, shapes, weights
+
+
+def run(case: Case, model: Any) -> list[np.ndarray[Any, Any]]:
+    """What theirs computes: the results in the order of ours."""
+    given = inputs(case.kind)
+    named = {key: torch.from_numpy(value) for key, value in given.items()}
+    if case.kind == "sound":
+        named = {"input_features": named["mel"], "decoder_input_ids": named["tokens"]}
+    if case.kind == "causal":
+        named["position_ids"] = (named["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    with torch.no_grad():
+        output = model(**named)
+    if case.builder == "bert_encoder":
+        parts = [output.last_hidden_state, output.pooler_output]
+    elif case.builder == "bert_question_answering":
+        parts = [output.start_logits, output.end_logits]
+    else:
+        parts = [output.logits]
+    return [shown(case.name, given, part.numpy()) for part in parts]

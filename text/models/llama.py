@@ -1,0 +1,271 @@
+"""The Llama family: decoders with rotary positions, RMS norm, gated perceptrons and shared keys.
+
+Touvron et al., "LLaMA: Open and Efficient Foundation Language Models" (arXiv:2302.13971); rotary positions: Su et al.
+(arXiv:2104.09864); shared keys and values: Ainslie et al. (arXiv:2305.13245); SwiGLU: Shazeer (arXiv:2002.05202).
+Parameter names and settings are those of transformers' LlamaForCausalLM, which serve Llama, SmolLM2, Qwen2 and Mistral.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numzoo.engine import Tensor, nn, ops
+from numzoo.engine.nn import functional as F
+from numzoo.text.models.inputs import as_tensor, token_numbers
+
+__all__ = ["KeyValueCache", "LlamaConfig", "LlamaForCausalLM", "llama_causal_lm"]
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaConfig:
+    """The sizes, under the names of config.json; as they stand, those of Llama 7B (table 2).
+
+    ``rope_interleaved`` turns neighbouring numbers instead of the two halves of a head, as GGUF files have it.
+    ``attention_bias`` gives queries, keys and values a bias, ``output_bias`` the layer after them (None: the same).
+    """
+
+    vocab_size: int = 32000
+    hidden_size: int = 4096
+    intermediate_size: int = 11008
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = None
+    head_dim: int | None = None
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10000.0
+    rope_interleaved: bool = False
+    max_position_embeddings: int = 2048
+    attention_bias: bool = False
+    output_bias: bool | None = None
+    mlp_bias: bool = False
+    sliding_window: int | None = None
+    tie_word_embeddings: bool = False
+
+    def __post_init__(self) -> None:
+        if self.heads_of_keys < 1 or self.num_attention_heads % self.heads_of_keys:
+            raise ValueError(
+                f"llama: num_attention_heads {self.num_attention_heads} must be a multiple of num_key_value_heads {self.heads_of_keys}"
+            )
+        if self.head_dim is None and self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"llama: hidden_size {self.hidden_size} must be a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+        if self.width_of_head % 2:
+            raise ValueError(f"llama: a head's width must be even for rotary positions, not {self.width_of_head}")
+
+    @property
+    def heads_of_keys(self) -> int:
+        """How many heads keys and values have."""
+        return self.num_attention_heads if self.num_key_value_heads is None else self.num_key_value_heads
+
+    @property
+    def width_of_head(self) -> int:
+        """How many numbers a head has."""
+        return self.hidden_size // self.num_attention_heads if self.head_dim is None else self.head_dim
+
+
+class KeyValueCache:
+    """What attention has computed of the tokens so far, so that each new token costs one step.
+
+    `length` tokens are held; ``mask`` (batch, length) is 0 at padding, None where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.layers: list[tuple[Tensor, Tensor]] = []
+        self.mask: NDArray[np.bool_] | None = None
+        self.length = 0
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the new tokens' keys and values (batch, heads, new, width) of a layer, and give all of them."""
+        if layer == len(self.layers):
+            self.layers.append((key, value))
+        else:
+            old_key, old_value = self.layers[layer]
+            self.layers[layer] = ops.cat([old_key, key], 2), ops.cat([old_value, value], 2)
+        return self.layers[layer]
+
+    def select(self, rows: NDArray[np.integer[Any]]) -> None:
+        """Keep these rows of the batch, in this order, as beam search wants it."""
+        chosen = Tensor(np.asarray(rows))
+        self.layers = [(key[chosen], value[chosen]) for key, value in self.layers]
+        if self.mask is not None:
+            self.mask = self.mask[rows]
+
+
+class Rotary:
+    """The angles by which queries and keys are turned at each position (section 3.4.2 of arXiv:2104.09864)."""
+
+    def __init__(self, width: int, theta: float, *, interleaved: bool) -> None:
+        self.frequencies = theta ** (-np.arange(0, width, 2, dtype=np.float64) / width)
+        self.interleaved = interleaved
+
+    def angles(self, positions: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (batch, 1, length, width / 2) of positions (batch, length)."""
+        turns = positions[:, None, :, None] * self.frequencies
+        return Tensor(np.cos(turns).astype(np.float32)), Tensor(np.sin(turns).astype(np.float32))
+
+    def turn(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """x (batch, heads, length, width), its pairs turned."""
+        half = x.shape[-1] // 2
+        if self.interleaved:
+            pairs = x.reshape(*x.shape[:-1], half, 2)
+            a, b = pairs[..., 0], pairs[..., 1]
+            return ops.stack([a * cosine - b * sine, b * cosine + a * sine], -1).reshape(*x.shape)
+        a, b = x[..., :half], x[..., half:]
+        return ops.cat([a * cosine - b * sine, b * cosine + a * sine], -1)
+
+
+class LlamaAttention(nn.Module):
+    """Causal self-attention; several heads of queries share one of keys and values."""
+
+    def __init__(self, config: LlamaConfig, number: int) -> None:
+        super().__init__()
+        self.number, self.width = number, config.width_of_head
+        self.shared = config.heads_of_keys != config.num_attention_heads
+        wide, narrow = config.num_attention_heads * self.width, config.heads_of_keys * self.width
+        bias = config.attention_bias
+        self.q_proj = nn.Linear(config.hidden_size, wide, bias=bias)
+        self.k_proj = nn.Linear(config.hidden_size, narrow, bias=bias)
+        self.v_proj = nn.Linear(config.hidden_size, narrow, bias=bias)
+        self.o_proj = nn.Linear(
+            wide, config.hidden_size, bias=bias if config.output_bias is None else config.output_bias
+        )
+        self.rotary = Rotary(self.width, config.rope_theta, interleaved=config.rope_interleaved)
+
+    def forward(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None
+    ) -> Tensor:
+        query, key, value = (self._split(layer(x)) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        query, key = self.rotary.turn(query, *angles), self.rotary.turn(key, *angles)
+        if cache is not None:
+            key, value = cache.extend(self.number, key, value)
+        causal = mask is None and query.shape[2] > 1
+        out = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=self.shared
+        )
+        return self.o_proj(out.transpose(1, 2).reshape(*x.shape[:2], -1))  # (batch, length, hidden_size)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], -1, self.width).transpose(1, 2)  # (batch, heads, length, width)
+
+
+class LlamaMLP(nn.Module):
+    """silu(gate x) * up x, then down: SwiGLU."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        narrow, wide, bias = config.hidden_size, config.intermediate_size, config.mlp_bias
+        self.gate_proj = nn.Linear(narrow, wide, bias=bias)
+        self.up_proj = nn.Linear(narrow, wide, bias=bias)
+        self.down_proj = nn.Linear(wide, narrow, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class LlamaLayer(nn.Module):
+    """Attention and a perceptron, each on what is normalised, each with a shortcut."""
+
+    def __init__(self, config: LlamaConfig, number: int) -> None:
+        super().__init__()
+        self.self_attn = LlamaAttention(config, number)
+        self.mlp = LlamaMLP(config)
+        self.input_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+
+    def forward(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None
+    ) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), angles, mask, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class LlamaModel(nn.Module):
+    """Token numbers (batch, length) to vectors (batch, length, hidden_size)."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList([LlamaLayer(config, number) for number in range(config.num_hidden_layers)])
+        self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.rotary = Rotary(config.width_of_head, config.rope_theta, interleaved=config.rope_interleaved)
+
+    def forward(self, input_ids: Any, attention_mask: Any = None, cache: KeyValueCache | None = None) -> Tensor:
+        tokens = token_numbers(input_ids, self.config.vocab_size, "llama")
+        positions, mask = seen(tokens.shape[0], tokens.shape[1], attention_mask, cache, self.config.sliding_window)
+        x = self.embed_tokens(tokens)
+        angles = tuple(each.to(device=x.device, dtype=x.dtype) for each in self.rotary.angles(positions))
+        allowed = None if mask is None else Tensor(mask).to(device=x.device)
+        for layer in self.layers:
+            x = layer(x, angles, allowed, cache)
+        if cache is not None:
+            cache.length += tokens.shape[1]
+        return self.norm(x)
+
+
+class LlamaForCausalLM(nn.Module):
+    """A logit for every word at every place: (batch, length) to (batch, length, vocab_size).
+
+    ``attention_mask`` (batch, length) is 0 at padding, on the left where texts of different lengths go on together.
+    With a ``cache`` only the new tokens are given, and their places follow those that it holds.
+    """
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = LlamaModel(config)
+        self.lm_head = (
+            None if config.tie_word_embeddings else nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        )
+
+    def forward(
+        self, input_ids: Any, attention_mask: Any = None, cache: KeyValueCache | None = None, *, last: bool = False
+    ) -> Tensor:
+        """``last`` gives the logits of the last place alone (batch, 1, vocab_size), which is all that generation asks for."""
+        x = self.model(input_ids, attention_mask, cache)
+        x = x[:, -1:] if last else x
+        return F.linear(x, self.model.embed_tokens.weight) if self.lm_head is None else self.lm_head(x)
+
+
+def seen(
+    batch: int, new: int, attention_mask: Any, cache: KeyValueCache | None, window: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    """The positions (batch, new) of the new tokens, and which tokens each of them may see (batch, 1, new, all).
+
+    The mask is None where plain causal attention is meant: no padding, nothing cached before several new tokens, no window
+    that is shorter than the text.
+    """
+    past = 0 if cache is None else cache.length
+    there = None
+    if attention_mask is not None:
+        there = as_tensor(attention_mask).numpy() != 0
+        if there.shape != (batch, new):
+            raise ValueError(f"attention_mask {there.shape} must have the shape of input_ids {(batch, new)}")
+        there = None if there.all() else there
+    if cache is not None and (there is not None or cache.mask is not None):
+        before = np.ones((batch, past), bool) if cache.mask is None else cache.mask
+        there = np.concatenate([before, np.ones((batch, new), bool) if there is None else there], axis=1)
+        cache.mask = there
+    total = past + new
+    places = np.arange(past, total)
+    short = window is not None and total > window
+    if there is None and not short and (past == 0 or new == 1):
+        return np.broadcast_to(places, (batch, new)).astype(np.int64), None
+    order = np.arange(total)
+    allowed = order <= places[:, None]  # (new, all)
+    if short:
+        allowed &= order > places[:, None] - (window or 0)
+    if there is None:
+        return np.broadcast_to(places, (batch, new)).astype(np.int64), np.broadcast_to(allowed, (batch, 1, new, total))
+    positions = np.maximum(there.cumsum(axis=1) - 1, 0)[:, past:]
+    return positions.astype(np.int64), (allowed & there[:, None, :])[:, None]
+
+
+def llama_causal_lm(**settings: Any) -> LlamaForCausalLM:
+    """A decoder that continues texts; `settings` as in `LlamaConfig`."""
+    return LlamaForCausalLM(LlamaConfig(**settings))
