@@ -1,7 +1,8 @@
 """Every environment variable that the hub obeys, read when it is asked for and never at import.
 
-NUMZOO_HOME, NUMZOO_CACHE_LIMIT, NUMZOO_OFFLINE, NUMZOO_ACCEPT_LICENSE; TORCH_HOME, HF_HOME, HF_HUB_CACHE,
-HF_ENDPOINT, HF_TOKEN, NO_COLOR, XDG_CACHE_HOME (and LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG,
+NUMZOO_HOME, NUMZOO_CACHE_LIMIT, NUMZOO_OFFLINE, NUMZOO_ACCEPT_LICENSE, NUMZOO_MIRROR, NUMZOO_RATE_LIMIT; the tokens
+NUMZOO_TOKEN_<HOST> (`download/sources/tokens.py`); TORCH_HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, NO_COLOR,
+XDG_CACHE_HOME (and LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG,
 XDG_CONFIG_HOME and APPDATA say where the configuration file is (`configuration.py`); a variable beats what stands there.
 """
 
@@ -20,7 +21,9 @@ __all__ = [
     "huggingface_cache",
     "huggingface_endpoint",
     "huggingface_token",
+    "mirrors",
     "offline",
+    "rate_limit",
     "torch_checkpoints",
 ]
 
@@ -70,6 +73,48 @@ def offline() -> bool:
 def accepted_licenses() -> frozenset[str]:
     """The licences that NUMZOO_ACCEPT_LICENSE names, with commas or spaces between them."""
     return frozenset(re.split(r"[\s,;]+", os.environ.get("NUMZOO_ACCEPT_LICENSE", ""))) - {""}
+
+
+def rate_limit() -> float | None:
+    """Bytes per second of all downloads of a process together: NUMZOO_RATE_LIMIT ("2M"), or else the configuration file.
+
+    None means no limit; "none" says so against the file. Raises UsageError for what is no rate.
+    """
+    chosen = os.environ.get("NUMZOO_RATE_LIMIT", "").strip()
+    if chosen.lower() == "none":
+        return None
+    if chosen:
+        from numzoo.hub.download.throttle import parse_rate
+
+        return parse_rate(chosen, "NUMZOO_RATE_LIMIT")
+    from numzoo.hub import configuration
+
+    return configuration.read().rate_limit
+
+
+def mirrors() -> list[tuple[str, str]]:
+    """Rules (start, mirror): what begins so is asked of the mirror first. NUMZOO_MIRROR's, then the configuration file's.
+
+    NUMZOO_MIRROR holds rules FROM=TO with spaces between. Raises UsageError for a rule that is none.
+    """
+    from numzoo.hub import configuration
+
+    rules = []
+    for rule in os.environ.get("NUMZOO_MIRROR", "").split():
+        start, _, end = rule.partition("=")
+        rules.append((start, end, f"NUMZOO_MIRROR has the rule {rule!r}"))
+    for start, ends in configuration.read().mirrors.items():
+        rules += [(start, end, f"The configuration {configuration.path()} has the mirror {end!r}") for end in ends]
+    for start, end, told in rules:
+        # Without the slash after its host, a rule for example.org would be one for example.org.evil.net too.
+        if not (start.startswith("https://") and start.count("/") >= 3 and "://" in end):
+            from numzoo.hub.errors import UsageError
+
+            raise UsageError(
+                f"{told}; wanted addresses with at least the / after the host, as in "
+                f"https://download.pytorch.org/=https://mirror.example/pytorch/."
+            )
+    return [(start, end) for start, end, _ in rules]
 
 
 def color() -> bool:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from numzoo.hub.quantities import size_text
+
+if TYPE_CHECKING:
+    from numzoo.hub.download.progress import Progress
 
 __all__ = ["SCHEMA", "Console", "size_text"]
 
@@ -83,21 +88,11 @@ class Console:
         return code
 
     @property
-    def progress(self) -> Literal[False] | None:
-        """What the hub's functions take as `progress`: their own bar (None), or False for none."""
-        return False if self.quiet else None
+    def progress(self) -> Progress | Literal[False]:
+        """What the hub's functions take as `progress`: bars on a terminal, lines elsewhere, nothing where it is quiet."""
+        from numzoo.hub.download.bars import default_progress
 
-
-def size_text(size: int | None) -> str:
-    """A number of bytes for people: "13.6 MB"; "-" where it is not known."""
-    if size is None:
-        return "-"
-    number = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 999.5 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    raise AssertionError
+        return False if self.quiet else default_progress() or False
 
 
 def _text(error: BaseException) -> str:

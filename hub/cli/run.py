@@ -25,6 +25,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     pull = commands.add_parser("pull", parents=[shared, trust], help="fetch and verify files, print their paths")
     pull.add_argument("names", nargs="+", metavar="NAME", help="a model, sample:NAME or data:NAME[/FILE]")
     pull.add_argument("--dry-run", action="store_true", help="say what would be fetched, and fetch nothing")
+    pull.add_argument(
+        "--limit-rate", type=_rate, metavar="RATE", help="bytes per second at most, such as 2M (also NUMZOO_RATE_LIMIT)"
+    )
     pull.set_defaults(run=_pull)
     predict = commands.add_parser("predict", parents=[shared, trust], help="classify images")
     predict.add_argument("model", metavar="MODEL", help="such as mobilenet_v2, or a file that `numzoo finetune` wrote")
@@ -41,9 +44,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _pull(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.models import is_here
+    from numzoo.hub.download import throttle
     from numzoo.hub.licensing.acceptance import require_acceptance_of_files
     from numzoo.hub.registry.names import open_registry
 
+    throttle.set_limit(options.limit_rate)
     registry = open_registry(options.registry)
     fetch = _fetch(options, console)
     wanted = [(name, file) for name in options.names for file in registry.files(name)]
@@ -63,8 +68,7 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
         console.document({"dry_run": True, "files": documents})
         return 0
     require_acceptance_of_files(file for _, file in wanted)  # before the first byte of any
-    for name, file in wanted:
-        path = fetch.path(file)
+    for (name, file), path in zip(wanted, fetch.paths([file for _, file in wanted]), strict=True):
         console.line(str(path))
         documents.append({"name": name, "file": file.name, "path": str(path)})
     console.document({"files": documents})
@@ -189,6 +193,16 @@ def _fetch(options: argparse.Namespace, console: Console) -> Fetch:
 
     # Without the option the environment decides, when a file is fetched.
     return Fetch(True if options.offline else None, options.trust_first_use, console.progress)
+
+
+def _rate(text: str) -> float:
+    from numzoo.hub.download.throttle import parse_rate
+    from numzoo.hub.errors import UsageError
+
+    try:
+        return parse_rate(text, "the rate")
+    except UsageError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
 
 
 def _positive(text: str) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -52,6 +53,15 @@ class Fetch:
 
         return Cache().path(sha256)
 
+    def paths(self, files: Sequence[FileRecord]) -> list[Path]:
+        """Where the files lie, in their order; those that are not here are fetched a few at once."""
+        from numzoo.hub.download.together import fetch_together
+
+        if len(set(files)) < 2:
+            return [self.path(file) for file in files]
+        progress = self._progress()
+        return fetch_together(files, lambda file, told: replace(self, progress=told).path(file), progress)
+
     def verify(self, file: FileRecord) -> str:
         """Hash every byte of the file anew, whatever is remembered of it, and give its sha256."""
         _check_license(file)
@@ -79,12 +89,15 @@ class Fetch:
 
     def _obtain(self, file: FileRecord) -> str:
         from numzoo.hub import settings
-        from numzoo.hub.download.bars import default_bar
         from numzoo.hub.download.obtain import obtain
 
         offline = settings.offline() if self.offline is None else self.offline
-        progress = default_bar() if self.progress is None else self.progress or None
-        return obtain(file, offline=offline, progress=progress, trust_first_use=self.trust_first_use)
+        return obtain(file, offline=offline, progress=self._progress(), trust_first_use=self.trust_first_use)
+
+    def _progress(self) -> Progress | None:
+        from numzoo.hub.download.bars import default_bar
+
+        return default_bar() if self.progress is None else self.progress or None
 
 
 def _check_license(file: FileRecord) -> None:
@@ -124,5 +137,6 @@ def pull_files(
     progress: Progress | Literal[False] | None = None,
 ) -> dict[str, Path]:
     """All verified files of a model, a sample or a data set, fetched where they are not here: file name -> path."""
-    fetch = Fetch(offline, trust_first_use, progress)
-    return {file.name: fetch.path(file) for file in open_registry(registry).files(name)}
+    files = open_registry(registry).files(name)
+    paths = Fetch(offline, trust_first_use, progress).paths(files)
+    return {file.name: path for file, path in zip(files, paths, strict=True)}

@@ -6,7 +6,8 @@ next attempt, unless it was wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,13 +31,15 @@ from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.store.cache import Cache
 
 if TYPE_CHECKING:
-    from numzoo.hub.download.sources import Patience
+    from numzoo.hub.download.sources import Order, Patience
     from numzoo.hub.store.parts import Part
 
 __all__ = ["Progress", "obtain"]
 
 # The class of the error after all sources failed, by what any of them met: what may be over tomorrow comes first.
 _GRAVITY = (NetworkError, OfflineError, UnsafeFileError, IntegrityError, LicenseError, NotFoundError, UsageError)
+_LARGEST_SPAN = 32 << 20
+_PACKAGE = "package:"
 
 
 def obtain(
@@ -74,29 +77,64 @@ def obtain(
 
 
 def _fetch(cache: Cache, file: FileRecord, offline: bool, progress: Progress | None, patience: Patience | None) -> str:
+    from numzoo.hub.download.mirrors import mirrored
     from numzoo.hub.download.sources import Order, Patience, fetch
+    from numzoo.hub.download.sources.web import SlowError
     from numzoo.hub.store.parts import Part
 
-    attempts: list[tuple[str, HubError]] = []
     settings.cache_limit()  # What is wrong with it is told before a download, not after it.
     if (found := _from_neighbours(cache, file)) is not None:
         return found
+    file = replace(file, sources=mirrored(file.sources))
+    attempts: dict[str, HubError] = {}
     # Without any digest a beginning from before could pass for the whole, or be another file's.
     with Part(cache, file, progress, adopt=file.checkable) as part:
         part.fill()
         if part.length and part.right():
             return _publish(cache, file, part)
         part.check_space()
+        order = Order(file, cache, patience or Patience(), file.bytes, share=_may_share(file))
         for place, source in enumerate(file.sources, 1):
-            order = Order(file, cache, patience or Patience(), file.bytes, others=place < len(file.sources))
-            try:
-                _deliver(part, file, partial(fetch, source, part, order, offline=offline))
-                return _publish(cache, file, part)
-            except StorageError:
-                raise
-            except HubError as problem:
-                attempts.append((source, problem))
+            order = replace(order, others=place < len(file.sources))
+            while source not in attempts:
+                try:
+                    _deliver(part, file, partial(fetch, source, part, order, offline=offline))
+                    return _publish(cache, file, part)
+                except StorageError:
+                    raise
+                except SlowError:
+                    attempts.update(_share(part, file, order, attempts))
+                    if part.right():
+                        return _publish(cache, file, part)
+                    order = replace(order, share=False)
+                except HubError as problem:
+                    attempts[source] = problem
     raise _summary(file, attempts)
+
+
+def _may_share(file: FileRecord) -> bool:
+    """Whether several connections may serve one file: not below a rate limit, and not with spans that fill memory."""
+    from numzoo.hub.download import throttle
+
+    small = file.chunks is None or file.chunks.size <= _LARGEST_SPAN
+    return file.bytes is not None and file.checkable and small and throttle.current() is None
+
+
+def _share(part: Part, file: FileRecord, order: Order, failed: Collection[str]) -> dict[str, HubError]:
+    """Fetch the rest from all sources on the web at once; give why each one failed that did for good."""
+    from numzoo.hub.download.ranges import Mirror, NoRangesError, fetch_shared
+    from numzoo.hub.download.sources import locate
+
+    left = [source for source in file.sources if source not in failed]
+    places = [(source, locate(source)) for source in left if not source.startswith(_PACKAGE)]
+    mirrors = [Mirror(source, *place) for source, place in places if place is not None]
+    fetch_shared(mirrors, part, order)
+    if part.length == file.bytes and not part.right():
+        part.begin()
+        part.restart()  # Without chunk digests nobody can tell who lied: each has to give the whole file alone.
+        return {}
+    problems = {mirror.source: mirror.problem for mirror in mirrors if mirror.problem is not None}
+    return {source: problem for source, problem in problems.items() if not isinstance(problem, NoRangesError)}
 
 
 def _deliver(part: Part, file: FileRecord, run: Callable[[], None]) -> None:
@@ -177,11 +215,11 @@ def _mismatch(part: Part, file: FileRecord) -> str:
     )
 
 
-def _summary(file: FileRecord, attempts: list[tuple[str, HubError]]) -> HubError:
+def _summary(file: FileRecord, attempts: dict[str, HubError]) -> HubError:
     """One error that lists every attempt."""
     if not attempts:
         return NotFoundError(f"{file.label} is not in the store, and its record names no source to fetch it from.")
-    kinds = [type(problem) for _, problem in attempts]
+    kinds = [type(problem) for problem in attempts.values()]
     kind = next((kind for kind in _GRAVITY if any(issubclass(found, kind) for found in kinds)), NetworkError)
     if kind is OfflineError:
         start = (
@@ -189,4 +227,4 @@ def _summary(file: FileRecord, attempts: list[tuple[str, HubError]]) -> HubError
         )
     else:
         start = f"{file.label} could not be had from any of its sources."
-    return kind("\n".join([start, *(f"  {source}: {problem}" for source, problem in attempts)]))
+    return kind("\n".join([start, *(f"  {source}: {problem}" for source, problem in attempts.items())]))

@@ -2,39 +2,35 @@
 
 A part is written by one process only, which its name tells: `<key>.<owner>.<id>.part`, where `<key>` is the wanted
 digest and `<owner>` names the machine (or container), the process and the moment it began. A part whose owner is dead,
-or which its owner has set free, is a leftover. Whoever renames a leftover to a name of its own has it alone, since a
-rename succeeds for one only. If it cannot be known whether an owner lives (another machine on a shared disk), a part
-that has lain still for a while is copied, so that two processes never write the same inode.
+or which its owner has set free, is a leftover (claims.py).
 
-A part hashes what is written to it, so the digest is known with the last byte. Where the record has chunk digests, no
-chunk stays in a part that is not right, and leftovers give their good chunks and lose the others.
+A part hashes what is written to it, so the digest is known with the last byte. Spans may be placed out of their order
+too. Where the record has chunk digests, these are the map of what is there: a chunk counts if its digest is right,
+wherever it came from, so spans that lie ahead outlive the process, and leftovers give their good chunks and lose the
+others. Without chunk digests a file on disk is right from its beginning to its end or not at all; so spans that lie
+ahead wait in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numzoo.hub.errors import IntegrityError, StorageError
 from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.store.cache import Cache, storage
-from numzoo.hub.store.ownership import alive, owner
+from numzoo.hub.store.claims import claim, delete, fresh_name, note_of, set_free
 
 if TYPE_CHECKING:
-    from numzoo.hub.download.progress import Progress
+    from numzoo.hub.download.progress import Progress, Transfer
 
-__all__ = ["Part", "work_folder"]
+__all__ = ["Part"]
 
 _BLOCK = 1 << 20
-_FREE = "free"
-_STILL_SECONDS = 15 * 60  # longer than any stall that a living transfer would sit out
-_WEEK_SECONDS = 7 * 24 * 3600
 _UNKNOWN_STEP = 64 << 20
 _RESERVE = 16 << 20  # what a download must leave free on the disk
 
@@ -42,8 +38,9 @@ _RESERVE = 16 << 20  # what a download must leave free on the disk
 class Part:
     """An unfinished file that only this process writes, from the leftovers of others if there are any.
 
-    `length` bytes are written. `origin` is where the present one of several joined sources begins. `inherited` says
-    that some bytes came from elsewhere than the source now being read, so that a wrong digest may not be its fault.
+    `length` bytes are written, without a gap; more may be placed ahead of them. `origin` is where the present one of
+    several joined sources begins. `inherited` says that some bytes came from elsewhere than the source now being read,
+    so that a wrong digest may not be its fault.
     """
 
     def __init__(
@@ -57,21 +54,24 @@ class Part:
         self.length = 0
         self.inherited = False
         self._new_hasher = hashlib.sha256
-        self._progress = progress
+        self._whole = self._inheriting = False
         self._folder = cache.parts
         self._salvage: list[Path] = []
         self._useless: set[int] = set()
+        # Spans that wait for their turn: offset -> how many bytes lie on the disk there, or the bytes themselves.
+        self._ahead: dict[int, int | bytes] = {}
         key = record.key
         with storage(f"write to {self._folder}"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            leftovers = list(_claim(self._folder, key)) if adopt else []
+            leftovers = list(claim(self._folder, key)) if adopt else []
             self.path = self._settle(leftovers, key)
             self._file = open(self.path, "r+b" if self.path.exists() else "x+b", buffering=0)  # noqa: SIM115
         self._start = self._origin = self._checked = (0, FileHasher(record), self._new_hasher())
         self._hasher, self._chunk = self._start[1].copy(), self._start[2].copy()
+        self._transfer: Transfer | None = None
         self._read_own()
         if progress:
-            progress.start(record.label, record.bytes, self.length)
+            self._transfer = progress.start(record.label, record.bytes, self.length)
 
     @property
     def origin(self) -> int:
@@ -88,14 +88,52 @@ class Part:
         view = memoryview(block)
         while view:
             piece = view[: self._room()]
-            with storage(f"write {self.path}"):
-                written = 0
-                while written < len(piece):
-                    written += self._file.write(piece[written:]) or 0
-            if self._progress:
-                self._progress.advance(len(piece))
+            self._put(piece)
+            self._advance(len(piece))
             self._take(piece)
             view = view[len(piece) :]
+
+    def missing(self, most: int) -> list[tuple[int, int]]:
+        """The spans (start, end) that are not here, each of at most `most` bytes or one chunk; needs a known size.
+
+        Where there are chunks, each span is one or more of them, and what leftovers have right is taken in first.
+        """
+        chunks, total = self.record.chunks, self.record.bytes or 0
+        if chunks is None:
+            return [(at, min(at + most, total)) for at in range(self.length, total, most)]
+        self._return_to(self._checked)
+        spans: list[tuple[int, int]] = []
+        for at in range(self.length, total, chunks.size):
+            end = min(at + chunks.size, total)
+            if self._salvage and (good := self._good_chunk(at // chunks.size)):
+                self._inherit(at, good)
+            elif at >= self.length and at not in self._ahead:
+                start = spans[-1][0] if spans and spans[-1][1] == at and end - spans[-1][0] <= most else at
+                if start != at:
+                    spans.pop()
+                spans.append((start, end))
+        return spans
+
+    def place(self, start: int, data: bytes) -> None:
+        """Take a span of `missing`, in whatever order they come; raises IntegrityError where a chunk of it is wrong."""
+        if start < self.length or start in self._ahead:
+            return  # It has come before.
+        if start == self.length:
+            self.write(data)
+            self._catch_up()
+        elif (chunks := self.record.chunks) is None:
+            self._ahead[start] = data
+            self._advance(len(data))
+        else:
+            view = memoryview(data)
+            pieces = [view[at : at + chunks.size] for at in range(0, len(data), chunks.size)]
+            for number, piece in enumerate(pieces, start // chunks.size):
+                if self._new_hasher(piece).hexdigest() != chunks.sha256[number]:
+                    raise IntegrityError(self._wrong_chunk(number))
+            for number, piece in enumerate(pieces, start // chunks.size):
+                self._ahead[number * chunks.size] = len(piece)
+                self._put(piece, number * chunks.size)
+                self._advance(len(piece))
 
     def pour(self, blocks: Iterable[bytes]) -> None:
         """Take the present source's whole contents from their first byte on.
@@ -137,25 +175,25 @@ class Part:
             self.inherited = False
 
     def fill(self) -> None:
-        """Copy the chunks that come next from leftovers, as long as they have them right."""
+        """Take in the chunks that come next, as long as they are here already: placed ahead, or right in leftovers."""
+        self._catch_up()
         while self._salvage and self._chunk_number() is not None and (good := self._good_chunk(self._chunk_number())):
-            self.write(good)
-            self.inherited = True
+            self._inherit(self.length, good)
 
     def gap_end(self) -> int | None:
-        """Where the next chunk begins that a leftover has right; None if there is none ahead."""
+        """Where the next chunk begins that is here already; None if there is none ahead."""
         chunks, number = self.record.chunks, self._chunk_number()
-        if chunks is None or number is None or not self._salvage:
+        if chunks is None or number is None or not (self._salvage or self._ahead):
             return None
-        ahead = range(number + 1, len(chunks.sha256))
-        return next((later * chunks.size for later in ahead if self._good_chunk(later)), None)
+        ahead = (later * chunks.size for later in range(number + 1, len(chunks.sha256)))
+        return next((at for at in ahead if at in self._ahead or self._good_chunk(at // chunks.size)), None)
 
     def check_space(self, wanted: int | None = None) -> None:
         """Raise StorageError if the rest of the file (of `wanted` bytes where the record has no size) has no room."""
         total = self.record.bytes if self.record.bytes is not None else wanted
         with storage(f"look at the disk of {self._folder}"):
             free = shutil.disk_usage(self._folder).free
-        missing = (total or 0) - self.length
+        missing = (total or 0) - self.length - sum(size for size in self._ahead.values() if isinstance(size, int))
         if missing > 0 and missing + _RESERVE > free:
             raise StorageError(
                 f"{self.record.label} needs {missing} more bytes, but the disk of {self._folder} has {free} free "
@@ -182,32 +220,34 @@ class Part:
     def publish(self, cache: Cache) -> str:
         """Make the finished part a blob, and give its digest. The caller has seen that it is `right`."""
         sha256 = self.digest()
+        with storage(f"write {self.path}"):
+            self._file.truncate(self.length)  # A wrong chunk may have left bytes behind the last right one.
         self._file.close()
         self.validator = None  # Before the part itself goes, so that no death leaves it behind alone.
         cache.publish(self.path, sha256)
+        self._whole = True
         self._forget()
         return sha256
 
     def discard(self) -> None:
         """Delete the part and what is left of the leftovers."""
         self._file.close()
-        _delete(self.path)
+        delete(self.path)
         self._forget()
 
     def close(self) -> None:
         """Let go: a part with bytes in it stays behind as a leftover for the next process, an empty one goes."""
-        if self._progress:
-            self._progress.finish()
+        if self._transfer:
+            self._transfer.finish(whole=self._whole)
         if self._file.closed:
             return
-        if self.length == 0 and not self._salvage:
+        if self.length == 0 and not self._salvage and not self._ahead:
             self.discard()
             return
         self._file.close()
         with contextlib.suppress(OSError):
             for path in [self.path, *self._salvage]:
-                key, _, rest = path.name.split(".", 2)
-                os.rename(path, path.with_name(f"{key}.{_FREE}.{rest}"))
+                set_free(path)
 
     def __enter__(self) -> Part:
         return self
@@ -222,14 +262,14 @@ class Part:
 
     def _return_to(self, mark: tuple[int, Any, Any]) -> None:
         dropped = self.length - mark[0]
-        if dropped <= 0:
-            return
-        with storage(f"write {self.path}"):
-            self._file.truncate(mark[0])
-            self._file.seek(mark[0])
+        if self.record.chunks is None:
+            dropped += sum(len(span) for span in self._ahead.values() if isinstance(span, bytes))
+            self._ahead = {}
+            with storage(f"write {self.path}"):
+                self._file.truncate(mark[0])
         self.length, self._hasher, self._chunk = mark[0], mark[1].copy(), mark[2].copy()
-        if self._progress:
-            self._progress.advance(-dropped)
+        if dropped:
+            self._advance(-dropped)
 
     def _room(self) -> int:
         chunks = self.record.chunks
@@ -249,17 +289,59 @@ class Part:
         number = (self.length - 1) // chunks.size
         if number >= len(chunks.sha256) or self._chunk.hexdigest() != chunks.sha256[number]:
             self._return_to(self._checked)
-            raise IntegrityError(
-                f"Chunk {number} of {self.record.label} (bytes {number * chunks.size} and following) is not what the "
-                f"manifest says. Its bytes were dropped; the {self.length} bytes before it are kept."
-            )
+            raise IntegrityError(self._wrong_chunk(number))
+        if (again := self._ahead.pop(number * chunks.size, None)) is not None:
+            self._advance(-int(again))  # A source that cannot skip it has sent it once more.
         self._chunk = self._new_hasher()
         self._checked = self._mark()
+
+    def _wrong_chunk(self, number: int) -> str:
+        chunks = self.record.chunks
+        at = number * chunks.size if chunks else 0
+        return (
+            f"Chunk {number} of {self.record.label} (bytes {at} and following) is not what the manifest says. Its bytes "
+            f"were dropped; what was right is kept."
+        )
+
+    def _catch_up(self) -> None:
+        """Count and hash the spans that the end of the written bytes has now reached."""
+        while (span := self._ahead.pop(self.length, None)) is not None:
+            if isinstance(span, int):
+                with storage(f"read {self.path}"):
+                    self._file.seek(self.length)
+                    data = self._file.read(span) or b""
+            else:
+                data = span
+                self._put(data)
+            self.length += len(data)
+            self._hasher.update(data)
+            if self.record.chunks:
+                self._checked = self._mark()
+
+    def _put(self, data: bytes | memoryview, at: int | None = None) -> None:
+        """Write bytes to the file: at the end of what is there, or ahead of it."""
+        with storage(f"write {self.path}"):
+            self._file.seek(self.length if at is None else at)
+            written, view = 0, memoryview(data)
+            while written < len(view):
+                written += self._file.write(view[written:]) or 0
+
+    def _inherit(self, at: int, chunk: bytes) -> None:
+        """Take in a chunk of a leftover."""
+        self._inheriting = self.inherited = True
+        try:
+            self.place(at, chunk)
+        finally:
+            self._inheriting = False
+
+    def _advance(self, count: int) -> None:
+        if self._transfer:
+            self._transfer.advance(count, fetched=not self._inheriting)
 
     # Leftovers
 
     def _settle(self, leftovers: list[Path], key: str) -> Path:
-        fresh = self._folder / f"{key}.{owner()}.{os.urandom(6).hex()}.part"
+        fresh = fresh_name(self._folder, key)
         limit = self.record.bytes
         usable = [path for path in leftovers if limit is None or path.stat().st_size <= limit]
         usable.sort(key=lambda path: path.stat().st_size, reverse=True)
@@ -268,7 +350,7 @@ class Part:
         else:
             kept = usable[:1]
         for path in set(leftovers) - set(kept):
-            _delete(path)
+            delete(path)
         return kept[0] if kept and not self.record.chunks else fresh
 
     def _read_own(self) -> None:
@@ -302,57 +384,9 @@ class Part:
         return None
 
     def _note(self) -> Path:
-        return _note_of(self.path)
+        return note_of(self.path)
 
     def _forget(self) -> None:
         for path in self._salvage:
-            _delete(path)
+            delete(path)
         self._salvage = []
-
-
-@contextlib.contextmanager
-def work_folder(cache: Cache) -> Iterator[Path]:
-    """A folder of one's own on the store's disk, which is gone afterwards, whatever happened in between."""
-    folder = cache.parts / f"work.{owner()}.{os.urandom(6).hex()}.tmp"
-    with storage(f"make {folder}"):
-        folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _claim(folder: Path, key: str) -> Iterator[Path]:
-    """Rename the leftovers of `key` to names of our own; sweep away what nobody will come back for."""
-    now = time.time()
-    for path in sorted(folder.iterdir()):
-        fields = path.name.split(".")
-        with contextlib.suppress(FileNotFoundError):  # Somebody else was faster.
-            age = now - path.stat().st_mtime
-            living = alive(fields[1]) if len(fields) == 4 and fields[1] != _FREE else False
-            if len(fields) == 4 and fields[3] == "part" and fields[0] == key and living is not True:
-                if living is False:
-                    mine = folder / f"{key}.{owner()}.{fields[2]}.part"
-                    os.rename(path, mine)
-                    yield mine
-                elif age > _STILL_SECONDS:
-                    mine = folder / f"{key}.{owner()}.{os.urandom(6).hex()}.part"
-                    shutil.copyfile(path, mine)
-                    _delete(path)
-                    yield mine
-            elif path.is_dir():
-                if living is False or age > _WEEK_SECONDS:
-                    shutil.rmtree(path, ignore_errors=True)
-            elif age > _WEEK_SECONDS and living is not True:
-                _delete(path)
-
-
-def _note_of(part: Path) -> Path:
-    """Where the note of a part lies: it goes by the part's id, which stays when the owner changes."""
-    return part.with_name(f"{part.name.split('.')[2]}.json") if part.name.count(".") == 3 else part
-
-
-def _delete(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        _note_of(path).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ Answer = Callable[["Handler", "Served"], None]
 def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or touches the person's own caches, tokens, proxies or project."""
     monkeypatch.setenv("NUMZOO_CONFIG", str(tmp_path / "no-config.toml"))
-    for name in ("NUMZOO_OFFLINE", "HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE"):
+    for name in ("NUMZOO_OFFLINE", "HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "NUMZOO_MIRROR", "NUMZOO_RATE_LIMIT"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -106,6 +106,13 @@ def body() -> bytes:
 def hasty() -> Patience:
     """As little waiting as tests need."""
     return Patience(connect=5.0, stall=30.0, attempts=4, pause=0.001, longest_pause=0.01)
+
+
+@pytest.fixture
+def sharing(hasty: Patience, monkeypatch: pytest.MonkeyPatch) -> Patience:
+    """As `hasty`, and every file of more than 20,000 bytes is shared among three connections after the first block."""
+    monkeypatch.setattr("numzoo.hub.download.sources.answers._BLOCK", 1 << 14)
+    return replace(hasty, solo=0.0, worth=0.0, connections=3, span=20_000, hedge=0.3)
 
 
 @pytest.fixture
@@ -240,7 +247,8 @@ class Behaviours:
         asked = handler.asked_range()
         condition = handler.headers.get("If-Range")
         if asked is None or condition not in (None, served.etag):
-            handler.head(200, {"Content-Length": str(len(served.body)), "ETag": served.etag})
+            length = {"Content-Length": str(len(served.body)), "ETag": served.etag, "Accept-Ranges": "bytes"}
+            handler.head(200, length)
             handler.give(served, served.body)
             return
         start, end = asked
@@ -391,6 +399,37 @@ class Behaviours:
         """A .gz file, sent as it is, but declared as packed for transport."""
         handler.head(200, {"Content-Length": str(len(served.body)), "Content-Encoding": "gzip"})
         handler.give(served, served.body)
+
+    @staticmethod
+    def stall_in_ranges(handler: Handler, served: Served) -> None:
+        """Whole files come; of each range a little."""
+        if handler.asked_range() is None:
+            Behaviours.honest(handler, served)
+            return
+        start, end = handler.asked_range() or (0, None)
+        piece = served.body[start:end]
+        place = f"bytes {start}-{start + len(piece) - 1}/{len(served.body)}"
+        handler.head(206, {"Content-Range": place, "Content-Length": str(len(piece))})
+        handler.give(served, piece[:10])
+        handler.wfile.flush()
+        handler.site.closing.wait(60)
+
+    @staticmethod
+    def whole_or(handler: Handler, served: Served) -> None:
+        """The whole file comes as it should; ranges as the setting `ranges` has it."""
+        served.settings["honest"] = Behaviours.honest
+        (Behaviours.honest if handler.asked_range() is None else served.settings["ranges"])(handler, served)
+
+    @staticmethod
+    def lie_in_ranges(handler: Handler, served: Served) -> None:
+        """The whole file is right; its ranges are not."""
+        (Behaviours.honest if handler.asked_range() is None else Behaviours.lie)(handler, served)
+
+    @staticmethod
+    def another_version_in_ranges(handler: Handler, served: Served) -> None:
+        """Each range is said to be of another version."""
+        served.etag = f'"{len(served.requests)}"'
+        Behaviours.honest(handler, served)
 
     @staticmethod
     def stall_once(handler: Handler, served: Served) -> None:

@@ -23,7 +23,7 @@ from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.store.cache import Cache
 from numzoo.hub.store.parts import Part
 
-__all__ = ["Order", "Patience", "fetch", "needs_network"]
+__all__ = ["Order", "Patience", "fetch", "locate", "needs_network"]
 
 _MODULES = {
     "https": "web",
@@ -42,6 +42,11 @@ class Patience:
 
     `stall` is how long a transfer may stand still, or bring less than `trickle` bytes; `pause` is the wait after the
     first failure, doubled after each further one up to `longest_pause`; `program` is how long pip or npm may take.
+    A source that has given nothing yet, with others left, gets `first_attempts` only.
+
+    One stream has `solo` seconds to show how fast it is. Where the rest would take it `worth` seconds more, the file is
+    shared among `connections`, in spans of `span` bytes; a span that takes longer than `hedge` seconds is asked for once
+    more when nothing else is left to do.
     """
 
     connect: float = 15.0
@@ -51,12 +56,18 @@ class Patience:
     pause: float = 0.5
     longest_pause: float = 30.0
     program: float = 3600.0
+    first_attempts: int = 2
+    solo: float = 0.7
+    worth: float = 2.0
+    connections: int = 4
+    span: int = 4 << 20
+    hedge: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a source must know: the record, the store, how patient to be, the size of its piece if that is known, and
-    whether there are other sources to try after it.
+    """What a source must know: the record, the store, how patient to be, the size of its piece if that is known,
+    whether there are other sources to try after it, and whether the file may be shared among several connections.
     """
 
     record: FileRecord
@@ -64,6 +75,7 @@ class Order:
     patience: Patience = field(default_factory=Patience)
     size: int | None = None
     others: bool = False
+    share: bool = False
 
     @property
     def folder(self) -> Path:
@@ -83,7 +95,7 @@ def fetch(source: str, part: Part, order: Order, *, offline: bool = False) -> No
     raises.
     """
     if offline and needs_network(source):
-        raise OfflineError(f"{source} needs the network, which is switched off.")
+        raise OfflineError("This needs the network, which is switched off.")
     pieces = _pieces(source)
     joined = len(pieces) > 1
     part.begin()
@@ -93,7 +105,18 @@ def fetch(source: str, part: Part, order: Order, *, offline: bool = False) -> No
         if joined:
             part.begin(join=True)
         module = importlib.import_module(f"{__name__}.{_MODULES[_scheme(piece)]}")
-        module.fetch(piece, part, replace(order, size=None if joined else order.record.bytes))
+        module.fetch(
+            piece, part, replace(order, size=None if joined else order.record.bytes, share=order.share and not joined)
+        )
+
+
+def locate(source: str) -> tuple[str, str | None] | None:
+    """The web address of a source and the token for it; None if it is not one whole file on the web."""
+    if " + " in source or _MODULES[_scheme(source)] not in ("web", "huggingface"):
+        return None
+    module = importlib.import_module(f"{__name__}.{_MODULES[_scheme(source)]}")
+    found: tuple[str, str | None] = module.locate(source)
+    return found
 
 
 def _pieces(source: str) -> list[str]:

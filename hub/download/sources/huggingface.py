@@ -11,29 +11,37 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from numzoo.hub import settings
-from numzoo.hub.download.sources import web
+from numzoo.hub.download.sources import tokens, web
 from numzoo.hub.errors import LicenseError, UsageError
 
 if TYPE_CHECKING:
     from numzoo.hub.download.sources import Order
     from numzoo.hub.store.parts import Part
 
-__all__ = ["fetch", "parse"]
+__all__ = ["fetch", "locate", "parse"]
 
 _ADDRESS = re.compile(r"hf:((?:datasets/|spaces/)?[\w.-]+(?:/[\w.-]+)?)@([^/\s]+)/(\S.*)")
 
 
 def fetch(address: str, part: Part, order: Order) -> None:
     """Write one file of a repository to the part."""
-    repository, revision, file = parse(address)
-    url = f"{settings.huggingface_endpoint()}/{repository}/resolve/{quote(revision, safe='')}/{quote(file)}"
+    repository = parse(address)[0]
+    url, token = locate(address)
     try:
-        web.fetch(url, part, order, token=settings.huggingface_token())
+        web.fetch(url, part, order, token=token)
     except LicenseError as problem:
         raise LicenseError(
             f"{problem} Accept the conditions of {repository} on its page, and set HF_TOKEN to a token that may read "
             f"it."
         ) from None
+
+
+def locate(address: str) -> tuple[str, str | None]:
+    """The address of the file on the web, and the person's token for the hub."""
+    repository, revision, file = parse(address)
+    url = f"{settings.huggingface_endpoint()}/{repository}/resolve/{quote(revision, safe='')}/{quote(file)}"
+    token = settings.huggingface_token()
+    return url, tokens.checked(token, "HF_TOKEN (or the token file)") if token else tokens.token_for(url)
 
 
 def parse(address: str) -> tuple[str, str, str]:

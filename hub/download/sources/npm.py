@@ -13,7 +13,7 @@ from numzoo.hub.download.sources import local
 from numzoo.hub.download.sources.members import pour_member, split_members
 from numzoo.hub.download.sources.programs import failure, run
 from numzoo.hub.errors import NetworkError, NotFoundError, UsageError
-from numzoo.hub.store.parts import work_folder
+from numzoo.hub.store.claims import work_folder
 
 if TYPE_CHECKING:
     from numzoo.hub.download.sources import Order

@@ -7,6 +7,7 @@ login is taken from a netrc file.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -19,18 +20,28 @@ if TYPE_CHECKING:
 __all__ = ["check_address", "new_session", "open_following", "origin_of"]
 
 _HOPS = 5
+_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PUBLIC, _PRIVATE, _LOOPBACK = range(3)
 _PORTS = {"https": 443, "http": 80}
 
 
 def new_session() -> requests.Session:
-    """A session that keeps no cookies; proxies and certificates come from the environment."""
+    """A session that keeps no cookies; proxies and certificates come from the environment.
+
+    Certificate authorities are those of REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE, else SSL_CERT_FILE, else requests' own.
+    Raises UsageError where the variable names nothing.
+    """
     from http.cookiejar import DefaultCookiePolicy
 
     import requests
 
     session = requests.Session()
+    named = next((name for name in _AUTHORITIES if os.environ.get(name)), None)
+    if named is not None:
+        session.verify = os.environ[named]
+        if not os.path.exists(session.verify):
+            raise UsageError(f"{named} names {session.verify}, which is not there.")
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
 

@@ -44,15 +44,18 @@ class _Bar:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def start(self, name: str, total: int | None, done: int) -> None:
+    def start(self, name: str, total: int | None, done: int) -> _Bar:
         self.told.append((name, total))
         self.position = done
+        self.fetched = 0
+        return self
 
-    def advance(self, n: int) -> None:
+    def advance(self, n: int, *, fetched: bool = True) -> None:
         self.position += n
+        self.fetched += n if fetched else 0
 
-    def finish(self) -> None:
-        self.told.append("finish")
+    def finish(self, *, whole: bool) -> None:
+        self.told.append("whole" if whole else "not whole")
 
 
 # Places
@@ -430,5 +433,5 @@ def test_old_leftovers_of_nobody_are_swept_away(server: Any, body: bytes, record
 def test_progress_ends_at_the_size(behaviour: str, server: Any, body: bytes, record_of: Any, hasty: Any) -> None:
     bar = _Bar()
     obtain(record_of(body, server.add("/file", body, behaviour)), progress=bar, patience=hasty)
-    assert bar.told == [("weights.bin", len(body)), "finish"]
+    assert bar.told == [("weights.bin", len(body)), "whole"]
     assert bar.position == len(body)
