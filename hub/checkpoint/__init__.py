@@ -28,7 +28,7 @@ __all__ = [
     "write_safetensors",
 ]
 
-FORMATS = ("safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "npy", "gguf", "ctranslate2")
+FORMATS = ("safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "npy", "gguf", "ctranslate2", "onnx")
 
 Result = TypeVar("Result")
 
@@ -93,5 +93,7 @@ def _with_contents(
         error.args = (f"{name}: {text}" if text.endswith(".") else f"{name}: {text}.",)
         raise
     finally:
+        if source.folder is not None:
+            source.folder.close()
         if opened is not None:
             opened.close()

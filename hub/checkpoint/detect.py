@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from numzoo.hub.checkpoint import archive, ctranslate2, numpy_files, safetensors
+from numzoo.hub.checkpoint import archive, ctranslate2, limits, numpy_files, safetensors
 from numzoo.hub.checkpoint.contents import Contents
 from numzoo.hub.checkpoint.gguf import file as gguf
+from numzoo.hub.checkpoint.onnx import file as onnx
 from numzoo.hub.checkpoint.pytorch import stream, tar, tar_file, zip_file
 from numzoo.hub.checkpoint.source import Source
+from numzoo.hub.checkpoint.tensors import Decoded
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
 __all__ = ["read_contents"]
@@ -27,7 +29,21 @@ def read_contents(source: Source, wanted: str | None, checksums: bool, dequantis
     contents = _read(source, checksums, dequantise, nested=False)
     if wanted is not None and contents.format != wanted:
         raise FormatError(f"The file has the format {contents.format}, but {wanted} was wanted.")
+    _check_growth(contents, source)
     return contents
+
+
+def _check_growth(contents: Contents, source: Source) -> None:
+    """Refuse a file whose tensors would take far more memory than it has bytes, once decoded."""
+    size = source.size + (source.folder.bytes if source.folder else 0)
+    grown = sum(
+        {id(tensor): tensor.bytes for tensor in contents.tensors.values() if isinstance(tensor, Decoded)}.values()
+    )
+    if grown > limits.DECODED_FREE + limits.DECODED_RATIO * size:
+        raise UnsafeFileError(
+            f"The tensors would grow from {size} to {grown} bytes; the limit is {limits.DECODED_RATIO} times and "
+            f"{limits.DECODED_FREE} bytes."
+        )
 
 
 def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Contents:
@@ -44,15 +60,19 @@ def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Co
         return tar_file.read(source)
     if safetensors.recognise(source):
         return safetensors.read(source)
+    if onnx.recognise(source):
+        return onnx.read(source)
     if ctranslate2.recognise(source):
         return ctranslate2.read(source, dequantise)
+    if safetensors.begins(source):
+        return safetensors.read(source)
     for mark, what in _STRANGERS:
         if start.lstrip().startswith(mark):
             kind = UnsafeFileError if mark == b"\x80" else FormatError
             raise kind(f"The file is {what}.")
     raise FormatError(
         f"The file is no checkpoint that is known: it begins with {start[:8].hex(' ')}. Read are safetensors, "
-        "torch.save's zip, stream and tar files, .npz, .npy, GGUF and CTranslate2."
+        "torch.save's zip, stream and tar files, .npz, .npy, GGUF, CTranslate2 and ONNX."
     )
 
 

@@ -25,7 +25,7 @@ from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Storage, StorageView, Tensor, contiguous_strides
 from numzoo.hub.errors import FormatError, StorageError, UsageError
 
-__all__ = ["read", "recognise", "write_safetensors"]
+__all__ = ["begins", "read", "recognise", "write_safetensors"]
 
 NOTES = "__metadata__"
 
@@ -33,9 +33,14 @@ _SPELLING = {dtype.name: name for name, dtype in SAFETENSORS.items()}
 _SWAP = sys.byteorder == "big"
 
 
-def recognise(source: Source) -> bool:
+def begins(source: Source) -> bool:
     """Whether the bytes begin like a safetensors file: a size, then an opening brace."""
     return source.size >= 9 and source.view[8] == 0x7B
+
+
+def recognise(source: Source) -> bool:
+    """Whether they do, and the size fits into the file."""
+    return begins(source) and int.from_bytes(source.view[:8], "little") <= source.size - 8
 
 
 def read(source: Source) -> Contents:

@@ -14,19 +14,22 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from numzoo.hub.errors import FormatError, HubError, NotFoundError, StorageError, UsageError
+from numzoo.hub.errors import FormatError, HubError, NotFoundError, StorageError, UnsafeFileError, UsageError
 
-__all__ = ["Source", "map_descriptor", "open_source"]
+__all__ = ["Folder", "Source", "map_descriptor", "open_source"]
 
 
 class Source:
     """A window of bytes: `view` reads them in place, `copy` gives an aligned array of its own."""
 
-    __slots__ = ("_descriptor", "_start", "size", "view")
+    __slots__ = ("_descriptor", "_start", "folder", "size", "view")
 
-    def __init__(self, view: memoryview, descriptor: int | None = None, start: int = 0) -> None:
+    def __init__(
+        self, view: memoryview, descriptor: int | None = None, start: int = 0, folder: Folder | None = None
+    ) -> None:
         self.view = view
         self.size = len(view)
+        self.folder = folder  # None for what lies inside another file, or was given as an open one
         self._descriptor = descriptor
         self._start = start
 
@@ -59,6 +62,40 @@ class Source:
         return fresh
 
 
+class Folder:
+    """The folder of a checkpoint that names files beside it: they are opened by plain names, and closed together."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.bytes = 0
+        self._opened: list[BinaryIO] = []
+
+    def open(self, name: str, who: str) -> Source:
+        """Map the file `name` of the folder; `who` names it, for the message.
+
+        A symbolic link is followed, since caches are made of them, but no name leads out of the folder.
+        Errors: UnsafeFileError (a path in place of a name), FormatError (no such file), StorageError.
+        """
+        if not name or name in (".", "..") or any(mark in name for mark in "/\\\0:"):
+            raise UnsafeFileError(f"{who} names the file {name[:100]!a}; wanted a plain name in its own folder.")
+        path = os.path.join(self.path, name)
+        try:
+            source, opened, _ = open_source(path)
+        except (NotFoundError, UsageError):
+            raise FormatError(
+                f"{who} lies in the file {name[:100]!a}, which is not in the folder {self.path}."
+            ) from None
+        if opened is not None:
+            self._opened.append(opened)
+        self.bytes += source.size
+        return source
+
+    def close(self) -> None:
+        """Close what was opened; arrays that were mapped stay."""
+        for opened in self._opened:
+            opened.close()
+
+
 def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, BinaryIO | None, str]:
     """Map `file` from its first byte; give the source, what the caller must close afterwards, and a name for messages.
 
@@ -76,7 +113,9 @@ def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, Binary
         except OSError as error:
             raise StorageError(f"{name} cannot be opened: {error.strerror}.") from error
         try:
-            return map_descriptor(opened.fileno(), name), opened, name
+            source = map_descriptor(opened.fileno(), name)
+            source.folder = Folder(os.path.dirname(name))
+            return source, opened, name
         except BaseException:
             opened.close()
             raise

@@ -17,6 +17,7 @@ def save(tmp_path):
 
     def write(content: bytes, name: str = "file.bin"):
         path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         return path
 

@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 import pytest
-from handmade import ctranslate2, gguf
+from handmade import ctranslate2, gguf, onnx
 
 from numzoo.hub.checkpoint import FORMATS, limits, read_checkpoint, read_metadata, write_safetensors
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UnsafeFileError, UsageError
@@ -29,6 +29,7 @@ def files(forge, tmp_path) -> dict[str, bytes]:
         "npy": (tmp_path / "y.npy").read_bytes(),
         "gguf": gguf.build([("w", (4,), 0, W["w"].tobytes())]),
         "ctranslate2": ctranslate2.build([ctranslate2.variable("w", W["w"])]),
+        "onnx": onnx.model([onnx.raw("w", W["w"])]),
     }
 
 
@@ -54,7 +55,7 @@ def test_a_demanded_format_must_be_the_one(forge, save, tmp_path):
 
 def test_an_unknown_format_is_a_usage_error(save):
     with pytest.raises(UsageError, match="wanted one of safetensors"):
-        read_checkpoint(save(b"x"), format="onnx")
+        read_checkpoint(save(b"x"), format="word")
 
 
 STRANGERS = {

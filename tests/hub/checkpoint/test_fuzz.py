@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pytest
-from handmade import ctranslate2, gguf
+from handmade import ctranslate2, gguf, onnx
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ ARRAYS = {
     "c": np.array(3),
     "d": np.ones((2, 2), np.float16),
 }
-KINDS = ["safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "packed", "npy", "gguf", "ctranslate2"]
+KINDS = ["safetensors", "torch-zip", "torch-legacy", "torch-tar", "npz", "packed", "npy", "gguf", "ctranslate2", "onnx"]
 
 fuzz = functools.partial(settings, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -43,6 +43,7 @@ def whole(forge, tmp_path_factory) -> dict[str, bytes]:
         "npy": (folder / "y.npy").read_bytes(),
         "gguf": gguf.small(),
         "ctranslate2": ctranslate2.small(),
+        "onnx": onnx.small(),
     }
 
 
