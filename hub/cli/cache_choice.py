@@ -6,10 +6,16 @@ import argparse
 import fnmatch
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["Stored", "add_filters", "age_text", "choose", "owners"]
+if TYPE_CHECKING:
+    from numzoo.hub.registry.names import Registry
+    from numzoo.hub.registry.record import FileRecord
+
+__all__ = ["Stored", "add_filters", "age_text", "choose", "named_files", "owners"]
 
 _DIGEST = re.compile(r"[0-9a-f]{6,64}")
 _SHORT = re.compile(r"[0-9a-f]{1,5}")
@@ -85,19 +91,22 @@ def owners(options: argparse.Namespace) -> dict[str, list[str]]:
     from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
+    found: dict[str, list[str]] = {}
+    for name, file in named_files(registry):
+        try:
+            sha256 = trust.locked(file).sha256
+        except HubError:
+            continue  # A lock that contradicts the registry is the business of whoever loads the file.
+        if sha256 is not None:
+            found.setdefault(sha256, []).append(name if len(registry.files(name)) == 1 else f"{name}/{file.name}")
+    return found
+
+
+def named_files(registry: Registry) -> Iterator[tuple[str, FileRecord]]:
+    """Every file of every model, sample and data set of a registry, with the name that it goes by."""
     manifest = registry.manifest
     names = [*manifest.names, *(f"sample:{n}" for n in manifest.samples), *(f"data:{n}" for n in manifest.data)]
-    found: dict[str, list[str]] = {}
-    for name in names:
-        files = registry.files(name)
-        for file in files:
-            try:
-                sha256 = trust.locked(file).sha256
-            except HubError:
-                continue  # A lock that contradicts the registry is the business of whoever loads the file.
-            if sha256 is not None:
-                found.setdefault(sha256, []).append(name if len(files) == 1 else f"{name}/{file.name}")
-    return found
+    return ((name, file) for name in names for file in registry.files(name))
 
 
 def age_text(moment: float) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from numzoo.hub.cli.accept import accept_option
 from numzoo.hub.cli.console import Console, size_text
+from numzoo.hub.cli.run import fetch_options, trust_option
 
 __all__ = ["add"]
 
@@ -15,7 +15,7 @@ def add(actions: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command to the parser of ``numzoo cache``."""
     export = actions.add_parser(
         "export",
-        parents=[shared, accept_option()],
+        parents=[shared, trust_option()],
         help="put a model's files where PyTorch or Hugging Face look",
         description="Put the verified files of a model into another program's cache, so that it need not fetch them: "
         "TORCH_HOME/hub/checkpoints for torch.hub and torchvision, HF_HUB_CACHE for transformers and huggingface_hub. "
@@ -25,18 +25,16 @@ def add(actions: Any, shared: argparse.ArgumentParser) -> None:
     export.add_argument("name", metavar="NAME", help="a model, such as resnet50")
     export.add_argument("--to", required=True, choices=("torch", "huggingface"), help="whose cache")
     export.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
-    export.add_argument("--trust-first-use", action="store_true", help="as for `numzoo pull`")
     export.set_defaults(run=_export)
 
 
 def _export(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.download.fetch import Fetch
     from numzoo.hub.registry.names import open_registry
     from numzoo.hub.store import exports
     from numzoo.hub.store.cache import Cache
 
     plans = [exports.plan(file, options.to) for file in open_registry(options.registry).files(options.name)]
-    fetch = Fetch(True if options.offline else None, options.trust_first_use, console.progress)
+    fetch = fetch_options(options, console)
     documents = []
     for plan in plans:
         written = False

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from numzoo.hub.cli import cache, doctor, finetune, models, run
+from numzoo.hub.cli import cache, doctor, finetune, models, run, verify
 from numzoo.hub.cli.accept import accept_what_was_named
 from numzoo.hub.cli.console import Console
 
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"numzoo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (models, run, finetune, cache, doctor):
+    for group in (models, run, verify, finetune, cache, doctor):
         group.add(commands, shared)
     return parser
 

@@ -1,4 +1,4 @@
-"""``numzoo pull``, ``predict`` and ``verify``: the commands that fetch and compute."""
+"""``numzoo pull`` and ``predict``: the commands that fetch and compute."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from numzoo.hub.cli.console import Console, size_text
 if TYPE_CHECKING:
     from numzoo.hub.download.fetch import Fetch
 
-__all__ = ["add"]
+__all__ = ["add", "fetch_options", "trust_option"]
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
-    """Add the three commands to the parser."""
-    trust = argparse.ArgumentParser(add_help=False, parents=[accept_option()])
-    trust.add_argument(
-        "--trust-first-use",
-        action="store_true",
-        help="accept a file whose full sha256 is not known yet, and write the hash into models.lock",
-    )
+    """Add the two commands to the parser."""
+    trust = trust_option()
     pull = commands.add_parser("pull", parents=[shared, trust], help="fetch and verify files, print their paths")
     pull.add_argument("names", nargs="+", metavar="NAME", help="a model, sample:NAME or data:NAME[/FILE]")
     pull.add_argument("--dry-run", action="store_true", help="say what would be fetched, and fetch nothing")
@@ -36,10 +31,17 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     predict.add_argument("--device", help="cpu or cuda")
     predict.add_argument("--dtype", help="such as bfloat16")
     predict.set_defaults(run=_predict)
-    verify = commands.add_parser("verify", parents=[shared, trust], help="hash files anew; check what a model computes")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="what to verify (default: every file in the cache)")
-    verify.add_argument("--parity", action="store_true", help="also recompute the parity card of each model")
-    verify.set_defaults(run=_verify)
+
+
+def trust_option() -> argparse.ArgumentParser:
+    """The options of every command that may fetch, to be a parent of its parser."""
+    trust = argparse.ArgumentParser(add_help=False, parents=[accept_option()])
+    trust.add_argument(
+        "--trust-first-use",
+        action="store_true",
+        help="accept a file whose full sha256 is not known yet, and write the hash into models.lock",
+    )
+    return trust
 
 
 def _pull(options: argparse.Namespace, console: Console) -> int:
@@ -50,7 +52,7 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
 
     throttle.set_limit(options.limit_rate)
     registry = open_registry(options.registry)
-    fetch = _fetch(options, console)
+    fetch = fetch_options(options, console)
     wanted = [(name, file) for name in options.names for file in registry.files(name)]
     documents = []
     if options.dry_run:
@@ -81,7 +83,7 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
-    fetch = _fetch(options, console)
+    fetch = fetch_options(options, console)
     classify = pipeline(
         options.model,
         device=options.device,
@@ -111,84 +113,7 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
     return code
 
 
-def _verify(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry.names import open_registry
-
-    if not options.names:
-        return _verify_cache(options, console)
-    registry = open_registry(options.registry)
-    fetch = _fetch(options, console)
-    code, documents = 0, []
-    for name in options.names:
-        failure, document = _verify_one(registry, name, fetch, options, console)
-        code = code or failure
-        documents.append(document)
-    console.document({"results": documents})
-    return code
-
-
-def _verify_one(
-    registry: Any, name: str, fetch: Fetch, options: argparse.Namespace, console: Console
-) -> tuple[int, dict[str, Any]]:
-    """Hash one name's files anew and, if asked, run its card: the exit code and what to tell."""
-    from numzoo.hub.cli.main import exit_code
-
-    document: dict[str, Any] = {"name": name}
-    try:
-        document["files"] = []
-        for file in registry.files(name):
-            sha256 = fetch.verify(file)
-            document["files"].append({"file": file.name, "sha256": sha256})
-            console.line(f"{name}  {file.name}  sha256 {sha256}  ok")
-        if not options.parity:
-            return 0, document
-        from numzoo.hub.loading.parity import verify_parity
-
-        result = verify_parity(
-            name,
-            trust_first_use=options.trust_first_use,
-            offline=fetch.offline,
-            registry=registry,
-            progress=fetch.progress,
-        )
-    except Exception as error:
-        failed = console.error(error, exit_code(error), about="" if name in str(error) else name)
-        return failed, {**document, "error": str(error), "exit_code": failed}
-    differs = result.first_difference
-    document["parity"] = {
-        "passed": result.passed,
-        "tolerance": result.tolerance,
-        "values": len(result.checks),
-        "first_difference": None if differs is None else differs.what,
-    }
-    console.line(str(result))
-    return (0 if result.passed else 5), document
-
-
-def _verify_cache(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.cli.main import exit_code
-    from numzoo.hub.errors import UsageError
-    from numzoo.hub.store.cache import Cache
-
-    if options.parity:
-        raise UsageError("verify --parity needs the name of a model, as in `numzoo verify mobilenet_v2 --parity`.")
-    store = Cache()
-    code, documents = 0, []
-    for blob in store.entries(irregular=True):
-        try:
-            store.open_verified(blob.sha256, remember=False).close()
-        except Exception as error:
-            failed = console.error(error, exit_code(error))
-            code = code or failed
-            documents.append({"sha256": blob.sha256, "error": str(error), "exit_code": failed})
-            continue
-        console.line(f"{blob.sha256}  {size_text(blob.bytes)}  ok")
-        documents.append({"sha256": blob.sha256, "bytes": blob.bytes})
-    console.document({"blobs": documents})
-    return code
-
-
-def _fetch(options: argparse.Namespace, console: Console) -> Fetch:
+def fetch_options(options: argparse.Namespace, console: Console) -> Fetch:
     from numzoo.hub.download.fetch import Fetch
 
     # Without the option the environment decides, when a file is fetched.

@@ -106,12 +106,15 @@ class Cache:
             evict(self, limit)
         return target
 
-    def open_verified(self, sha256: str, bytes: int | None = None, *, remember: bool = True) -> VerifiedFile:
+    def open_verified(
+        self, sha256: str, bytes: int | None = None, *, remember: bool = True, use: bool = True
+    ) -> VerifiedFile:
         """Open the blob once, hash what was opened, and give it at position 0.
 
         A blob that was hashed before and whose device, inode, size and both times have not moved since is not hashed
-        again; `remember=False` hashes it in any case, and does not count as a use. Raises NotFoundError without a blob,
-        and IntegrityError if the size or the digest is wrong or if the path is not a regular file.
+        again; `remember=False` hashes it in any case, and does not count as a use, nor does anything with `use=False`.
+        Raises NotFoundError without a blob, and IntegrityError if the size or the digest is wrong or if the path is not
+        a regular file.
         """
         path = self.path(sha256)
         raw = self._open(path)
@@ -132,7 +135,7 @@ class Cache:
                     )
                 self._remember(sha256, before, os.fstat(raw.fileno()))
                 raw.seek(0)
-            if remember:
+            if remember and use:
                 uses.mark(self.refs, sha256)
             return VerifiedFile(raw, before)
         except BaseException:

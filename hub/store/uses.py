@@ -44,7 +44,7 @@ def last_used(refs: Path, sha256: str, written: float) -> float:
 
 def held(refs: Path) -> set[str]:
     """The digests of all blobs of this store that this process has opened or published."""
-    return {sha256 for store, sha256 in _HELD if store == refs}
+    return {sha256 for store, sha256 in _HELD.copy() if store == refs}
 
 
 def forget(refs: Path, sha256: str) -> None:

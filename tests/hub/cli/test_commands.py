@@ -159,7 +159,8 @@ EXIT_CODES: dict[str, tuple[list[str], int]] = {
     "half a digest": (["pull", "lenet.half"], 5),
     "offline": (["--offline", "pull", "lenet.far"], 6),
     "offline after the command": (["pull", "--offline", "lenet.far"], 6),
-    "no card": (["verify", "--parity"], 2),
+    "names and all": (["verify", "lenet", "--all"], 2),
+    "quick and full": (["verify", "--quick", "--full"], 2),
 }
 
 
