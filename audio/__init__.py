@@ -1,4 +1,4 @@
-"""Sounds: reading and writing them, and data sets of them.
+"""Sounds: reading and writing them, data sets of them, and the architectures that hear.
 
 Everything is imported when it is first used: the sound library with the first sound.
 """
@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, errors, io
+    from . import datasets, errors, io, models
     from .io import Raw, read_audio, read_info, write_audio
     from .numbers import to_float, to_integers
 
@@ -18,6 +18,7 @@ __all__ = [
     "datasets",
     "errors",
     "io",
+    "models",
     "read_audio",
     "read_info",
     "to_float",
