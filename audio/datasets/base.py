@@ -43,9 +43,9 @@ class AudioDataset:
     Raises MissingDatasetError, DatasetError, and the AudioError of a sound that cannot be read.
     """
 
-    resource: ClassVar[str]
+    resource: ClassVar[str] = ""
     splits: ClassVar[tuple[str, ...]]
-    files: ClassVar[dict[str, tuple[str, ...]]]
+    files: ClassVar[dict[str, tuple[str, ...]]] = {}
     """split -> the names of its files in the hub; "" stands for every split."""
     fields: ClassVar[tuple[str, ...]] = ()
     raw: ClassVar[Raw | None] = None
