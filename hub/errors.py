@@ -16,6 +16,10 @@ class HubError(Exception):
     exit_code: ClassVar[int] = 1
 
 
+class LockWarning(UserWarning):
+    """The lock makes a name mean something else than the registry says now."""
+
+
 class UsageError(HubError, ValueError):
     """The call itself is wrong: a malformed name, digest, source or setting."""
 

@@ -1,9 +1,10 @@
 """Every environment variable that the hub obeys, read when it is asked for and never at import.
 
-NUMZOO_HOME, NUMZOO_CACHE_LIMIT, NUMZOO_OFFLINE, NUMZOO_ACCEPT_LICENSE, NUMZOO_MIRROR, NUMZOO_RATE_LIMIT; the tokens
-NUMZOO_TOKEN_<HOST> (`download/sources/tokens.py`); TORCH_HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, NO_COLOR,
-XDG_CACHE_HOME (and LOCALAPPDATA on Windows). A variable that is set to nothing counts as not set. NUMZOO_CONFIG,
-XDG_CONFIG_HOME and APPDATA say where the configuration file is (`configuration.py`); a variable beats what stands there.
+NUMZOO_HOME, NUMZOO_CACHE_LIMIT, NUMZOO_OFFLINE, NUMZOO_ACCEPT_LICENSE, NUMZOO_LOCK, NUMZOO_MIRROR,
+NUMZOO_RATE_LIMIT; the tokens NUMZOO_TOKEN_<HOST> (`download/sources/tokens.py`); TORCH_HOME, HF_HOME, HF_HUB_CACHE,
+HF_ENDPOINT, HF_TOKEN, NO_COLOR, XDG_CACHE_HOME (and LOCALAPPDATA on Windows). A variable that is set to nothing counts
+as not set. NUMZOO_CONFIG, XDG_CONFIG_HOME and APPDATA say where the configuration file is (`configuration.py`); a
+variable beats what stands there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = [
     "huggingface_cache",
     "huggingface_endpoint",
     "huggingface_token",
+    "lock",
     "mirrors",
     "offline",
     "rate_limit",
@@ -115,6 +117,12 @@ def mirrors() -> list[tuple[str, str]]:
                 f"https://download.pytorch.org/=https://mirror.example/pytorch/."
             )
     return [(start, end) for start, end, _ in rules]
+
+
+def lock() -> Path | None:
+    """The lock that NUMZOO_LOCK names."""
+    chosen = os.environ.get("NUMZOO_LOCK")
+    return Path(chosen).expanduser().absolute() if chosen else None
 
 
 def color() -> bool:

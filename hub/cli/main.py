@@ -12,12 +12,16 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
-from numzoo.hub.cli import cache, doctor, finetune, models, run, verify
+from numzoo.hub.cli import cache, doctor, finetune, lock, models, run, verify
 from numzoo.hub.cli.accept import accept_what_was_named
 from numzoo.hub.cli.console import Console
+from numzoo.hub.errors import LockWarning
+from numzoo.hub.locking.place import using
 
 __all__ = ["main"]
 
@@ -35,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return leave.code if isinstance(leave.code, int) else 2
     console = Console(json=options.json, quiet=options.quiet, debug=options.debug)
     try:
-        accept_what_was_named(options, console)
-        code: int = options.run(options, console)
+        with using(options.lock), _notes_to(console):
+            accept_what_was_named(options, console)
+            code: int = options.run(options, console)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -49,6 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except Exception as error:
         return console.error(error, exit_code(error))
+
+
+@contextmanager
+def _notes_to(console: Console) -> Iterator[None]:
+    """Tell the person, once each, where the lock makes a name mean something else than the registry says."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, LockWarning):
+            plain(message, category, *place, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            console.message(f"note: {message}")
+
+    with warnings.catch_warnings():
+        plain = warnings.showwarning
+        warnings.simplefilter("always", LockWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _prepare_streams() -> None:
@@ -88,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"numzoo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (models, run, verify, finetune, cache, doctor):
+    for group in (models, run, verify, finetune, lock, cache, doctor):
         group.add(commands, shared)
     return parser
 
@@ -104,6 +128,7 @@ def _shared(*, defaults: bool) -> argparse.ArgumentParser:
     flag("--offline", "use no network: a file that is not here is an error (exit 6)")
     default = None if defaults else argparse.SUPPRESS
     options.add_argument("--registry", metavar="FILE", default=default, help="another manifest than numzoo's own")
+    options.add_argument("--lock", metavar="FILE", default=default, help="the models.lock that counts")
     flag("--quiet", "no progress and no notes on stderr, only errors")
     flag("--debug", "show the traceback of an error (also NUMZOO_DEBUG=1)")
     return options

@@ -134,13 +134,17 @@ def _show(options: argparse.Namespace, console: Console) -> int:
 def is_here(file: FileRecord) -> bool:
     """Whether the file lies in the cache or ships inside the package (its bytes are looked at when it is used)."""
     from numzoo.hub.download.embedded import embedded_path
+    from numzoo.hub.errors import IntegrityError
     from numzoo.hub.registry import trust
     from numzoo.hub.store.cache import Cache
 
     if embedded_path(file) is not None:
         return True
     store = Cache()
-    sha256 = trust.locked(file, store.root).sha256
+    try:
+        sha256 = trust.locked(file, store.root).sha256
+    except IntegrityError:
+        return False  # The lock and the registry disagree: what lies here is not what would be loaded.
     return sha256 is not None and store.has(sha256)
 
 

@@ -12,6 +12,7 @@ from numzoo.hub.download.embedded import embedded_path, open_embedded
 from numzoo.hub.errors import NotFoundError, UsageError
 from numzoo.hub.registry.names import Registry, open_registry
 from numzoo.hub.registry.record import FileRecord
+from numzoo.hub.registry.trust import locked
 
 if TYPE_CHECKING:
     from numzoo.hub.download.progress import Progress
@@ -37,6 +38,7 @@ class Fetch:
     def open(self, file: FileRecord) -> tuple[BinaryIO, str]:
         """The verified file, open at position 0, and its sha256: the descriptor that was hashed is the one returned."""
         _check_license(file)
+        file = locked(file)
         inside = embedded_path(file)
         if inside is not None:
             return open_embedded(file, inside), file.sha256 or ""
@@ -56,7 +58,9 @@ class Fetch:
     def paths(self, files: Sequence[FileRecord]) -> list[Path]:
         """Where the files lie, in their order; those that are not here are fetched a few at once."""
         from numzoo.hub.download.together import fetch_together
+        from numzoo.hub.licensing.acceptance import require_acceptance_of_files
 
+        require_acceptance_of_files(files)  # of all of them, before the first byte of any
         if len(set(files)) < 2:
             return [self.path(file) for file in files]
         progress = self._progress()
@@ -68,6 +72,7 @@ class Fetch:
         `quick` hashes only what has changed since it was last hashed. Neither counts as a use of the file.
         """
         _check_license(file)
+        file = locked(file)
         inside = embedded_path(file)
         if inside is not None:
             open_embedded(file, inside).close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from numzoo.hub.errors import NotFoundError, UsageError
+from numzoo.hub.locking.pins import held
 from numzoo.hub.registry.manifest import Entry, Manifest, Resource
 from numzoo.hub.registry.record import FileRecord
 
@@ -37,8 +38,11 @@ class Registry:
             return False
         return True
 
-    def full_name(self, name: str) -> str:
-        """``model.tag`` for a model's name with or without its tag. NotFoundError says what was perhaps meant."""
+    def full_name(self, name: str, *, locked: bool = True) -> str:
+        """``model.tag`` for a model's name with or without its tag. NotFoundError says what was perhaps meant.
+
+        A bare name means what the project's `models.lock` says (unless `locked` is False), or else the default tag.
+        """
         if not isinstance(name, str) or not name:
             raise UsageError(f"A model's name is a text such as 'resnet50', but {name!r} was given.")
         model, dot, tag = name.partition(".")
@@ -46,7 +50,7 @@ class Registry:
         if tags is None:
             raise NotFoundError(f"There is no model named {name!r}.{self._meant(name)} `numzoo ls` lists all.")
         if not dot:
-            return f"{model}.{tags[0]}"
+            return held(model, tags) if locked else f"{model}.{tags[0]}"
         if tag not in tags:
             guesses = near(tag, tags) or [each for each in tags if tag in each]
             meant = f" Did you mean {model}.{guesses[0]}?" if guesses else ""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from numzoo.hub.download.obtain import obtain
-from numzoo.hub.errors import FormatError, IntegrityError, StorageError, TrustError
+from numzoo.hub.errors import FormatError, IntegrityError, TrustError
 from numzoo.hub.registry import trust
 from numzoo.hub.registry.record import FileRecord
 
@@ -127,24 +127,15 @@ def test_many_writers_lose_no_entry(cache: Any) -> None:
     assert [trust.locked(record).sha256 for record, _ in records] == [digest for _, digest in records]
 
 
-def test_what_a_dead_writer_left_is_cleared_away(body: bytes, cache: Any) -> None:
+def test_what_a_dead_writer_left_is_cleared_away_and_stops_nobody(body: bytes, cache: Any) -> None:
     cache.root.mkdir(parents=True)
-    abandoned = cache.root / "models.lock.new"
-    abandoned.write_bytes(b"{")
-    os.utime(abandoned, (1, 1))
+    old, new = cache.root / ".models.lock.0123456789ab", cache.root / ".models.lock.ba9876543210"
+    for left in (old, new):
+        left.write_bytes(b"{")
+    os.utime(old, (1, 1))
     trust.remember(_prefix_record(body), hashlib.sha256(body).hexdigest(), len(body))
-    assert not abandoned.exists()
-
-
-def test_a_living_writer_is_waited_for_and_then_named(body: bytes, cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.root.mkdir(parents=True)
-    (cache.root / "models.lock.new").write_bytes(b"{")
-    clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr(trust.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(trust.time, "sleep", lambda _: None)
-    with pytest.raises(StorageError, match="another process"):
-        trust.remember(_prefix_record(body), hashlib.sha256(body).hexdigest(), len(body))
-    assert (cache.root / "models.lock.new").read_bytes() == b"{"
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_a_prefix_without_a_size_is_locked_with_the_size_that_came(server: Any, body: bytes, cache: Any) -> None:
