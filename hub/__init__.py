@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numzoo.hub.checkpoint import read_checkpoint
+    from numzoo.hub.download.data import pull_data
     from numzoo.hub.download.fetch import pull, pull_files
     from numzoo.hub.licensing.acceptance import accept_license
+    from numzoo.hub.loading.data import load_data
     from numzoo.hub.loading.load import load
     from numzoo.hub.loading.parity import verify_parity
     from numzoo.hub.loading.pipelines import pipeline, transform
@@ -34,8 +36,10 @@ _HOMES = {
     "describe": ("registry.names", "describe"),
     "list": ("registry.names", "list_names"),
     "load": ("loading.load", "load"),
+    "load_data": ("loading.data", "load_data"),
     "pipeline": ("loading.pipelines", "pipeline"),
     "pull": ("download.fetch", "pull"),
+    "pull_data": ("download.data", "pull_data"),
     "pull_files": ("download.fetch", "pull_files"),
     "read_checkpoint": ("checkpoint", "read_checkpoint"),
     "save": ("loading.saving", "save"),
@@ -50,8 +54,10 @@ __all__ = [
     "describe",
     "list",
     "load",
+    "load_data",
     "pipeline",
     "pull",
+    "pull_data",
     "pull_files",
     "read_checkpoint",
     "save",

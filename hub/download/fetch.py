@@ -28,12 +28,13 @@ class Fetch:
 
     `offline` forbids the network (None: as NUMZOO_OFFLINE says); `trust_first_use` accepts a file whose full sha256 is
     not known yet and writes it down; `progress` is told how far a download is (None: a bar, where stderr is a terminal;
-    False: nobody).
+    False: nobody). A file that lies in the folder `beside` under its name is taken from there.
     """
 
     offline: bool | None = None
     trust_first_use: bool = False
     progress: Progress | Literal[False] | None = None
+    beside: Path | None = None
 
     def open(self, file: FileRecord) -> tuple[BinaryIO, str]:
         """The verified file, open at position 0, and its sha256: the descriptor that was hashed is the one returned."""
@@ -114,12 +115,25 @@ class Fetch:
         from numzoo.hub.download.obtain import obtain
 
         offline = settings.offline() if self.offline is None else self.offline
-        return obtain(file, offline=offline, progress=self._progress(), trust_first_use=self.trust_first_use)
+        return obtain(
+            file,
+            offline=offline,
+            progress=self._progress(),
+            trust_first_use=self.trust_first_use,
+            beside=self.beside_path(file),
+        )
 
     def _progress(self) -> Progress | None:
         from numzoo.hub.download.bars import default_bar
 
         return default_bar() if self.progress is None else self.progress or None
+
+    def beside_path(self, file: FileRecord) -> Path | None:
+        """Where `file` lies in the folder `beside`, if it does."""
+        if self.beside is None or not file.name:
+            return None
+        path = self.beside.absolute() / file.name
+        return path if path.is_file() else None
 
 
 def _check_license(file: FileRecord) -> None:

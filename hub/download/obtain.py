@@ -51,12 +51,14 @@ def obtain(
     refresh: bool = False,
     cache: Cache | None = None,
     patience: Patience | None = None,
+    beside: Path | None = None,
 ) -> str:
     """Give the sha256 of the file's blob in the store, after fetching it if it is not there.
 
     A blob that is there is not hashed here: `Cache.open_verified` does that for whoever reads it. `refresh` hashes it,
     and fetches again what is wrong with it. Offline (or with NUMZOO_OFFLINE=1) no socket is opened and no program is
     started. `trust_first_use` accepts a file of which the manifest has not the full digest, and locks what it is.
+    `beside` is a file of the person's own that is taken in place of any source.
 
     Raises TrustError for such a file otherwise, OfflineError, StorageError, or one error that lists what each source
     answered: NetworkError if any could not be reached, else IntegrityError if any gave wrong bytes, else LicenseError
@@ -73,6 +75,8 @@ def obtain(
         if not refresh or _intact(cache, file):
             return file.sha256
         cache.set_aside(file.sha256)
+    if beside is not None:
+        return _taken(cache, file, beside, progress)
     return _fetch(cache, file, offline or settings.offline(), progress, patience)
 
 
@@ -175,6 +179,22 @@ def _from_neighbours(cache: Cache, file: FileRecord) -> str | None:
         if (found := _copied(cache, file, path)) is not None:
             return found
     return None
+
+
+def _taken(cache: Cache, file: FileRecord, path: Path, progress: Progress | None) -> str:
+    """Copy a file that the person has; raises IntegrityError where it is another one."""
+    from numzoo.hub.download.sources import local
+    from numzoo.hub.store.parts import Part
+
+    with Part(cache, file, progress, adopt=False) as part:
+        try:
+            local.copy(path, part, file.bytes)
+            if not part.right():
+                raise IntegrityError(_mismatch(part, file))
+            return _publish(cache, file, part)
+        except HubError:
+            part.discard()
+            raise
 
 
 def _copied(cache: Cache, file: FileRecord, path: Path) -> str | None:

@@ -92,10 +92,7 @@ class Registry:
         for what, given in (("pattern", pattern), ("task", task)):
             if given is not None and not isinstance(given, str):
                 raise UsageError(f"{what} is a text, but {given!r} was given.")
-        names: Iterable[str] = self.manifest.names
-        if pattern:
-            wanted = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
-            names = [n for n in names if fnmatch.fnmatchcase(n, wanted) or fnmatch.fnmatchcase(n.split(".")[0], wanted)]
+        names: Iterable[str] = matching(self.manifest.names, pattern)
         if task is not None:
             names = [name for name in names if self.manifest.entry(name).task == task]
         return sorted(names)
@@ -179,6 +176,14 @@ def describe(name: str) -> dict[str, Any]:
 def is_resource(name: object) -> bool:
     """Whether `name` is that of a sample or a data set."""
     return isinstance(name, str) and name.partition(":")[0] in _SECTIONS and ":" in name
+
+
+def matching(names: Iterable[str], pattern: str | None) -> list[str]:
+    """Those of `names` that fit `pattern`, whole or up to their first dot; all where there is none."""
+    if not pattern:
+        return list(names)
+    wanted = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
+    return [n for n in names if fnmatch.fnmatchcase(n, wanted) or fnmatch.fnmatchcase(n.split(".")[0], wanted)]
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:
