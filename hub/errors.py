@@ -16,7 +16,11 @@ class HubError(Exception):
     exit_code: ClassVar[int] = 1
 
 
-class LockWarning(UserWarning):
+class HubWarning(UserWarning):
+    """Something that a person should know of and that stops nothing: a deprecated entry, a registry out of reach."""
+
+
+class LockWarning(HubWarning):
     """The lock makes a name mean something else than the registry says now."""
 
 

@@ -98,7 +98,7 @@ def owners(options: argparse.Namespace) -> dict[str, list[str]]:
         except HubError:
             continue  # A lock that contradicts the registry is the business of whoever loads the file.
         if sha256 is not None:
-            found.setdefault(sha256, []).append(name if len(registry.files(name)) == 1 else f"{name}/{file.name}")
+            found.setdefault(sha256, []).append(name if len(registry.records(name)) == 1 else f"{name}/{file.name}")
     return found
 
 
@@ -106,7 +106,7 @@ def named_files(registry: Registry) -> Iterator[tuple[str, FileRecord]]:
     """Every file of every model, sample and data set of a registry, with the name that it goes by."""
     manifest = registry.manifest
     names = [*manifest.names, *(f"sample:{n}" for n in manifest.samples), *(f"data:{n}" for n in manifest.data)]
-    return ((name, file) for name in names for file in registry.files(name))
+    return ((name, file) for name in names for file in registry.records(name))
 
 
 def age_text(moment: float) -> str:
@@ -144,7 +144,7 @@ def _meant(text: str, stored: list[Stored], options: argparse.Namespace) -> set[
             )
         return found
     try:
-        files = registry.files(text)
+        files = registry.records(text)
     except (NotFoundError, UsageError):
         if _SHORT.fullmatch(text):
             raise UsageError(f"{text} is too short for a digest; give at least 6 of its digits.") from None

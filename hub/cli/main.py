@@ -20,8 +20,9 @@ from typing import Any
 from numzoo.hub.cli import cache, data, doctor, finetune, lock, models, run, verify
 from numzoo.hub.cli.accept import accept_what_was_named
 from numzoo.hub.cli.console import Console
-from numzoo.hub.errors import LockWarning
+from numzoo.hub.errors import HubWarning
 from numzoo.hub.locking.place import using
+from numzoo.hub.registry.choice import Choice
 
 __all__ = ["main"]
 
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2
     console = Console(json=options.json, quiet=options.quiet, debug=options.debug)
+    asked = [*(options.registry_before or ()), *(getattr(options, "registry_after", None) or ())]
+    options.registry = Choice(tuple(asked), True if options.offline else None)
     try:
         with using(options.lock), _notes_to(console):
             accept_what_was_named(options, console)
@@ -58,11 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _notes_to(console: Console) -> Iterator[None]:
-    """Tell the person, once each, where the lock makes a name mean something else than the registry says."""
+    """Tell the person, once each, of what stops nothing: a lock that holds a name, a deprecated entry, a registry out of reach."""
     said: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if not issubclass(category, LockWarning):
+        if not issubclass(category, HubWarning):
             plain(message, category, *place, **more)
         elif str(message) not in said:
             said.add(str(message))
@@ -70,7 +73,7 @@ def _notes_to(console: Console) -> Iterator[None]:
 
     with warnings.catch_warnings():
         plain = warnings.showwarning
-        warnings.simplefilter("always", LockWarning)
+        warnings.simplefilter("always", HubWarning)
         warnings.showwarning = show
         yield
 
@@ -127,8 +130,16 @@ def _shared(*, defaults: bool) -> argparse.ArgumentParser:
     flag("--json", "print one JSON document")
     flag("--offline", "use no network: a file that is not here is an error (exit 6)")
     default = None if defaults else argparse.SUPPRESS
-    options.add_argument("--registry", metavar="FILE", default=default, help="another manifest than numzoo's own")
     options.add_argument("--lock", metavar="FILE", default=default, help="the models.lock that counts")
+    options.add_argument(
+        "--registry",
+        action="append",
+        dest="registry_before" if defaults else "registry_after",
+        metavar="WHERE",
+        default=default,
+        help="instead of the configured registries: a folder, https address, manifest file or configured name, or "
+        '"numzoo" for its own; may be repeated, the first has precedence',
+    )
     flag("--quiet", "no progress and no notes on stderr, only errors")
     flag("--debug", "show the traceback of an error (also NUMZOO_DEBUG=1)")
     return options

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numzoo.hub.cli.console import Console, size_text
 
 if TYPE_CHECKING:
+    from numzoo.hub.registry.manifest import Entry
     from numzoo.hub.registry.record import FileRecord
 
 __all__ = ["add"]
@@ -37,7 +38,8 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
     if not names:
         wanted = options.pattern or options.task
         console.message(f"No model fits {wanted!r}. `numzoo ls` lists all; part of a name is enough.")
-    rows, documents = [], []
+    rows: list[tuple[str, ...]] = []
+    documents = []
     for name in names:
         entry = registry.manifest.entry(name)
         here = all(is_here(file) for file in entry.files)
@@ -53,6 +55,8 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
                 "bytes": entry.bytes,
                 "metrics": dict(entry.metrics),
                 "license": entry.license,
+                "registry": entry.registry,
+                "state": _state(entry),
                 "here": here,
             }
         )
@@ -65,11 +69,19 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
                 "-" if top1 is None else f"{top1:.2f}",
                 entry.license,
                 "yes" if here else "",
+                _state(entry),
             )
         )
     console.document({"models": documents})
-    _print(console, options.names, ("NAME", "DEFAULT", "PARAMETERS", "SIZE", "TOP-1", "LICENCE", "HERE"), rows)
+    header: tuple[str, ...] = ("NAME", "DEFAULT", "PARAMETERS", "SIZE", "TOP-1", "LICENCE", "HERE", "STATE")
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    _print(console, options.names, header, rows)
     return 0
+
+
+def _state(entry: Entry) -> str:
+    return "withdrawn" if entry.withdrawn is not None else "deprecated" if entry.deprecated is not None else ""
 
 
 def _ls_resources(registry: Any, options: argparse.Namespace, console: Console) -> int:
@@ -113,13 +125,15 @@ def _show(options: argparse.Namespace, console: Console) -> int:
 
     registry = open_registry(options.registry)
     known = registry.describe(options.name)
-    records = registry.files(options.name)
+    records = registry.records(options.name)
     for fields, file in zip(known["files"], records, strict=True):
         fields["here"] = is_here(file)
     console.document(known)
     for field, value in known.items():
-        if field == "files" or value in (None, "", {}, []):
+        if field == "files" or value in (None, "", {}, []) or (field == "revision" and value == 1):
             continue
+        if field == "categories" and isinstance(value, list):
+            value = f"{len(value)} names: {', '.join(value[:10])}{', ...' if len(value) > 10 else ''}"
         console.line(f"{field:<12}  {_value(field, value)}")
     for fields, file in zip(known["files"], records, strict=True):
         unknown = f"is not known, {file.known}: refused without --trust-first-use"

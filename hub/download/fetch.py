@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from numzoo.hub.download.embedded import embedded_path, open_embedded
 from numzoo.hub.errors import NotFoundError, UsageError
-from numzoo.hub.registry.names import Registry, open_registry
+from numzoo.hub.registry.choice import Registries
+from numzoo.hub.registry.names import open_registry
 from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.registry.trust import locked
 
@@ -149,7 +149,7 @@ def pull(
     *,
     trust_first_use: bool = False,
     offline: bool | None = None,
-    registry: Registry | str | os.PathLike[str] | None = None,
+    registry: Registries = None,
     progress: Progress | Literal[False] | None = None,
 ) -> Path:
     """The path of the one verified file that `name` means, fetched first if it is not here.
@@ -157,7 +157,7 @@ def pull(
     `name` is a model's ("resnet50"), a sample's ("sample:cat") or a data set's with one of its files
     ("data:mnist/t10k-labels-idx1-ubyte"); UsageError says so where it means several files (`pull_files` gets all).
     """
-    files = open_registry(registry).files(name)
+    files = open_registry(registry, offline=offline).files(name)
     if len(files) != 1:
         names = ", ".join(file.name for file in files)
         raise UsageError(f"{name} has {len(files)} files: ask for one as {name}/FILE ({names}), or call pull_files.")
@@ -169,10 +169,10 @@ def pull_files(
     *,
     trust_first_use: bool = False,
     offline: bool | None = None,
-    registry: Registry | str | os.PathLike[str] | None = None,
+    registry: Registries = None,
     progress: Progress | Literal[False] | None = None,
 ) -> dict[str, Path]:
     """All verified files of a model, a sample or a data set, fetched where they are not here: file name -> path."""
-    files = open_registry(registry).files(name)
+    files = open_registry(registry, offline=offline).files(name)
     paths = Fetch(offline, trust_first_use, progress).paths(files)
     return {file.name: path for file, path in zip(files, paths, strict=True)}

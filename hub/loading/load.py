@@ -15,6 +15,7 @@ from numzoo.hub.errors import FormatError, LoadError, NotFoundError, StorageErro
 from numzoo.hub.loading.changes import BASE_KEY, BASE_SHA256_KEY, check_base, merge_adapters, overlay
 from numzoo.hub.loading.contract import fit
 from numzoo.hub.loading.resolve import build, find_model
+from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.manifest import Entry, Keys, check_settings, parse
 from numzoo.hub.registry.names import Registry, open_registry
 
@@ -43,7 +44,7 @@ def load(
     dtype: Any = None,
     trust_first_use: bool = False,
     offline: bool | None = None,
-    registry: Registry | str | os.PathLike[str] | None = None,
+    registry: Registries = None,
     progress: Progress | Literal[False] | None = None,
 ) -> Any:
     """A model with pretrained weights, in evaluation mode; ``model.load_report`` says what was loaded and what not.
@@ -64,7 +65,7 @@ def load(
     classes = _checked_classes(classes)
     if prefix is not None and not isinstance(prefix, str):
         raise UsageError(f"prefix is the beginning of tensor names, such as 'state_dict.', but {prefix!r} was given.")
-    known = open_registry(registry)
+    known = open_registry(registry, offline=offline)
     path = as_path(name_or_path, known)
     if path is None:
         if prefix is not None:

@@ -17,7 +17,6 @@ several. Sums must agree within tolerance times the absolute sum, logits within 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +25,8 @@ import numpy as np
 
 from numzoo.hub.errors import FormatError, NotFoundError
 from numzoo.hub.loading.load import load
-from numzoo.hub.registry.names import Registry, open_registry
+from numzoo.hub.registry.choice import Registries
+from numzoo.hub.registry.names import open_registry
 
 if TYPE_CHECKING:
     from numzoo.hub.download.progress import Progress
@@ -105,11 +105,11 @@ def verify_parity(
     device: Any = None,
     trust_first_use: bool = False,
     offline: bool | None = None,
-    registry: Registry | str | os.PathLike[str] | None = None,
+    registry: Registries = None,
     progress: Progress | Literal[False] | None = None,
 ) -> ParityResult:
     """Load `name`, run its card and compare. Raises NotFoundError for an entry without a card."""
-    known = open_registry(registry)
+    known = open_registry(registry, offline=offline)
     entry = known.entry(name)
     if entry.parity is None:
         raise NotFoundError(f"{entry.name} has no parity card: nothing says what its authors' code computes.")

@@ -18,6 +18,7 @@ from numzoo.hub.loading.card import read_card
 from numzoo.hub.loading.load import as_path, load
 from numzoo.hub.loading.resolve import build, resolve
 from numzoo.hub.registry.categories import categories
+from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.names import Registry, is_resource, open_registry
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ _READERS = {"image-classification": "vision.io.read_image"}
 _FROM_ARRAY = {"image-classification": "vision.io.from_array"}
 
 
-def transform(
-    name: str | os.PathLike[str], *, registry: Registry | str | os.PathLike[str] | None = None
-) -> Callable[[Any], Any]:
+def transform(name: str | os.PathLike[str], *, registry: Registries = None) -> Callable[[Any], Any]:
     """The preprocessing that belongs to the weights `name`, an entry or a file that says it: from an image to the array that the model takes.
 
     >>> transform("resnet50")                                   # doctest: +SKIP
@@ -51,7 +50,7 @@ def pipeline(
     dtype: Any = None,
     trust_first_use: bool = False,
     offline: bool | None = None,
-    registry: Registry | str | os.PathLike[str] | None = None,
+    registry: Registries = None,
     progress: Progress | Literal[False] | None = None,
 ) -> Pipeline:
     """Preprocessing, the pretrained model and its categories as one callable.
@@ -62,7 +61,7 @@ def pipeline(
     >>> classify("cat.jpg")                                     # doctest: +SKIP
     [('Egyptian cat', 0.717), ('tiger cat', 0.147), ('tabby', 0.130), ...]
     """
-    known = open_registry(registry)
+    known = open_registry(registry, offline=offline)
     path = as_path(name, known)
     who, task, labels, settings = _of_entry(os.fspath(name), known) if path is None else _of_file(path)
     prepare = _transform(who, settings)
@@ -87,7 +86,8 @@ def _of_entry(name: str, known: Registry) -> tuple[str, str, Sequence[str], Mapp
         )
     if entry.categories is None:
         raise UsageError(f"{entry.name} classifies nothing: it has no list of categories. {entry.notes}".rstrip())
-    return entry.name, entry.task, categories(entry.categories), entry.transform
+    labels = entry.categories if isinstance(entry.categories, tuple) else categories(entry.categories)
+    return entry.name, entry.task, labels, entry.transform
 
 
 def _of_file(path: Path) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:

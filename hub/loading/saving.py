@@ -13,8 +13,9 @@ from numzoo.hub.loading.card import card_notes
 from numzoo.hub.loading.changes import BASE_KEY, BASE_SHA256_KEY, changed, check_base
 from numzoo.hub.loading.load import CONFIG_KEY, MODEL_KEY, read_entry
 from numzoo.hub.loading.resolve import find_model
+from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.manifest import check_settings
-from numzoo.hub.registry.names import Registry, open_registry
+from numzoo.hub.registry.names import open_registry
 
 __all__ = ["save"]
 
@@ -29,7 +30,7 @@ def save(
     categories: Sequence[str] | None = None,
     transform: Any = None,
     task: str | None = None,
-    registry: Registry | str | os.PathLike[str] | None = None,
+    registry: Registries = None,
 ) -> Path:
     """Write the state of `model` to `path` (safetensors), whole or not at all; the path that was written.
 

@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
 from numzoo.hub.licensing.expressions import parse_license
+from numzoo.hub.registry.foreign import Origin, check_foreign
+from numzoo.hub.registry.lineage import check_lineage
 from numzoo.hub.registry.record import Chunks, FileRecord, Unpack
 from numzoo.hub.registry.schema import check
 
@@ -106,12 +108,16 @@ class Entry:
     config: Mapping[str, Any] = field(default_factory=dict)
     keys: Keys = field(default_factory=Keys)
     transform: Mapping[str, Any] | None = None
-    categories: str | None = None
+    categories: str | tuple[str, ...] | None = None
     parameters: int | None = None
     gflops: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
     parity: Mapping[str, Any] | None = None
+    revision: int = 1
+    deprecated: Mapping[str, str] | None = None
+    withdrawn: str | None = None
+    registry: str = ""
 
     @property
     def tag(self) -> str:
@@ -126,10 +132,21 @@ class Entry:
 
 
 class Manifest:
-    """A manifest in memory. `who` is its name in messages, `base` the folder that its relative files start from."""
+    """A manifest in memory. `who` is its name in messages, `base` the folder that its relative files start from,
+    `origin` where it comes from if that is not numzoo itself: then it is held to the rules of foreign.py as well."""
 
-    def __init__(self, document: object, *, who: str = "manifest", base: str = "") -> None:
+    def __init__(
+        self,
+        document: object,
+        *,
+        who: str = "manifest",
+        base: str = "",
+        origin: Origin | None = None,
+        own: bool = False,
+    ) -> None:
         self.who, self.base = who, base
+        self.label = "numzoo" if own else who
+        self._blobs = () if origin is None else origin.blobs
         schema = _schema()
         check(document, schema, schema, who=who, postpone=("#/$defs/model", "#/$defs/resource", "#/$defs/data"))
         assert isinstance(document, dict)
@@ -137,11 +154,16 @@ class Manifest:
             section: document.get(section, {}) for section in ("models", "samples", "data")
         }
         self._entries: dict[str, Entry] = {}
+        if origin is not None:
+            check_foreign(document, origin, who=who)
         self.tags = self._tags(document.get("defaults", {}))
+        self.aliases: Mapping[str, str] = document.get("aliases", {})
+        check_lineage(self._sections["models"], self.aliases, self.tags, who=who)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Manifest:
-        """Read a manifest file. Raises StorageError, and FormatError with the JSON path of what is wrong."""
+    def read(cls, path: str | os.PathLike[str], *, own: bool = False) -> Manifest:
+        """Read a manifest file; `own` says that it ships with numzoo. Raises StorageError, and FormatError with the
+        JSON path of what is wrong."""
         path = Path(path)
         try:
             with open(path, "rb") as file:
@@ -152,7 +174,9 @@ class Manifest:
             raise StorageError(f"The manifest {path} cannot be read: {error.strerror or error}.") from error
         if len(text) > _LARGEST:
             raise FormatError(f"The manifest {path} is larger than {_LARGEST >> 20} MiB, the most that is read.")
-        return cls(parse(text, who=path.name), who=path.name, base=str(path.resolve().parent))
+        folder = path.resolve().parent
+        origin = None if own else Origin(folder=folder)
+        return cls(parse(text, who=path.name), who=path.name, base=str(folder), origin=origin, own=own)
 
     @property
     def names(self) -> list[str]:
@@ -227,7 +251,9 @@ class Manifest:
         known = dict(fields)
         files = self._files(known.pop("files"), path, name, known)
         keys = self._keys(known.pop("keys", {}), f"{path}.keys")
-        return Entry(name=name, files=files, keys=keys, **known)
+        if isinstance(known.get("categories"), list):
+            known["categories"] = tuple(known["categories"])
+        return Entry(name=name, files=files, keys=keys, registry=self.label, **known)
 
     def _files(
         self, files: list[dict[str, Any]], path: str, owner: str, entry: Mapping[str, Any]
@@ -242,8 +268,8 @@ class Manifest:
             known = dict(fields)
             if "chunks" in known:
                 known["chunks"] = Chunks(known["chunks"]["size"], tuple(known["chunks"]["sha256"]))
-            known["sources"] = tuple(known["sources"])
-            known.setdefault("name", file_name(next(iter(known["sources"]), "")) or owner.rpartition(":")[2])
+            known.setdefault("name", file_name(next(iter(known["sources"]), "")) or re.split("[:/]", owner)[-1])
+            known["sources"] = tuple(place for source in known["sources"] for place in self._places(source, fields))
             try:
                 if "unpack" in known:
                     known["unpack"] = _unpack(known["unpack"])
@@ -251,6 +277,16 @@ class Manifest:
             except UsageError as error:
                 self._fail(f"{path}.files[{index}]", f"is inconsistent: {error}")
         return tuple(records)
+
+    def _places(self, source: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        """The source itself; for ``blob:NAME`` where the registry keeps the file of this digest."""
+        if not source.startswith("blob:"):
+            return (source,)
+        if "sha256" not in fields or re.fullmatch(r"blob:[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}", source) is None:
+            self._fail("$", f"has the source {source!r:.80}; wanted blob:NAME, for a file with its full sha256")
+        from numzoo.hub.registry.static.layout import blob_name
+
+        return tuple(f"{beginning}{blob_name(fields['sha256'])}" for beginning in self._blobs)
 
     def _keys(self, fields: Mapping[str, Any], path: str) -> Keys:
         def compiled(pattern: str, where: str) -> re.Pattern[str]:

@@ -1,34 +1,39 @@
 """Names to entries: what ``hub.load("resnet50")`` means, what there is, and what was perhaps meant.
 
-A model's full name is ``model.tag`` (``resnet50.imagenet1k-v2``); the model alone means its default tag. Sample
-photographs are ``sample:cat``, data sets ``data:mnist``.
+A model's full name is ``model.tag`` (``resnet50.imagenet1k-v2``), with its namespace before it in other people's
+registries (``acme/resnet50.pets-v1``); the model alone means its default tag. Sample photographs are ``sample:cat``,
+data sets ``data:mnist``.
 """
 
 from __future__ import annotations
 
 import copy
 import fnmatch
-import os
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from numzoo.hub.errors import NotFoundError, UsageError
+from numzoo.hub.errors import HubWarning, NotFoundError, UsageError
 from numzoo.hub.locking.pins import held
+from numzoo.hub.registry.choice import Registries
+from numzoo.hub.registry.layered import Layered
+from numzoo.hub.registry.lineage import follow
 from numzoo.hub.registry.manifest import Entry, Manifest, Resource
 from numzoo.hub.registry.record import FileRecord
 
-__all__ = ["Registry", "default_registry", "describe", "list_names", "near", "open_registry"]
+__all__ = ["Registry", "default_registry", "describe", "list_names", "near", "open_registry", "shipped_registry"]
 
 _MANIFEST = Path(__file__).parent.parent.parent / "weights_manifest.json"
+_WARNED: set[tuple[str, str]] = set()
 _SECTIONS = {"sample": "samples", "data": "data"}
 
 
 class Registry:
-    """The names of one manifest."""
+    """The names of one manifest, or of several in their order."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest | Layered) -> None:
         self.manifest = manifest
 
     def __contains__(self, name: str) -> bool:
@@ -45,6 +50,7 @@ class Registry:
         """
         if not isinstance(name, str) or not name:
             raise UsageError(f"A model's name is a text such as 'resnet50', but {name!r} was given.")
+        name = follow(name, self.manifest.aliases)
         model, dot, tag = name.partition(".")
         tags = self.manifest.tags.get(model)
         if tags is None:
@@ -58,8 +64,18 @@ class Registry:
         return name
 
     def entry(self, name: str) -> Entry:
-        """The entry that `name` means."""
-        return self.manifest.entry(self.full_name(name))
+        """The entry that `name` means, to be used: NotFoundError says why one was withdrawn, a HubWarning (once) that one
+        is deprecated."""
+        entry = self.manifest.entry(self.full_name(name))
+        if entry.withdrawn is not None:
+            raise NotFoundError(
+                f"{entry.name} was withdrawn by its publisher: {entry.withdrawn.rstrip('.')}.{_successor(entry)}"
+            )
+        if entry.deprecated is not None and (entry.registry, entry.name) not in _WARNED:
+            _WARNED.add((entry.registry, entry.name))
+            message = entry.deprecated["message"].rstrip(".")
+            warnings.warn(f"{entry.name} is deprecated: {message}.{_successor(entry)}", HubWarning, stacklevel=3)
+        return entry
 
     def resource(self, name: str) -> Resource:
         """The sample or data set that ``sample:NAME`` or ``data:NAME`` means."""
@@ -75,9 +91,13 @@ class Registry:
         return self.manifest.resource(section, rest)
 
     def files(self, name: str) -> tuple[FileRecord, ...]:
-        """The files of a model, a sample or a data set; ``data:mnist/FILE`` means that one file."""
+        """The files of a model, a sample or a data set, to be used; ``data:mnist/FILE`` means that one file."""
+        return self.records(name) if is_resource(name) else self.entry(name).files
+
+    def records(self, name: str) -> tuple[FileRecord, ...]:
+        """The same to be looked at: of an entry that was withdrawn, too."""
         if not is_resource(name):
-            return self.entry(name).files
+            return self.manifest.entry(self.full_name(name)).files
         owner, slash, wanted = name.partition("/")
         files = self.resource(owner).files
         if not slash:
@@ -114,9 +134,13 @@ class Registry:
                 "source": resource.source,
             }
             return {**known, **_of_data(resource)} if name.startswith("data:") else known
-        entry = self.entry(name)
+        entry = self.manifest.entry(self.full_name(name))
         return {
             "name": entry.name,
+            "registry": entry.registry,
+            "withdrawn": entry.withdrawn,
+            "deprecated": None if entry.deprecated is None else dict(entry.deprecated),
+            "aliases": [old for old in self.manifest.aliases if self.full_name(old, locked=False) == entry.name],
             "default": self.is_default(entry.name),
             "tags": list(self.manifest.tags[entry.name.partition(".")[0]]),
             "model": entry.model,
@@ -125,13 +149,14 @@ class Registry:
             "files": [_file(file) for file in entry.files],
             "bytes": entry.bytes,
             "transform": _plain(entry.transform),
-            "categories": entry.categories,
+            "categories": list(entry.categories) if isinstance(entry.categories, tuple) else entry.categories,
             "parameters": entry.parameters,
             "gflops": entry.gflops,
             "metrics": dict(entry.metrics),
             "license": entry.license,
             "source": entry.source,
             "notes": entry.notes,
+            "revision": entry.revision,
             "parity": entry.parity is not None,
         }
 
@@ -144,19 +169,30 @@ class Registry:
 
 
 def default_registry() -> Registry:
+    """What names mean where nothing is said: the registries of the configuration, and numzoo's own."""
+    return open_registry(None)
+
+
+def shipped_registry() -> Registry:
     """The registry that ships with the package."""
     return _shipped()
 
 
-def open_registry(registry: Registry | str | os.PathLike[str] | None) -> Registry:
-    """`registry` itself, the registry of a manifest file, or (None) the one that ships with the package."""
-    if registry is None:
-        return _shipped()
+def open_registry(registry: Registries = None, *, offline: bool | None = None) -> Registry:
+    """`registry` itself, or what its address names, or the addresses in a list, the first of which has precedence.
+
+    An address is a manifest file, the folder or https address of a registry that ``numzoo index`` made, the name of one
+    in the configuration, or "numzoo" for the one that ships with the package. None means NUMZOO_REGISTRY (addresses
+    with spaces between them), or else the registries of the configuration and then numzoo's own.
+    """
     if isinstance(registry, Registry):
         return registry
-    if not isinstance(registry, (str, os.PathLike)):
-        raise UsageError(f"registry is a Registry or the path of a manifest, but {registry!r} was given.")
-    return Registry(Manifest.read(registry))
+    from numzoo.hub.registry.opening import open_all
+
+    manifests = open_all(registry, offline)
+    if manifests is None:
+        return _shipped()
+    return Registry(manifests[0] if len(manifests) == 1 else Layered(manifests))
 
 
 def list_names(pattern: str | None = None, *, task: str | None = None) -> list[str]:
@@ -201,7 +237,12 @@ def near(name: str, names: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _shipped() -> Registry:
-    return Registry(Manifest.read(_MANIFEST))
+    return Registry(Manifest.read(_MANIFEST, own=True))
+
+
+def _successor(entry: Entry) -> str:
+    successor = None if entry.deprecated is None else entry.deprecated.get("replaced_by")
+    return "" if successor is None else f" Use {successor}."
 
 
 def _either(names: list[str]) -> str:

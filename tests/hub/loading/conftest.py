@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from numzoo.hub.checkpoint import write_safetensors
-from numzoo.hub.registry.names import Registry, open_registry
+from numzoo.hub.registry.manifest import Manifest
+from numzoo.hub.registry.names import Registry
 from numzoo.vision import models
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
@@ -72,12 +73,12 @@ def entry_of(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def registry_of(tmp_path: Path) -> Callable[..., Registry]:
-    """Write a manifest and open it: `registry_of({"lenet.test": entry}, **other_sections)`."""
+    """Write a manifest and open it as numzoo's own: `registry_of({"lenet.test": entry}, **other_sections)`."""
 
     def make(entries: dict[str, Any], **sections: Any) -> Registry:
         path = tmp_path / "manifest.json"
         path.write_text(json.dumps({"schema": 1, "models": entries, **sections}), encoding="utf-8")
-        return open_registry(path)
+        return Registry(Manifest.read(path, own=True))
 
     return make
 

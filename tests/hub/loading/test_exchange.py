@@ -16,6 +16,8 @@ from numzoo import hub
 from numzoo.hub.checkpoint import read_checkpoint, source, write_safetensors
 from numzoo.hub.download import embedded
 from numzoo.hub.errors import HubError, IntegrityError
+from numzoo.hub.registry.manifest import Manifest
+from numzoo.hub.registry.names import Registry
 from numzoo.hub.store import cache as cache_module
 from numzoo.hub.store.cache import Cache
 from numzoo.vision import models
@@ -99,8 +101,8 @@ def _package(tmp_path: Path, good: dict[str, Any], monkeypatch: pytest.MonkeyPat
     path = tmp_path / "vision" / "good.safetensors"
     write_safetensors(path, good)
     monkeypatch.setattr(embedded, "_ROOT", tmp_path)
-    manifest = _manifest(tmp_path, path, "package:vision/good.safetensors")
-    return path, lambda: hub.load("lenet", registry=manifest)
+    own = Registry(Manifest.read(_manifest(tmp_path, path, "package:vision/good.safetensors"), own=True))
+    return path, lambda: hub.load("lenet", registry=own)
 
 
 def _own_file(tmp_path: Path, good: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Way]:
