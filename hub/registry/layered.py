@@ -14,12 +14,14 @@ class Layered:
     """Manifests in the order of their precedence, with the attributes of a single one.
 
     A model's tags are those of all manifests; its default is that of the first that has the model at all. An alias
-    holds where no manifest before its own has something of that name.
+    holds where no manifest before its own has something of that name. `base` is where relative paths begin that no
+    manifest names any more (a lock may): the folder of the first that has one.
     """
 
     def __init__(self, manifests: Sequence[Manifest]) -> None:
         self.manifests = tuple(manifests)
         self.who = ", ".join(manifest.who for manifest in manifests)
+        self.base = next((manifest.base for manifest in manifests if manifest.base), "")
         self.tags: dict[str, list[str]] = {}
         self.aliases: dict[str, str] = {}
         for manifest in manifests:
