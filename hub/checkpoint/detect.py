@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numzoo.hub.checkpoint import archive, ctranslate2, limits, numpy_files, safetensors
+from numzoo.hub.checkpoint import archive, ctranslate2, limits, numpy_files, safetensors, sharded
 from numzoo.hub.checkpoint.contents import Contents
 from numzoo.hub.checkpoint.gguf import file as gguf
 from numzoo.hub.checkpoint.onnx import file as onnx
@@ -11,7 +11,7 @@ from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Decoded
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
-__all__ = ["read_contents"]
+__all__ = ["guess", "read_contents"]
 
 # What people download by mistake, and what to tell them.
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
@@ -46,6 +46,24 @@ def _check_growth(contents: Contents, source: Source) -> None:
         )
 
 
+def guess(source: Source) -> str:
+    """Give the format that a file's first bytes promise, `unknown` where they promise none."""
+    start = bytes(source.view[:32])
+    for name, fits in (
+        ("torch-legacy", start.startswith(stream.MAGIC)),
+        ("npy", start.startswith(numpy_files.MAGIC)),
+        ("gguf", start.startswith(gguf.MAGIC)),
+        ("sharded", sharded.recognise(source)),
+        ("torch-tar", tar.recognise(source)),
+        ("onnx", not safetensors.recognise(source) and onnx.recognise(source)),
+        ("ctranslate2", ctranslate2.recognise(source)),
+        ("safetensors", safetensors.begins(source)),
+    ):
+        if fits:
+            return name
+    return "unknown"
+
+
 def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Contents:
     start = bytes(source.view[:32])
     if start.startswith(b"PK\x03\x04"):
@@ -56,6 +74,8 @@ def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Co
         return numpy_files.read_npy(source)
     if start.startswith(gguf.MAGIC):
         return gguf.read(source, dequantise)
+    if sharded.recognise(source) and not nested:
+        return sharded.read(source, lambda shard: _read(shard, checksums, dequantise, nested=True))
     if tar.recognise(source):
         return tar_file.read(source)
     if safetensors.recognise(source):

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.contents import Contents, check_name
 from numzoo.hub.checkpoint.dtypes import SAFETENSORS, DataType
+from numzoo.hub.checkpoint.json_text import parse_object
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Storage, StorageView, Tensor, contiguous_strides
 from numzoo.hub.errors import FormatError, StorageError, UsageError
@@ -52,7 +53,7 @@ def read(source: Source) -> Contents:
         raise FormatError(
             f"The safetensors header claims {size} bytes, but the file has only {source.size}: cut short?"
         )
-    header = _parse(bytes(source.view[8 : 8 + size]), source.size)
+    header = parse_object(bytes(source.view[8 : 8 + size]), "safetensors header", source.size, only_natural=True)
     notes = _notes(header.pop(NOTES, None))
     data = source.window(8 + size, source.size - 8 - size)
     spans: list[tuple[int, int, str]] = []
@@ -124,49 +125,6 @@ def _target(path: object) -> str:
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
         raise UsageError(f"{path} is {kind}; a safetensors file is written to a file, new or old.")
     return target
-
-
-def _parse(raw: bytes, file_bytes: int) -> dict[str, Any]:
-    # JSON can blow up on parsing: `[],` is 3 bytes in the file and 64 in memory. Refuse before, not after.
-    marks = {b"{": 400, b"[": 120, b",": 48, b'"': 60}
-    memory = 4 * len(raw) + sum(weight * raw.count(mark) for mark, weight in marks.items())
-    if memory > file_bytes + limits.HEADER_MEMORY:
-        raise FormatError(f"The safetensors header of {len(raw)} bytes would take about {memory} bytes to parse.")
-    if not raw.startswith(b"{"):
-        raise FormatError("The safetensors header does not begin with '{'.")
-    try:
-        header = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_int=_natural,
-            parse_float=_refuse,
-            parse_constant=_refuse,
-        )
-    except FormatError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"The safetensors header is not JSON: {error}.") from None
-    assert isinstance(header, dict)  # it began with a brace
-    return header
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise FormatError(f"The safetensors header names {twice[:100]!a} twice.")
-    return found
-
-
-def _natural(text: str) -> int:
-    if text.startswith("-") or len(text) > 20:
-        raise FormatError(f"The safetensors header holds the number {text[:40]}; sizes are natural and below 2^64.")
-    return int(text)
-
-
-def _refuse(text: str) -> Any:
-    raise FormatError(f"The safetensors header holds {text[:40]}; only whole numbers belong there.")
 
 
 def _notes(notes: object) -> dict[str, str]:

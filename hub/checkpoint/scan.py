@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from numzoo.hub.checkpoint import archive, limits, numpy_files
+from numzoo.hub.checkpoint import archive, limits, numpy_files, sharded
 from numzoo.hub.checkpoint.contents import CheckpointMetadata, TensorInfo
+from numzoo.hub.checkpoint.detect import guess
 from numzoo.hub.checkpoint.pytorch import stream, tar
 from numzoo.hub.checkpoint.pytorch.disassembly import GlobalUse, OpcodeUse, PickleScan, disassemble
 from numzoo.hub.checkpoint.pytorch.opcode_table import PROTO
@@ -69,25 +70,44 @@ def scan(file: str | os.PathLike[str]) -> Scan:
             name, source.size, described.format, described.tensors, described.values, described.notes, pickles=pickles
         )
     finally:
+        if source.folder is not None:
+            source.folder.close()
         if opened is not None:
             opened.close()
 
 
 def _pickles(source: Source) -> tuple[str, tuple[PickleScan, ...]]:
     """Give the format by its first bytes and the pickles that the file holds."""
-    start = bytes(source.view[:32])
-    if start.startswith(b"PK\x03\x04"):
+    if bytes(source.view[:4]) == b"PK\x03\x04":
         return _zip(source)
-    if start.startswith(stream.MAGIC):
-        return "torch-legacy", tuple(_stream(source.view, "pickle", stream.PICKLES))
-    if tar.recognise(source):
-        return _tar(source)
-    if start[:1] == bytes([PROTO]):
-        return "unknown", tuple(_stream(source.view, "pickle", limits.PICKLES_LISTED))
-    if start.startswith(numpy_files.MAGIC):
-        return "npy", tuple(_of_objects(source, "the array"))
+    kind = guess(source)
+    if kind == "torch-legacy":
+        return kind, tuple(_stream(source.view, "pickle", stream.PICKLES))
+    if kind == "torch-tar":
+        return kind, _tar(source)
+    if kind == "npy":
+        return kind, tuple(_of_objects(source, "the array"))
+    if kind == "sharded":
+        return kind, tuple(_sharded(source))
+    if kind != "unknown":
+        return kind, ()
+    if source.view[0] == PROTO:
+        return kind, tuple(_stream(source.view, "pickle", limits.PICKLES_LISTED))
     found, _ = disassemble(source.view, "pickle 1")  # of protocol 0 or 1, which begin with any opcode
-    return "unknown", (found,) if found.names and not found.damage else ()
+    return kind, (found,) if found.names and not found.damage else ()
+
+
+def _sharded(source: Source) -> Iterator[PickleScan]:
+    """List the pickles of all files that an index names, each under its file's name."""
+    try:
+        for place in sharded.places(source):
+            if source.folder is not None:
+                shard = source.folder.open(place, "A part")
+                kind = guess(shard)
+                for found in _pickles(shard)[1] if kind != "sharded" else ():
+                    yield replace(found, label=f"{place}, {found.label}")
+    except HubError:
+        return  # the refusal of the whole file says it
 
 
 def _stream(view: memoryview, label: str, most: int) -> Iterator[PickleScan]:
@@ -123,13 +143,13 @@ def _zip(source: Source) -> tuple[str, tuple[PickleScan, ...]]:
     return kind, tuple(found)
 
 
-def _tar(source: Source) -> tuple[str, tuple[PickleScan, ...]]:
+def _tar(source: Source) -> tuple[PickleScan, ...]:
     try:
         members = tar.read_members(source, frozenset({"sys_info", "pickle", "tensors", "storages"}))
     except HubError:
-        return "torch-tar", ()
+        return ()
     # Between the pickles of tensors and storages stands data whose length only they tell; their first is the count.
-    return "torch-tar", tuple(disassemble(part.view, name)[0] for name, part in members.items())
+    return tuple(disassemble(part.view, name)[0] for name, part in members.items())
 
 
 def _whole(content: Source, label: str) -> PickleScan:
@@ -137,7 +157,7 @@ def _whole(content: Source, label: str) -> PickleScan:
     found, end = disassemble(content.view, label)
     if not found.damage and end != content.size:
         rest = f"{content.size - end} bytes follow its STOP, where nothing may stand"
-        return PickleScan(label, found.protocol, found.bytes, found.opcodes, found.names, found.refused_opcodes, rest)
+        return replace(found, damage=rest)
     return found
 
 

@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 from numzoo.hub.errors import FormatError, HubError, NotFoundError, StorageError, UnsafeFileError, UsageError
 
-__all__ = ["Folder", "Source", "map_descriptor", "open_source"]
+__all__ = ["Folder", "Source", "find_in_folder", "map_descriptor", "open_source"]
+
+
+# How transformers and diffusers name the one checkpoint of a folder, or its index.
+_STEMS = (("model", "safetensors"), ("pytorch_model", "bin"), ("diffusion_pytorch_model", "safetensors"))
 
 
 class Source:
@@ -96,6 +100,22 @@ class Folder:
             opened.close()
 
 
+def find_in_folder(folder: str) -> str:
+    """Give the checkpoint of a folder, by the names that transformers gives: an index first, safetensors first.
+
+    Raises UsageError where there is none.
+    """
+    for stem, ending in _STEMS:
+        for name in (f"{stem}.{ending}.index.json", f"{stem}.{ending}"):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                return path
+    raise UsageError(
+        f"{folder} is a folder, and not a regular file; it holds neither model.safetensors nor pytorch_model.bin nor an "
+        "index of them. Give the checkpoint's own path."
+    )
+
+
 def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, BinaryIO | None, str]:
     """Map `file` from its first byte; give the source, what the caller must close afterwards, and a name for messages.
 
@@ -105,6 +125,8 @@ def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, Binary
     if isinstance(file, (str, os.PathLike)):
         name = os.fspath(file)
         try:
+            if os.path.isdir(name):
+                name = find_in_folder(name)
             if not stat.S_ISREG(os.stat(name).st_mode):
                 raise UsageError(f"{name} is not a regular file; a checkpoint must be one.")
             opened = open(name, "rb")  # noqa: SIM115 (the caller closes it)
