@@ -1,0 +1,197 @@
+"""What all data sets of texts share: where their files come from, and what an example is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import DatasetError, MissingDatasetError
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Fetch = Callable[[str], str | os.PathLike[str]]
+
+
+class TextDataset:
+    """Texts of one split. By index: (text, target).
+
+    The text is a str, or a tuple of them where an example has several (two sentences to compare, a question and what it
+    is about, the words of a sentence). The target is what the class says: the number of a class (of `classes`), a score,
+    tags, another text; None where the authors keep it. `transform(text)` makes what stands in the text's place.
+
+    `folder` holds the files, unpacked or packed by gzip, as the archives of the data set have them. Without it `fetch`
+    gets each: called with its name in the hub, such as "data:imdb/aclImdb_v1.tar.gz", it returns the path of a verified
+    file, or the folder that an archive was unpacked to; left out, that is numzoo.hub.pull_data. `resource` is the name
+    in the hub. Raises MissingDatasetError and DatasetError, for a bad line when it is asked for.
+    """
+
+    resource: ClassVar[str] = ""
+    splits: ClassVar[tuple[str, ...]]
+    files: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """split -> the names of its files in the hub; "" stands for every split."""
+    classes: Sequence[str] = ()
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        split: str | None = None,
+        *,
+        transform: Callable[[Any], Any] | None = None,
+        fetch: Fetch | None = None,
+        resource: str | None = None,
+    ) -> None:
+        split = self.splits[0] if split is None else split
+        if split not in self.splits:
+            raise ValueError(f"{self.who}: split is {split!r} but must be one of {', '.join(map(repr, self.splits))}")
+        if folder is not None and fetch is not None:
+            raise ValueError(
+                f"{self.who}: folder and fetch were both given, but the files come from one place; leave one out"
+            )
+        self.split, self.transform = split, transform
+        self.name = resource or self.resource
+        self.roots = [Path(folder)] if folder is not None else self._fetched(fetch)
+        if folder is not None and not self.roots[0].is_dir():
+            raise MissingDatasetError(
+                f"{self.who}: there is no folder {str(folder)!r}; without it the hub fetches the data"
+            )
+        self._open()
+        if not len(self):
+            raise DatasetError(f"{self.who}: there is not one example of {split!r} in {self.roots[0]}; get it again")
+
+    @property
+    def who(self) -> str:
+        """The name in messages."""
+        return type(self).__name__
+
+    @cached_property
+    def targets(self) -> list[Any]:
+        """The target of every example."""
+        return [self._example(place)[1] for place in range(len(self))]
+
+    @property
+    def labels(self) -> NDArray[numpy.int64]:
+        """The numbers of the examples' classes, int64 (n,), where the targets are classes."""
+        import numpy
+
+        if not self.classes:
+            raise AttributeError(f"{self.who} has no classes; its targets are in .targets")
+        if None in self.targets:
+            raise AttributeError(f"{self.who}: the labels of {self.split!r} are not public")
+        return numpy.array(self.targets, numpy.int64)
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        text, target = self._example(self._place(index))
+        return (text if self.transform is None else self.transform(text)), target
+
+    def __repr__(self) -> str:
+        return f"{self.who}(split={self.split!r}, {len(self)} examples, transform={self.transform!r})"
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _example(self, place: int) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _place(self, index: Any) -> int:
+        try:
+            place = index.__index__()
+        except AttributeError:
+            raise TypeError(
+                f"{self.who}: the index is a {type(index).__name__} but must be a whole number; for several at once use a "
+                "list: [dataset[i] for i in indices]"
+            ) from None
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"{self.who}: there is no example {place} among {len(self)}")
+        return int(place) % len(self)
+
+    def _fetched(self, fetch: Fetch | None) -> list[Path]:
+        if fetch is None:
+            from numzoo.hub import pull_data
+
+            def fetch(name: str) -> Path:
+                found: Path = next(iter(pull_data(name).values()))
+                return found
+
+        return [Path(fetch(f"{self.name}/{file}")) for file in self.files.get(self.split, self.files.get("", ()))]
+
+    def _find(self, *names: str) -> Path:
+        """The first of these files or folders that is there: one of the data set's files itself, in its folder, or up to
+        two folders deeper; packed by gzip or not.
+        """
+        spellings = [spelling for name in names for spelling in (name, f"{name}.gz")]
+        for root in self.roots:
+            if root.is_file() and (len(self.roots) == 1 or self._is_named(root, names)):
+                return root
+            for spelling in spellings:
+                if root.name == spelling or (root / spelling).exists():
+                    return root if root.name == spelling else root / spelling
+            for depth in ("*", "*/*"):
+                for spelling in spellings:
+                    if found := sorted(root.glob(f"{depth}/{spelling}")):
+                        return found[0]
+        places = " and ".join(repr(str(root)) for root in self.roots)
+        raise MissingDatasetError(
+            f"{self.who}: there is no {' and no '.join(names)} in {places}; is it another data set?"
+        )
+
+    def _is_named(self, root: Path, names: Sequence[str]) -> bool:
+        """Whether a fetched file, which the store may call by its digest, is one of these: by its place in `files`."""
+        files = self.files.get(self.split, self.files.get("", ()))
+        return files[self.roots.index(root)].removesuffix(".gz") in {name.rpartition("/")[2] for name in names}
+
+
+class Table(TextDataset):
+    """Examples that are the lines of one file, each split into fields: what most data sets of texts are.
+
+    `members` gives the file of each split, `header` the lines before the first example. Fields are parted by `tab`s, or
+    quoted and parted by commas. `_read` makes an example of the fields.
+    """
+
+    members: ClassVar[dict[str, str]]
+    header: ClassVar[int] = 0
+    tabs: ClassVar[bool] = False
+    quoted: ClassVar[bool] = True
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def _open(self) -> None:
+        from .lines import Lines
+
+        member = self.members[self.split]
+        path = self._find(member, member.rpartition("/")[2])
+        self._lines = Lines(path, self.who, skip=self.header, quoted=self.quoted)
+
+    def _example(self, place: int) -> tuple[Any, Any]:
+        import csv
+
+        line = self._lines[place]
+        if not self.quoted:
+            fields = line.split("\t")
+        else:
+            rows = list(csv.reader([line + "\n"], delimiter="\t" if self.tabs else ","))
+            fields = rows[0] if rows else []
+        try:
+            return self._read(fields)
+        except (ValueError, IndexError) as error:
+            raise DatasetError(
+                f"{self.who}: line {place + self.header + 1} of {self._lines.path.name} is not an example: {line[:80]!r} "
+                f"({error}); get the file again"
+            ) from error
+
+    def _read(self, fields: list[str]) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _number(self, name: str) -> int:
+        """The number of the class with this name."""
+        if name not in self.classes:
+            raise ValueError(f"{name!r} is none of the classes {', '.join(self.classes)}")
+        return list(self.classes).index(name)
