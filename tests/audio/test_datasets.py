@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 import pytest
-from whole_way import Members, unpacked
+from whole_way import Members, loaded_through_the_hub, unpacked
 
 from numzoo.audio import datasets, errors
 
@@ -206,6 +206,15 @@ def test_a_data_set_is_read_from_its_folder(case: str, tmp_path: Path) -> None:
     dataset = kind(unpacked(tmp_path, make()), split)
     check(dataset, case)
     assert len(pickle.loads(pickle.dumps(dataset))) == len(dataset)  # as workers that load data get it
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_data_set_goes_the_whole_way_from_a_server_to_its_examples(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, make, split, *_ = CASES[case]
+    dataset = loaded_through_the_hub(f"audio.datasets.{kind.__name__}", make(), split, tmp_path, monkeypatch)
+    check(dataset, case)
 
 
 def test_the_first_version_of_speech_commands_is_read_alike(tmp_path: Path) -> None:
