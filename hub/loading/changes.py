@@ -13,7 +13,7 @@ import numpy as np
 
 from numzoo.hub.errors import IntegrityError, LoadError
 from numzoo.hub.loading.contract import under_model_names
-from numzoo.hub.registry.manifest import Keys
+from numzoo.hub.registry.keys import Keys
 
 __all__ = ["BASE_KEY", "BASE_SHA256_KEY", "changed", "check_base", "merge_adapters", "overlay"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from numzoo.hub.errors import LoadError
 from numzoo.hub.loading.report import LoadReport
-from numzoo.hub.registry.manifest import Keys
+from numzoo.hub.registry.keys import Keys
 from numzoo.hub.registry.names import near
 
 __all__ = ["fit", "under_model_names"]
@@ -142,19 +142,31 @@ def _translate(
     renamed: dict[str, str] = {}
     ignored: list[str] = []
     clashes: list[str] = []
-    for origin, array in arrays.items():
-        if keys.ignores(origin):
-            ignored.append(origin)
+    for name, array in arrays.items():
+        if keys.ignores(name):
+            ignored.append(name)
             continue
-        target = keys.model_name(origin)
-        if target in given:
+        pieces = keys.pieces(name)
+        if pieces is not None and (not array.ndim or array.shape[0] % len(pieces)):
             clashes.append(
-                f"two tensors of the file for one name: {given[target][0]} and {origin} both become {target}"
+                f"{name} {_shape(array)} cannot be cut into the {len(pieces)} equal pieces that the entry says"
             )
             continue
-        given[target] = (origin, array)
-        if target != origin:
-            renamed[origin] = target
+        for number, origin in enumerate(pieces or (name,)):
+            if origin is None:
+                ignored.append(f"{name} (piece {number + 1} of {len(pieces or ())})")
+                continue
+            step = array.shape[0] // len(pieces) if pieces else 0
+            piece = array[number * step : (number + 1) * step] if pieces else array
+            target = keys.model_name(origin)
+            if target in given:
+                clashes.append(
+                    f"two tensors of the file for one name: {given[target][0]} and {origin} both become {target}"
+                )
+                continue
+            given[target] = (origin, piece)
+            if target != origin:
+                renamed[origin] = target
     return given, renamed, ignored, clashes
 
 

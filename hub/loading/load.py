@@ -158,7 +158,8 @@ def _read_entry(entry: Entry, fetch: Fetch) -> tuple[Arrays, _Plan]:
     for file in files:
         stream, sha256 = fetch.open(file)
         digests.append(sha256)
-        for name, array in _read(stream, checksums=False).items():
+        for own, array in _read(stream, checksums=False).items():
+            name = file.prefix + own
             if name in arrays:
                 raise LoadError(f"{entry.name}: two of its files hold a tensor named {name!r}.")
             arrays[name] = array

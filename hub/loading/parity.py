@@ -10,6 +10,11 @@ The input ``ramp-v1`` of shape (batch, channels, height, width) has at image b, 
 which lies in [-2, 2) and is exact in float32 (a multiple of 1/128), so that every language makes the same input.
 `ramp` says what a shape of another length gives.
 
+The input ``tokens-v1`` of shape (batch, length) has at text b and place j the token (101 j + 53 b + 7) mod 1000.
+
+A card may name a `module`: then that part of the model is run, and the stages are parts of it. Where a model gives several
+results, the first is meant.
+
 A stage's two sums are of its output and of the absolute values of it, in float64; the first tensor where a stage gives
 several. Sums must agree within tolerance times the absolute sum, logits within tolerance times the largest of them.
 """
@@ -17,7 +22,7 @@ several. Sums must agree within tolerance times the absolute sum, logits within 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +36,7 @@ from numzoo.hub.registry.names import open_registry
 if TYPE_CHECKING:
     from numzoo.hub.download.progress import Progress
 
-__all__ = ["Check", "ParityResult", "ramp", "verify_parity"]
+__all__ = ["Check", "ParityResult", "ramp", "tokens", "verify_parity"]
 
 _ROW, _COLUMN, _CHANNEL, _BATCH = 37, 101, 211, 53
 
@@ -99,6 +104,15 @@ def ramp(shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
     return ((total % 512 - 256) / 128).astype(np.float32)
 
 
+def tokens(shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The input ``tokens-v1`` of shape (batch, length)."""
+    batch, length = shape
+    return (np.arange(length) * _COLUMN + np.arange(batch)[:, None] * _BATCH + 7) % 1000
+
+
+_INPUTS: Mapping[str, Callable[[Sequence[int]], np.ndarray[Any, Any]]] = {"ramp-v1": ramp, "tokens-v1": tokens}
+
+
 def verify_parity(
     name: str,
     *,
@@ -128,8 +142,14 @@ def run_card(model: Any, card: Mapping[str, Any], *, who: str) -> ParityResult:
     """Run `model` (in evaluation mode) on the card's input and compare every value of the card."""
     tolerance = float(card["tolerance"]["f32"])
     stages: Mapping[str, Sequence[float]] = card.get("stages", {})
+    if card["input"] == "tokens-v1" and len(card["shape"]) != 2:
+        raise FormatError(f"{who}: its parity card has tokens of shape {tuple(card['shape'])}; wanted (batch, length).")
+    part = card.get("module", "")
+    if part and part not in dict(model.named_modules()):
+        raise FormatError(f"{who}: its parity card names the module {part!r}, which the model does not have.")
     model.requires_grad_(False)
-    found, logits = _run(model, ramp(card["shape"]), stages, who)
+    given = _INPUTS[card["input"]](card["shape"])
+    found, logits = _run(model.get_submodule(part) if part else model, given, stages, who)
     checks: list[Check] = []
     for stage, (wanted, magnitude) in stages.items():
         total, absolute = found[stage]
@@ -138,18 +158,20 @@ def run_card(model: Any, card: Mapping[str, Any], *, who: str) -> ParityResult:
     scale = max(abs(float(value)) for _, value in card["top"])
     for index, value in card["top"]:
         if int(index) != index or not 0 <= index < logits.size:
-            raise FormatError(f"{who}: its parity card names the class {index!r}, but there are {logits.size}.")
-        checks.append(_check(f"logit {int(index)}", float(value), float(logits[int(index)]), scale, tolerance))
+            raise FormatError(f"{who}: its parity card names the place {index!r}, but the result has {logits.size}.")
+        checks.append(_check(f"value {int(index)}", float(value), float(logits[int(index)]), scale, tolerance))
     order = [int(index) for index, _ in card["top"]]
     best, first = int(np.argmax(logits)), order[0]
-    checks.append(Check("the most probable class", first, best, 0.0 if best == first else math.inf, best == first))
+    checks.append(
+        Check("the place of the largest value", first, best, 0.0 if best == first else math.inf, best == first)
+    )
     return ParityResult(who, tolerance, tuple(checks))
 
 
 def _run(
-    model: Any, image: np.ndarray[Any, np.dtype[np.float32]], stages: Mapping[str, Any], who: str
+    model: Any, given: np.ndarray[Any, Any], stages: Mapping[str, Any], who: str
 ) -> tuple[dict[str, tuple[float, float]], np.ndarray[Any, np.dtype[np.float64]]]:
-    """The two sums of every stage, and the logits of the first image."""
+    """The two sums of every stage, and the result of the first example."""
     modules = dict(model.named_modules())
     unknown = [stage for stage in stages if stage not in modules]
     if unknown:
@@ -157,7 +179,7 @@ def _run(
     sums: dict[str, tuple[float, float]] = {}
     handles = [modules[stage].register_forward_hook(_recorder(stage, sums)) for stage in stages]
     try:
-        logits = np.asarray(model(image).numpy()).astype(np.float64)
+        logits = _first(model(given))
     finally:
         for handle in handles:
             handle.remove()
@@ -169,11 +191,15 @@ def _run(
 
 def _recorder(stage: str, sums: dict[str, tuple[float, float]]) -> Any:
     def record(module: Any, inputs: Any, output: Any) -> None:
-        first = output[0] if isinstance(output, (tuple, list)) else output
-        array = np.asarray(first.numpy()).astype(np.float64)
+        array = _first(output)
         sums[stage] = (float(array.sum()), float(np.abs(array).sum()))
 
     return record
+
+
+def _first(output: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    first = output[0] if isinstance(output, (tuple, list)) else output
+    return np.asarray(first.numpy()).astype(np.float64)
 
 
 def _check(what: str, wanted: float, found: float, scale: float, tolerance: float) -> Check:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
 from numzoo.hub.licensing.expressions import parse_license
 from numzoo.hub.registry.foreign import Origin, check_foreign
+from numzoo.hub.registry.keys import Keys, read_keys
 from numzoo.hub.registry.lineage import check_lineage
 from numzoo.hub.registry.record import Chunks, FileRecord, Unpack
 from numzoo.hub.registry.schema import check
@@ -26,42 +27,6 @@ __all__ = ["Entry", "Keys", "Manifest", "Resource", "check_settings", "check_tra
 
 _HERE = Path(__file__).parent
 _LARGEST = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """How a checkpoint's names become the model's: every pattern is for a whole name, the first that fits wins.
-
-    With a `prefix`, only names that begin with it are the model's, and the patterns are for what follows it.
-    """
-
-    rename: tuple[tuple[re.Pattern[str], str], ...] = ()
-    ignore: tuple[re.Pattern[str], ...] = ()
-    absent: tuple[re.Pattern[str], ...] = ()
-    prefix: str = ""
-
-    def below(self, prefix: str) -> Keys:
-        """The same spellings for a file whose names begin with `prefix` and which may hold more; the rest is ignored."""
-        return replace(self, prefix=prefix + self.prefix)
-
-    def model_name(self, name: str) -> str:
-        """What the model calls the tensor that the file calls `name`."""
-        name = name.removeprefix(self.prefix)
-        for pattern, replacement in self.rename:
-            found = pattern.fullmatch(name)
-            if found:
-                return found.expand(replacement)
-        return name
-
-    def ignores(self, name: str) -> bool:
-        """Whether the entry declares that the model does not take the file's `name`."""
-        if not name.startswith(self.prefix):
-            return True
-        return any(pattern.fullmatch(name.removeprefix(self.prefix)) for pattern in self.ignore)
-
-    def declares_absent(self, name: str) -> bool:
-        """Whether the entry declares that the file does not hold the model's `name`."""
-        return any(pattern.fullmatch(name) for pattern in self.absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +215,7 @@ class Manifest:
         path = f"$.models[{name!r}]"
         known = dict(fields)
         files = self._files(known.pop("files"), path, name, known)
-        keys = self._keys(known.pop("keys", {}), f"{path}.keys")
+        keys = read_keys(known.pop("keys", {}), fail=lambda where, message: self._fail(f"{path}.keys{where}", message))
         if isinstance(known.get("categories"), list):
             known["categories"] = tuple(known["categories"])
         return Entry(name=name, files=files, keys=keys, registry=self.label, **known)
@@ -287,26 +252,6 @@ class Manifest:
         from numzoo.hub.registry.static.layout import blob_name
 
         return tuple(f"{beginning}{blob_name(fields['sha256'])}" for beginning in self._blobs)
-
-    def _keys(self, fields: Mapping[str, Any], path: str) -> Keys:
-        def compiled(pattern: str, where: str) -> re.Pattern[str]:
-            try:
-                return re.compile(pattern)
-            except re.error as error:
-                self._fail(where, f"is no regular expression: {error}")
-
-        def rename(pair: Mapping[str, str], where: str) -> tuple[re.Pattern[str], str]:
-            pattern = compiled(pair["match"], f"{where}.match")
-            groups = [int(number) for number in re.findall(r"\\(\d+)", pair["to"])]
-            if any(number > pattern.groups for number in groups) or re.search(r"\\(?!\d)", pair["to"]):
-                self._fail(f"{where}.to", f"is {pair['to']!r}; a backslash may only name one of the match's groups")
-            return pattern, pair["to"]
-
-        def patterns(kind: str) -> tuple[re.Pattern[str], ...]:
-            return tuple(compiled(each, f"{path}.{kind}[{index}]") for index, each in enumerate(fields.get(kind, ())))
-
-        renames = tuple(rename(pair, f"{path}.rename[{index}]") for index, pair in enumerate(fields.get("rename", ())))
-        return Keys(rename=renames, ignore=patterns("ignore"), absent=patterns("absent"))
 
     def _fail(self, path: str, message: str) -> NoReturn:
         raise FormatError(f"{self.who}: {path} {message.rstrip('.')}.")

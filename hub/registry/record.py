@@ -74,7 +74,8 @@ class FileRecord:
     `name` is what messages, locks and other programs' caches call the file. `base` is the folder from which relative
     `file:` sources are read: the manifest's own. `owner` is the full name of the entry that the
     file belongs to, `license` the SPDX expression that it stands under, `origin` where its authors tell about it.
-    `unpack` says how the file is unpacked, if it is.
+    `unpack` says how the file is unpacked, if it is. `prefix` stands before the name of every tensor in it, where several
+    files make one model.
     """
 
     sha256: str | None
@@ -90,6 +91,7 @@ class FileRecord:
     origin: str = ""
     md5: str | None = None
     unpack: Unpack | None = None
+    prefix: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sources", tuple(self.sources))

@@ -12,7 +12,7 @@ import pytest
 
 from numzoo import hub
 from numzoo.hub.errors import FormatError, NotFoundError
-from numzoo.hub.loading.parity import ramp
+from numzoo.hub.loading.parity import ramp, run_card, tokens
 from numzoo.hub.registry.names import Registry
 
 
@@ -86,7 +86,7 @@ def swap(made: dict[str, Any]) -> None:
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "first stage": (scale("features", 1, 1.001), "stage features"),
     "second stage": (scale("classifier", 1, 1.001), "stage classifier"),
-    "swapped logits": (swap, "logit"),
+    "swapped logits": (swap, "value"),
 }
 
 
@@ -119,3 +119,26 @@ def test_a_card_for_another_model_is_a_format_error(
 def test_an_entry_without_a_card_says_so(zoo: Registry, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no parity card"):
         hub.verify_parity("lenet", registry=zoo)
+
+
+def test_the_tokens_are_their_definition() -> None:
+    assert tokens((2, 3)).tolist() == [[7, 108, 209], [60, 161, 262]]
+    assert tokens((1, 50)).max() < 1000
+
+
+def test_a_card_may_be_of_a_part_of_the_model(zoo: Registry) -> None:
+    model = hub.load("lenet", registry=zoo)
+    whole = card(model)
+    image = np.asarray(model.features(ramp((1, 1, 28, 28))).numpy())
+    order = np.argsort(-image[0].ravel())[:2]
+    part = {
+        **whole,
+        "module": "features",
+        "stages": {},
+        "top": [[int(place), float(image[0].ravel()[place])] for place in order],
+    }
+    assert run_card(model, part, who="lenet").passed
+    with pytest.raises(FormatError, match="names the module 'head'"):
+        run_card(model, {**part, "module": "head"}, who="lenet")
+    with pytest.raises(FormatError, match="wanted \\(batch, length\\)"):
+        run_card(model, {**part, "input": "tokens-v1"}, who="lenet")

@@ -1,0 +1,92 @@
+"""How a checkpoint's tensor names become the model's: what an entry's ``keys`` say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+__all__ = ["Keys", "read_keys"]
+
+Pattern = re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every pattern is for a whole name, and the first of its kind that fits wins.
+
+    A name of the file is ignored, or else split, or neither; what then stands there is renamed. `split` cuts a tensor
+    along its first axis into as many equal pieces as names follow; a piece without a name (None) is ignored. With a
+    `prefix`, only names that begin with it are the model's, and the patterns are for what follows it.
+    """
+
+    rename: tuple[tuple[Pattern, str], ...] = ()
+    ignore: tuple[Pattern, ...] = ()
+    absent: tuple[Pattern, ...] = ()
+    split: tuple[tuple[Pattern, tuple[str | None, ...]], ...] = ()
+    prefix: str = ""
+
+    def below(self, prefix: str) -> Keys:
+        """The same spellings for a file whose names begin with `prefix` and which may hold more; the rest is ignored."""
+        return replace(self, prefix=prefix + self.prefix)
+
+    def model_name(self, name: str) -> str:
+        """What the model calls the tensor, or the piece of one, that the file calls `name`."""
+        name = name.removeprefix(self.prefix)
+        for pattern, replacement in self.rename:
+            found = pattern.fullmatch(name)
+            if found:
+                return found.expand(replacement)
+        return name
+
+    def pieces(self, name: str) -> tuple[str | None, ...] | None:
+        """The names of the pieces that the file's `name` is cut into, or None where it stays whole."""
+        name = name.removeprefix(self.prefix)
+        for pattern, names in self.split:
+            found = pattern.fullmatch(name)
+            if found:
+                return tuple(None if each is None else self.prefix + found.expand(each) for each in names)
+        return None
+
+    def ignores(self, name: str) -> bool:
+        """Whether the entry declares that the model does not take the file's `name`."""
+        if not name.startswith(self.prefix):
+            return True
+        return any(pattern.fullmatch(name.removeprefix(self.prefix)) for pattern in self.ignore)
+
+    def declares_absent(self, name: str) -> bool:
+        """Whether the entry declares that the file does not hold the model's `name`."""
+        return any(pattern.fullmatch(name) for pattern in self.absent)
+
+
+def read_keys(fields: Mapping[str, Any], *, fail: Callable[[str, str], NoReturn]) -> Keys:
+    """The spellings of a manifest that fits its schema; `fail` is told the JSON path and what is wrong."""
+
+    def compiled(pattern: str, where: str) -> Pattern:
+        try:
+            return re.compile(pattern)
+        except re.error as error:
+            fail(where, f"is no regular expression: {error}")
+
+    def checked(pattern: Pattern, text: str, where: str) -> str:
+        groups = [int(number) for number in re.findall(r"\\(\d+)", text)]
+        if any(number > pattern.groups for number in groups) or re.search(r"\\(?!\d)", text):
+            fail(where, f"is {text!r}; a backslash may only name one of the match's groups")
+        return text
+
+    def patterns(kind: str) -> tuple[Pattern, ...]:
+        return tuple(compiled(each, f".{kind}[{index}]") for index, each in enumerate(fields.get(kind, ())))
+
+    renames = []
+    for index, pair in enumerate(fields.get("rename", ())):
+        where = f".rename[{index}]"
+        pattern = compiled(pair["match"], f"{where}.match")
+        renames.append((pattern, checked(pattern, pair["to"], f"{where}.to")))
+    splits = []
+    for index, pair in enumerate(fields.get("split", ())):
+        where = f".split[{index}]"
+        pattern = compiled(pair["match"], f"{where}.match")
+        names = (None if each is None else checked(pattern, each, f"{where}.to") for each in pair["to"])
+        splits.append((pattern, tuple(names)))
+    return Keys(tuple(renames), patterns("ignore"), patterns("absent"), tuple(splits))
