@@ -14,7 +14,7 @@ from typing import Any
 from numzoo.hub.errors import FormatError, UsageError
 from numzoo.hub.registry.manifest import check_transform, parse
 
-__all__ = ["Card", "card_notes", "read_card"]
+__all__ = ["Card", "card_notes", "card_of_notes", "read_card"]
 
 TASK_KEY, CATEGORIES_KEY, TRANSFORM_KEY = "numzoo.task", "numzoo.categories", "numzoo.transform"
 _MOST_PIXELS = 1 << 14
@@ -54,16 +54,20 @@ def read_card(path: Path) -> Card:
     """The card in a file, empty where the file has none. Raises FormatError for one that is malformed, and what reading raises."""
     from numzoo.hub.checkpoint import read_metadata
 
-    notes = read_metadata(path).notes
+    return card_of_notes(read_metadata(path).notes, who=str(path))
+
+
+def card_of_notes(notes: Mapping[str, str], *, who: str) -> Card:
+    """The card in the notes of a file that messages call `who`."""
     categories: tuple[str, ...] = ()
     transform = None
     if CATEGORIES_KEY in notes:
-        names = parse(notes[CATEGORIES_KEY].encode(), who=f"{path}, {CATEGORIES_KEY}")
-        _check_categories(names, who=f"{path}, {CATEGORIES_KEY}", error=FormatError)
+        names = parse(notes[CATEGORIES_KEY].encode(), who=f"{who}, {CATEGORIES_KEY}")
+        _check_categories(names, who=f"{who}, {CATEGORIES_KEY}", error=FormatError)
         categories = tuple(names)
     if TRANSFORM_KEY in notes:
-        transform = parse(notes[TRANSFORM_KEY].encode(), who=f"{path}, {TRANSFORM_KEY}")
-        _check_transform(transform, who=f"{path}, {TRANSFORM_KEY}")
+        transform = parse(notes[TRANSFORM_KEY].encode(), who=f"{who}, {TRANSFORM_KEY}")
+        _check_transform(transform, who=f"{who}, {TRANSFORM_KEY}")
     return Card(notes.get(TASK_KEY, ""), categories, transform)
 
 

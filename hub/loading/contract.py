@@ -2,11 +2,14 @@
 
 A name of the file is loaded, or ignored because the entry declares so. A name of the model is loaded, or belongs to a
 head that was asked to be fresh, or is declared absent, or is a batch counter that old files lack. Anything else is a
-LoadError that lists what did not fit: no parameter is ever left random in silence.
+LoadError that lists what did not fit: no parameter is ever left random in silence. Tensors that an entry declares as
+parts of one, as transposed or as flattened are put into the model's form first; the report names them all the same.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +25,7 @@ __all__ = ["fit", "under_model_names"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_PART = re.compile(r"(?P<name>.+)\[(?P<place>\d{1,3})/(?P<of>\d{1,3})\]")
 _COUNTER = ".num_batches_tracked"
 _MOST = 8
 
@@ -65,6 +69,8 @@ def fit(
             problems.append(_Problem(text, target, unused))
             continue
         wanted = state[target]
+        if keys.reshapes(target) and array.size == _count(wanted.shape):
+            array = array.reshape(tuple(wanted.shape))
         if tuple(array.shape) != tuple(wanted.shape):
             text = f"another shape: {_called(origin, target)} is {_shape(array)}, the model wants {_shape(wanted)}"
             problems.append(_Problem(text, target))
@@ -79,11 +85,15 @@ def fit(
 
     reasons = dict.fromkeys(sorted(left), "a fresh head")
     defaulted: list[str] = []
+    zeros: list[str] = []
     for target in state:
         if target in given or target in reasons:
             continue
         if keys.declares_absent(target):
             reasons[target] = "declared absent from the file"
+        elif keys.declares_zero(target):
+            loaded[target] = np.zeros(tuple(state[target].shape), state[target].dtype)
+            zeros.append(target)
         elif target.endswith(_COUNTER):
             defaulted.append(target)
         else:
@@ -101,7 +111,8 @@ def fit(
         source=source,
         sha256=sha256,
         loaded=tuple(loaded),
-        renamed={origin: target for origin, target in renamed.items() if target in loaded},
+        renamed={origin: target for origin, target in renamed.items() if target.partition("[")[0] in loaded},
+        zeros=tuple(zeros),
         ignored=tuple(ignored) + tuple(given[target][0] for target in given if target in left),
         initialised=tuple(target for target in state if target in reasons),
         defaulted=tuple(defaulted),
@@ -142,6 +153,7 @@ def _translate(
     renamed: dict[str, str] = {}
     ignored: list[str] = []
     clashes: list[str] = []
+    parts: dict[tuple[str, int], dict[int, tuple[str, Array]]] = {}
     for name, array in arrays.items():
         if keys.ignores(name):
             ignored.append(name)
@@ -159,15 +171,51 @@ def _translate(
             step = array.shape[0] // len(pieces) if pieces else 0
             piece = array[number * step : (number + 1) * step] if pieces else array
             target = keys.model_name(origin)
+            if target != origin:
+                renamed[origin] = target
+            if part := _PART.fullmatch(target):
+                parts.setdefault((part["name"], int(part["of"])), {})[int(part["place"])] = (origin, piece)
+                continue
             if target in given:
                 clashes.append(
                     f"two tensors of the file for one name: {given[target][0]} and {origin} both become {target}"
                 )
                 continue
-            given[target] = (origin, piece)
-            if target != origin:
-                renamed[origin] = target
+            given[target] = (origin, piece.T if keys.transposes(target) else piece)
+    for (target, count), places in parts.items():
+        problem, array = _join(target, count, places, keys)
+        if problem or target in given:
+            clashes.append(problem or f"parts and the whole of one tensor: {target}")
+        else:
+            given[target] = (" + ".join(places[place][0] for place in sorted(places)), array)
     return given, renamed, ignored, clashes
+
+
+def _join(target: str, count: int, pieces: Mapping[int, tuple[str, Array]], keys: Keys) -> tuple[str, Array]:
+    """The parts of one tensor, joined along the first axis; or what is wrong with them."""
+    first = next(iter(pieces.values()))[1]
+    arrays = []
+    for place in range(count):
+        name = f"{target}[{place}/{count}]"
+        if place in pieces:
+            array = pieces[place][1]
+            arrays.append(array.T if keys.transposes(name) else array)
+        elif keys.declares_zero(name):
+            arrays.append(np.zeros_like(first))
+        else:
+            return f"missing from the file: part {place + 1} of {count} of {target}", first
+    if len({array.shape for array in arrays}) > 1:
+        return f"parts of other shapes: {target} from {', '.join(_shape(array) for array in arrays)}", first
+    if first.ndim == 0 or len({array.dtype for array in arrays}) > 1:
+        return (
+            f"parts that cannot be joined: {target} from {', '.join(str(a.dtype) + _shape(a) for a in arrays)}",
+            first,
+        )
+    return "", np.concatenate(arrays)
+
+
+def _count(shape: Iterable[int]) -> int:
+    return math.prod(int(size) for size in shape)
 
 
 def _fresh(given: Mapping[str, tuple[str, Array]], state: Mapping[str, Any], heads: tuple[str, ...]) -> set[str]:

@@ -18,7 +18,8 @@ class LoadReport:
     (``num_batches_tracked``, zero). `converted` says which tensors changed their type, as "float16 to float32".
     `model` and `config` are the builder and the settings that made the model, empty for one that was built elsewhere. `base` and `base_sha256`
     are the registry entry and the file that the weights come from, empty for a file of one's own; `adapted` are the layers into whose
-    weights low-rank adapters were added.
+    weights low-rank adapters were added. `zeros` are names of the model that are zero because the file lacks them, as declared. A tensor that
+    was joined from several has each of them in `renamed`, as "NAME[1/3]".
     """
 
     name: str
@@ -36,6 +37,7 @@ class LoadReport:
     base: str = ""
     base_sha256: str = ""
     adapted: tuple[str, ...] = ()
+    zeros: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.name} from {self.source}", f"  sha256       {self.sha256}"]
@@ -53,6 +55,8 @@ class LoadReport:
             lines.append(f"  converted    {_count(len(self.converted), 'tensor')} ({', '.join(kinds)})")
         if self.ignored:
             lines.append(f"  ignored      {_some(self.ignored)} (declared, or the head of other classes)")
+        if self.zeros:
+            lines.append(f"  zeros        {_some(self.zeros)} (declared: the file has no such tensor)")
         if self.defaulted:
             lines.append(f"  defaulted    {_some(self.defaulted)} (not in the file; counters start at zero)")
         if self.initialised:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from numzoo.hub.errors import UsageError
 from numzoo.hub.loading.card import card_notes
 from numzoo.hub.loading.changes import BASE_KEY, BASE_SHA256_KEY, changed, check_base
-from numzoo.hub.loading.load import CONFIG_KEY, MODEL_KEY, read_entry
+from numzoo.hub.loading.reading import CONFIG_KEY, MODEL_KEY, read_entry
 from numzoo.hub.loading.resolve import find_model
 from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.manifest import check_settings

@@ -17,14 +17,20 @@ class Keys:
     """Every pattern is for a whole name, and the first of its kind that fits wins.
 
     A name of the file is ignored, or else split, or neither; what then stands there is renamed. `split` cuts a tensor
-    along its first axis into as many equal pieces as names follow; a piece without a name (None) is ignored. With a
-    `prefix`, only names that begin with it are the model's, and the patterns are for what follows it.
+    along its first axis into as many equal pieces as names follow; a piece without a name (None) is ignored. What becomes
+    ``NAME[1/3]`` is the second of three parts of NAME, which are joined along their first axis. `zero`, `reshape` and
+    `transpose` are patterns of the model's names (or of such parts): what is zero where the file lacks it, what may have
+    another shape of as many elements, which matrices lie transposed. With a `prefix`, only names that begin with it are
+    the model's, and the patterns are for what follows it.
     """
 
     rename: tuple[tuple[Pattern, str], ...] = ()
     ignore: tuple[Pattern, ...] = ()
     absent: tuple[Pattern, ...] = ()
     split: tuple[tuple[Pattern, tuple[str | None, ...]], ...] = ()
+    zero: tuple[Pattern, ...] = ()
+    reshape: tuple[Pattern, ...] = ()
+    transpose: tuple[Pattern, ...] = ()
     prefix: str = ""
 
     def below(self, prefix: str) -> Keys:
@@ -57,7 +63,23 @@ class Keys:
 
     def declares_absent(self, name: str) -> bool:
         """Whether the entry declares that the file does not hold the model's `name`."""
-        return any(pattern.fullmatch(name) for pattern in self.absent)
+        return _any(self.absent, name)
+
+    def declares_zero(self, name: str) -> bool:
+        """Whether the model's `name`, or a part of it, is zero where the file does not hold it."""
+        return _any(self.zero, name)
+
+    def reshapes(self, name: str) -> bool:
+        """Whether the file may hold the model's `name` in another shape."""
+        return _any(self.reshape, name)
+
+    def transposes(self, name: str) -> bool:
+        """Whether the file holds the model's `name` transposed."""
+        return _any(self.transpose, name)
+
+
+def _any(patterns: tuple[Pattern, ...], name: str) -> bool:
+    return any(pattern.fullmatch(name) for pattern in patterns)
 
 
 def read_keys(fields: Mapping[str, Any], *, fail: Callable[[str, str], NoReturn]) -> Keys:
@@ -89,4 +111,12 @@ def read_keys(fields: Mapping[str, Any], *, fail: Callable[[str, str], NoReturn]
         pattern = compiled(pair["match"], f"{where}.match")
         names = (None if each is None else checked(pattern, each, f"{where}.to") for each in pair["to"])
         splits.append((pattern, tuple(names)))
-    return Keys(tuple(renames), patterns("ignore"), patterns("absent"), tuple(splits))
+    return Keys(
+        tuple(renames),
+        patterns("ignore"),
+        patterns("absent"),
+        tuple(splits),
+        patterns("zero"),
+        patterns("reshape"),
+        patterns("transpose"),
+    )

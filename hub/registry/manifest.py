@@ -23,7 +23,7 @@ from numzoo.hub.registry.lineage import check_lineage
 from numzoo.hub.registry.record import Chunks, FileRecord, Unpack
 from numzoo.hub.registry.schema import check
 
-__all__ = ["Entry", "Keys", "Manifest", "Resource", "check_settings", "check_transform", "parse"]
+__all__ = ["Entry", "Keys", "Manifest", "Resource", "check_settings", "check_transform", "parse", "parse_keys"]
 
 _HERE = Path(__file__).parent
 _LARGEST = 64 << 20
@@ -265,6 +265,18 @@ def check_settings(settings: object, *, who: str) -> None:
     """Raise FormatError unless `settings` can be a model's configuration: names to plain values and lists of them."""
     schema = _schema()
     check(settings, schema["$defs"]["settings"], schema, who=who)
+
+
+def parse_keys(fields: object, *, who: str) -> Keys:
+    """The spellings that an object like an entry's `keys` declares. Raises FormatError where it is malformed."""
+    schema = _schema()
+    check(fields, schema["$defs"]["keys"], schema, who=who)
+    assert isinstance(fields, dict)
+
+    def fail(where: str, message: str) -> NoReturn:
+        raise FormatError(f"{who}: ${where} {message.rstrip('.')}.")
+
+    return read_keys(fields, fail=fail)
 
 
 def check_transform(settings: object, *, who: str) -> None:

@@ -63,18 +63,27 @@ _BUILDERS: dict[str, str] = {
     builder: family for families in _TASKS.values() for family, names in families.items() for builder in names
 }
 
-__all__ = ["builders", *_BUILDERS]
+_ANY: dict[str, str] = {
+    "any_convnext": "convnext",
+    "any_regnet": "regnet",
+    "any_resnet": "resnet",
+    "any_swin": "swin",
+    "any_vit": "vision_transformer",
+}
+"""Builders of other people's sizes: they take all the numbers that a published size has fixed."""
+
+__all__ = ["builders", *_ANY, *_BUILDERS]
 
 
 def builders(task: str = "image-classification") -> list[str]:
-    """The names of the builder functions for a task, sorted; each returns a `Module`, and takes ``classes=`` if it classifies."""
+    """The names of the published sizes' builder functions for a task, sorted; each returns a `Module`, and takes ``classes=`` if it classifies."""
     if task not in _TASKS:
         raise ValueError(f"{__name__} has no builders for {task!r}; tasks are {', '.join(_TASKS)}")
     return sorted(name for names in _TASKS[task].values() for name in names)
 
 
 def __getattr__(name: str) -> Callable[..., nn.Module]:
-    family = _BUILDERS.get(name)
+    family = _BUILDERS.get(name) or _ANY.get(name)
     if family is None:
         raise AttributeError(_unknown(name))
     builder: Callable[..., nn.Module] = getattr(importlib.import_module(f"{__name__}.{family}"), name)

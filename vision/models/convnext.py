@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from numzoo import engine
 from numzoo.engine import Tensor, nn
@@ -45,7 +45,8 @@ class ConvNeXt(nn.Module):
 
     Shapes: (batch, 3, height, width) -> (batch, classes); images have at least 32 pixels a side. `widths` and
     `depths` are those of the stages; `layer_scale` is what the scales of the blocks start from; `stochastic_depth`
-    is the chance that the last block is left out in training, falling linearly to 0 at the first.
+    is the chance that the last block is left out in training, falling linearly to 0 at the first; `head_norm_eps` is
+    what the last norm adds to the variance.
     """
 
     classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.2",)
@@ -58,6 +59,7 @@ class ConvNeXt(nn.Module):
         classes: int = 1000,
         stochastic_depth: float = 0.0,
         layer_scale: float = 1e-6,
+        head_norm_eps: float = 1e-6,
         norm: Norm = _NORM,
     ) -> None:
         super().__init__()
@@ -83,7 +85,8 @@ class ConvNeXt(nn.Module):
             layers += [nn.Sequential(norm(narrow), nn.Conv2d(narrow, wide, 2, stride=2)), stage]
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Sequential(norm(widths[-1]), nn.Flatten(1), nn.Linear(widths[-1], classes))
+        head_norm = LayerNorm2d(widths[-1], eps=head_norm_eps)
+        self.classifier = nn.Sequential(head_norm, nn.Flatten(1), nn.Linear(widths[-1], classes))
         _initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,6 +94,11 @@ class ConvNeXt(nn.Module):
         x = self.avgpool(x)  # (batch, channels, 1, 1)
         result: Tensor = self.classifier(x)  # (batch, classes)
         return result
+
+
+def any_convnext(*, widths: Sequence[int], depths: Sequence[int], **settings: Any) -> ConvNeXt:
+    """A ConvNeXt of any size; the other `settings` are those of `ConvNeXt`."""
+    return ConvNeXt(widths, depths, **settings)
 
 
 def convnext_tiny(*, classes: int = 1000, stochastic_depth: float = 0.1, layer_scale: float = 1e-6) -> ConvNeXt:

@@ -15,6 +15,7 @@ from numzoo.engine.nn import functional as F
 from numzoo.vision.models.blocks import (
     ConvNormActivation,
     Layer,
+    Norm,
     SqueezeExcitation,
     initialize_convolutions,
     make_divisible,
@@ -112,9 +113,8 @@ class BlockV3(NamedTuple):
 class InvertedResidualV3(nn.Module):
     """An inverted residual with squeeze-and-excitation inside, where the row has it (arXiv:1905.02244, figure 4)."""
 
-    def __init__(self, in_channels: int, row: BlockV3) -> None:
+    def __init__(self, in_channels: int, row: BlockV3, norm: Norm) -> None:
         super().__init__()
-        norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
         activation: Layer = nn.Hardswish if row.hardswish else nn.ReLU
         expanded = row.expanded
         layers: list[nn.Module] = []
@@ -143,19 +143,29 @@ class InvertedResidualV3(nn.Module):
 
 
 class MobileNetV3(nn.Module):
-    """MobileNetV3 of the given `rows`, whose channels are already scaled; `last` is the classifier's hidden width."""
+    """MobileNetV3 of the given `rows`, whose channels are already scaled; `last` is the classifier's hidden width.
+
+    `norm_eps` is what the batch norms add to the variance.
+    """
 
     classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.3",)
 
     def __init__(
-        self, stem_width: int, rows: Sequence[BlockV3], last: int, *, classes: int = 1000, dropout: float = 0.2
+        self,
+        stem_width: int,
+        rows: Sequence[BlockV3],
+        last: int,
+        *,
+        classes: int = 1000,
+        dropout: float = 0.2,
+        norm_eps: float = 0.001,
     ) -> None:
         super().__init__()
-        norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
+        norm: Norm = partial(nn.BatchNorm2d, eps=norm_eps, momentum=0.01)
         channels = stem_width
         features: list[nn.Module] = [ConvNormActivation(3, channels, 3, 2, norm=norm, activation=nn.Hardswish)]
         for row in rows:
-            features.append(InvertedResidualV3(channels, row))
+            features.append(InvertedResidualV3(channels, row, norm))
             channels = row.out_channels
         features.append(ConvNormActivation(channels, 6 * channels, 1, norm=norm, activation=nn.Hardswish))
         self.features = nn.Sequential(*features)
@@ -183,6 +193,7 @@ def mobilenet_v3_large(
     dropout: float = 0.2,
     reduced_tail: bool = False,
     dilated: bool = False,
+    norm_eps: float = 0.001,
 ) -> MobileNetV3:
     """MobileNetV3-Large (arXiv:1905.02244, table 1).
 
@@ -208,7 +219,7 @@ def mobilenet_v3_large(
         BlockV3(5, 960 // tail, 160 // tail, True, True, 1, dilation),
         BlockV3(5, 960 // tail, 160 // tail, True, True, 1, dilation),
     )
-    return _mobilenet_v3(rows, 1280 // tail, width_multiplier, classes=classes, dropout=dropout)
+    return _mobilenet_v3(rows, 1280 // tail, width_multiplier, classes=classes, dropout=dropout, norm_eps=norm_eps)
 
 
 def mobilenet_v3_small(
@@ -218,6 +229,7 @@ def mobilenet_v3_small(
     dropout: float = 0.2,
     reduced_tail: bool = False,
     dilated: bool = False,
+    norm_eps: float = 0.001,
 ) -> MobileNetV3:
     """MobileNetV3-Small (arXiv:1905.02244, table 2); the settings are those of `mobilenet_v3_large`."""
     tail = 2 if reduced_tail else 1
@@ -235,14 +247,14 @@ def mobilenet_v3_small(
         BlockV3(5, 576 // tail, 96 // tail, True, True, 1, dilation),
         BlockV3(5, 576 // tail, 96 // tail, True, True, 1, dilation),
     )
-    return _mobilenet_v3(rows, 1024 // tail, width_multiplier, classes=classes, dropout=dropout)
+    return _mobilenet_v3(rows, 1024 // tail, width_multiplier, classes=classes, dropout=dropout, norm_eps=norm_eps)
 
 
 def _mobilenet_v3(
-    rows: Sequence[BlockV3], last: int, width_multiplier: float, *, classes: int, dropout: float
+    rows: Sequence[BlockV3], last: int, width_multiplier: float, *, classes: int, dropout: float, norm_eps: float
 ) -> MobileNetV3:
     def scaled(width: int) -> int:
         return make_divisible(width * width_multiplier)
 
     rows = [row._replace(expanded=scaled(row.expanded), out_channels=scaled(row.out_channels)) for row in rows]
-    return MobileNetV3(scaled(16), rows, scaled(last), classes=classes, dropout=dropout)
+    return MobileNetV3(scaled(16), rows, scaled(last), classes=classes, dropout=dropout, norm_eps=norm_eps)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from numzoo.engine import Tensor, nn
 
@@ -138,6 +138,16 @@ class RegNet(nn.Module):
         x = self.avgpool(x).flatten(1)  # (batch, width)
         result: Tensor = self.fc(x)  # (batch, classes)
         return result
+
+
+def any_regnet(
+    *, depths: Sequence[int], widths: Sequence[int], group_width: int, classes: int = 1000, **settings: Any
+) -> RegNet:
+    """A RegNet of given stages; groups wider than their stage shrink to it. The other `settings` are `RegNet`'s."""
+    if len(depths) != len(widths) or group_width < 1:
+        raise ValueError(f"any_regnet: depths are {depths!r}, widths {widths!r} and group_width {group_width!r}")
+    stages = [Stage(depth, width, min(group_width, width)) for depth, width in zip(depths, widths, strict=True)]
+    return RegNet(stages, classes=classes, **settings)
 
 
 def regnet_y_400mf(*, classes: int = 1000) -> RegNet:

@@ -95,6 +95,7 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """A stem, four stages of `depths` residual blocks, global average pooling and one linear layer.
 
+    `stem_width` and `widths` are the channels of the stem and of the stages, before the block's expansion.
     `width_per_group` and `groups` set the bottleneck's 3 x 3 convolution. `zero_init_residual` starts every block as
     the identity (Goyal et al., arXiv:1706.02677, section 5.1). `replace_stride_with_dilation` keeps the resolution of
     stages 2, 3, 4 and dilates instead, for dense prediction (Chen et al., arXiv:1606.00915).
@@ -108,6 +109,8 @@ class ResNet(nn.Module):
         depths: Sequence[int],
         *,
         classes: int = 1000,
+        stem_width: int = 64,
+        widths: Sequence[int] = (64, 128, 256, 512),
         groups: int = 1,
         width_per_group: int = 64,
         zero_init_residual: bool = False,
@@ -119,12 +122,14 @@ class ResNet(nn.Module):
                 f"ResNet: replace_stride_with_dilation is {replace_stride_with_dilation!r}, "
                 "but must hold three booleans, for stages 2, 3 and 4"
             )
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        if len(depths) != 4 or len(widths) != 4:
+            raise ValueError(f"ResNet: depths are {depths!r} and widths {widths!r}, but must be four numbers each")
+        self.conv1 = nn.Conv2d(3, stem_width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem_width)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
 
-        channels = 64
+        channels = stem_width
         dilation = 1
 
         def stage(width: int, depth: int, stride: int, dilate: bool) -> nn.Sequential:
@@ -145,10 +150,10 @@ class ResNet(nn.Module):
             return nn.Sequential(*blocks)
 
         dilate2, dilate3, dilate4 = replace_stride_with_dilation
-        self.layer1 = stage(64, depths[0], stride=1, dilate=False)
-        self.layer2 = stage(128, depths[1], stride=2, dilate=dilate2)
-        self.layer3 = stage(256, depths[2], stride=2, dilate=dilate3)
-        self.layer4 = stage(512, depths[3], stride=2, dilate=dilate4)
+        self.layer1 = stage(widths[0], depths[0], stride=1, dilate=False)
+        self.layer2 = stage(widths[1], depths[1], stride=2, dilate=dilate2)
+        self.layer3 = stage(widths[2], depths[2], stride=2, dilate=dilate3)
+        self.layer4 = stage(widths[3], depths[3], stride=2, dilate=dilate4)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
 
@@ -169,6 +174,16 @@ class ResNet(nn.Module):
         x = self.layer4(x)  # (batch, 512 e, 7, 7)
         x = self.avgpool(x)
         return self.fc(x.flatten(1))  # (batch, classes)
+
+
+def any_resnet(
+    *, block: str = "bottleneck", depths: Sequence[int] = (3, 4, 6, 3), classes: int = 1000, **settings: Any
+) -> ResNet:
+    """A ResNet of any size; `block` is "basic" or "bottleneck", the other `settings` are those of `ResNet`."""
+    blocks: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+    if block not in blocks:
+        raise ValueError(f"any_resnet: block is {block!r}, but must be 'basic' or 'bottleneck'")
+    return ResNet(blocks[block], depths, classes=classes, **settings)
 
 
 def resnet18(*, classes: int = 1000, **settings: Any) -> ResNet:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -257,6 +257,15 @@ class SwinTransformer(nn.Module):
         x = x.mean((1, 2))  # (batch, channels)
         result: Tensor = self.head(x)  # (batch, classes)
         return result
+
+
+def any_swin(
+    *, width: int, depths: Sequence[int], heads: Sequence[int], window: int, version: int = 1, **settings: Any
+) -> SwinTransformer:
+    """A Swin Transformer of any size with square windows; the other `settings` are those of `SwinTransformer`."""
+    return SwinTransformer(
+        width=width, depths=depths, heads=heads, window=(window, window), version=version, **settings
+    )
 
 
 def swin_t(

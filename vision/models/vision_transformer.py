@@ -21,12 +21,14 @@ from .blocks import MLP
 class EncoderBlock(nn.Module):
     """Self-attention and a perceptron, each on normalised tokens and with a shortcut (equations 2 and 3)."""
 
-    def __init__(self, width: int, heads: int, mlp_width: int, *, dropout: float, attention_dropout: float) -> None:
+    def __init__(
+        self, width: int, heads: int, mlp_width: int, *, dropout: float, attention_dropout: float, norm_eps: float
+    ) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(width, eps=1e-6)
+        self.ln_1 = nn.LayerNorm(width, eps=norm_eps)
         self.self_attention = nn.MultiheadAttention(width, heads, dropout=attention_dropout, batch_first=True)
         self.dropout = nn.Dropout(dropout)
-        self.ln_2 = nn.LayerNorm(width, eps=1e-6)
+        self.ln_2 = nn.LayerNorm(width, eps=norm_eps)
         self.mlp = MLP(width, (mlp_width, width), activation=nn.GELU, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,6 +52,7 @@ class Encoder(nn.Module):
         *,
         dropout: float,
         attention_dropout: float,
+        norm_eps: float,
     ) -> None:
         super().__init__()
         self.pos_embedding = nn.Parameter.of(1, tokens, width)
@@ -57,12 +60,17 @@ class Encoder(nn.Module):
         self.layers = nn.Sequential(
             {
                 f"encoder_layer_{number}": EncoderBlock(
-                    width, heads, mlp_width, dropout=dropout, attention_dropout=attention_dropout
+                    width,
+                    heads,
+                    mlp_width,
+                    dropout=dropout,
+                    attention_dropout=attention_dropout,
+                    norm_eps=norm_eps,
                 )
                 for number in range(depth)
             }
         )
-        self.ln = nn.LayerNorm(width, eps=1e-6)
+        self.ln = nn.LayerNorm(width, eps=norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dropout(x + self.pos_embedding)  # (batch, tokens, width)
@@ -75,7 +83,8 @@ class VisionTransformer(nn.Module):
 
     Shapes: (batch, 3, image_size, image_size) -> (batch, classes). The place embeddings fit one image size only;
     `resize_positions` carries trained ones over to another. `representation_size` puts a tanh layer of that width
-    before the classifier, as in the paper's pre-training. Raises ValueError for sizes that patches do not cover.
+    before the classifier, as in the paper's pre-training; `norm_eps` is what the norms add to the variance.
+    Raises ValueError for sizes that patches do not cover.
     """
 
     classifier_modules: ClassVar[tuple[str, ...]] = ("heads.head",)
@@ -93,6 +102,7 @@ class VisionTransformer(nn.Module):
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         representation_size: int | None = None,
+        norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         if image_size < patch_size or image_size % patch_size:
@@ -112,6 +122,7 @@ class VisionTransformer(nn.Module):
             mlp_width,
             dropout=dropout,
             attention_dropout=attention_dropout,
+            norm_eps=norm_eps,
         )
         if representation_size is None:
             self.heads = nn.Sequential({"head": nn.Linear(width, classes)})
@@ -138,6 +149,14 @@ class VisionTransformer(nn.Module):
         x = self.encoder(engine.cat([token, x], axis=1))  # (batch, 1 + patches, width)
         result: Tensor = self.heads(x[:, 0])  # (batch, classes)
         return result
+
+
+def any_vit(
+    *, image_size: int, patch_size: int, depth: int, width: int, heads: int, mlp_width: int, **settings: Any
+) -> VisionTransformer:
+    """A ViT of any size; the other `settings` are those of `VisionTransformer`."""
+    sizes = {"depth": depth, "width": width, "heads": heads, "mlp_width": mlp_width}
+    return VisionTransformer(image_size=image_size, patch_size=patch_size, **sizes, **settings)
 
 
 def vit_b_16(

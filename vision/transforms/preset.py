@@ -28,16 +28,24 @@ def classification(
     crop: int = 224,
     interpolation: str = "bilinear",
     antialias: bool = True,
+    stretch: bool = False,
     mean: Sequence[float] = IMAGENET_MEAN,
     std: Sequence[float] = IMAGENET_STD,
 ) -> Classification:
     """The preset with these settings, as the manifest's "transform" gives them.
 
     `resize` is the length of the shorter side before, `crop` of both sides after. One mean makes a grey preset
-    (1, crop, crop), three an RGB one (3, crop, crop). Pillow always antialiases, so `antialias=False` is refused.
+    (1, crop, crop), three an RGB one (3, crop, crop). `stretch` makes both sides `resize` long whatever the image's proportions, as
+    transformers' processors do. Pillow always antialiases, so `antialias=False` is refused.
     """
     return Classification(
-        resize=resize, crop=crop, interpolation=interpolation, antialias=antialias, mean=mean, std=std
+        resize=resize,
+        crop=crop,
+        interpolation=interpolation,
+        antialias=antialias,
+        stretch=stretch,
+        mean=mean,
+        std=std,
     )
 
 
@@ -54,6 +62,7 @@ class Classification(Fixed):
         crop: int,
         interpolation: str,
         antialias: bool,
+        stretch: bool = False,
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
@@ -62,7 +71,9 @@ class Classification(Fixed):
         self.interpolation = check_interpolation(interpolation, who)
         if antialias is not True:
             raise ValueError(f"{who}: antialias is {antialias!r} but Pillow always antialiases; leave it at True")
-        self.antialias = antialias
+        if not isinstance(stretch, bool):
+            raise ValueError(f"{who}: stretch is {stretch!r} but must be True or False")
+        self.antialias, self.stretch = antialias, stretch
         self.mean, self.std = check_statistics(mean, std, who)
         if len(self.mean) not in (1, 3):
             raise ValueError(f"{who}: mean has {len(self.mean)} numbers but images have 1 (grey) or 3 (RGB) channels")
@@ -71,7 +82,7 @@ class Classification(Fixed):
         if hasattr(image, "shape"):
             image = from_array(image)
         image = convert(require_image(image, "vision.transforms.classification"), "RGB" if len(self.mean) == 3 else "L")
-        image = center_crop(resize(image, self.resize, self.interpolation), (self.crop, self.crop))
+        image = center_crop(resize(image, self._target, self.interpolation), (self.crop, self.crop))
         return normalize(to_float(image), self.mean, self.std)
 
     def __call__(self, image: Any, generator: Any = None) -> NDArray[numpy.float32]:
@@ -83,16 +94,21 @@ class Classification(Fixed):
     def apply_mask(self, mask: Any, parameters: None = None) -> NDArray[numpy.int64]:
         import numpy
 
-        mask = resize(require_image(mask, "vision.transforms.classification"), self.resize, "nearest")
+        mask = resize(require_image(mask, "vision.transforms.classification"), self._target, "nearest")
         return numpy.array(center_crop(mask, (self.crop, self.crop)), numpy.int64)
 
     def apply_boxes(self, boxes: NDArray[Any], parameters: None, size: Size) -> NDArray[Any]:
         import numpy
 
-        height, width = resized(size, self.resize)
+        target = self._target
+        height, width = resized(size, target) if isinstance(target, int) else target
         top, left = center_corner((height, width), (self.crop, self.crop))
         scale = numpy.array([width / size[1], height / size[0]] * 2)
         return cut_boxes(boxes * scale - numpy.array([left, top] * 2), (self.crop, self.crop))
+
+    @property
+    def _target(self) -> int | Size:
+        return (self.resize, self.resize) if self.stretch else self.resize
 
     def settings(self) -> dict[str, Any]:
         """The manifest's "transform" object: the preset's dotted name, and what `classification` was called with."""
@@ -102,6 +118,7 @@ class Classification(Fixed):
             "crop": self.crop,
             "interpolation": self.interpolation,
             "antialias": self.antialias,
+            **({"stretch": True} if self.stretch else {}),
             "mean": list(self.mean),
             "std": list(self.std),
         }
@@ -110,7 +127,7 @@ class Classification(Fixed):
         return isinstance(other, Classification) and self.settings() == other.settings()
 
     def __hash__(self) -> int:
-        return hash((self.resize, self.crop, self.interpolation, self.mean, self.std))
+        return hash((self.resize, self.crop, self.interpolation, self.stretch, self.mean, self.std))
 
     def __repr__(self) -> str:
         values = (f"{name}={value!r}" for name, value in self.settings().items() if name != "preset")

@@ -1,0 +1,203 @@
+"""A repository of the Hugging Face hub as a place of files: asked for once, locked by commit and digest, read from the store.
+
+The first use needs somebody's word (`trust_first_use`), since nothing else says which bytes are the right ones. From then on the lock
+does, and the network is needed only for what was not fetched yet. What Hugging Face's own client has fetched already is found and used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from numzoo.hub import settings
+from numzoo.hub.download.repositories import (
+    Listing,
+    RemoteFile,
+    RepositoryName,
+    blob_sha1,
+    fetch_small,
+    list_repository,
+)
+from numzoo.hub.errors import NotFoundError, OfflineError, TrustError
+from numzoo.hub.foreign.places import Place
+from numzoo.hub.licensing.acceptance import require_acceptance
+from numzoo.hub.locking.place import lock_path
+from numzoo.hub.registry.record import FileRecord
+from numzoo.hub.registry.repositories import recall, remember_file
+
+if TYPE_CHECKING:
+    from numzoo.hub.download.fetch import Fetch
+
+__all__ = ["Repository", "open_repository", "spdx_of"]
+
+
+def open_repository(name: str, fetch: Fetch) -> Repository:
+    """The repository at the commit that its name was locked to, or else that it means now.
+
+    Raises TrustError where it was never used and nobody has said that it may be trusted, and OfflineError where it would
+    have to be asked for and the network is switched off.
+    """
+    return Repository(RepositoryName.of(name), fetch)
+
+
+class Repository(Place):
+    """The top files of a repository. A name with a file in it is a place of that file alone."""
+
+    verified = True
+
+    def __init__(self, asked: RepositoryName, fetch: Fetch) -> None:
+        self.asked, self.fetch = asked, fetch
+        self.name = asked.key
+        self._listing: Listing | None = None
+        self._locked = recall(asked.key)
+        if self._locked is None:
+            if not fetch.trust_first_use:
+                raise TrustError(
+                    f"{asked.key} was not used here before, so nothing says which files are the right ones. To take what it holds now and lock "
+                    f"it in {lock_path()}, say --trust-first-use (trust_first_use=True)."
+                )
+            self._listing = self._list(asked)
+            self.commit = self._listing.commit
+        else:
+            self.commit = self._locked.commit
+
+    @property
+    def license(self) -> str:
+        """The licence that the repository's card states, as an SPDX expression; LicenseRef-none-stated where it states none."""
+        if self._locked is not None and self._locked.license:
+            return self._locked.license
+        return spdx_of(self._listing.license) if self._listing is not None else "LicenseRef-none-stated"
+
+    def names(self) -> list[str]:
+        if self.asked.file:
+            return [self.asked.file.rpartition("/")[2]]
+        if self._locked is not None and self._listing is None and self._offline():
+            return sorted(name for name in self._locked.files if "/" not in name)
+        return sorted(name for name in self._all().files if "/" not in name)
+
+    def open(self, name: str) -> tuple[BinaryIO, str]:
+        return self.fetch.open(self.record(name))
+
+    def path(self, name: str) -> Path:
+        """Where the verified file lies."""
+        return self.fetch.path(self.record(name))
+
+    def record(self, name: str) -> FileRecord:
+        """What is known of a file, with its full sha256; a small file is fetched for it."""
+        full = self.asked.file or name
+        locked = None if self._locked is None else self._locked.files.get(full)
+        if locked is None:
+            file = self._all().files.get(full)
+            if file is None:
+                raise NotFoundError(f"{self.name} has no file {full} at commit {self.commit}.")
+            require_acceptance(
+                f"hf:{self.asked.repository}", self.license, f"https://huggingface.co/{self.asked.repository}"
+            )
+            locked = (file.sha256 or self._store_small(file), file.bytes)
+            remember_file(self.name, self.commit, self.license, full, *locked)
+        sha256, size = locked
+        source = f"hf:{self.asked.repository}@{self.commit}/{full}"
+        return FileRecord(
+            sha256,
+            bytes=size,
+            sources=(source,),
+            name=full.rpartition("/")[2],
+            owner=f"hf:{self.asked.repository}",
+            license=self.license,
+            origin=f"https://huggingface.co/{self.asked.repository}",
+        )
+
+    def label(self, name: str) -> str:
+        return f"{self.name}/{self.asked.file or name}"
+
+    def _all(self) -> Listing:
+        if self._listing is None:
+            self._listing = self._list(RepositoryName(self.asked.repository, self.commit))
+        return self._listing
+
+    def _offline(self) -> bool:
+        return settings.offline() if self.fetch.offline is None else self.fetch.offline
+
+    def _list(self, name: RepositoryName) -> Listing:
+        if self._offline():
+            neighbour = _neighbour(name)
+            if neighbour is not None:
+                return neighbour
+            raise OfflineError(
+                f"What {self.name} holds is not known on this machine, and the network is switched off: use it once with the network on."
+            )
+        return list_repository(name)
+
+    def _store_small(self, file: RemoteFile) -> str:
+        """Fetch a small file, hold it to git's digest, put it into the store; its sha256."""
+        content = _from_neighbour(self.asked.repository, file)
+        if content is None:
+            if self._offline():
+                raise OfflineError(f"{self.name}/{file.name} is not on this machine, and the network is switched off.")
+            content = fetch_small(self.asked, self.commit, file)
+        return _publish(content)
+
+
+def spdx_of(said: str) -> str:
+    """What a repository's card calls its licence ("apache-2.0", "cc-by-nc-4.0", "llama2") as an SPDX identifier."""
+    from numzoo.hub.licensing.expressions import listed
+
+    known = {name.lower(): name for name in listed()[0]}
+    if not said or said in ("unknown", "other"):
+        return "LicenseRef-none-stated" if said != "other" else "LicenseRef-other"
+    return known.get(said.lower()) or "LicenseRef-" + re.sub(r"[^A-Za-z0-9.-]+", "-", said)[:80].strip("-")
+
+
+def _publish(content: bytes) -> str:
+    import hashlib
+
+    from numzoo.hub.store.cache import Cache, storage
+
+    cache, sha256 = Cache(), hashlib.sha256(content).hexdigest()
+    temporary = cache.parts / f"{sha256}.small.{os.urandom(6).hex()}.part"
+    with storage(f"write {temporary}"):
+        cache.parts.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            cache.publish(temporary, sha256)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return sha256
+
+
+def _neighbour_folder(repository: str) -> Path:
+    return settings.huggingface_cache() / f"models--{repository.replace('/', '--')}"
+
+
+def _neighbour(name: RepositoryName) -> Listing | None:
+    """What Hugging Face's own cache has of a repository: the files of a snapshot, each called by its digest."""
+    root = _neighbour_folder(name.repository)
+    try:
+        reference = root / "refs" / name.revision
+        commit = reference.read_text("ascii").strip() if reference.is_file() else name.revision
+        if len(commit) != 40 or not set(commit) <= set("0123456789abcdef"):
+            return None
+        snapshot = root / "snapshots" / commit
+        files = {}
+        for path in snapshot.iterdir():
+            digest, size = path.resolve().name, path.stat().st_size
+            if path.is_file() and len(digest) in (40, 64) and set(digest) <= set("0123456789abcdef"):
+                sha256, sha1 = (digest, "") if len(digest) == 64 else ("", digest)
+                files[path.name] = RemoteFile(path.name, size, sha256, sha1)
+    except (OSError, ValueError):
+        return None
+    return Listing(commit, files) if files else None
+
+
+def _from_neighbour(repository: str, file: RemoteFile) -> bytes | None:
+    """A small file out of Hugging Face's own cache, if it is there and right."""
+    try:
+        path = _neighbour_folder(repository) / "blobs" / file.git_sha1
+        if not file.git_sha1 or path.stat().st_size != file.bytes:
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content if blob_sha1(content) == file.git_sha1 else None

@@ -1,0 +1,92 @@
+"""Writes tests/vision/translations/goldens.json: what transformers and timm compute for weights and images made from integers.
+
+Run where PyTorch, transformers and timm are: ``python tests/parity/make_foreign_goldens.py``. The test beside the file
+repeats it with numzoo alone: each case is a config.json, the names and shapes of the weights file, and some logits.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+GOLDENS = Path(__file__).parent.parent / "vision" / "translations" / "goldens.json"
+TIMM = ("mobilenetv3_small_100", "regnety_002", "vit_tiny_patch16_224", "densenet121", "mobilenetv2_100")
+
+TRAINED = ("tag", "num_classes", "input_size", "crop_pct", "interpolation", "mean", "std", "crop_mode")
+
+warnings.simplefilter("ignore")
+formula = runpy.run_path(str(GOLDENS.parents[2] / "tables" / "integers.py"))
+runpy.run_path(str(Path(__file__).with_name("reference.py")))  # declares torchvision's operators
+
+import timm  # noqa: E402
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
+cases = runpy.run_path(str(Path(__file__).with_name("test_foreign.py")))["TRANSFORMERS"]
+
+
+def main() -> None:
+    goldens = {}
+    for case, (family, settings, size) in cases.items():
+        config = getattr(transformers, f"{family}Config")(
+            **settings, id2label={number: f"kind {number}" for number in range(7)}
+        )
+        model = getattr(transformers, f"{family}ForImageClassification")(config).eval()
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            said = json.loads((Path(folder) / "config.json").read_text())
+            names = {key: list(value.shape) for key, value in load_file(f"{folder}/model.safetensors").items()}
+
+            def logits(x: Any, state: Any, family: str = family, folder: str = folder) -> Any:
+                from safetensors.torch import save_file
+
+                stored = load_file(f"{folder}/model.safetensors") | state
+                save_file(stored, f"{folder}/model.safetensors", {"format": "pt"})
+                loaded = getattr(transformers, f"{family}ForImageClassification").from_pretrained(folder).eval()
+                return loaded.to(x.dtype)(x).logits
+
+            goldens[case] = golden(case, said, names, size, logits)
+    for name in TIMM:
+        model = timm.create_model(name, pretrained=False).eval()
+        trained = {key: value for key, value in model.pretrained_cfg.items() if key in TRAINED}
+        said = {"architecture": name, "num_classes": 1000, "pretrained_cfg": trained}
+        names = {key: list(value.shape) for key, value in model.state_dict().items()}
+        size = 224 if name.startswith("vit") else 64
+
+        def logits(x: Any, state: Any, model: Any = model) -> Any:
+            model.float().load_state_dict(state, strict=False)
+            return model.to(x.dtype)(x)
+
+        goldens[f"timm {name}"] = golden(name, said, names, size, logits)
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in goldens.items())
+    GOLDENS.write_text("{\n" + lines + "\n}\n")
+
+
+def golden(name: str, config: Any, names: dict[str, list[int]], size: int, logits: Any) -> dict[str, Any]:
+    """Logits under the first gain that makes a fair test: rounding does not matter, the image does."""
+    image = torch.from_numpy(formula["integer_image"](2, 3, size))
+    for tenths in range(20, 5, -1):
+        weights = formula["integer_weights"]({key: tuple(shape) for key, shape in names.items()}, tenths / 10)
+        state = {key: torch.from_numpy(value.copy()) for key, value in weights.items()}
+        with torch.no_grad():
+            single, exact = logits(image, state).double(), logits(image.double(), state)
+        scale = float(exact.abs().max())
+        rounding = float((single - exact).abs().max()) / scale
+        apart = float((exact[0] - exact[1]).abs().max()) / scale
+        if rounding < 1e-5 and apart > 0.005 and 0.01 < scale < 1e5:
+            print(
+                f"{name:24} gain {tenths / 10}, scale {scale:.3g}, apart {apart:.3f}, rounding {rounding:.1e}",
+                flush=True,
+            )
+            rows = [[float(f"{value:.8g}") for value in row[:6]] for row in exact.tolist()]
+            return {"config": config, "names": names, "size": size, "gain": tenths / 10, "scale": float(f"{scale:.8g}"), "logits": rows}  # fmt: skip
+    raise SystemExit(f"{name}: no gain gives a fair test")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Checkpoints that transformers and timm write: loaded by hub.load from their own folders, with their own logits.
+
+Sizes are small and weights random; what matters is that every tensor finds its place and that the mathematics is theirs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import warnings
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numzoo import engine, hub
+from numzoo.hub.errors import LoadError
+from numzoo.vision.translations import timm as ours
+
+Config = dict[str, Any]
+
+
+def library(name: str) -> Any:
+    """transformers or timm, imported after torchvision's operators are there; their warnings at import are theirs."""
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"parity is measured where {name} is installed (the parity extra)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(name)
+
+
+_VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48, "patch_size": 8}
+_SWIN = {"embed_dim": 12, "depths": [2, 2], "num_heads": [2, 3], "window_size": 4, "image_size": 64, "mlp_ratio": 2.0}
+_REGNET = {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 2, 1, 1], "groups_width": 8}
+_BASIC = {"embedding_size": 16, "hidden_sizes": [16, 24, 32, 40], "depths": [2, 1, 1, 2], "layer_type": "basic"}
+_DEEP = {"embedding_size": 16, "hidden_sizes": [32, 64, 96, 128], "depths": [2, 1, 2, 1]}
+
+TRANSFORMERS: dict[str, tuple[str, Config, int]] = {
+    "resnet bottleneck": ("ResNet", _DEEP, 64),
+    "resnet basic": ("ResNet", _BASIC, 64),
+    "vit": ("ViT", {**_VIT, "image_size": 32}, 32),
+    "vit without qkv bias": ("ViT", {**_VIT, "image_size": 24, "qkv_bias": False, "layer_norm_eps": 1e-3}, 24),
+    "convnext": ("ConvNext", {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1], "layer_norm_eps": 1e-2}, 64),
+    "swin": ("Swin", _SWIN, 64),
+    "swinv2": ("Swinv2", _SWIN, 64),
+    "regnet y": ("RegNet", _REGNET, 64),
+    "regnet x": ("RegNet", {**_REGNET, "layer_type": "x"}, 64),
+}
+
+
+@pytest.mark.parametrize("case", TRANSFORMERS)
+def test_a_folder_of_transformers_gives_its_logits(case: str, reference: SimpleNamespace, tmp_path: Path) -> None:
+    import torch
+
+    transformers = library("transformers")
+    family, settings, size = TRANSFORMERS[case]
+    settings = {**settings, "id2label": {number: f"kind {number}" for number in range(7)}}
+    config = getattr(transformers, f"{family}Config")(**settings)
+    theirs = getattr(transformers, f"{family}ForImageClassification")(config).eval()
+    shake(theirs, case)
+    settle(theirs, size)
+    theirs.save_pretrained(tmp_path)
+    model = hub.load(tmp_path)
+    x = images(size)
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(x)).logits.numpy()
+    agree(model, x, expected)
+    assert set(model.load_report.initialised) <= {name for name, _ in model.named_buffers()}
+
+
+_HEAVY = ("large", "base", "152", "101", "320", "160", "vgg13", "vgg16", "vgg19")
+BIG = {name for name in ours.ARCHITECTURES if any(part in name for part in _HEAVY)}
+TWINS = {name for name in ours.ARCHITECTURES if name.endswith(("_384", "vgg11", "_064", "_080", "_120"))}
+
+
+@pytest.mark.parametrize("name", sorted(set(ours.ARCHITECTURES) - BIG - TWINS))
+def test_a_folder_of_timm_gives_its_logits(name: str, reference: SimpleNamespace, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    timm = library("timm")
+    theirs = timm.create_model(name, pretrained=False).eval()
+    shake(theirs, name)
+    size = theirs.pretrained_cfg["input_size"][1]
+    if not any(part in name for part in ("vit", "swin", "vgg")):
+        size = 64
+    settle(theirs, size)
+    save_file({key: value.contiguous() for key, value in theirs.state_dict().items()}, tmp_path / "model.safetensors")
+    trained = {key: value for key, value in theirs.pretrained_cfg.items() if key != "classifier"}
+    config = {"architecture": name, "num_classes": 1000, "num_features": theirs.num_features, "pretrained_cfg": trained}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = hub.load(tmp_path)
+    x = images(size)
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(x)).numpy()
+    agree(model, x, expected)
+
+
+@pytest.mark.parametrize("name", sorted(BIG | TWINS))
+def test_the_larger_ones_of_timm_have_the_tensors_that_the_translation_expects(
+    name: str, reference: SimpleNamespace
+) -> None:
+    import torch
+
+    from numzoo.hub.foreign.translation import translate
+    from numzoo.hub.loading.contract import fit
+    from numzoo.hub.loading.resolve import build
+
+    timm = library("timm")
+    with torch.device("meta"):
+        theirs = timm.create_model(name, pretrained=False, num_classes=1000)
+    said = translate(
+        {"architecture": name, "num_classes": 1000, "pretrained_cfg": theirs.pretrained_cfg}, {}, who="config.json"
+    )
+    state = {
+        key: np.broadcast_to(np.zeros((), _NUMPY[str(value.dtype)]), tuple(value.shape))
+        for key, value in theirs.state_dict().items()
+    }
+    fit(
+        state,
+        build(said.model, "models", said.config, who=name).state_dict(),
+        name=name,
+        source="timm",
+        sha256="",
+        keys=said.keys,
+    )
+
+
+_NUMPY = {"torch.float32": np.float32, "torch.int64": np.int64}
+
+
+ALIKE = (
+    "resnet18d", "tf_efficientnet_b0", "efficientnet_b5", "seresnet50", "convnextv2_tiny", "deit_tiny_patch16_224",
+    "swinv2_tiny_window16_256", "vit_base_patch16_clip_224", "mobilenetv3_small_050",
+)  # fmt: skip
+
+
+def test_what_timm_calls_alike_and_computes_otherwise_is_refused(reference: SimpleNamespace) -> None:
+    from numzoo.hub.foreign.translation import translate
+
+    timm = library("timm")
+    for name in (
+        "resnet18d",
+        "tf_efficientnet_b0",
+        "efficientnet_b5",
+        "seresnet50",
+        "convnextv2_tiny",
+        "deit_tiny_patch16_224",
+        "swinv2_tiny_window16_256",
+        "vit_base_patch16_clip_224",
+    ):
+        assert timm.is_model(name), name
+        with pytest.raises(LoadError, match="compute otherwise"):
+            translate({"architecture": name}, {}, who="config.json")
+
+
+def images(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    noise = np.random.default_rng(0).standard_normal((2, 3, size, size), dtype=np.float32)
+    return noise + 2 * sum(np.roll(noise, shift, (2, 3)) for shift in (1, 2, 3)) / 3
+
+
+def shake(model: Any, name: str) -> None:
+    """Give every parameter and every statistic values of its own, so that no two could be exchanged unseen."""
+    import torch
+
+    generator = np.random.default_rng(zlib.crc32(name.encode()))
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            if not tensor.is_floating_point() or "coords_table" in key:
+                continue
+            values = generator.standard_normal(tuple(tensor.shape), dtype=np.float32)
+            if "running_var" in key:
+                values = 1 + np.abs(values)
+            elif tensor.ndim > 1 and "bias_table" not in key and "logit_scale" not in key:
+                values *= np.float32(np.sqrt(2 / max(np.prod(tensor.shape[1:]), 1)))
+            elif key.endswith("weight"):
+                values = 1 + values / 8
+            else:
+                values /= 4
+            tensor.copy_(torch.from_numpy(values))
+
+
+def settle(model: Any, size: int) -> None:
+    """Statistics for the batch norms, as training would leave them: with others a deep network dies."""
+    import torch
+
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = None
+        norm.reset_running_stats()
+    with torch.no_grad():
+        model(torch.from_numpy(images(size)))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.running_var.clamp_(min=0.5 * float(norm.running_var.mean()) + 1e-6)
+            norm.momentum = momentum
+    model.eval()
+
+
+def agree(model: Any, x: Any, expected: Any) -> None:
+    with engine.no_grad():
+        logits = model(x).numpy()
+    scale = np.abs(expected).max()
+    assert np.isfinite(scale)
+    assert scale > 0
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3 * scale, "the images make no difference"
+    assert np.abs(logits - expected).max() < 1e-4 * scale
