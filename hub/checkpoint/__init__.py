@@ -3,7 +3,7 @@
 `read_checkpoint` gives {name: array}, `open_checkpoint` the same one by one, `read_metadata` says what is inside without
 building an array, and `write_safetensors` writes. The format is found by the bytes, never by the name: safetensors, the
 three formats of torch.save, a zip file around one of them, several files with an index, .npy and .npz, GGUF,
-CTranslate2, ONNX.
+CTranslate2, ONNX, Keras' HDF5.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ FORMATS = (
     "gguf",
     "ctranslate2",
     "onnx",
+    "keras",
     "sharded",
 )
 

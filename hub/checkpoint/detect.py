@@ -5,6 +5,7 @@ from __future__ import annotations
 from numzoo.hub.checkpoint import archive, ctranslate2, limits, numpy_files, safetensors, sharded
 from numzoo.hub.checkpoint.contents import Contents
 from numzoo.hub.checkpoint.gguf import file as gguf
+from numzoo.hub.checkpoint.keras import hdf5
 from numzoo.hub.checkpoint.onnx import file as onnx
 from numzoo.hub.checkpoint.pytorch import stream, tar, tar_file, zip_file
 from numzoo.hub.checkpoint.source import Source
@@ -17,7 +18,6 @@ __all__ = ["guess", "read_contents"]
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"<", "a web page or XML, not a checkpoint: the address may need a login or be wrong"),
     (b"version https://git-lfs", "a Git LFS pointer: fetch the real file with git lfs pull"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, which is not read"),
     (b"\x1f\x8b", "gzip-compressed: unpack it first"),
     (b"PK\x05\x06", "an empty zip file"),
     (b"\x80", "a bare pickle, which is not read: save the tensors with torch.save or as safetensors"),
@@ -53,6 +53,7 @@ def guess(source: Source) -> str:
         ("torch-legacy", start.startswith(stream.MAGIC)),
         ("npy", start.startswith(numpy_files.MAGIC)),
         ("gguf", start.startswith(gguf.MAGIC)),
+        ("keras", start.startswith(hdf5.MAGIC)),
         ("sharded", sharded.recognise(source)),
         ("torch-tar", tar.recognise(source)),
         ("onnx", not safetensors.recognise(source) and onnx.recognise(source)),
@@ -74,6 +75,8 @@ def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Co
         return numpy_files.read_npy(source)
     if start.startswith(gguf.MAGIC):
         return gguf.read(source, dequantise)
+    if start.startswith(hdf5.MAGIC):
+        return hdf5.read(source)
     if sharded.recognise(source) and not nested:
         return sharded.read(source, lambda shard: _read(shard, checksums, dequantise, nested=True))
     if tar.recognise(source):
@@ -92,7 +95,7 @@ def _read(source: Source, checksums: bool, dequantise: bool, nested: bool) -> Co
             raise kind(f"The file is {what}.")
     raise FormatError(
         f"The file is no checkpoint that is known: it begins with {start[:8].hex(' ')}. Read are safetensors, "
-        "torch.save's zip, stream and tar files, .npz, .npy, GGUF, CTranslate2 and ONNX."
+        "torch.save's zip, stream and tar files, .npz, .npy, GGUF, CTranslate2, ONNX and Keras' HDF5."
     )
 
 
@@ -101,6 +104,8 @@ def _read_zip(source: Source, checksums: bool, dequantise: bool, nested: bool) -
     members = archive.read_directory(source)
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in members):
         return zip_file.read(source, members, checksums=checksums)
+    if hdf5.WEIGHTS in members:
+        return hdf5.read_archive(source, members)
     if members and all(name.endswith(".npy") for name in members):
         return numpy_files.read_npz(source, members)
     if len(members) == 1 and not nested:

@@ -37,6 +37,10 @@ class Source:
         self._descriptor = descriptor
         self._start = start
 
+    def place(self) -> tuple[int | None, int]:
+        """Give the descriptor behind the bytes, if they come from a file, and where in it they begin."""
+        return self._descriptor, self._start
+
     def window(self, offset: int, size: int) -> Source:
         """Give `size` bytes at `offset` as a source of its own, without a copy."""
         return Source(self.view[offset : offset + size], self._descriptor, self._start + offset)

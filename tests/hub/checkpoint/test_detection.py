@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 import pytest
-from handmade import ctranslate2, gguf, onnx
+from handmade import ctranslate2, gguf, keras, onnx
 
 from numzoo.hub.checkpoint import FORMATS, limits, read_checkpoint, read_metadata, write_safetensors
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UnsafeFileError, UsageError
@@ -30,6 +30,7 @@ def files(forge, tmp_path) -> dict[str, bytes]:
         "gguf": gguf.build([("w", (4,), 0, W["w"].tobytes())]),
         "ctranslate2": ctranslate2.build([ctranslate2.variable("w", W["w"])]),
         "onnx": onnx.model([onnx.raw("w", W["w"])]),
+        "keras": keras.write(lambda file: file.create_dataset("w", data=W["w"])),
     }
 
 
@@ -63,7 +64,6 @@ STRANGERS = {
     "a web page after blanks": (b"\n\n  <html>", FormatError, "web page"),
     "a Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", FormatError, "git lfs pull"),
     "gzip": (b"\x1f\x8b\x08" + bytes(40), FormatError, "unpack"),
-    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(40), FormatError, "HDF5"),
     "an empty zip": (b"PK\x05\x06" + bytes(18), FormatError, "empty zip"),
     "a bare pickle": (b"\x80\x02}q\x00.", UnsafeFileError, "bare pickle"),
     "a bare pickle of protocol 4": (b"\x80\x04\x95\x0b" + bytes(20), UnsafeFileError, "bare pickle"),

