@@ -89,8 +89,10 @@ class Part:
         while view:
             piece = view[: self._room()]
             self._put(piece)
-            self._advance(len(piece))
-            self._take(piece)
+            try:
+                self._take(piece)
+            finally:
+                self._advance(len(piece))  # Last, since whoever is told may end the transfer there.
             view = view[len(piece) :]
 
     def missing(self, most: int) -> list[tuple[int, int]]:

@@ -195,8 +195,10 @@ class Server:
         self.files: dict[str, Served] = {}
         self.closing = threading.Event()
         self._scheme = "http"
+        self.connections = 0
         handler = type("SiteHandler", (Handler,), {"site": self})
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.verify_request = self._count  # type: ignore[method-assign]
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
@@ -208,6 +210,11 @@ class Server:
     def add(self, path: str, body: bytes, behaviour: str = "honest", **settings: Any) -> str:
         self.files[path] = Served(body, getattr(Behaviours, behaviour), settings=settings)
         return self.root + path
+
+    def _count(self, *_: Any) -> bool:
+        """Called for every connection that anybody opens."""
+        self.connections += 1
+        return True
 
     def secure(self, certificate: Path) -> None:
         """Speak https from now on, with the certificate and key of one file."""
@@ -483,6 +490,12 @@ class Behaviours:
             Behaviours.honest(handler, served)
             return
         handler.head(served.settings["status"], {"Content-Length": "0", **served.settings.get("headers", {})})
+
+    @staticmethod
+    def after(handler: Handler, served: Served) -> None:
+        """The file is missing, which is told when something else has happened."""
+        served.settings["event"].wait(20)
+        handler.head(404, {"Content-Length": "0"})
 
     @staticmethod
     def hang_up(handler: Handler, served: Served) -> None:

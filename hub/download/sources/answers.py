@@ -65,12 +65,12 @@ def translated(address: str, host: str | None, patience: Patience) -> Iterator[N
 
     try:
         yield
-    except (failed.MissingSchema, failed.InvalidSchema, failed.InvalidURL) as problem:
-        raise UsageError(f"{address!r} is not an address: {type(problem).__name__}.") from None
     except failed.InvalidProxyURL:
         raise UsageError(
             f"The proxy of the environment for {host} is not an address (https_proxy, http_proxy)."
         ) from None
+    except (failed.MissingSchema, failed.InvalidSchema, failed.InvalidURL) as problem:
+        raise UsageError(f"{address!r} is not an address: {type(problem).__name__}.") from None
     except (failed.SSLError, broken.SSLError) as problem:
         raise NetworkError(
             f"The certificate of {host} was refused: {_reason(problem)}. If your network has a certificate "

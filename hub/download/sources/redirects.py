@@ -37,6 +37,8 @@ def new_session() -> requests.Session:
     import requests
 
     session = requests.Session()
+    # Redirects are followed here alone; requests would parse their targets even where it is told not to follow.
+    session.get_redirect_target = lambda _: None  # type: ignore[assignment, method-assign]
     named = next((name for name in _AUTHORITIES if os.environ.get(name)), None)
     if named is not None:
         session.verify = os.environ[named]
@@ -64,8 +66,11 @@ def open_following(
         )
         if response.status_code not in _REDIRECTS or "Location" not in response.headers:
             return response
-        target = urljoin(address, response.headers["Location"])
         response.close()
+        try:
+            target = urljoin(address, response.headers["Location"])
+        except ValueError:
+            raise NetworkError(f"{parts.hostname} redirects to what is not an address.") from None
         if reach is None:
             reach = _reach(session, parts)
         reach = _check_redirect(session, parts, target, reach)

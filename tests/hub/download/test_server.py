@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
-import subprocess
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
@@ -366,20 +364,6 @@ def test_proxies_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch) ->
     assert settings["proxies"]["https"] == "http://proxy.example:3128"
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate that nobody has signed but its owner, with its key."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("openssl is not installed")
-    key, signed = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(signed)]
-    subprocess.run(command, check=True, capture_output=True)
-    signed.write_text(signed.read_text() + key.read_text())
-    return signed
-
-
 def test_a_certificate_of_nobody_is_refused_until_it_is_named(
     server: Any,
     certificate: Path,
@@ -389,8 +373,6 @@ def test_a_certificate_of_nobody_is_refused_until_it_is_named(
     hasty: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
     server.secure(certificate)
     record = record_of(body, server.add("/file", body, "cut_once"))
     with pytest.raises(NetworkError, match=r"certificate of 127\.0\.0\.1 was refused: self.signed.*REQUESTS_CA_BUNDLE"):
