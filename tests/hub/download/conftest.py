@@ -124,7 +124,7 @@ def manifest_of(tmp_path: Path) -> Callable[..., str]:
             for each in records
         ]
         entry = {"files": files, "license": "CC0-1.0", "source": "https://example.org/"}
-        path = tmp_path / "registry.json"
+        path = tmp_path / "manifest.json"
         path.write_text(json.dumps({"schema": 1, "models": {}, "data": {"files": entry}}))
         return str(path)
 
