@@ -107,9 +107,9 @@ def blocks_of(raw: Any, patience: Patience, *, encoded: bool = False) -> Iterato
     read, most = (raw.read1, most) if hasattr(raw, "read1") else (raw.read, min(most, _BLOCK >> 4))
     since, brought = time.monotonic(), 0
     while block := read(most, decode_content=encoded):
-        yield block
         if limit is not None:
             since += limit.wait(len(block))
+        yield block
         brought += len(block)
         now = time.monotonic()
         if now - since > patience.stall:
