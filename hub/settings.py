@@ -54,7 +54,7 @@ def cache_limit() -> int | None:
     if chosen.lower() == "none":
         return None
     if chosen:
-        from numzoo.hub.amounts import parse_size
+        from numzoo.hub.quantities import parse_size
 
         return parse_size(chosen, who="NUMZOO_CACHE_LIMIT")
     from numzoo.hub import configuration

@@ -48,7 +48,7 @@ def choose(options: argparse.Namespace) -> list[Stored]:
 
     Raises NotFoundError for a name or digest that means nothing, and UsageError for a digest that means several blobs.
     """
-    from numzoo.hub.amounts import parse_age, parse_size
+    from numzoo.hub.quantities import parse_age, parse_size
     from numzoo.hub.store import uses
     from numzoo.hub.store.cache import Cache
 

@@ -63,8 +63,8 @@ def _prune(options: argparse.Namespace, console: Console) -> int:
     from functools import partial
 
     from numzoo.hub import settings
-    from numzoo.hub.amounts import parse_size
     from numzoo.hub.cli.cache_choice import owners
+    from numzoo.hub.quantities import parse_size
     from numzoo.hub.store import eviction, leftovers
     from numzoo.hub.store.cache import Cache
 

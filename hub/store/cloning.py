@@ -12,9 +12,7 @@ import stat
 import sys
 from pathlib import Path
 
-from numzoo.hub.store.ownership import owner
-
-__all__ = ["clone", "duplicate", "temporary_name"]
+__all__ = ["clone", "duplicate"]
 
 _FICLONE = 0x40049409  # linux/fs.h
 
@@ -62,8 +60,3 @@ def duplicate(source: Path, target: Path) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-
-
-def temporary_name(folder: Path, sha256: str) -> Path:
-    """A name among the unfinished files that tells whose it is, so that it is swept away if this process dies."""
-    return folder / f"{sha256}.{owner()}.{os.urandom(6).hex()}.part"

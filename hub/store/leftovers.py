@@ -1,6 +1,6 @@
 """What lies in the store besides blobs: unfinished files, notes of blobs that are gone, and names that died half-way.
 
-Whose an unfinished file is, its name tells (parts.py); a file whose name says nothing is judged by its age.
+Whose an unfinished file is, its name tells (claims.py); a file whose name says nothing is judged by its age.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from numzoo.hub.store.cache import Cache, storage
+from numzoo.hub.store.claims import FREE
 from numzoo.hub.store.ownership import alive
 
 __all__ = ["Leftover", "notes", "parts", "remove", "stale"]
@@ -110,7 +111,7 @@ def _leftover(path: Path) -> Leftover | None:
 def _state(fields: list[str]) -> State:
     if len(fields) < 4:
         return "unknown"
-    if fields[1] == "free":
+    if fields[1] == FREE:
         return "left"
     living = alive(fields[1])
     return "unknown" if living is None else "in use" if living else "left"

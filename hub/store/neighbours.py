@@ -40,11 +40,12 @@ def adopt(cache: Cache, record: FileRecord, path: Path) -> bool:
     if record.sha256 is None:
         return False
     from numzoo.hub.store.cache import digest_of, storage
-    from numzoo.hub.store.cloning import clone, temporary_name
+    from numzoo.hub.store.claims import fresh_name
+    from numzoo.hub.store.cloning import clone
 
     with storage(f"write to {cache.parts}"):
         cache.parts.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(cache.parts, record.sha256)
+    temporary = fresh_name(cache.parts, record.sha256)
     if not clone(path, temporary):
         return False
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from numzoo.hub.amounts import parse_age, parse_size
 from numzoo.hub.errors import UsageError
+from numzoo.hub.quantities import parse_age, parse_size
 
 SIZES = {
     "0": 0,
