@@ -123,24 +123,6 @@ def test_the_cache_commands_agree(numzoo: Run, manifest: Path, tmp_path: Path) -
     assert "lenet.here" in numzoo("cache", "ls", "--registry", manifest).out
 
 
-def test_doctor_names_the_cache_and_leaves_nothing_behind(numzoo: Run, tmp_path: Path) -> None:
-    document = numzoo("doctor", "--json").json
-    found = {finding["what"]: finding for finding in document["findings"]}
-    assert str(tmp_path / "numzoo-home") in found["cache"]["detail"]
-    assert found["numpy"]["state"] == found["registry"]["state"] == "ok"
-    assert not (tmp_path / "numzoo-home").exists()
-
-
-def test_doctor_says_how_to_mend_a_cache_that_cannot_be(
-    numzoo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("NUMZOO_HOME", str(tmp_path / "file" / "below"))
-    ended = numzoo("doctor")
-    assert ended.code == 8
-    assert "Set NUMZOO_HOME" in ended.out
-
-
 EXIT_CODES: dict[str, tuple[list[str], int]] = {
     "version": (["--version"], 0),
     "help": (["--help"], 0),
