@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from numzoo.hub.cli import cache, data, doctor, finetune, licenses, lock, models, run, verify
+from numzoo.hub.cli import cache, data, doctor, finetune, licenses, lock, models, publish, registry, run, verify
 from numzoo.hub.cli.accept import accept_what_was_named
 from numzoo.hub.cli.console import Console
 from numzoo.hub.errors import HubWarning
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"numzoo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (models, run, verify, finetune, lock, licenses, cache, data, doctor):
+    for group in (models, run, verify, finetune, lock, licenses, cache, data, doctor, registry, publish):
         group.add(commands, shared)
     return parser
 

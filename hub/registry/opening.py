@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from numzoo.hub import configuration, settings
 from numzoo.hub.configuration import RegistrySettings
@@ -13,7 +14,10 @@ from numzoo.hub.errors import NotFoundError, UsageError
 from numzoo.hub.registry.choice import Choice
 from numzoo.hub.registry.manifest import Manifest
 
-__all__ = ["OWN", "open_all", "settings_of"]
+if TYPE_CHECKING:
+    from numzoo.hub.registry.static.opening import Opened
+
+__all__ = ["OWN", "chosen", "open_all", "open_one", "settings_of"]
 
 OWN = "numzoo"
 """The name of the registry that ships with the package."""
@@ -23,17 +27,38 @@ def open_all(
     given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Choice | None, offline: bool | None
 ) -> list[Manifest] | None:
     """The manifests that `given` names, in its order; None for numzoo's own alone."""
-    if isinstance(given, Choice):
-        offline = given.offline if given.offline is not None else offline
-        given = given.addresses or None
-    addresses = _addresses(given)
-    chosen = _configured() if addresses is None else [settings_of(address) for address in addresses]
-    if not chosen:
-        raise UsageError("The list of registries is empty; leave it out, or name one.")
-    if [each.name for each in chosen] == [OWN]:
+    if isinstance(given, Choice) and given.offline is not None:
+        offline = given.offline
+    wanted = chosen(given)
+    if [each.name for each in wanted] == [OWN]:
         return None
-    offline = settings.offline() if offline is None else offline or settings.offline()
-    return [_open(each, offline) for each in chosen]
+    return [_open(each, _is_offline(offline))[0] for each in wanted]
+
+
+def chosen(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Choice | None) -> list[RegistrySettings]:
+    """The registries that `given` names, in its order, with what the configuration says of each."""
+    addresses = _addresses((given.addresses or None) if isinstance(given, Choice) else given)
+    found = _configured() if addresses is None else [settings_of(address) for address in addresses]
+    if not found:
+        raise UsageError("The list of registries is empty; leave it out, or name one.")
+    return found
+
+
+def open_one(wanted: RegistrySettings, offline: bool | None) -> dict[str, Any]:
+    """Open one registry and say how it stands: its `entries`, and for one that `numzoo index` made its `version`, when
+    it `expires`, the `key` that it was verified with and the `signers` that it claims."""
+    manifest, opened = _open(wanted, _is_offline(offline))
+    about: dict[str, Any] = {"entries": len(manifest.names), "version": None}
+    if opened is not None:
+        stated = opened.pointer.statement
+        about |= {
+            "version": stated.version,
+            "published": stated.published.isoformat(),
+            "expires": None if stated.expires is None else stated.expires.isoformat(),
+            "key": opened.key,
+            "signers": [key for key, _ in opened.pointer.signatures],
+        }
+    return about
 
 
 def settings_of(address: str) -> RegistrySettings:
@@ -69,22 +94,27 @@ def _configured() -> list[RegistrySettings]:
     return known if any(each.name == OWN for each in known) else [*known, RegistrySettings(OWN, "")]
 
 
-def _open(chosen: RegistrySettings, offline: bool) -> Manifest:
+def _is_offline(offline: bool | None) -> bool:
+    return bool(offline) or settings.offline()
+
+
+def _open(wanted: RegistrySettings, offline: bool) -> tuple[Manifest, Opened | None]:
     from numzoo.hub.registry.names import shipped_registry
     from numzoo.hub.registry.static.access import is_web
     from numzoo.hub.registry.static.layout import POINTER
     from numzoo.hub.registry.static.opening import open_static
 
-    if chosen.name == OWN:
+    if wanted.name == OWN:
         manifest = shipped_registry().manifest
         assert isinstance(manifest, Manifest)
-        return manifest
-    if not is_web(chosen.address):
-        path = Path(chosen.address).expanduser()
+        return manifest, None
+    if not is_web(wanted.address):
+        path = Path(wanted.address).expanduser()
         if path.name == POINTER and path.is_file():
-            chosen = replace(chosen, address=str(path.parent))
+            wanted = replace(wanted, address=str(path.parent))
         elif not path.is_dir():
-            if chosen.keys or chosen.namespaces:
+            if wanted.keys or wanted.namespaces:
                 raise NotFoundError(f"There is no registry at {path}: no such folder.")
-            return Manifest.read(path)
-    return open_static(chosen, offline=offline).manifest
+            return Manifest.read(path), None
+    opened = open_static(wanted, offline=offline)
+    return opened.manifest, opened
