@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 from numzoo.hub.errors import IntegrityError, NotFoundError, UsageError
 from numzoo.hub.loading.card import Card, read_card
 from numzoo.hub.loading.changes import BASE_KEY
-from numzoo.hub.loading.load import CONFIG_KEY, MODEL_KEY, load
+from numzoo.hub.loading.load import load
+from numzoo.hub.loading.places import CONFIG, place_card
+from numzoo.hub.loading.reading import CONFIG_KEY, MODEL_KEY
 from numzoo.hub.loading.resolve import build, find_model
+from numzoo.hub.loading.saving import save
 from numzoo.hub.registry.manifest import check_settings, parse
 from numzoo.hub.registry.static.layout import Added, Folder
 from numzoo.hub.registry.static.publishing import Published, publish, put_entry
@@ -52,8 +56,8 @@ def publish_model(
     default: bool | None = None,
     dry_run: bool = False,
 ) -> tuple[Published, dict[str, Any]]:
-    """Publish the file at `path`, or the only checkpoint in the folder there, as `name` ("acme/resnet50.pets-v1"); what
-    was published, and the entry.
+    """Publish the file at `path`, or the checkpoint in the folder there, as `name` ("acme/resnet50.pets-v1"); what was
+    published, and the entry. A folder with somebody else's config.json is written anew in numzoo's own names.
 
     The model is built and the file loaded into it under the contract first. `default` says whether the bare model name
     means this entry from now on (None: if its tag comes after the present default's, with numbers in it read as such).
@@ -64,15 +68,16 @@ def publish_model(
         raise UsageError(
             f"{name!r} is no full name; wanted NAMESPACE/MODEL.TAG in small letters, as acme/resnet50.pets-v1."
         )
-    file = _only_file(Path(path))
-    fields, sha256 = _fields(file, about)
-    if dry_run:
-        added = Added(sha256, file.stat().st_size, None)
-    else:
-        added = folder.add(file)
-        if added.sha256 != sha256:
-            raise IntegrityError(f"{file} was changed while it was published. Publish it again.")
-    fields = {**fields, "files": [_record(file, added)]}
+    with tempfile.TemporaryDirectory() as scratch:
+        file = _one_file(Path(path), Path(scratch), about)
+        fields, sha256 = _fields(file, about)
+        if dry_run:
+            added = Added(sha256, file.stat().st_size, None)
+        else:
+            added = folder.add(file)
+            if added.sha256 != sha256:
+                raise IntegrityError(f"{file} was changed while it was published. Publish it again.")
+        fields = {**fields, "files": [_record(file, added)]}
 
     def change(document: dict[str, Any]) -> None:
         put_entry(document, "models", name, fields, replace=replace)
@@ -121,11 +126,18 @@ def _order(tag: str) -> list[tuple[bool, int, str]]:
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", tag)]
 
 
-def _only_file(path: Path) -> Path:
+def _one_file(path: Path, scratch: Path, about: About) -> Path:
+    """The one file that is to be published; from a folder with a config.json, one that is made in `scratch`."""
     if path.is_file():
         return path
     if not path.is_dir():
         raise NotFoundError(f"There is no file or folder {path}.")
+    if (path / CONFIG).is_file() and about.model is None:
+        from numzoo.hub.foreign.places import Folder as Place
+
+        model, card = load(path), place_card(Place(path))
+        file = scratch / f"{model.load_report.model.rpartition('.')[2]}.safetensors"
+        return save(model, file, categories=card.categories or None, transform=card.transform, task=card.task or None)
     found = sorted(each for each in path.iterdir() if each.suffix.lower() in _SUFFIXES and each.is_file())
     if len(found) != 1:
         names = ", ".join(each.name for each in found) or "none"

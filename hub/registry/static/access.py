@@ -15,16 +15,9 @@ from numzoo.hub.errors import FormatError, LicenseError, NetworkError, NotFoundE
 from numzoo.hub.registry.static.layout import LARGEST_POINTER, POINTER, Folder, blob_name
 
 if TYPE_CHECKING:
-    import requests
+    from numzoo.hub.download.sources import Patience
 
 __all__ = ["FolderAccess", "WebAccess", "is_web"]
-
-_ATTEMPTS = 3
-_PAUSE_SECONDS = 0.2
-_TIMEOUTS = (10.0, 20.0)
-_SLOWEST = 4096  # bytes a second on the whole, after the first seconds
-_GRACE_SECONDS = 20.0
-_BLOCK = 1 << 16
 
 
 def is_web(address: str) -> bool:
@@ -86,74 +79,58 @@ class WebAccess:
 
 
 def _get(address: str, most: int) -> bytes:
-    from requests import exceptions as failed
-    from urllib3 import exceptions as broken
+    from numzoo.hub.download.sources.answers import AgainError, pause_after
 
-    from numzoo.hub.download.sources.redirects import new_session
-
-    host = urlsplit(address).hostname
-    with new_session() as session:
-        for attempt in range(_ATTEMPTS):
-            last = attempt == _ATTEMPTS - 1
-            try:
-                return _once(session, address, most)
-            except (failed.SSLError, broken.SSLError):
-                raise NetworkError(
-                    f"The certificate of {host} was refused. If your network has a certificate authority of its own, "
-                    f"let REQUESTS_CA_BUNDLE name its file."
-                ) from None
-            except _BusyError as problem:
-                if last:
-                    raise NetworkError(str(problem)) from None
-            except (failed.RequestException, broken.HTTPError, ConnectionError) as problem:
-                if isinstance(problem, NetworkError):
-                    raise
-                if last:
-                    raise NetworkError(f"{host} could not be reached ({type(problem).__name__}).") from None
-            time.sleep(_PAUSE_SECONDS * 2**attempt)
-    raise AssertionError
+    patience, failures = _patience(), 0
+    while True:
+        try:
+            return _once(address, most, patience)
+        except AgainError as problem:
+            failures += 1
+            if failures >= patience.attempts:
+                raise NetworkError(str(problem)) from None
+            time.sleep(pause_after(patience, failures, problem.wait))
 
 
-class _BusyError(Exception):
-    """A server's answer that may be another in a moment."""
+def _once(address: str, most: int, patience: Patience) -> bytes:
+    from numzoo.hub.download.sources.answers import (
+        AgainError,
+        blocks_of,
+        is_encoded,
+        length_of,
+        refuse_status,
+        request_headers,
+        translated,
+    )
+    from numzoo.hub.download.sources.redirects import new_session, open_following
+    from numzoo.hub.download.sources.tokens import token_for
 
-
-def _once(session: requests.Session, address: str, most: int) -> bytes:
-    from numzoo import __version__
-    from numzoo.hub.download.sources.redirects import open_following
-
-    host = urlsplit(address).hostname
-    headers = {"Accept-Encoding": "identity", "User-Agent": f"numzoo/{__version__}", "Cache-Control": "no-cache"}
-    with open_following(session, address, headers, None, _TIMEOUTS) as response:
-        status = response.status_code
-        if status in (404, 410):
-            raise NotFoundError(f"{host} has no {urlsplit(address).path} (status {status}); is a registry there?")
-        if status in (401, 403):
-            raise LicenseError(f"{host} refuses {urlsplit(address).path} (status {status}).")
-        if status != 200:
-            raise _BusyError(f"{host} answered with status {status}.")
-        promised = response.headers.get("Content-Length", "")
-        if promised.isdecimal() and (len(promised) > 12 or int(promised) > most):
+    host, data = urlsplit(address).hostname, bytearray()
+    headers, waits = {**request_headers(), "Cache-Control": "no-cache"}, (patience.connect, patience.stall)
+    with (
+        new_session() as session,
+        translated(address, host, patience),
+        open_following(session, address, headers, token_for(address), waits) as response,
+    ):
+        refuse_status(response, host)
+        if response.status_code != 200:
+            raise NetworkError(f"{host} answered with status {response.status_code}.")
+        promised = length_of(response)
+        if promised is not None and promised > most:
             raise FormatError(f"{address} is larger than {most} bytes, the most that is read.")
-        data = _body(response, most, address)
-        if promised.isdecimal() and len(data) < int(promised) and _is_plain(response):
-            raise _BusyError(f"The answer of {host} broke off after {len(data)} of {promised} bytes.")
-        return data
-
-
-def _body(response: requests.Response, most: int, address: str) -> bytes:
-    data, since = bytearray(), time.monotonic()
-    response.raw.enforce_content_length = False  # A short answer is noticed by the caller.
-    read = getattr(response.raw, "read1", response.raw.read)  # read1 gives what is there, however little
-    while block := read(_BLOCK, decode_content=not _is_plain(response)):
-        data += block
-        if len(data) > most:
-            raise FormatError(f"{address} is larger than {most} bytes, the most that is read.")
-        passed = time.monotonic() - since - _GRACE_SECONDS
-        if passed > 0 and len(data) < passed * _SLOWEST:
-            raise NetworkError(f"{urlsplit(address).hostname} sends too slowly: {len(data)} bytes so far.")
+        encoded = is_encoded(response, promised, None)
+        response.raw.enforce_content_length = False  # A short answer is noticed below.
+        for block in blocks_of(response.raw, patience, encoded=encoded):
+            data += block
+            if len(data) > most:
+                raise FormatError(f"{address} is larger than {most} bytes, the most that is read.")
+        if promised is not None and not encoded and len(data) < promised:
+            raise AgainError(f"The answer of {host} broke off after {len(data)} of {promised} bytes.")
     return bytes(data)
 
 
-def _is_plain(response: requests.Response) -> bool:
-    return response.headers.get("Content-Encoding", "identity").strip().lower() in ("", "identity")
+def _patience() -> Patience:
+    """Less than a download has: people wait for this. At least 4 kB must come in a second."""
+    from numzoo.hub.download.sources import Patience
+
+    return Patience(connect=10.0, stall=20.0, trickle=80_000, attempts=3, pause=0.2, longest_pause=5.0)

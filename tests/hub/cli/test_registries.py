@@ -21,6 +21,7 @@ import pytest
 from numzoo import hub
 from numzoo.hub import configuration
 from numzoo.hub.checkpoint import write_safetensors
+from numzoo.hub.download.sources import Patience
 from numzoo.hub.registry.static import access
 from numzoo.hub.registry.static.layout import POINTER, Folder
 from numzoo.vision import models
@@ -31,8 +32,8 @@ ABOUT = ("--license", "CC-BY-4.0", "--source", "https://acme.example/pets")
 
 
 @pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_PAUSE_SECONDS", 0.001)
+def _hasty(hasty: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_patience", lambda: hasty)
 
 
 def write_model(path: Path, seed: int = 0, **fields: Any) -> Path:
@@ -193,6 +194,28 @@ def test_a_dry_run_writes_nothing(numzoo: Run, pets: Path, tmp_path: Path) -> No
     assert (made.code, made.json["dry_run"], made.json["version"]) == (0, True, 1)
     assert made.json["entry"]["files"][0]["bytes"] == pets.stat().st_size
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_of_somebody_elses_is_published_in_our_names(numzoo: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    generator = np.random.default_rng(5)
+    state = models.resnet18(classes=3).state_dict()
+    tensors = {name: np.asarray(np.abs(generator.normal(size=t.shape)), t.dtype) for name, t in state.items()}
+    names = list(tensors)
+    index = {"metadata": {}, "weight_map": {}}
+    for number, part in enumerate((names[::2], names[1::2]), 1):
+        file = f"model-0000{number}-of-00002.safetensors"
+        write_safetensors(folder / file, {name: tensors[name] for name in part})
+        index["weight_map"] |= dict.fromkeys(part, file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "config.json").write_text(json.dumps({"architecture": "resnet18", "num_classes": 3}))
+    zoo = tmp_path / "zoo"
+    made = numzoo("publish", folder, "--registry", zoo, "--name", "acme/resnet18.theirs-v1", *ABOUT)
+    assert made.code == 0, made.err
+    model = hub.load("acme/resnet18", registry=zoo)
+    assert model.load_report.model == "vision.models.resnet18"
+    assert all(np.array_equal(t.numpy(), tensors[name]) for name, t in model.state_dict().items())
 
 
 def _changes(tmp_path: Path) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from numzoo.hub.download.sources import Patience
 from numzoo.hub.errors import (
     FormatError,
     HubError,
@@ -32,8 +33,8 @@ from numzoo.hub.registry.static.opening import Opened, canonical, open_static
 
 
 @pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_PAUSE_SECONDS", 0.001)
+def _hasty(hasty: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_patience", lambda: hasty)
 
 
 @pytest.fixture(params=["folder", "web"])
@@ -334,7 +335,7 @@ def test_a_registry_out_of_reach_serves_until_it_expires(
 
 
 STATUSES: dict[int, tuple[type[HubError], str]] = {
-    404: (NotFoundError, "is a registry there"),
+    404: (NotFoundError, "does not have the file"),
     403: (LicenseError, "refuses"),
     429: (NetworkError, "status 429"),
     503: (NetworkError, "status 503"),
