@@ -17,7 +17,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from numzoo.hub.cli import cache, data, doctor, finetune, licenses, lock, models, publish, registry, run, verify
+from numzoo.hub.cli import (
+    cache,
+    catalog,
+    data,
+    doctor,
+    finetune,
+    licenses,
+    lock,
+    models,
+    publish,
+    registry,
+    run,
+    verify,
+)
 from numzoo.hub.cli.accept import accept_what_was_named
 from numzoo.hub.cli.console import Console
 from numzoo.hub.errors import HubWarning
@@ -115,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"numzoo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (models, run, verify, finetune, lock, licenses, cache, data, doctor, registry, publish):
+    for group in (models, run, verify, finetune, lock, licenses, cache, data, registry, publish, catalog, doctor):
         group.add(commands, shared)
     return parser
 

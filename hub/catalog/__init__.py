@@ -1,0 +1,1 @@
+"""The catalogue: a web site of what a registry holds, made of files alone."""
