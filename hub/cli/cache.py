@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Container
+from pathlib import Path
 from typing import Any
 
 from numzoo.hub.cli import cache_export, cache_removal
@@ -118,9 +120,10 @@ def _size(options: argparse.Namespace, console: Console) -> int:
     store, limit = Cache(), settings.cache_limit()
     kinds = {
         "files": [entry.bytes for entry in store.entries()],
+        "unpacked": _sizes(store.root / "data"),
         "unfinished": [each.bytes for each in leftovers.parts(store)],
         "notes": [each.bytes for each in leftovers.notes(store)],
-        "other": _others(store),
+        "other": _sizes(store.root, {"blobs", "data", "parts", "refs"}),
     }
     for kind, sizes in kinds.items():
         if sizes or kind == "files":
@@ -141,15 +144,15 @@ def _files(sizes: list[int]) -> str:
     return "file" if len(sizes) == 1 else "files"
 
 
-def _others(store: Any) -> list[int]:
-    """The sizes of what else lies in the folder of the cache: unpacked data sets, locks, what a person put there."""
+def _sizes(root: Path, without: Container[str] = ()) -> list[int]:
+    """The sizes of all regular files below a folder, but for some of the folders that lie right in it."""
     import os
     import stat
 
     sizes = []
-    for folder, below, names in os.walk(store.root):
-        if os.path.samefile(folder, store.root):
-            below[:] = [name for name in below if name not in {"blobs", "parts", "refs"}]
+    for folder, below, names in os.walk(root):
+        if folder == str(root):
+            below[:] = [name for name in below if name not in without]
         for name in names:
             try:
                 status = os.lstat(os.path.join(folder, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import re
 import time
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from numzoo.hub.registry.names import Registry
     from numzoo.hub.registry.record import FileRecord
 
-__all__ = ["Stored", "add_filters", "age_text", "choose", "named_files", "owners"]
+__all__ = ["Stored", "add_filters", "age_text", "choose", "files_of", "named_files", "owners"]
 
 _DIGEST = re.compile(r"[0-9a-f]{6,64}")
 _SHORT = re.compile(r"[0-9a-f]{1,5}")
@@ -85,28 +86,53 @@ def choose(options: argparse.Namespace) -> list[Stored]:
 
 
 def owners(options: argparse.Namespace) -> dict[str, list[str]]:
-    """sha256 -> the names that use it, the registry's full digests and those that a `models.lock` has added."""
-    from numzoo.hub.errors import HubError
-    from numzoo.hub.registry import trust
+    """sha256 -> the names that use it: the registry's full digests, those that a lock has added, and what else it names."""
     from numzoo.hub.registry.names import open_registry
 
-    registry = open_registry(options.registry)
     found: dict[str, list[str]] = {}
-    for name, file in named_files(registry):
-        try:
-            sha256 = trust.locked(file).sha256
-        except HubError:
-            continue  # A lock that contradicts the registry is the business of whoever loads the file.
-        if sha256 is not None:
-            found.setdefault(sha256, []).append(name if len(registry.records(name)) == 1 else f"{name}/{file.name}")
+    for name, several, file in named_files(open_registry(options.registry)):
+        if file.sha256 is not None:
+            found.setdefault(file.sha256, []).append(f"{name}/{file.name}" if several else name)
     return found
 
 
-def named_files(registry: Registry) -> Iterator[tuple[str, FileRecord]]:
-    """Every file of every model, sample and data set of a registry, with the name that it goes by."""
+def named_files(registry: Registry) -> Iterator[tuple[str, bool, FileRecord]]:
+    """Every file that a name means: of the models, samples and data sets of a registry, then of entries that only the lock
+    knows (repositories, other registries'). With it its name, and whether that has other files too.
+
+    Digests that a lock has added are there. A lock that contradicts the registry is the business of whoever loads.
+    """
+    from numzoo.hub.errors import HubError
+    from numzoo.hub.locking.pins import file_record, locked_entries
+    from numzoo.hub.registry import trust
+
     manifest = registry.manifest
     names = [*manifest.names, *(f"sample:{n}" for n in manifest.samples), *(f"data:{n}" for n in manifest.data)]
-    return ((name, file) for name in names for file in registry.records(name))
+    for name in names:
+        files = registry.records(name)
+        for file in files:
+            with contextlib.suppress(HubError):
+                yield name, len(files) > 1, trust.locked(file)
+    with contextlib.suppress(HubError):
+        for name, entry in locked_entries()[0].items():
+            if name not in names:
+                for locked in entry.files:
+                    yield name, len(entry.files) > 1, file_record(entry, locked.name, manifest.base)
+
+
+def files_of(registry: Registry, name: str) -> list[FileRecord]:
+    """The files that a name means, with the digests that a lock has added; the lock may know names that no registry does,
+    such as those of repositories."""
+    from numzoo.hub.errors import NotFoundError, UsageError
+    from numzoo.hub.registry import trust
+
+    try:
+        return [trust.locked(file) for file in registry.records(name)]
+    except (NotFoundError, UsageError):
+        known = [file for each, _, file in named_files(registry) if each == name or each.partition("@")[0] == name]
+        if not known:
+            raise
+        return known
 
 
 def age_text(moment: float) -> str:
@@ -144,14 +170,11 @@ def _meant(text: str, stored: list[Stored], options: argparse.Namespace) -> set[
             )
         return found
     try:
-        files = registry.records(text)
+        return {file.sha256 for file in files_of(registry, text) if file.sha256 is not None}
     except (NotFoundError, UsageError):
         if _SHORT.fullmatch(text):
             raise UsageError(f"{text} is too short for a digest; give at least 6 of its digits.") from None
         raise
-    from numzoo.hub.registry import trust
-
-    return {file.sha256 for file in map(trust.locked, files) if file.sha256 is not None}
 
 
 def _fits(name: str, pattern: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from numzoo.hub.cli.cache_choice import named_files
+from numzoo.hub.cli.cache_choice import files_of, named_files
 from numzoo.hub.cli.console import Console, size_text
 from numzoo.hub.cli.run import fetch_options, trust_option
 
@@ -79,7 +79,7 @@ class _Run:
         document: dict[str, Any] = {"name": name, "files": []}
         self.documents["results"].append(document)
         try:
-            for file in self.registry.files(name):
+            for file in files_of(self.registry, name):
                 sha256, state = self._file(file)
                 document["files"].append({"file": file.name, "sha256": sha256, "state": state})
                 self.console.line(f"{name}  {file.name}  sha256 {sha256}  {state}")
@@ -123,7 +123,7 @@ class _Run:
         from numzoo.hub.download.embedded import embedded_path
 
         self.documents["package"] = []
-        for name, file in named_files(self.registry):
+        for name, _, file in named_files(self.registry):
             if embedded_path(file) is None:
                 continue
             document: dict[str, Any] = {"name": name, "file": file.name, "sha256": file.sha256, "state": "ok"}
@@ -207,17 +207,10 @@ class _Run:
 
     def _records(self) -> dict[str, tuple[str, FileRecord]]:
         """sha256 -> the first name that uses it, and its record."""
-        from numzoo.hub.errors import HubError
-        from numzoo.hub.registry import trust
-
         found: dict[str, tuple[str, FileRecord]] = {}
-        for name, file in named_files(self.registry):
-            try:
-                sha256 = trust.locked(file).sha256
-            except HubError:
-                continue  # A lock that contradicts the registry is the business of whoever loads the file.
-            if sha256 is not None:
-                found.setdefault(sha256, (name, file))
+        for name, _, file in named_files(self.registry):
+            if file.sha256 is not None:
+                found.setdefault(file.sha256, (name, file))
         return found
 
 

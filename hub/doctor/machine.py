@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from numzoo.hub.doctor.finding import Finding
 from numzoo.hub.quantities import size_text
+from numzoo.hub.registry.choice import Registries
 
 __all__ = ["gpu", "onednn", "packages", "python", "registry"]
 
@@ -40,7 +41,7 @@ def packages() -> Iterator[Finding]:
             yield Finding(name, "fail", "not installed", f"python -m pip install {name}")
 
 
-def registry(chosen: str | None) -> Iterator[Finding]:
+def registry(chosen: Registries) -> Iterator[Finding]:
     """Is every entry of the registry well-formed, the package's own if none is chosen?"""
     from numzoo.hub.registry.names import open_registry
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from numzoo.hub import settings
 from numzoo.hub.doctor.finding import Finding
 from numzoo.hub.errors import HubError
+from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.names import Registry, open_registry
 
 __all__ = ["certificates", "network"]
@@ -53,7 +54,7 @@ def certificates() -> Iterator[Finding]:
     yield Finding("certificates", "ok", f"{whose}: {place}{count}")
 
 
-def network(offline: bool, registry: str | None) -> Iterator[Finding]:
+def network(offline: bool, registry: Registries) -> Iterator[Finding]:
     """Can files be fetched: proxies, the package index, and the hosts that most files of the registry come from."""
     if offline or settings.offline():
         yield Finding("network", "ok", "switched off" + (" (--offline)" if offline else " (NUMZOO_OFFLINE)"))

@@ -2,7 +2,7 @@
 
 Nothing here locks anything. A process that has a blob open keeps its bytes, whatever becomes of the name; one that
 finds the name gone fetches the file again. What is never evicted: what this process has used, what anybody has used in
-the last minute, and what the `models.lock` of the present folder names.
+the last minute, and what the project's `models.lock` names.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numzoo.hub.errors import StorageError
@@ -68,10 +67,16 @@ def excess(cache: Cache, limit: int) -> list[tuple[Entry, float]]:
 
 
 def pinned() -> set[str] | None:
-    """The digests that the `models.lock` of the present folder names, wherever in it; None where it cannot be read."""
+    """The digests that the project's `models.lock` names, wherever in it; None where it cannot be read.
+
+    The store's own lock is left out: it only remembers what was trusted once.
+    """
+    from numzoo.hub.locking.place import named_lock, project_lock
+
+    path = named_lock() or project_lock()
     try:
-        document = json.loads((Path.cwd() / "models.lock").read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+        document = {} if path is None else json.loads(path.read_bytes())
+    except FileNotFoundError:
         return set()
     except (OSError, ValueError, RecursionError):
         return None  # Whoever needs it will say what is wrong with it.

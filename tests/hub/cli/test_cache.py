@@ -199,16 +199,38 @@ def test_prune_keeps_to_a_limit(numzoo: Run, manifest: Path, cache: Cache, stock
     assert {entry.sha256 for entry in cache.entries()} == {stocked["lenet"]}
 
 
+def test_what_only_a_lock_names_is_no_orphan(
+    numzoo: Run, manifest: Path, cache: Cache, stocked: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = cache.path(stocked["orphan"]).read_bytes()
+    (tmp_path / "again").write_bytes(body)
+    file = {"name": "w.bin", "sha256": stocked["orphan"], "bytes": len(body), "sources": [f"file:{tmp_path / 'again'}"]}
+    document = {"schema": 1, "entries": {"hf:owner/name@main": {"revision": "c" * 40, "files": [file]}}}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.lock").write_text(json.dumps(document))
+    assert numzoo("cache", "ls", "--orphans", "--registry", manifest).out == ""
+    (blob,) = numzoo("cache", "ls", "hf:owner/name", "--json", "--registry", manifest).json["blobs"]
+    assert (blob["sha256"], blob["names"]) == (stocked["orphan"], ["hf:owner/name@main"])
+    with open(cache.path(stocked["orphan"]), "r+b") as damaged:
+        damaged.write(b"!")
+    assert numzoo("verify", "hf:owner/name@main", "--registry", manifest).code == 5
+    assert numzoo("verify", "--repair", "--registry", manifest).code == 0
+    assert cache.path(stocked["orphan"]).read_bytes() == body
+
+
 def test_size_is_told_by_kind(
     numzoo: Run, cache: Cache, stocked: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.parts.mkdir(exist_ok=True)
     (cache.parts / "unfinished.part").write_bytes(b"12345")
     (cache.root / "models.lock").write_bytes(b"{}")
+    (cache.root / "data" / "set").mkdir(parents=True)
+    (cache.root / "data" / "set" / "image").write_bytes(b"123")
     monkeypatch.setenv("NUMZOO_CACHE_LIMIT", "20GB")
     document = numzoo("cache", "size", "--json").json
     assert (document["bytes"], document["files"], document["limit"]) == (cache.size(), 3, 20_000_000_000)
     assert document["kinds"]["unfinished"] == {"bytes": 5, "count": 1}
+    assert document["kinds"]["unpacked"] == {"bytes": 3, "count": 1}
     assert document["kinds"]["other"] == {"bytes": 2, "count": 1}
     assert "in 3 files, of 20.0 GB at most" in numzoo("cache", "size").out
 
