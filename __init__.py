@@ -14,10 +14,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import audio, engine, hub, text, vision
+    from . import audio, engine, hub, tabular, text, vision
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audio", "engine", "hub", "text", "vision"]
+__all__ = ["__version__", "audio", "engine", "hub", "tabular", "text", "vision"]
 
 
 def __getattr__(name: str) -> Any:

@@ -48,7 +48,7 @@ class AudioDataset:
     files: ClassVar[dict[str, tuple[str, ...]]] = {}
     """split -> the names of its files in the hub; "" stands for every split."""
     fields: ClassVar[tuple[str, ...]] = ()
-    raw: ClassVar[Raw | None] = None
+    raw: Raw | None = None
     classes: Sequence[str] = ()
 
     def __init__(
@@ -69,6 +69,7 @@ class AudioDataset:
             )
         self.split, self.transform = split, transform
         self.name = resource or self.resource
+        self.fetched = folder is None
         self.roots = [Path(folder)] if folder is not None else self._fetched(fetch)
         if folder is not None and not self.roots[0].is_dir():
             raise MissingDatasetError(
@@ -112,7 +113,7 @@ class AudioDataset:
     def __getitem__(self, index: int) -> tuple[Any, int, Any]:
         recording = self._recording(index)
         start, stop = recording.piece or (0, None)
-        waveform, rate = read_audio(recording.path, start=start, stop=stop, raw=self._raw_of(recording.path))
+        waveform, rate = read_audio(recording.path, start=start, stop=stop, raw=self.raw)
         return (waveform if self.transform is None else self.transform(waveform, rate)), rate, recording.target
 
     def __repr__(self) -> str:
@@ -120,9 +121,6 @@ class AudioDataset:
 
     def _recordings(self) -> list[Recording]:
         raise NotImplementedError
-
-    def _raw_of(self, path: str) -> Raw | None:
-        return self.raw if path.endswith(".raw") else None
 
     def _recording(self, index: Any) -> Recording:
         try:

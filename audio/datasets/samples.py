@@ -30,12 +30,12 @@ class SphinxSpeech(AudioDataset):
         "commands": ("goforward.raw",),
     }
     fields: ClassVar[tuple[str, ...]] = ("name",)
-    raw: ClassVar[Raw | None] = Raw(16000)
 
     def _recordings(self) -> list[Recording]:
         names = self.files[self.split]
-        places = [self._find(name) for name in names] if len(self.roots) == 1 else self.roots
+        places = self.roots if self.fetched else [self._find(name) for name in names]
         if self.split == "commands":
+            self.raw = Raw(16000)
             return [Recording(str(places[0]), "go forward ten meters", ("goforward",))]
         sounds = dict(zip((name.removesuffix(".wav") for name in names[1:]), places[1:], strict=True))
         found = []
@@ -67,5 +67,5 @@ class SpokenLabels(AudioDataset):
 
     def _recordings(self) -> list[Recording]:
         names = self.files[""]
-        places = [self._find(name) for name in names] if len(self.roots) == 1 else self.roots
+        places = self.roots if self.fetched else [self._find(name) for name in names]
         return [Recording(str(path), number) for number, path in enumerate(places)]

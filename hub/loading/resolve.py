@@ -18,7 +18,7 @@ __all__ = ["build", "find_model", "resolve"]
 
 _PACKAGE = __package__.partition(".")[0]
 _NAME = re.compile(
-    r"(?P<module>(?:vision|audio|text)\.(?P<part>models|transforms|datasets|io))\.(?P<name>[A-Za-z][A-Za-z0-9_]*)"
+    r"(?P<module>(?:vision|audio|text|tabular)\.(?P<part>models|transforms|datasets|io))\.(?P<name>[A-Za-z][A-Za-z0-9_]*)"
 )
 
 

@@ -130,6 +130,10 @@ def sphinx() -> dict[str, Members]:
     return {"transcription": {"transcription": lines.encode()}, **files}
 
 
+def order() -> dict[str, Members]:
+    return {"goforward.raw": {"goforward.raw": numpy.full(20, 9, "<i2").tobytes()}}
+
+
 def labels() -> dict[str, Members]:
     return {name: {name: sound(i, 48000)} for i, name in enumerate(datasets.SpokenLabels.files[""])}
 
@@ -185,6 +189,9 @@ CASES: dict[str, tuple[type[Any], Callable[[], dict[str, Members]], str, int, tu
     "sphinx-speech": (
         datasets.SphinxSpeech, sphinx, "librivox", 5, (1, 1, 16000, "he was no 1"),
         {"name": "sense_and_sensibility_01_austen_64kb-0880"},
+    ),
+    "sphinx-speech-commands": (
+        datasets.SphinxSpeech, order, "commands", 1, (0, 9, 16000, "go forward ten meters"), {"name": "goforward"},
     ),
     "spoken-labels": (datasets.SpokenLabels, labels, "all", 9, (3, 3, 48000, 3), {}),
 }  # fmt: skip

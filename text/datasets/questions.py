@@ -23,7 +23,7 @@ class SQuAD1(TextDataset):
     "dev". `details(index)` has the question's id and the article's title.
     """
 
-    resource: ClassVar[str] = "data:squad-1.1"
+    resource: ClassVar[str] = "data:squad-v1"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev")
     version: ClassVar[str] = "1.1"
     files: ClassVar[dict[str, tuple[str, ...]]] = {split: (f"{split}-v1.1.json",) for split in splits}
@@ -61,7 +61,7 @@ class SQuAD1(TextDataset):
 class SQuAD2(SQuAD1):
     """SQuAD 2.0: 130,319 questions to train with, 11,873 to develop with; those that cannot be answered have no Answer."""
 
-    resource: ClassVar[str] = "data:squad-2.0"
+    resource: ClassVar[str] = "data:squad-v2"
     version: ClassVar[str] = "2.0"
     files: ClassVar[dict[str, tuple[str, ...]]] = {split: (f"{split}-v2.0.json",) for split in ("train", "dev")}
 

@@ -10,14 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .digits import Digits
     from .fashion_mnist import FashionMNIST
     from .folder import ImageFolder
     from .idx import read_idx
     from .mnist import MNIST
 
-_HOMES = {"FashionMNIST": "fashion_mnist", "MNIST": "mnist", "ImageFolder": "folder", "read_idx": "idx"}
+_HOMES = {
+    "Digits": "digits",
+    "FashionMNIST": "fashion_mnist",
+    "MNIST": "mnist",
+    "ImageFolder": "folder",
+    "read_idx": "idx",
+}
 
-__all__ = ["MNIST", "FashionMNIST", "ImageFolder", "read_idx"]
+__all__ = ["MNIST", "Digits", "FashionMNIST", "ImageFolder", "read_idx"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,20 @@
+"""What can go wrong with tables and their data sets: each class is also a standard one.
+
+The class attribute `exit_code` is what the command line ends with.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DatasetError(ValueError):
+    """A data set's files are not what its reader expects."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class MissingDatasetError(DatasetError, FileNotFoundError):
+    """A data set's folder or one of its files is not there."""
+
+    exit_code: ClassVar[int] = 3
