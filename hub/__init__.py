@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from numzoo.hub.download.fetch import pull, pull_files
     from numzoo.hub.licensing.acceptance import accept_license
     from numzoo.hub.loading.data import load_data
+    from numzoo.hub.loading.describing import describe
     from numzoo.hub.loading.load import load
     from numzoo.hub.loading.parity import verify_parity
     from numzoo.hub.loading.pipelines import pipeline, transform
     from numzoo.hub.loading.report import LoadReport
     from numzoo.hub.loading.saving import save
-    from numzoo.hub.registry.names import Registry, describe
+    from numzoo.hub.registry.names import Registry
     from numzoo.hub.registry.names import list_names as list
 
 _HOMES = {
     "LoadReport": ("loading.report", "LoadReport"),
     "Registry": ("registry.names", "Registry"),
     "accept_license": ("licensing.acceptance", "accept_license"),
-    "describe": ("registry.names", "describe"),
+    "describe": ("loading.describing", "describe"),
     "list": ("registry.names", "list_names"),
     "load": ("loading.load", "load"),
     "load_data": ("loading.data", "load_data"),

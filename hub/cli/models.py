@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from numzoo.hub.cli.console import Console, size_text
+from numzoo.hub.cli.run import trust_option
 
 if TYPE_CHECKING:
     from numzoo.hub.registry.manifest import Entry
@@ -23,7 +25,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     ls.add_argument("--kind", choices=("models", "samples", "data"), default="models", help="what to list")
     ls.add_argument("--names", action="store_true", help="print names only, one a line")
     ls.set_defaults(run=_ls)
-    show = commands.add_parser("show", parents=[shared], help="show all about a model, a sample or a data set")
+    show = commands.add_parser(
+        "show",
+        parents=[shared, trust_option()],
+        help="show all about a model, a sample, a data set, a repository or a file",
+    )
     show.add_argument("name", help="such as resnet50, resnet50.imagenet1k-v1, sample:cat or data:mnist")
     show.set_defaults(run=_show)
 
@@ -121,9 +127,12 @@ def _print(console: Console, names: bool, header: tuple[str, ...], rows: Sequenc
 
 
 def _show(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry.names import open_registry
+    from numzoo.hub.registry.names import is_resource, open_registry
 
     registry = open_registry(options.registry)
+    elsewhere = options.name.startswith("hf:") or os.path.exists(options.name)
+    if elsewhere and not is_resource(options.name) and options.name not in registry:
+        return _show_elsewhere(options, console)
     known = registry.describe(options.name)
     records = registry.records(options.name)
     for fields, file in zip(known["files"], records, strict=True):
@@ -142,6 +151,26 @@ def _show(options: argparse.Namespace, console: Console) -> int:
         console.line(f"{'':<12}  sha256 {file.sha256 or unknown}")
         for source in file.sources:
             console.line(f"{'':<12}  {source}")
+    return 0
+
+
+def _show_elsewhere(options: argparse.Namespace, console: Console) -> int:
+    """A repository, a folder or a file of one's own."""
+    from numzoo.hub.loading.describing import describe
+
+    offline = True if options.offline else None
+    known = describe(options.name, trust_first_use=options.trust_first_use, offline=offline, registry=options.registry)
+    console.document(known)
+    for field, value in known.items():
+        if field == "files" or value in (None, "", {}, []):
+            continue
+        if field == "categories":
+            value = f"{len(value)} names: {', '.join(value[:10])}{', ...' if len(value) > 10 else ''}"
+        console.line(f"{field:<12}  {_value(field, value)}")
+    for file in known.get("files", ()):
+        console.line(f"{'file':<12}  {file['name']} ({size_text(file['bytes'])})")
+        if file.get("sha256"):
+            console.line(f"{'':<12}  sha256 {file['sha256']}")
     return 0
 
 

@@ -18,14 +18,23 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the two commands to the parser."""
     trust = trust_option()
     pull = commands.add_parser("pull", parents=[shared, trust], help="fetch and verify files, print their paths")
-    pull.add_argument("names", nargs="+", metavar="NAME", help="a model, sample:NAME or data:NAME[/FILE]")
+    pull.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a model, sample:NAME, data:NAME[/FILE], or hf:OWNER/REPO[@REVISION[/FILE]]",
+    )
     pull.add_argument("--dry-run", action="store_true", help="say what would be fetched, and fetch nothing")
     pull.add_argument(
         "--limit-rate", type=_rate, metavar="RATE", help="bytes per second at most, such as 2M (also NUMZOO_RATE_LIMIT)"
     )
     pull.set_defaults(run=_pull)
     predict = commands.add_parser("predict", parents=[shared, trust], help="classify images")
-    predict.add_argument("model", metavar="MODEL", help="such as mobilenet_v2, or a file that `numzoo finetune` wrote")
+    predict.add_argument(
+        "model",
+        metavar="MODEL",
+        help="such as mobilenet_v2, hf:OWNER/REPO, a folder, or a file that `numzoo finetune` wrote",
+    )
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="an image file, or sample:NAME")
     predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to print (default 5)")
     predict.add_argument("--device", help="cpu or cuda")
@@ -47,13 +56,16 @@ def trust_option() -> argparse.ArgumentParser:
 def _pull(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.models import is_here
     from numzoo.hub.download import throttle
+    from numzoo.hub.foreign.repository import files_named
     from numzoo.hub.licensing.acceptance import require_acceptance_of_files
     from numzoo.hub.registry.names import open_registry
 
     throttle.set_limit(options.limit_rate)
     registry = open_registry(options.registry)
     fetch = fetch_options(options, console)
-    wanted = [(name, file) for name in options.names for file in registry.files(name)]
+    wanted = [
+        (name, file) for name in options.names for file in files_named(name, registry, fetch, lock=not options.dry_run)
+    ]
     documents = []
     if options.dry_run:
         for name, file in wanted:

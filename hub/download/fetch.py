@@ -154,14 +154,16 @@ def pull(
 ) -> Path:
     """The path of the one verified file that `name` means, fetched first if it is not here.
 
-    `name` is a model's ("resnet50"), a sample's ("sample:cat") or a data set's with one of its files
-    ("data:mnist/t10k-labels-idx1-ubyte"); UsageError says so where it means several files (`pull_files` gets all).
+    `name` is a model's ("resnet50"), a sample's ("sample:cat"), a data set's with one of its files
+    ("data:mnist/t10k-labels-idx1-ubyte") or a file's of a repository ("hf:OWNER/REPO@REVISION/FILE"); UsageError says so
+    where it means several files (`pull_files` gets all).
     """
-    files = open_registry(registry, offline=offline).files(name)
+    fetch = Fetch(offline, trust_first_use, progress)
+    files = _files(name, registry, fetch)
     if len(files) != 1:
         names = ", ".join(file.name for file in files)
         raise UsageError(f"{name} has {len(files)} files: ask for one as {name}/FILE ({names}), or call pull_files.")
-    return Fetch(offline, trust_first_use, progress).path(files[0])
+    return fetch.path(files[0])
 
 
 def pull_files(
@@ -172,7 +174,16 @@ def pull_files(
     registry: Registries = None,
     progress: Progress | Literal[False] | None = None,
 ) -> dict[str, Path]:
-    """All verified files of a model, a sample or a data set, fetched where they are not here: file name -> path."""
-    files = open_registry(registry, offline=offline).files(name)
-    paths = Fetch(offline, trust_first_use, progress).paths(files)
-    return {file.name: path for file, path in zip(files, paths, strict=True)}
+    """All verified files of a model, a sample, a data set or a repository, fetched where they are not here: file name -> path.
+
+    Of a repository ("hf:OWNER/REPO@REVISION") these are the files that `load` reads.
+    """
+    fetch = Fetch(offline, trust_first_use, progress)
+    files = _files(name, registry, fetch)
+    return {file.name: path for file, path in zip(files, fetch.paths(files), strict=True)}
+
+
+def _files(name: str, registry: Registries, fetch: Fetch) -> tuple[FileRecord, ...]:
+    from numzoo.hub.foreign.repository import files_named
+
+    return files_named(name, open_registry(registry, offline=fetch.offline), fetch)

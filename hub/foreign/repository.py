@@ -20,17 +20,19 @@ from numzoo.hub.download.repositories import (
     fetch_small,
     list_repository,
 )
-from numzoo.hub.errors import NotFoundError, OfflineError, TrustError
+from numzoo.hub.errors import HubError, NotFoundError, OfflineError, TrustError
 from numzoo.hub.foreign.places import Place
 from numzoo.hub.licensing.acceptance import require_acceptance
 from numzoo.hub.locking.place import lock_path
+from numzoo.hub.registry.names import near
 from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.registry.repositories import recall, remember_file
 
 if TYPE_CHECKING:
     from numzoo.hub.download.fetch import Fetch
+    from numzoo.hub.registry.names import Registry
 
-__all__ = ["Repository", "open_repository", "spdx_of"]
+__all__ = ["Repository", "files_named", "open_repository", "spdx_of"]
 
 
 def open_repository(name: str, fetch: Fetch) -> Repository:
@@ -40,6 +42,17 @@ def open_repository(name: str, fetch: Fetch) -> Repository:
     have to be asked for and the network is switched off.
     """
     return Repository(RepositoryName.of(name), fetch)
+
+
+def files_named(name: str, registry: Registry, fetch: Fetch, *, lock: bool = True) -> tuple[FileRecord, ...]:
+    """The files that a name means: a registry's, or those of a repository that a load would read.
+
+    Without `lock` nothing of a repository is fetched or written down; its small files then have no sha256 yet.
+    """
+    if not isinstance(name, str) or not name.startswith("hf:"):
+        return tuple(registry.files(name))
+    repository = open_repository(name, fetch)
+    return tuple(repository.record(each, lock=lock) for each in repository.wanted())
 
 
 class Repository(Place):
@@ -52,6 +65,7 @@ class Repository(Place):
         self.name = asked.key
         self._listing: Listing | None = None
         self._locked = recall(asked.key)
+        self._enough: list[str] = []
         if self._locked is None:
             if not fetch.trust_first_use:
                 raise TrustError(
@@ -62,6 +76,7 @@ class Repository(Place):
             self.commit = self._listing.commit
         else:
             self.commit = self._locked.commit
+            self._settle_for([name for name in self._locked.files if "/" not in name])
 
     @property
     def license(self) -> str:
@@ -73,8 +88,8 @@ class Repository(Place):
     def names(self) -> list[str]:
         if self.asked.file:
             return [self.asked.file.rpartition("/")[2]]
-        if self._locked is not None and self._listing is None and self._offline():
-            return sorted(name for name in self._locked.files if "/" not in name)
+        if self._enough:
+            return self._enough
         return sorted(name for name in self._all().files if "/" not in name)
 
     def open(self, name: str) -> tuple[BinaryIO, str]:
@@ -84,33 +99,72 @@ class Repository(Place):
         """Where the verified file lies."""
         return self.fetch.path(self.record(name))
 
-    def record(self, name: str) -> FileRecord:
-        """What is known of a file, with its full sha256; a small file is fetched for it."""
+    def wanted(self) -> list[str]:
+        """The names of the files that a load reads: the configuration, and the weights with their index."""
+        if self.asked.file:
+            return self.names()
+        from numzoo.hub.foreign import weights
+        from numzoo.hub.foreign.translation import EXTRAS
+
+        names, chosen = self.names(), weights.choose(self)
+        index = [chosen.listed_in] if chosen.listed_in else []
+        return [*(name for name in ("config.json", *EXTRAS) if name in names), *index, *chosen.files]
+
+    def record(self, name: str, *, lock: bool = True) -> FileRecord:
+        """What is known of a file, with its full sha256; a small file is fetched for it, unless nothing is to be locked."""
         full = self.asked.file or name
+        locked: tuple[str | None, int | None] | None
         locked = None if self._locked is None else self._locked.files.get(full)
+        if locked is None and not lock:
+            file = self._remote(full)
+            locked = (file.sha256 or None, file.bytes)
         if locked is None:
-            file = self._all().files.get(full)
-            if file is None:
-                raise NotFoundError(f"{self.name} has no file {full} at commit {self.commit}.")
-            require_acceptance(
-                f"hf:{self.asked.repository}", self.license, f"https://huggingface.co/{self.asked.repository}"
-            )
-            locked = (file.sha256 or self._store_small(file), file.bytes)
-            remember_file(self.name, self.commit, self.license, full, *locked)
-        sha256, size = locked
+            file = self._remote(full)
+            require_acceptance(f"hf:{self.asked.repository}", self.license, self.page)
+            sha256 = file.sha256 or self._store_small(file)
+            remember_file(self.name, self.commit, self.license, full, sha256, file.bytes)
+            locked = (sha256, file.bytes)
+        digest, size = locked
         source = f"hf:{self.asked.repository}@{self.commit}/{full}"
         return FileRecord(
-            sha256,
+            digest,
             bytes=size,
             sources=(source,),
             name=full.rpartition("/")[2],
             owner=f"hf:{self.asked.repository}",
             license=self.license,
-            origin=f"https://huggingface.co/{self.asked.repository}",
+            origin=self.page,
         )
 
     def label(self, name: str) -> str:
         return f"{self.name}/{self.asked.file or name}"
+
+    def _settle_for(self, known: list[str]) -> None:
+        """Ask nobody where the locked files are all that a load needs, or where nobody may be asked."""
+        from numzoo.hub.foreign import weights
+
+        self._enough = sorted(known)
+        if self._offline() or self.asked.file:
+            return
+        try:
+            weights.choose(self)
+        except HubError:  # it was interrupted before it had all of them
+            self._enough = []
+        if "config.json" not in known:
+            self._enough = []
+
+    @property
+    def page(self) -> str:
+        """Where its authors tell about it."""
+        return f"https://huggingface.co/{self.asked.repository}"
+
+    def _remote(self, full: str) -> RemoteFile:
+        file = self._all().files.get(full)
+        if file is None:
+            guesses = near(full, self._all().files)
+            meant = f" Did you mean {guesses[0]}?" if guesses else ""
+            raise NotFoundError(f"{self.name} has no file {full} at commit {self.commit}.{meant}")
+        return file
 
     def _all(self) -> Listing:
         if self._listing is None:

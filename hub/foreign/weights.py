@@ -32,10 +32,11 @@ _MOST_SHARDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The files to read, and which tensor the index says each holds (None: there is no index)."""
+    """The files to read; where an index lists them, its own name and which file it says holds each tensor."""
 
     files: tuple[str, ...]
     index: Mapping[str, str] | None = None
+    listed_in: str = ""
 
 
 def choose(place: Place) -> Weights:
@@ -112,4 +113,4 @@ def _weights(place: Place, name: str) -> Weights:
         raise NotFoundError(
             f"{place.name} lacks {lacking[0]}, which {name} lists ({len(lacking)} of {len(files)} files)."
         )
-    return Weights(tuple(files), listed)
+    return Weights(tuple(files), listed, name)

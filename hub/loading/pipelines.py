@@ -14,8 +14,9 @@ import numpy as np
 
 from numzoo.hub.download.fetch import Fetch
 from numzoo.hub.errors import FormatError, NotFoundError, UsageError
-from numzoo.hub.loading.card import read_card
+from numzoo.hub.loading.card import Card, read_card
 from numzoo.hub.loading.load import as_path, load
+from numzoo.hub.loading.places import place_card, place_of
 from numzoo.hub.loading.resolve import build, resolve
 from numzoo.hub.registry.categories import categories
 from numzoo.hub.registry.choice import Registries
@@ -30,13 +31,24 @@ _READERS = {"image-classification": "vision.io.read_image"}
 _FROM_ARRAY = {"image-classification": "vision.io.from_array"}
 
 
-def transform(name: str | os.PathLike[str], *, registry: Registries = None) -> Callable[[Any], Any]:
-    """The preprocessing that belongs to the weights `name`, an entry or a file that says it: from an image to the array that the model takes.
+def transform(
+    name: str | os.PathLike[str],
+    *,
+    trust_first_use: bool = False,
+    offline: bool | None = None,
+    registry: Registries = None,
+) -> Callable[[Any], Any]:
+    """The preprocessing that belongs to the weights `name`: from an image to the array that the model takes.
+
+    `name` is an entry, or a repository, a folder or a file that says it.
 
     >>> transform("resnet50")                                   # doctest: +SKIP
     """
-    known = open_registry(registry)
+    known = open_registry(registry, offline=offline)
     path = as_path(name, known)
+    place = place_of(name, path, Fetch(offline, trust_first_use))
+    if place is not None:
+        return _transform(place.name, place_card(place).transform)
     if path is None:
         entry = known.entry(os.fspath(name))
         return _transform(entry.name, entry.transform)
@@ -55,7 +67,8 @@ def pipeline(
 ) -> Pipeline:
     """Preprocessing, the pretrained model and its categories as one callable.
 
-    `name` is an entry, or a file that `hub.save` wrote with its categories and its transform, as ``numzoo finetune`` does.
+    `name` is an entry; a repository of the Hugging Face hub or a folder whose config.json numzoo has the model for; or a
+    file that `hub.save` wrote with its categories and its transform, as ``numzoo finetune`` does.
 
     >>> classify = pipeline("mobilenet_v2")                     # doctest: +SKIP
     >>> classify("cat.jpg")                                     # doctest: +SKIP
@@ -63,10 +76,15 @@ def pipeline(
     """
     known = open_registry(registry, offline=offline)
     path = as_path(name, known)
-    who, task, labels, settings = _of_entry(os.fspath(name), known) if path is None else _of_file(path)
+    fetch = Fetch(offline, trust_first_use, progress)
+    place = place_of(name, path, fetch)
+    if place is not None:
+        who, task, labels, settings = _of_card(place.name, place_card(place))
+    else:
+        who, task, labels, settings = _of_entry(os.fspath(name), known) if path is None else _of_file(path)
     prepare = _transform(who, settings)
     model = load(
-        who if path is None else path,
+        who if path is None and place is None else name,
         device=device,
         dtype=dtype,
         trust_first_use=trust_first_use,
@@ -74,7 +92,7 @@ def pipeline(
         registry=known,
         progress=progress,
     )
-    return Pipeline(model, prepare, labels, who, task, known, Fetch(offline, trust_first_use, progress))
+    return Pipeline(model, prepare, labels, who, task, known, fetch)
 
 
 def _of_entry(name: str, known: Registry) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
@@ -94,14 +112,17 @@ def _of_file(path: Path) -> tuple[str, str, Sequence[str], Mapping[str, Any] | N
     """The same of a file, in its own words."""
     if not path.exists():
         raise NotFoundError(f"There is no file {path} and no model of that name; `numzoo ls` lists the models.")
-    card = read_card(path)
+    return _of_card(str(path), read_card(path))
+
+
+def _of_card(who: str, card: Card) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
     if card.task not in _READERS or not card.categories:
         what = f"is for {card.task}" if card.task and card.task not in _READERS else "does not name its categories"
         raise UsageError(
-            f"hub.pipeline serves {', '.join(_READERS)} by files that say how they are used, but {path} {what}. "
+            f"hub.pipeline serves {', '.join(_READERS)} by files that say how they are used, but {who} {what}. "
             "Write it with hub.save(model, path, categories=[...], transform=...), or use hub.load."
         )
-    return str(path), card.task, card.categories, card.transform
+    return who, card.task, card.categories, card.transform
 
 
 class Pipeline:

@@ -41,12 +41,14 @@ def place_arrays(place: Place, model: str | Any | None, known: Registry, fetch: 
 
     chosen = weights.choose(place)
     plan = Plan(place.name, _source(place, chosen.files), "")
-    if len(chosen.files) == 1:
+    # What has to be fetched is asked for last: a configuration that is refused costs no download of its weights.
+    said = translation_of(place) if model is None and place.verified else None
+    if len(chosen.files) == 1 and said is None:
         stream, _ = place.open(chosen.files[0])
         with stream:
             plan_from_notes(stream, plan)
     if not plan.model and model is None:
-        said = translation_of(place)
+        said = said or translation_of(place)
         if said is None:
             raise UsageError(
                 f"{place.name} has no {CONFIG} that would say which model its tensors belong to. Give model=, as in "
@@ -81,8 +83,9 @@ def translation_of(place: Place) -> Translation | None:
 
     if CONFIG not in place:
         return None
+    config = place.read_json(CONFIG)
     extras = {name: place.json_or_none(name) for name in EXTRAS}
-    return translate(place.read_json(CONFIG), extras, who=place.label(CONFIG))
+    return translate(config, extras, who=place.label(CONFIG))
 
 
 def _source(place: Place, files: tuple[str, ...]) -> str:
