@@ -20,6 +20,7 @@ from typing import Any
 from numzoo.hub.cli import (
     cache,
     catalog,
+    completion,
     data,
     doctor,
     finetune,
@@ -37,7 +38,7 @@ from numzoo.hub.errors import HubWarning
 from numzoo.hub.locking.place import using
 from numzoo.hub.registry.choice import Choice
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
@@ -46,7 +47,7 @@ _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _prepare_streams()
-    parser = _parser()
+    parser = make_parser()
     try:
         options = parser.parse_args(arguments)
     except SystemExit as leave:
@@ -115,7 +116,8 @@ def exit_code(error: BaseException) -> int:
     return 2 if any(kind.__module__.endswith("engine.errors") for kind in type(error).__mro__) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     from numzoo import __version__
 
     shared = _shared(defaults=False)
@@ -128,7 +130,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"numzoo {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (models, run, verify, finetune, lock, licenses, cache, data, registry, publish, catalog, doctor):
+    for group in (
+        models,
+        run,
+        verify,
+        finetune,
+        lock,
+        licenses,
+        cache,
+        data,
+        registry,
+        publish,
+        catalog,
+        doctor,
+        completion,
+    ):
         group.add(commands, shared)
     return parser
 

@@ -193,7 +193,7 @@ def test_no_token_is_kept_in_an_error_or_written_to_the_store(
 
 
 def test_no_option_takes_a_token() -> None:
-    from numzoo.hub.cli.main import _parser
+    from numzoo.hub.cli.main import make_parser
 
     def options(parser: Any) -> set[str]:
         found = {option for action in parser._actions for option in action.option_strings}
@@ -203,4 +203,4 @@ def test_no_option_takes_a_token() -> None:
                     found |= options(inner)
         return found
 
-    assert not [option for option in options(_parser()) if "token" in option or "password" in option]
+    assert not [option for option in options(make_parser()) if "token" in option or "password" in option]
