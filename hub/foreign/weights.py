@@ -60,14 +60,23 @@ def choose(place: Place) -> Weights:
     )
 
 
-def open_files(place: Place, weights: Weights) -> Iterator[tuple[str, BinaryIO, str]]:
+def open_files(
+    place: Place, weights: Weights, opened: Mapping[str, tuple[BinaryIO, str]] | None = None
+) -> Iterator[tuple[str, BinaryIO, str]]:
     """Each file in turn: its name, the open stream (which the caller closes), and the sha256 of it."""
     for name in weights.files:
-        yield (name, *place.open(name))
+        yield (name, *(opened[name] if opened and name in opened else place.open(name)))
 
 
-def read(place: Place, weights: Weights, *, checksums: bool = True) -> tuple[Arrays, tuple[str, ...]]:
-    """Every tensor of the weights by the files' names, and the sha256 of every file.
+def read(
+    place: Place,
+    weights: Weights,
+    *,
+    checksums: bool = True,
+    opened: Mapping[str, tuple[BinaryIO, str]] | None = None,
+) -> tuple[Arrays, tuple[str, ...]]:
+    """Every tensor of the weights by the files' names, and the sha256 of every file; those that are `opened` already are
+    not opened again.
 
     Raises LoadError where two files hold one tensor, and FormatError where the index and its files do not agree.
     """
@@ -75,7 +84,7 @@ def read(place: Place, weights: Weights, *, checksums: bool = True) -> tuple[Arr
 
     arrays: Arrays = {}
     digests = []
-    for name, stream, sha256 in open_files(place, weights):
+    for name, stream, sha256 in open_files(place, weights, opened):
         with stream:
             found = read_checkpoint(stream, checksums=checksums)
             if isinstance(stream, VerifiedFile):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numzoo.hub.errors import UsageError
 from numzoo.hub.foreign.places import Folder, Place
@@ -43,19 +44,23 @@ def place_arrays(place: Place, model: str | Any | None, known: Registry, fetch: 
     plan = Plan(place.name, _source(place, chosen.files), "")
     # What has to be fetched is asked for last: a configuration that is refused costs no download of its weights.
     said = translation_of(place) if model is None and place.verified else None
-    if len(chosen.files) == 1 and said is None:
-        stream, _ = place.open(chosen.files[0])
-        with stream:
+    with contextlib.ExitStack() as stack:
+        opened: dict[str, tuple[BinaryIO, str]] = {}
+        if len(chosen.files) == 1 and said is None:
+            # Its notes and its tensors come through one descriptor: another file in its place must not mix with it.
+            stream, _ = opened[chosen.files[0]] = place.open(chosen.files[0])
+            stack.callback(stream.close)
             plan_from_notes(stream, plan)
-    if not plan.model and model is None:
-        said = said or translation_of(place)
-        if said is None:
-            raise UsageError(
-                f"{place.name} has no {CONFIG} that would say which model its tensors belong to. Give model=, as in "
-                f"hub.load({place.name!r}, model='resnet50'), or 'vision.models.resnet50', or a model already built."
-            )
-        plan.model, plan.config, plan.stored, plan.keys = said.model, said.config, said.config, said.keys
-    arrays, digests = weights.read(place, chosen, checksums=not place.verified)
+            stream.seek(0)
+        if not plan.model and model is None:
+            said = said or translation_of(place)
+            if said is None:
+                raise UsageError(
+                    f"{place.name} has no {CONFIG} that would say which model its tensors belong to. Give model=, as in "
+                    f"hub.load({place.name!r}, model='resnet50'), or 'vision.models.resnet50', or a model already built."
+                )
+            plan.model, plan.config, plan.stored, plan.keys = said.model, said.config, said.config, said.keys
+        arrays, digests = weights.read(place, chosen, checksums=not place.verified, opened=opened)
     plan.sha256 = ", ".join(digests)
     if plan.base[0]:
         arrays = over_base(arrays, plan, known, fetch)
