@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Container
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numzoo.hub.cli import cache_export, cache_removal
 from numzoo.hub.cli.cache_choice import add_filters, age_text, choose
 from numzoo.hub.cli.console import Console, size_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["add"]
 

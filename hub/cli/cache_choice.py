@@ -8,11 +8,11 @@ import fnmatch
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numzoo.hub.registry.names import Registry
     from numzoo.hub.registry.record import FileRecord
 
@@ -23,8 +23,7 @@ _SHORT = re.compile(r"[0-9a-f]{1,5}")
 _PATTERN = re.compile(r"[*?[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):  # a dataclass would cost every command's start its import
     """A blob as the commands see it: when it was last used, and the names of the registry that mean it."""
 
     sha256: str
