@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numzoo.hub.download.sources.packages import kept_packages
+
 if TYPE_CHECKING:
     from numzoo.hub.download.progress import Progress, Transfer
     from numzoo.hub.registry.record import FileRecord
@@ -48,19 +50,20 @@ def fetch_together(
                 ended.put((file, problem))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_AT_ONCE, len(distinct)))]
-    for thread in threads:
-        thread.start()
     found: dict[FileRecord, Path] = {}
-    try:
-        while len(found) < len(distinct):
-            file, outcome = ended.get()
-            if isinstance(outcome, BaseException):
-                raise outcome
-            found[file] = outcome
-    finally:
-        told.stopped = True
+    with kept_packages():
         for thread in threads:
-            thread.join(_FAREWELL_SECONDS)
+            thread.start()
+        try:
+            while len(found) < len(distinct):
+                file, outcome = ended.get()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                found[file] = outcome
+        finally:
+            told.stopped = True
+            for thread in threads:
+                thread.join(_FAREWELL_SECONDS)
     return [found[file] for file in files]
 
 

