@@ -88,6 +88,8 @@ class _Transfer:
     def _request(self) -> bool:
         part, patience = self.part, self.order.patience
         part.fill()
+        if not part.record.checkable and not self._known():
+            part.restart()  # No digest would tell that two halves are of two versions.
         start, end = part.length - part.origin, part.gap_end()
         if self.order.size is not None and start >= self.order.size:
             return True
@@ -102,10 +104,14 @@ class _Transfer:
         headers = answers.request_headers()
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
-            known = self.part.validator
-            if known and known.get("address") == self.address and self.part.record.chunks is None:
-                headers["If-Range"] = known["if_range"]
+            if (known := self._known()) and self.part.record.chunks is None:
+                headers["If-Range"] = known
         return headers
+
+    def _known(self) -> str | None:
+        """Which version of the file this server has given so far, if it said so."""
+        known = self.part.validator
+        return known["if_range"] if known and known.get("address") == self.address else None
 
     def _begin(self, response: requests.Response, start: int, end: int | None) -> bool:
         """Judge the answer's head; give whether its body is to be read (and where from, by the part's length)."""
@@ -144,9 +150,9 @@ class _Transfer:
     def _note_version(self, response: requests.Response) -> None:
         tag = response.headers.get("ETag", "")
         version = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-        known = self.part.validator
-        if response.status_code == 206 and known and known.get("address") == self.address:
-            if version and known["if_range"] != version and self.part.record.chunks is None:
+        known = self._known()
+        if response.status_code == 206 and known:
+            if version and known != version and self.part.record.chunks is None:
                 self.part.restart()
                 raise AgainError(f"The file at {urlsplit(self.address).hostname} has changed in between.")
         elif version and self.part.record.chunks is None:

@@ -214,6 +214,24 @@ def test_a_size_that_nobody_knows_is_no_obstacle(
     assert obtain(record, cache=cache, patience=hasty) == record.sha256
 
 
+@pytest.mark.parametrize(
+    "behaviour", ["honest", "cut_once", "changed_file", "changed_file_ignoring_if_range", "changed_file_without_tag"]
+)
+def test_a_file_without_a_digest_is_never_put_together_from_two_versions(
+    behaviour: str, server: Any, contents: Any, body: bytes, record_of: Any, sharing: Any
+) -> None:
+    record = record_of(body, server.add("/file", body, behaviour), sha256=None, bytes=None)
+    assert contents(obtain(record, patience=sharing, trust_first_use=True)) == body
+
+
+def test_a_file_without_a_digest_is_not_shared(server: Any, body: bytes, record_of: Any, sharing: Any) -> None:
+    """Spans of two mirrors might be of two versions, and nothing would tell."""
+    record = record_of(body, server.add("/file", body), server.add("/other", body[::-1]), sha256=None)
+    obtain(record, patience=sharing, trust_first_use=True)
+    assert server.files["/other"].requests == []
+    assert len(server.files["/file"].requests) == 1
+
+
 @pytest.mark.parametrize(("hops", "fine"), [(5, True), (6, False)])
 def test_five_redirects_are_followed_and_a_sixth_is_not(
     hops: int, fine: bool, server: Any, cache: Any, body: bytes, record_of: Any, hasty: Any
