@@ -48,7 +48,7 @@ class Part:
     ) -> None:
         import hashlib
 
-        from numzoo.hub.store.digests import FileHasher
+        from numzoo.hub.store.digests import BesideHasher, FileHasher
 
         self.record = record
         self.length = 0
@@ -66,7 +66,7 @@ class Part:
             leftovers = list(claim(self._folder, key)) if adopt else []
             self.path = self._settle(leftovers, key)
             self._file = open(self.path, "r+b" if self.path.exists() else "x+b", buffering=0)  # noqa: SIM115
-        self._start = self._origin = self._checked = (0, FileHasher(record), self._new_hasher())
+        self._start = self._origin = self._checked = (0, BesideHasher(FileHasher(record)), self._new_hasher())
         self._hasher, self._chunk = self._start[1].copy(), self._start[2].copy()
         self._transfer: Transfer | None = None
         self._read_own()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -424,6 +426,27 @@ def test_old_leftovers_of_nobody_are_swept_away(server: Any, body: bytes, record
     folder.mkdir()
     obtain(record)
     assert [path.name for path in cache.parts.iterdir()] == [recent.name]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_fetches_as_well_as_its_parent(server: Any, body: bytes, tmp_path: Path) -> None:
+    """The threads that hash beside the transfer are the parent's; a child has to start its own."""
+    first, second = server.add("/first", body * 4), server.add("/second", body * 3)
+    script = f"""
+import hashlib, os, sys
+from numzoo.hub.download.obtain import obtain
+from numzoo.hub.registry.record import FileRecord
+
+obtain(FileRecord({hashlib.sha256(body * 4).hexdigest()!r}, sources=[{first!r}]))
+child = os.fork()
+if child == 0:
+    obtain(FileRecord({hashlib.sha256(body * 3).hexdigest()!r}, sources=[{second!r}]))
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == 0
 
 
 # Progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import namedtuple
 from dataclasses import replace
 from typing import Any
@@ -103,6 +104,52 @@ def test_a_bad_mirror_beside_a_good_one_does_no_harm(
     assert list(cache.parts.iterdir()) == []
 
 
+_ONLY_WHOLE = ["ignore_range", "wrong_content_range", "no_content_range", "refuse_range", "packed"]
+
+
+@pytest.mark.parametrize("chunk", [None, _CHUNK])
+@pytest.mark.parametrize("ranges", _ONLY_WHOLE)
+def test_a_server_that_only_says_that_it_keeps_to_ranges_goes_on_with_one_stream(
+    ranges: str, chunk: int | None, server: Any, contents: Any, body: bytes, record_of: Any, sharing: Any
+) -> None:
+    server.add("/spare", body, ranges)
+    record = record_of(body, server.add("/file", body, "whole_or", ranges=server.files["/spare"].answer), chunk=chunk)
+    assert contents(obtain(record, patience=sharing)) == body
+
+
+@pytest.mark.parametrize("chunk", [None, _CHUNK])
+def test_a_range_that_breaks_off_is_asked_for_once_more(
+    chunk: int | None, server: Any, contents: Any, body: bytes, record_of: Any, sharing: Any
+) -> None:
+    record = record_of(body, server.add("/file", body, "whole_or", ranges=_cut_every_other), chunk=chunk)
+    assert contents(obtain(record, patience=replace(sharing, attempts=40))) == body
+    assert all("range" in request for request in server.files["/file"].requests[1:])
+
+
+def _cut_every_other(handler: Any, served: Any) -> None:
+    start, end = handler.asked_range()
+    piece = served.body[start:end]
+    place = f"bytes {start}-{start + len(piece) - 1}/{len(served.body)}"
+    handler.head(206, {"Content-Range": place, "Content-Length": str(len(piece))})
+    handler.give(served, piece if len(served.requests) % 2 else piece[:100])
+
+
+@pytest.mark.parametrize("chunk", [None, _CHUNK])
+def test_a_mirror_whose_file_has_another_size_is_told_so(
+    chunk: int | None, server: Any, body: bytes, record_of: Any, sharing: Any
+) -> None:
+    def of_another(handler: Any, served: Any) -> None:
+        start, end = handler.asked_range()
+        handler.head(
+            206, {"Content-Range": f"bytes {start}-{end - 1}/{len(body) + 5}", "Content-Length": str(end - start)}
+        )
+        handler.give(served, served.body[start:end])
+
+    record = record_of(body, server.add("/file", body, "whole_or", ranges=of_another), chunk=chunk)
+    with pytest.raises(IntegrityError, match="offers 300006 bytes, but the file has 300001"):
+        obtain(record, patience=sharing)
+
+
 def test_a_liar_loses_its_spans_and_the_others_chunks_stay(
     server: Any, body: bytes, record_of: Any, sharing: Any, contents: Any
 ) -> None:
@@ -183,7 +230,9 @@ def test_a_span_that_somebody_is_slow_with_is_asked_for_elsewhere(
     server: Any, other_server: Any, contents: Any, body: bytes, record_of: Any, sharing: Any
 ) -> None:
     good, slow = server.add("/good", body), other_server.add("/slow", body, "stall_in_ranges")
+    began = time.monotonic()
     assert contents(obtain(record_of(body, good, slow), patience=sharing)) == body
+    assert time.monotonic() - began < sharing.stall / 2
 
 
 def test_bytes_that_no_chunk_digest_explains_are_fetched_by_one_stream_from_each(
