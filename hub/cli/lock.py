@@ -60,6 +60,14 @@ def lock_to_write() -> Path:
     return named_lock() or project_lock() or Path.cwd() / NAME
 
 
+def lock_to_read() -> Path:
+    """The lock that a command compares or fetches: as above, but the store's where there is none and it has one."""
+    from numzoo.hub.locking.place import lock_path
+
+    path = lock_path()
+    return path if path.is_file() else lock_to_write()
+
+
 def _lock(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.errors import UsageError
     from numzoo.hub.locking.document import entries
@@ -68,7 +76,7 @@ def _lock(options: argparse.Namespace, console: Console) -> int:
 
     path = lock_to_write()
     if options.check:
-        return _check(options, path, console)
+        return _check(options, lock_to_read(), console)
     if options.remove:
         if not options.names:
             raise UsageError("lock --remove needs the names to take out, as in `numzoo lock --remove resnet50`.")
@@ -122,7 +130,7 @@ def _sync(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.registry.names import open_registry
     from numzoo.hub.store.cache import Cache
 
-    path, registry, fetch = lock_to_write(), open_registry(options.registry), _fetch(options, console)
+    path, registry, fetch = lock_to_read(), open_registry(options.registry), _fetch(options, console)
     unlocked = [name for name in options.names if entry_for(name, entries(path)) is None]
     if unlocked and not options.frozen and not options.dry_run:
         lock_names(path, unlocked, registry, fetch)

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from numzoo.hub.cli import (
+    bundle,
     cache,
     catalog,
     completion,
@@ -137,6 +138,7 @@ def make_parser() -> argparse.ArgumentParser:
         finetune,
         lock,
         licenses,
+        bundle,
         cache,
         data,
         registry,

@@ -23,7 +23,7 @@ from numzoo.hub.registry.manifest import parse
 from numzoo.hub.registry.schema import check
 from numzoo.hub.store.cache import storage
 
-__all__ = ["Locked", "LockedFile", "empty", "entries", "read", "read_bytes", "written"]
+__all__ = ["Locked", "LockedFile", "empty", "entries", "locked", "parsed", "read", "read_bytes", "written"]
 
 _SCHEMA_NUMBER = 1
 _LARGEST = 16 << 20
@@ -165,9 +165,13 @@ _REMEMBERED: dict[Path, tuple[tuple[int, ...], dict[str, Locked]]] = {}
 def _entries(path: Path, state: tuple[int, ...]) -> dict[str, Locked]:
     """Read once for every state of the file: a load asks for several files of one lock."""
     if (known := _REMEMBERED.get(path)) is None or known[0] != state:
-        found = {name: _locked(name, fields) for name, fields in read(path).get("entries", {}).items()}
-        known = _REMEMBERED[path] = (state, found)
+        known = _REMEMBERED[path] = (state, locked(read(path)))
     return known[1]
+
+
+def locked(content: dict[str, Any]) -> dict[str, Locked]:
+    """The entries of a lock that was read, by their names."""
+    return {name: _locked(name, fields) for name, fields in content.get("entries", {}).items()}
 
 
 def _locked(name: str, fields: dict[str, Any]) -> Locked:

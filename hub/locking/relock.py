@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numzoo.hub.download.fetch import Fetch
     from numzoo.hub.registry.record import FileRecord
 
-__all__ = ["Difference", "differences", "entry_for", "lock_names", "registry_entry", "unlock_names"]
+__all__ = ["Difference", "differences", "entry_for", "lock_names", "merged", "registry_entry", "unlock_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def lock_names(
         known = content.setdefault("entries", {})
         for full, entry in made.items():
             _let_go(known, entry)
-            fields = _merged(known.get(full), entry, path, upgrade)
+            fields = merged(known.get(full), entry, path, upgrade=upgrade)
             if known.get(full) != fields:
                 known[full] = fields
                 changed.append(full)
@@ -162,8 +162,9 @@ def _let_go(known: dict[str, Any], entry: Locked) -> None:
                 del known[full]
 
 
-def _merged(before: dict[str, Any] | None, entry: Locked, path: Path, upgrade: bool) -> dict[str, Any]:
-    """The fields of an entry: new values for what is known here, everything else as it was."""
+def merged(before: dict[str, Any] | None, entry: Locked, path: Path, *, upgrade: bool = False) -> dict[str, Any]:
+    """The fields of an entry: new values for what is known here, everything else as it was. Raises IntegrityError where
+    `before` is locked to other bytes and this is no `upgrade`."""
     old = {file["name"]: file for file in (before or {}).get("files", ())}
     files = []
     for file in sorted(entry.files, key=lambda file: file.name):  # as they stand in a written lock

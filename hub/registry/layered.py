@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from numzoo.hub.errors import NotFoundError
 from numzoo.hub.registry.manifest import Entry, Manifest, Resource
@@ -57,6 +59,11 @@ class Layered:
         """The sample or data set with this name, of the first manifest that has it."""
         of = {"samples": lambda manifest: manifest.samples, "data": lambda manifest: manifest.data}[section]
         return self._first(name, section, of).resource(section, name)
+
+    def fields(self, section: str, name: str) -> dict[str, Any]:
+        """The fields of an entry as the first manifest that has it gives them."""
+        of: Callable[[Manifest], Sequence[str]] = operator.attrgetter({"models": "names"}.get(section, section))
+        return self._first(name, section, of).fields(section, name)
 
     def _has(self, name: str) -> bool:
         model, _, tag = name.partition(".")

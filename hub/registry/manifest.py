@@ -6,6 +6,7 @@ outline; an entry is checked in full when it is first asked for, so that one loa
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -183,6 +184,11 @@ class Manifest:
             self._fail(path, f"has no source for {bare[0]}, and no field 'manual' says how a person gets it")
         tasks = tuple(fields.pop("tasks", ()))
         return Resource(name=f"{kind}:{name}", files=files, splits=splits, tasks=tasks, **fields)
+
+    def fields(self, section: str, name: str) -> dict[str, Any]:
+        """The fields of an entry as the manifest has them, checked; what is given may be changed."""
+        kind = {"models": "model", "data": "data"}.get(section, "resource")
+        return copy.deepcopy(self._checked(section, name, kind))
 
     def _tags(self, defaults: Mapping[str, str]) -> dict[str, list[str]]:
         """model -> its tags, the default one first."""
