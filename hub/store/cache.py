@@ -36,6 +36,7 @@ _BLOCK = 1 << 20
 # A file that changed this recently might change again within one tick of its file system's clock, and the change would
 # not show: such a file is hashed again next time.
 _SETTLED_SECONDS = 5.0
+_LARGEST_NOTE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +211,14 @@ class Cache:
         return self.refs / "verified" / sha256
 
     def _seen(self, sha256: str) -> list[int] | None:
+        """The state that a note tells of, if nobody but this user or root can have written it."""
         try:
-            state = json.loads(self._note(sha256).read_bytes())
-        except (OSError, ValueError):
+            with open(self._note(sha256), "rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                if os.name == "posix" and (status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022):
+                    return None
+                state = json.loads(file.read(_LARGEST_NOTE))
+        except (OSError, ValueError, RecursionError):
             return None
         return state if isinstance(state, list) else None
 
@@ -225,7 +231,10 @@ class Cache:
         # Only a shortcut: a folder that cannot be written costs the next load a hash, and nothing else.
         with contextlib.suppress(OSError):
             note.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(state_of(after)), encoding="ascii")
+            # Never writable by a group, whatever the umask: see _seen.
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            with open(descriptor, "w", encoding="ascii") as file:
+                json.dump(state_of(after), file)
             os.replace(temporary, note)
 
 

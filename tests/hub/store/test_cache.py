@@ -126,12 +126,36 @@ def test_a_file_that_changed_a_moment_ago_is_not_remembered(cache: Cache, blob: 
 
 
 @pytest.mark.usefixtures("settled")
-@pytest.mark.parametrize("note", [b"", b"{}", b"[1, 2]", b"\xff", b'"x"'])
+@pytest.mark.parametrize("note", [b"", b"{}", b"[1, 2]", b"\xff", b'"x"', b"[" * 4000, b"[1" + b"0" * 9000 + b"]"])
 def test_a_damaged_note_costs_a_hash_and_nothing_else(cache: Cache, blob: Path, hashes: list[str], note: bytes) -> None:
     assert _read(cache) == _BODY
     [path] = (cache.refs / "verified").iterdir()
     path.write_bytes(note)
     assert _read(cache) == _BODY
+    assert hashes == [str(blob)] * 2
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.skipif(os.name != "posix", reason="owners and permissions are POSIX's")
+@pytest.mark.parametrize("whose", ["the group may write it", "another user's"])
+def test_a_note_that_somebody_else_can_have_written_is_not_believed(
+    cache: Cache, blob: Path, hashes: list[str], whose: str
+) -> None:
+    before = os.umask(0o002)
+    try:
+        _read(cache)
+    finally:
+        os.umask(before)
+    _read(cache)
+    assert hashes == [str(blob)]  # the note was believed: a umask that lets the group write does not reach it
+    [note] = (cache.refs / "verified").iterdir()
+    if whose == "another user's":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a file away")
+        os.chown(note, 65534, -1)
+    else:
+        note.chmod(0o664)
+    _read(cache)
     assert hashes == [str(blob)] * 2
 
 
