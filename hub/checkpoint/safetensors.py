@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Storage, StorageView, Tensor, contiguous_strides
 from numzoo.hub.errors import FormatError, StorageError, UsageError
 
-__all__ = ["begins", "read", "recognise", "write_safetensors"]
+__all__ = ["begins", "read", "recognise", "write_safetensors", "write_tensors"]
 
 NOTES = "__metadata__"
 
@@ -86,8 +87,26 @@ def write_safetensors(
     link is followed. Errors: UsageError (a path that is no file's; a name, dtype or metadata that the format cannot
     hold), StorageError (disk full, no permission).
     """
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise UsageError(f"write_safetensors: {name!r} is a {type(array).__name__}; wanted a NumPy array.")
+    write_tensors(
+        path, {name: (array.dtype, array.shape) for name, array in arrays.items()}, arrays.__getitem__, metadata
+    )
+
+
+def write_tensors(
+    path: str | os.PathLike[str],
+    shapes: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]],
+    give: Callable[[str], NDArray[Any]],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """The same of tensors that need not lie in memory together: `give` is asked for one at a time, in the file's order.
+
+    `shapes` says the dtype and shape of each beforehand; an array of another one is a UsageError, and nothing is written.
+    """
     target = _target(path)
-    header, ordered = _layout(arrays, metadata)
+    header, ordered = _layout(shapes, metadata)
     temporary = f"{target}.{os.getpid()}-{os.urandom(6).hex()}.part"
     try:
         file = open(temporary, "xb")  # noqa: SIM115 (closed below, before the rename)
@@ -96,7 +115,10 @@ def write_safetensors(
     try:
         with file:
             file.write(len(header).to_bytes(8, "little") + header)
-            for array in ordered:
+            for name in ordered:
+                array = give(name)
+                if (array.dtype, array.shape) != (shapes[name][0], tuple(shapes[name][1])):
+                    raise UsageError(f"write_tensors: {name!r} is {array.dtype} {array.shape}; wanted {shapes[name]}.")
                 file.write(_bytes_of(array))
             file.flush()
             os.fsync(file.fileno())
@@ -169,21 +191,23 @@ def _check_cover(spans: list[tuple[int, int, str]], size: int) -> None:
         raise FormatError(f"The safetensors tensors take {expected} bytes, but the file holds {size}.")
 
 
-def _layout(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None) -> tuple[bytes, list[NDArray[Any]]]:
+def _layout(
+    shapes: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]], metadata: Mapping[str, str] | None
+) -> tuple[bytes, list[str]]:
     header: dict[str, Any] = {}
     if metadata:
         if not all(isinstance(key, str) and isinstance(value, str) for key, value in metadata.items()):
             raise UsageError("write_safetensors: metadata must map texts to texts.")
         header[NOTES] = dict(metadata)
-    for name, array in arrays.items():
-        _check_writable(name, array)
+    for name, (dtype, _) in shapes.items():
+        _check_writable(name, dtype)
     # The widest types first, so that every tensor lies at a multiple of its item size.
-    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    ordered = sorted(shapes, key=lambda name: (-shapes[name][0].itemsize, name))
     position = 0
-    for name, array in ordered:
-        end = position + array.nbytes
-        dtype = _SPELLING[array.dtype.name]
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [position, end]}
+    for name in ordered:
+        dtype, shape = shapes[name]
+        end = position + dtype.itemsize * math.prod(shape)
+        header[name] = {"dtype": _SPELLING[dtype.name], "shape": list(shape), "data_offsets": [position, end]}
         position = end
     try:
         raw = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
@@ -192,20 +216,18 @@ def _layout(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | No
     raw += b" " * (-len(raw) % 8)
     if len(raw) > limits.SAFETENSORS_HEADER:
         raise UsageError(f"write_safetensors: the header would take {len(raw)} bytes, more than the format allows.")
-    return raw, [array for _, array in ordered]
+    return raw, ordered
 
 
-def _check_writable(name: object, array: object) -> None:
+def _check_writable(name: object, dtype: np.dtype[Any]) -> None:
     if not isinstance(name, str) or name == NOTES:
         raise UsageError(f"write_safetensors: a tensor cannot be called {name!r}; wanted a text other than {NOTES}.")
     try:
         check_name(name)
     except ValueError as error:
         raise UsageError(f"write_safetensors: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise UsageError(f"write_safetensors: {name!r} is a {type(array).__name__}; wanted a NumPy array.")
-    if array.dtype.name not in _SPELLING:
-        raise UsageError(f"write_safetensors: {name!r} has the dtype {array.dtype}, which safetensors does not know.")
+    if dtype.name not in _SPELLING:
+        raise UsageError(f"write_safetensors: {name!r} has the dtype {dtype}, which safetensors does not know.")
 
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:

@@ -1,7 +1,8 @@
 """The command line ``numzoo``: the parser, and what every command shares: options, errors, exit codes.
 
 Data goes to stdout, messages and progress to stderr. Exit codes: 0 ok, 1 a bug, 2 usage, 3 not found, 4 network,
-5 integrity, 6 not here and offline, 7 licence or authentication, 8 disk or permission, 9 unsafe file, 130 interrupted.
+5 integrity, 6 not here and offline, 7 licence or authentication, 8 disk or permission, 9 unsafe file, 10 a comparison found
+differences, 130 interrupted.
 Nothing heavy is imported here: each command imports what it uses.
 """
 
@@ -22,7 +23,9 @@ from numzoo.hub.cli import (
     cache,
     catalog,
     completion,
+    convert,
     data,
+    diff,
     doctor,
     finetune,
     licenses,
@@ -31,6 +34,7 @@ from numzoo.hub.cli import (
     publish,
     registry,
     run,
+    scan,
     verify,
 )
 from numzoo.hub.cli.accept import accept_what_was_named
@@ -136,6 +140,9 @@ def make_parser() -> argparse.ArgumentParser:
         run,
         verify,
         finetune,
+        convert,
+        scan,
+        diff,
         lock,
         licenses,
         bundle,

@@ -80,7 +80,7 @@ def fit(
         else:
             if array.dtype != wanted.dtype:
                 converted[target] = f"{array.dtype} to {wanted.dtype}"
-                array = array.astype(wanted.dtype)
+                array = _converted(array, wanted.dtype)
             loaded[target] = array
 
     reasons = dict.fromkeys(sorted(left), "a fresh head")
@@ -211,7 +211,18 @@ def _join(target: str, count: int, pieces: Mapping[int, tuple[str, Array]], keys
             f"parts that cannot be joined: {target} from {', '.join(str(a.dtype) + _shape(a) for a in arrays)}",
             first,
         )
+    if all(_is_description(array) for array in arrays):
+        return "", np.broadcast_to(first.flat[0], (sum(len(array) for array in arrays), *first.shape[1:]))
     return "", np.concatenate(arrays)
+
+
+def _is_description(array: Array) -> bool:
+    """Whether the array is one number stretched to a shape: a look whether all fits, which takes no memory."""
+    return array.ndim > 0 and array.size > 1 and not any(array.strides)
+
+
+def _converted(array: Array, dtype: Any) -> Array:
+    return np.broadcast_to(np.zeros((), dtype), array.shape) if _is_description(array) else array.astype(dtype)
 
 
 def _count(shape: Iterable[int]) -> int:
