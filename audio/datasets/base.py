@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,7 +76,7 @@ class AudioDataset:
             raise MissingDatasetError(
                 f"{self.who}: there is no folder {str(folder)!r}; without it the hub fetches the data"
             )
-        self.recordings = self._recordings()
+        self.recordings = self._listed()
         if not self.recordings:
             raise DatasetError(f"{self.who}: there is not one recording of {split!r} in {self.roots[0]}; get it again")
 
@@ -121,6 +122,17 @@ class AudioDataset:
 
     def _recordings(self) -> list[Recording]:
         raise NotImplementedError
+
+    def _listed(self) -> list[Recording]:
+        """The recordings; whatever a list with other things in it leads to is a DatasetError."""
+        try:
+            return self._recordings()
+        except DatasetError:
+            raise
+        except (ValueError, IndexError, OverflowError, csv.Error) as error:
+            raise DatasetError(
+                f"{self.who}: the lists in {str(self.roots[0])!r} are not what they should be ({error}); get them again"
+            ) from error
 
     def _recording(self, index: Any) -> Recording:
         try:
@@ -169,10 +181,11 @@ class AudioDataset:
         except OSError as error:
             raise MissingDatasetError(f"{self.who}: {str(path)!r} cannot be read: {error.strerror}") from error
 
-    def _sound(self, path: Path, where: str) -> str:
-        """The path as a text; DatasetError where a list names a file that is not there."""
+    def _sound(self, folder: Path, name: str, where: str) -> str:
+        """The path of a sound that the list `where` names; DatasetError where it leads out or to nothing."""
+        if name.startswith("/") or "\0" in name or {"..", ""} & set(name.replace("\\", "/").split("/")):
+            raise DatasetError(f"{self.who}: {where} names {name!r}, which leads out of the data set; get it again")
+        path = folder / name
         if not path.is_file():
-            raise MissingDatasetError(
-                f"{self.who}: {where} names {path.name}, but {str(path)!r} is not there; get it again"
-            )
+            raise MissingDatasetError(f"{self.who}: {where} names {name}, but {str(path)!r} is not there; get it again")
         return str(path)

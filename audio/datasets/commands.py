@@ -55,13 +55,11 @@ class SpeechCommands(AudioDataset):
         self.classes = tuple(sorted(e.name for e in top.iterdir() if e.is_dir() and not e.name.startswith(("_", "."))))
         numbers = {word: number for number, word in enumerate(self.classes)}
         if self.split in named:
-            chosen = [top / name for name in named[self.split] if name]
+            listing = self.lists[self.split]
+            chosen = [Path(self._sound(top, name, listing)) for name in named[self.split] if name]
             for path in chosen:
-                self._sound(path, self.lists[self.split])
                 if path.parent.name not in numbers:
-                    raise DatasetError(
-                        f"{self.who}: {self.lists[self.split]} names {path}, which is in no word's folder"
-                    )
+                    raise DatasetError(f"{self.who}: {listing} names {path}, which is in no word's folder")
         else:
             held = set() if self.split == "all" else {name for names in named.values() for name in names}
             everything = [path for word in self.classes for path in sorted((top / word).glob("*.wav"))]

@@ -34,7 +34,7 @@ class LibriSpeech(AudioDataset):
                         f"{self.who}: {str(listing)!r} has the line {line!r}, which is no name and transcript"
                     )
                 speaker, chapter, utterance = name.split("-")
-                path = self._sound(listing.with_name(f"{name}.flac"), listing.name)
+                path = self._sound(listing.parent, f"{name}.flac", listing.name)
                 found.append(Recording(path, transcript, (int(speaker), int(chapter), int(utterance))))
         return found
 

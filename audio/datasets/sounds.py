@@ -58,7 +58,7 @@ class ESC50(AudioDataset):
             classes[int(target)] = category
             wanted = self.split == "all" or (int(fold) == self.fold) == (self.split == "test")
             if wanted and (ten == "True" or not self.ten):
-                path = self._sound(sounds / name, listing.name)
+                path = self._sound(sounds, name, listing.name)
                 found.append(Recording(path, int(target), (int(fold), category, ten == "True", source, take)))
         self.classes = tuple(classes.get(number, str(number)) for number in range(max(classes, default=-1) + 1))
         return found

@@ -35,7 +35,7 @@ class LJSpeech(AudioDataset):
             if len(fields) != 3:
                 raise DatasetError(f"{self.who}: line {number} of metadata.csv has {len(fields)} fields in place of 3")
             name, printed, normalised = fields
-            path = self._sound(listing.parent / "wavs" / f"{name}.wav", "metadata.csv")
+            path = self._sound(listing.parent / "wavs", f"{name}.wav", "metadata.csv")
             found.append(Recording(path, normalised, (name, printed)))
         return found
 
@@ -100,7 +100,7 @@ class CMUArctic(AudioDataset):
             parts = re.fullmatch(r'\(\s*(\S+)\s+"(.*)"\s*\)', line.strip())
             if parts is None:
                 raise DatasetError(f'{self.who}: txt.done.data has the line {line!r} in place of ( NAME "text" )')
-            path = self._sound(top / "wav" / f"{parts[1]}.wav", listing.name)
+            path = self._sound(top / "wav", f"{parts[1]}.wav", listing.name)
             found.append(Recording(path, parts[2].replace('\\"', '"'), (parts[1],)))
         return found
 
@@ -142,7 +142,7 @@ class CommonVoice(AudioDataset):
                 raise DatasetError(
                     f"{self.who}: line {number} of {listing.name} has {len(row)} of {len(self._columns)} fields"
                 )
-            sound = self._sound(listing.parent / "clips" / os.path.basename(row[path]), listing.name)
+            sound = self._sound(listing.parent / "clips", row[path], listing.name)
             found.append(Recording(sound, row[sentence], tuple(row)))
         return found
 
@@ -174,9 +174,11 @@ class TEDLIUM(AudioDataset):
                 text = fields[6].strip() if len(fields) > 6 else ""
                 if text == "ignore_time_segment_in_scoring":
                     continue
-                path = self._sound(listing.parent.parent / "sph" / f"{talk}.sph", listing.name)
+                path = self._sound(listing.parent.parent / "sph", f"{talk}.sph", listing.name)
                 rate = rates.get(path) or rates.setdefault(path, read_info(path).rate)
                 piece = (round(float(begin) * rate), round(float(end) * rate))
+                if not 0 <= piece[0] <= piece[1]:
+                    raise DatasetError(f"{self.who}: {listing.name} has a piece from {begin} to {end} seconds")
                 found.append(Recording(path, text, (talk, speaker, float(begin), float(end)), piece))
         return found
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 import pytest
+from changed_data import read_changed
 from whole_way import Members, loaded_through_the_hub, unpacked
 
 from numzoo.audio import datasets, errors
@@ -285,7 +286,7 @@ def test_the_transform_is_given_the_waveform_and_its_rate(tmp_path: Path) -> Non
     ("case", "path", "content", "said"),
     [
         ("yesno", "waves_yesno/0_1.wav", b"", "not named by eight"),
-        ("speech-commands-test", "testing_list.txt", b"cat/none.wav\n", "testing_list.txt names none.wav, but"),
+        ("speech-commands-test", "testing_list.txt", b"cat/none.wav\n", "testing_list.txt names cat/none.wav, but"),
         ("librispeech", "LibriSpeech/dev-clean/84/121123/84-121123.trans.txt", b"84-121123-0009 HI\n", "names 84-121123-0009"),
         ("librispeech", "LibriSpeech/dev-clean/84/121123/84-121123.trans.txt", b"what\n", "no name and transcript"),
         ("librispeech", "LibriSpeech/dev-clean/84/121123/84-121123.trans.txt", b"\xff\xfe", "not text in UTF-8"),
@@ -303,6 +304,22 @@ def test_a_list_that_does_not_fit_is_refused(case: str, path: str, content: byte
     (folder / path).write_bytes(content)
     with pytest.raises(errors.DatasetError, match=said):
         kind(folder, split)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_changed_files_end_in_examples_or_the_packages_own_errors(case: str, tmp_path: Path) -> None:
+    kind, make, split, *_ = CASES[case]
+    allowed = (errors.DatasetError, errors.AudioError)
+    read_changed(lambda folder: kind(folder, split), make(), tmp_path, allowed, rounds=40, seed=len(case))
+
+
+@pytest.mark.parametrize("name", ["../../../etc/hostname", "/etc/hostname", "a/../b.wav", "", "a\\..\\b"])
+def test_a_list_cannot_lead_out_of_the_data_set(name: str, tmp_path: Path) -> None:
+    folder = unpacked(tmp_path, esc50())
+    rows = f"filename,fold,target,category,esc10,src_file,take\n{name},5,0,dog,True,1,A\n"
+    (folder / "ESC-50-master" / "meta" / "esc50.csv").write_text(rows)
+    with pytest.raises(errors.DatasetError, match="leads out of the data set"):
+        datasets.ESC50(folder, "test")
 
 
 def test_a_damaged_recording_is_named_when_it_is_asked_for(tmp_path: Path) -> None:

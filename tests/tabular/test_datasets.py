@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 import pytest
+from changed_data import read_changed
 from whole_way import Members, loaded_through_the_hub, unpacked
 
 from numzoo.tabular import datasets, errors
@@ -96,6 +97,12 @@ def test_a_file_that_does_not_fit_is_refused(content: bytes, said: str, tmp_path
     (tmp_path / "iris.csv").write_bytes(content)
     with pytest.raises(errors.DatasetError, match=said):
         datasets.Iris(tmp_path)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_changed_files_end_in_rows_or_the_packages_own_errors(case: str, tmp_path: Path) -> None:
+    kind, make, *_ = CASES[case]
+    assert read_changed(kind, make(), tmp_path, errors.DatasetError, rounds=60, seed=1) > 0
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:

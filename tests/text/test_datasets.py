@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_data import read_changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from whole_way import Members, loaded_through_the_hub, unpacked
@@ -327,6 +328,17 @@ def test_a_file_that_does_not_fit_is_refused(case: str, path: str, content: byte
     (folder / path).write_bytes(content)
     with pytest.raises(errors.DatasetError, match=said):
         _ = kind(folder, split).targets
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_changed_files_end_in_examples_or_the_packages_own_errors(case: str, tmp_path: Path) -> None:
+    kind, make, split, *_ = CASES[case]
+    read_changed(lambda folder: kind(folder, split), make(), tmp_path, errors.DatasetError, rounds=30, seed=len(case))
+
+
+def test_a_field_may_be_longer_than_the_csv_module_likes(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_bytes(b'"1","title","' + b"a" * 200_000 + b'"\n')
+    assert len(datasets.AGNews(tmp_path)[0][0]) == 200_006
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:

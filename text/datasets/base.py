@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Fetch = Callable[[str], str | os.PathLike[str]]
+
+MAX_FIELD = 1 << 26  # bytes of a quoted field; the csv module stops at 128 kB, which some articles exceed
 
 
 class TextDataset:
@@ -168,20 +171,18 @@ class Table(TextDataset):
 
         member = self.members[self.split]
         path = self._find(member, member.rpartition("/")[2])
+        if self.quoted:
+            csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
         self._lines = Lines(path, self.who, skip=self.header, quoted=self.quoted)
 
     def _example(self, place: int) -> tuple[Any, Any]:
-        import csv
-
         line = self._lines[place]
-        if not self.quoted:
-            fields = line.split("\t")
-        else:
-            rows = list(csv.reader([line + "\n"], delimiter="\t" if self.tabs else ","))
-            fields = rows[0] if rows else []
         try:
-            return self._read(fields)
-        except (ValueError, IndexError) as error:
+            if not self.quoted:
+                return self._read(line.split("\t"))
+            rows = list(csv.reader([line + "\n"], delimiter="\t" if self.tabs else ","))
+            return self._read(rows[0] if rows else [])
+        except (ValueError, IndexError, csv.Error) as error:
             raise DatasetError(
                 f"{self.who}: line {place + self.header + 1} of {self._lines.path.name} is not an example: {line[:80]!r} "
                 f"({error}); get the file again"
