@@ -8,13 +8,19 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from numzoo.hub.errors import IntegrityError, LockWarning, NotFoundError
 from numzoo.hub.locking.document import Locked, entries
 from numzoo.hub.locking.place import lock_path, named_lock
+from numzoo.hub.registry.lineage import follow
 from numzoo.hub.registry.record import FileRecord
 
-__all__ = ["file_record", "held", "locked_entries", "locked_name", "pinned", "unpinned"]
+if TYPE_CHECKING:
+    from numzoo.hub.registry.layered import Layered
+    from numzoo.hub.registry.manifest import Manifest
+
+__all__ = ["file_record", "held", "locked_entries", "pinned", "unpinned"]
 
 _UNPINNED: ContextVar[bool] = ContextVar("numzoo unpinned", default=False)
 _SAFE_SOURCES = ("https:", "http:", "hf:", "file:")
@@ -26,30 +32,36 @@ def locked_entries(home: Path | None = None) -> tuple[dict[str, Locked], Path]:
     return entries(path, needed=named_lock() is not None), path
 
 
-def locked_name(name: str) -> str | None:
-    """The full name that the lock gives to a shorter one, or None where it says nothing."""
-    known, _ = locked_entries()
-    return next((entry.name for entry in known.values() if name in entry.names), None)
+def held(asked: str, now: str, manifest: Manifest | Layered) -> str:
+    """The full name that `asked` means: by the lock, or else `now`, which is what the registry says.
 
-
-def held(model: str, tags: list[str]) -> str:
-    """The full name that the bare name of a model means: by the lock, or else by the registry, whose default is the first
-    of `tags`. A LockWarning says so where they differ; NotFoundError if the registry lacks what the lock holds."""
-    full = locked_name(model)
-    if full is None or full == f"{model}.{tags[0]}":
-        return f"{model}.{tags[0]}"
-    path = lock_path()
-    if not full.startswith(f"{model}.") or full.partition(".")[2] not in tags:
+    A LockWarning says so where the registry's default has moved, or where it calls the locked entry otherwise by now.
+    Raises NotFoundError if the registry lacks what the lock holds, and IntegrityError if its new name has other bytes.
+    """
+    if asked == now:
+        return now
+    known, path = locked_entries()
+    entry = known.get(asked) or next((entry for entry in known.values() if asked in entry.names), None)
+    if entry is None or entry.name == now:
+        return now
+    full = follow(entry.name, manifest.aliases)
+    model, _, tag = full.partition(".")
+    upgrade = f"`numzoo lock {asked} --upgrade`"
+    if tag not in manifest.tags.get(model, ()):
         raise NotFoundError(
-            f"{path} locks {model} to {full}, which the registry does not have any more; it has {', '.join(tags)}. "
-            f"`numzoo lock {model} --upgrade` takes its present default."
+            f"{path} locks {asked} to {entry.name}, which the registry does not have any more; it says {now}. "
+            f"{upgrade} takes that."
         )
-    warnings.warn(
-        f"{path} locks {model} to {full}; the registry's default is {model}.{tags[0]} by now "
-        f"(`numzoo lock {model} --upgrade` takes it).",
-        LockWarning,
-        stacklevel=4,
-    )
+    if full == entry.name:
+        said = f"{path} locks {asked} to {full}; the registry's default is {now} by now ({upgrade} takes it)."
+    else:
+        locked = {file.sha256 for file in entry.files}
+        if any(file.sha256 not in locked for file in manifest.entry(full).files):
+            raise IntegrityError(
+                f"The registry calls {entry.name} {full} by now, with other files than {path} locks. {_alarm(asked)}"
+            )
+        said = f"{path} locks {asked} to {entry.name}, which the registry calls {full} by now ({upgrade})."
+    warnings.warn(said, LockWarning, stacklevel=4)
     return full
 
 

@@ -50,18 +50,18 @@ class Registry:
         """
         if not isinstance(name, str) or not name:
             raise UsageError(f"A model's name is a text such as 'resnet50', but {name!r} was given.")
-        name = follow(name, self.manifest.aliases)
+        asked, name = name, follow(name, self.manifest.aliases)
         model, dot, tag = name.partition(".")
         tags = self.manifest.tags.get(model)
         if tags is None:
             raise NotFoundError(f"There is no model named {name!r}.{self._meant(name)} `numzoo ls` lists all.")
         if not dot:
-            return held(model, tags) if locked else f"{model}.{tags[0]}"
+            name, tag = f"{model}.{tags[0]}", tags[0]
         if tag not in tags:
             guesses = near(tag, tags) or [each for each in tags if tag in each]
             meant = f" Did you mean {model}.{guesses[0]}?" if guesses else ""
             raise NotFoundError(f"{model} has no weights tagged {tag!r}.{meant} It has {', '.join(tags)}.")
-        return name
+        return held(asked, name, self.manifest) if locked else name
 
     def entry(self, name: str) -> Entry:
         """The entry that `name` means, to be used: NotFoundError says why one was withdrawn, a HubWarning (once) that one

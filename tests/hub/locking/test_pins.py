@@ -54,6 +54,42 @@ def test_an_entry_that_the_registry_lost_is_not_replaced_by_another(lock: Path, 
         hub.pull("net", registry=site.registry(tag_goes))
 
 
+def entry_is_renamed(known: dict[str, Any]) -> None:
+    known["models"]["network.old"] = known["models"].pop("net.old")
+    known["aliases"] = {"net.old": "network.old"}
+    del known["defaults"]
+
+
+def model_is_renamed(known: dict[str, Any]) -> None:
+    for tag in ("old", "new"):
+        known["models"][f"network.{tag}"] = known["models"].pop(f"net.{tag}")
+    known["aliases"] = {"net": "network"}
+    known["defaults"] = {"network": "new"}
+
+
+RENAMED: list[tuple[Change, str]] = [
+    (entry_is_renamed, "net"),
+    (entry_is_renamed, "net.old"),
+    (model_is_renamed, "net"),
+    (model_is_renamed, "net.old"),
+]
+
+
+@pytest.mark.parametrize(("change", "name"), RENAMED)
+def test_a_locked_entry_keeps_its_bytes_when_the_registry_renames_it(
+    lock: Path, site: Any, becomes: Any, change: Change, name: str
+) -> None:
+    with pytest.warns(LockWarning, match=r"locks .* to net\.old, which the registry calls network\.old by now"):
+        assert body_of(site.registry(change), name) == b"old weights"
+
+    def also_other_bytes(known: dict[str, Any]) -> None:
+        change(known)
+        becomes("models", "network.old", sha256="1" * 64)(known)
+
+    with pytest.raises(IntegrityError, match="with other files"):
+        body_of(site.registry(also_other_bytes), name)
+
+
 OPENINGS: dict[str, Callable[[Registry], object]] = {
     "pull": lambda known: hub.pull("net.old", registry=known, progress=False),
     "load": lambda known: hub.load("net.old", registry=known, progress=False),
