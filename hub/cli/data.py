@@ -91,6 +91,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
         here = all(where(file) is not None for file in resource.files)
         if options.here and not here:
             continue
+        by_hand = not all(file.sources for file in resource.files)
         documents.append(
             {
                 "name": name,
@@ -101,7 +102,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
                 "bytes": resource.bytes,
                 "license": resource.license,
                 "loader": resource.loader,
-                "manual": bool(resource.manual),
+                "manual": by_hand,
                 "here": here,
             }
         )
@@ -112,7 +113,7 @@ def _ls(options: argparse.Namespace, console: Console) -> int:
                 size_text(resource.bytes),
                 f"{examples:,}" if examples else "-",
                 "-" if resource.classes is None else str(resource.classes),
-                "yes" if here else "by hand" if resource.manual else "",
+                "yes" if here else "by hand" if by_hand else "",
                 resource.license,
                 resource.description.partition(":")[0],
             )

@@ -48,28 +48,28 @@ def load_data(
     builder = resolve(resource.loader, "datasets")
 
     def fetch(file: str) -> Path:
+        # The loader asks by the name that the data set has in numzoo's own registry; here it may have another.
+        file = f"{resource.name}/{file.rpartition('/')[2]}"
         found = pull_data(file, trust_first_use=trust_first_use, offline=offline, registry=known, progress=progress)
         return next(iter(found.values()))
 
-    given: dict[str, Any] = {**resource.config, **settings, "fetch": fetch, "resource": resource.name}
+    given: dict[str, Any] = {**resource.config, **settings, "fetch": fetch}
     if split is not None:
         given["split"] = split
     signature = inspect.signature(builder)
-    if "resource" not in signature.parameters:
-        del given["resource"]
     try:
         signature.bind(**given)
     except TypeError as error:
         raise UsageError(f"{resource.name}: {resource.loader} does not take these settings: {error}.") from None
     # All at once, before the loader asks for one after the other: several may come out of one package.
-    if len(resource.files) > 1:
-        usual = getattr(signature.parameters.get("split"), "default", None) or next(
-            iter(getattr(builder, "splits", ())), None
-        )
-        chosen = split if split is not None else usual
+    usual = getattr(signature.parameters.get("split"), "default", None) or next(
+        iter(getattr(builder, "splits", ())), None
+    )
+    chosen = usual if split is None else split
+    if len(resource.files) > 1 and (chosen in resource.splits or not resource.splits):
         pull_data(
             resource.name,
-            split=chosen if chosen in resource.splits else None,
+            split=chosen if resource.splits else None,
             trust_first_use=trust_first_use,
             offline=offline,
             registry=known,

@@ -160,6 +160,15 @@ def test_a_licence_is_asked_for_before_the_first_byte(server: Any) -> None:
     assert hub.pull_data("pets", registry=pets)["a"].read_bytes() == LABELS
 
 
+def test_a_licence_is_asked_for_even_where_all_is_unpacked(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pets = registry_of(entry(TRAIN, "a", server.add("/a", TRAIN), unpack={"kind": "tar"}), license="CC-BY-NC-4.0")
+    monkeypatch.setenv("NUMZOO_ACCEPT_LICENSE", "CC-BY-NC-4.0")
+    hub.pull_data("pets", registry=pets)
+    monkeypatch.delenv("NUMZOO_ACCEPT_LICENSE")
+    with pytest.raises(LicenseError):
+        hub.pull_data("pets", registry=pets)
+
+
 def test_what_only_a_person_can_fetch_says_so_and_is_taken_from_a_folder(tmp_path: Path, cache: Any) -> None:
     pets = registry_of(entry(TRAIN, "train.tgz", unpack={"kind": "tar"}), manual="Log in and download train.tgz.")
     with pytest.raises(NotFoundError, match=r"Log in and download train\.tgz\. Then: numzoo data pull pets --from"):
@@ -204,7 +213,10 @@ DAMAGES = {
     "more bytes": lambda tree: (tree / "images/1.png").write_bytes(b"one!"),
     "a file gone": lambda tree: (tree / "images/1.png").unlink(),
     "a file more": lambda tree: (tree / "images/new").write_bytes(b""),
-    "a link": lambda tree: ((tree / "images/1.png").unlink(), (tree / "images/1.png").symlink_to("2.png")),
+    "a link": lambda tree: (
+        (tree / "images/1.png").rename(tree.parent / "same"),
+        (tree / "images/1.png").symlink_to(tree.parent / "same"),
+    ),
 }
 
 

@@ -196,6 +196,19 @@ def test_the_number_of_members_is_capped(unpacked: Any, make: Any) -> None:
     unpacked(body, kind, limits=Limits(members=12))
 
 
+def test_the_members_of_inner_archives_count_too(unpacked: Any) -> None:
+    for make in (tar_of, zip_of):
+        body = tar_of({**{str(number): b"" for number in range(6)}, "a.inner": make({str(n): b"" for n in range(6)})})
+        kind = "tar" if make is tar_of else "zip"
+        with pytest.raises(UnsafeFileError, match="members"):
+            unpacked(body, "tar", inner=(("*.inner", kind),), limits=Limits(members=10))
+
+
+def test_headers_before_a_member_are_capped(unpacked: Any) -> None:
+    with pytest.raises(UnsafeFileError, match="headers of more"):
+        unpacked(odd_tar(b"0", pax_headers={"comment": "x" * 100_000}), "tar")
+
+
 def test_a_zip_directory_beyond_reason_is_not_even_read(unpacked: Any) -> None:
     with pytest.raises(UnsafeFileError, match="directory of"):
         unpacked(zip_of({"a" * 200: b""}), "zip", limits=Limits(directory=100))
