@@ -228,8 +228,6 @@ def _wide_field(name: bytes, extra: bytes, wanted: list[bool]) -> list[int]:
 
 def _data_offset(source: Source, entry: _Entry, name: str, limit: int) -> int:
     """Hold the local header against the directory and give the first byte of the data."""
-    if entry.header + _LOCAL.size > limit:
-        raise FormatError(f"The zip member {name!r} lies outside the file.")
     mark, _needed, flags, method, _time, _date, checksum, packed, size, name_bytes, extra = _LOCAL.unpack_from(
         source.view, entry.header
     )

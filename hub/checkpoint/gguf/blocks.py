@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numzoo.hub.checkpoint.gguf import grids
+
 __all__ = ["QUANTISED", "BlockType", "decode"]
 
 Bytes = NDArray[Any]
@@ -25,12 +27,16 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class BlockType:
-    """A quantised type: its name, the elements and the bytes of a block, and the decoder."""
+    """A quantised type: its name, the elements and the bytes of a block, the decoder, and whether any byte order will do.
+
+    What the types with grids look like in a big-endian file, nobody has written down.
+    """
 
     name: str
     elements: int
     bytes: int
     decode: Callable[[Bytes, str], Floats]
+    any_order: bool = True
 
 
 def decode(kind: BlockType, raw: Bytes, order: str, shape: tuple[int, ...]) -> Floats:
@@ -219,8 +225,15 @@ QUANTISED: dict[int, BlockType] = {
     13: BlockType("Q5_K", 256, 176, _q5_k),
     14: BlockType("Q6_K", 256, 210, _q6_k),
     15: BlockType("Q8_K", 256, 292, _q8_k),
+    16: BlockType("IQ2_XXS", 256, 66, grids.iq2_xxs, False),
+    17: BlockType("IQ2_XS", 256, 74, grids.iq2_xs, False),
+    18: BlockType("IQ3_XXS", 256, 98, grids.iq3_xxs, False),
+    19: BlockType("IQ1_S", 256, 50, grids.iq1_s, False),
     20: BlockType("IQ4_NL", 32, 18, _iq4_nl),
+    21: BlockType("IQ3_S", 256, 110, grids.iq3_s, False),
+    22: BlockType("IQ2_S", 256, 82, grids.iq2_s, False),
     23: BlockType("IQ4_XS", 256, 136, _iq4_xs),
+    29: BlockType("IQ1_M", 256, 56, grids.iq1_m, False),
     34: BlockType("TQ1_0", 256, 54, _tq1_0),
     35: BlockType("TQ2_0", 256, 66, _tq2_0),
     39: BlockType("MXFP4", 32, 17, _mxfp4),

@@ -34,10 +34,7 @@ _PLAIN: dict[int, DataType] = {
     30: TORCH["bfloat16"],
 }
 # Types that exist and are not read, so that the message can name them.
-_UNREAD = {
-    9: "Q8_1",
-    16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S", 29: "IQ1_M", 40: "NVFP4",
-}  # fmt: skip
+_UNREAD = {9: "Q8_1", 40: "NVFP4"}
 _DIMENSIONS = 4
 
 
@@ -99,9 +96,10 @@ def _entry(cursor: Cursor, alignment: int) -> _Entry:
     shape = tuple(cursor.number("Q") for _ in range(dimensions))[::-1]
     number, offset = cursor.number("I"), cursor.number("Q")
     kind = QUANTISED.get(number) or _PLAIN.get(number)
-    if kind is None:
+    if kind is None or (isinstance(kind, BlockType) and cursor.order == ">" and not kind.any_order):
+        given = f"{kind.name} in big-endian order" if isinstance(kind, BlockType) else _UNREAD.get(number, number)
         raise FormatError(
-            f"The GGUF tensor {name!a} has the type {_UNREAD.get(number, number)}, which is not read; convert the "
+            f"The GGUF tensor {name!a} has the type {given}, which is not read; convert the "
             "model to another, such as Q8_0."
         )
     per_block = kind.elements if isinstance(kind, BlockType) else 1

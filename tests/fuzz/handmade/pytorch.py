@@ -152,7 +152,7 @@ class Forge:
             extra = local.get("extra", b"FB" + struct.pack("<H", len(filler)) + filler)
             body += struct.pack(
                 "<4s5H3I2H",
-                b"PK\x03\x04",
+                local.get("mark", b"PK\x03\x04"),
                 0,
                 local["flags"],
                 local["method"],
@@ -162,7 +162,7 @@ class Forge:
                 local["packed"],
                 local["size"],
                 len(local["name"]),
-                len(extra),
+                local.get("extra size", len(extra)),
             )
             body += local["name"] + extra + data
             if entry.flags & 8 and entry.descriptor is None:
@@ -171,7 +171,7 @@ class Forge:
             made = {**facts, "header": start, "extra": b"", "external": 0, "system": 0, "comment": b"", **entry.central}
             central += struct.pack(
                 "<4s6H3I5H2I",
-                b"PK\x01\x02",
+                made.get("mark", b"PK\x01\x02"),
                 made["system"] << 8,
                 0,
                 made["flags"],
@@ -183,8 +183,8 @@ class Forge:
                 made["size"],
                 len(made["name"]),
                 len(made["extra"]),
-                len(made["comment"]),
-                0,
+                made.get("comment size", len(made["comment"])),
+                made.get("disk", 0),
                 0,
                 made["external"],
                 made["header"],
@@ -194,13 +194,13 @@ class Forge:
         told = {"count": len(entries), "size": len(central), "begin": len(body), **(end or {})}
         record = b""
         if wide:
-            record = struct.pack(
-                "<4sQ2H2I4Q", b"PK\x06\x06", 44, 798, 45, 0, 0, len(entries), len(entries), len(central), len(body)
-            )
-            record += struct.pack("<4sIQI", b"PK\x06\x07", 0, len(body) + len(central), 1)
-        last = struct.pack(
-            "<4s4H2IH", b"PK\x05\x06", 0, 0, told["count"], told["count"], told["size"], told["begin"], len(comment)
-        )
+            many = len(entries)
+            sizes = (many, many, len(central), len(body))
+            record = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", told.get("wide size", 44), 798, 45, 0, 0, *sizes)
+            place = told.get("wide at", len(body) + len(central))
+            record += struct.pack("<4sIQI", b"PK\x06\x07", 0, place, told.get("disks", 1))
+        numbers = (told.get("disk", 0), 0, told.get("here", told["count"]), told["count"], told["size"], told["begin"])
+        last = struct.pack("<4s4H2IH", b"PK\x05\x06", *numbers, told.get("comment", len(comment)))
         return bytes(body) + central + record + last + comment + tail
 
     @staticmethod

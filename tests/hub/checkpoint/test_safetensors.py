@@ -227,6 +227,12 @@ def test_a_header_size_that_lies_is_refused(forge, save, name):
         read_checkpoint(save(size.to_bytes(8, "little") + whole[8:]))
 
 
+def test_a_header_above_the_limit_is_refused_even_where_the_file_has_it(forge, save, monkeypatch):
+    monkeypatch.setattr(limits, "SAFETENSORS_HEADER", 100)
+    with pytest.raises(FormatError, match="the limit is 100"):
+        read_checkpoint(save(forge.safetensors(json.dumps({"w": entry()}).encode() + b" " * 100, bytes(8))))
+
+
 def test_a_file_cut_anywhere_is_refused(forge, save):
     whole = forge.safetensors({"w": entry()}, bytes(8))
     for size in range(len(whole)):
