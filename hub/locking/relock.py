@@ -115,7 +115,10 @@ def registry_entry(full: str, registry: Registry, fetch: Fetch | None) -> Locked
     files = registry.files(full)
     license = registry.resource(full).license if is_resource(full) else registry.entry(full).license
     return Locked(
-        full, tuple(_locked_file(file, fetch) for file in files), registry=_registry_name(registry), license=license
+        full,
+        tuple(_locked_file(file, fetch) for file in files),
+        registry=_registry_name(full, registry),
+        license=license,
     )
 
 
@@ -143,8 +146,10 @@ def _full_name(name: str, before: dict[str, Locked], registry: Registry, upgrade
     return entry.name if entry is not None else registry.full_name(name, locked=False)
 
 
-def _registry_name(registry: Registry) -> str:
+def _registry_name(full: str, registry: Registry) -> str:
     """What the lock calls the registry: for people to read, since digests say what is meant."""
+    if not is_resource(full):
+        return registry.manifest.entry(full).registry
     from numzoo.hub.registry.names import default_registry
 
     return "numzoo" if registry is default_registry() else registry.manifest.who

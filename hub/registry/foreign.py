@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from numzoo.hub.errors import FormatError, UsageError
 
-__all__ = ["Origin", "check_foreign", "check_text", "inner_path"]
+__all__ = ["Origin", "check_foreign", "check_sizes", "check_text", "inner_path"]
 
 _SCHEMES = ("https", "hf", "pypi", "npm", "deb", "blob")
 _TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -75,6 +75,18 @@ def check_text(value: object, *, who: str, path: str = "$", depth: int = 0) -> N
     elif isinstance(value, list):
         for index, item in enumerate(value):
             check_text(item, who=who, path=f"{path}[{index}]", depth=depth + 1)
+
+
+def check_sizes(value: object, most: int, *, who: str) -> None:
+    """Raise FormatError for a whole number beyond `most`, the bytes of an entry's files: a model of that size cannot be
+    in them, but building it would take its memory."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            check_sizes(each, most, who=who)
+    elif isinstance(value, int) and abs(value) > most:
+        raise FormatError(f"{who} holds the number {value}, but no model of that size is in files of {most} bytes.")
 
 
 def inner_path(text: str, folder: Path) -> Path:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UsageError
 from numzoo.hub.licensing.expressions import parse_license
-from numzoo.hub.registry.foreign import Origin, check_foreign
+from numzoo.hub.registry.foreign import Origin, check_foreign, check_sizes
 from numzoo.hub.registry.keys import Keys, read_keys
 from numzoo.hub.registry.lineage import check_lineage
 from numzoo.hub.registry.record import Chunks, FileRecord, Unpack
@@ -112,7 +112,7 @@ class Manifest:
     ) -> None:
         self.who, self.base = who, base
         self.label = "numzoo" if own else who
-        self._blobs = () if origin is None else origin.blobs
+        self._foreign, self._blobs = origin is not None, () if origin is None else origin.blobs
         schema = _schema()
         check(document, schema, schema, who=who, postpone=("#/$defs/model", "#/$defs/resource", "#/$defs/data"))
         assert isinstance(document, dict)
@@ -224,7 +224,10 @@ class Manifest:
         keys = read_keys(known.pop("keys", {}), fail=lambda where, message: self._fail(f"{path}.keys{where}", message))
         if isinstance(known.get("categories"), list):
             known["categories"] = tuple(known["categories"])
-        return Entry(name=name, files=files, keys=keys, registry=self.label, **known)
+        entry = Entry(name=name, files=files, keys=keys, registry=self.label, **known)
+        if self._foreign and entry.bytes is not None:
+            check_sizes(entry.config, entry.bytes, who=f"{self.who}: {path}.config")
+        return entry
 
     def _files(
         self, files: list[dict[str, Any]], path: str, owner: str, entry: Mapping[str, Any]

@@ -195,18 +195,18 @@ def open_registry(registry: Registries = None, *, offline: bool | None = None) -
     return Registry(manifests[0] if len(manifests) == 1 else Layered(manifests))
 
 
-def list_names(pattern: str | None = None, *, task: str | None = None) -> list[str]:
+def list_names(pattern: str | None = None, *, task: str | None = None, registry: Registries = None) -> list[str]:
     """Full names of the pretrained models, sorted: all, or those that fit `pattern` ("resnet*", "swag") and `task`.
 
     >>> list_names("resnet50*")
     ['resnet50.imagenet1k-v1', 'resnet50.imagenet1k-v2']
     """
-    return default_registry().names(pattern, task)
+    return open_registry(registry).names(pattern, task)
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, *, registry: Registries = None) -> dict[str, Any]:
     """What is known about a model, a sample or a data set: files, sizes, digests, figures, preprocessing, licence."""
-    return default_registry().describe(name)
+    return open_registry(registry).describe(name)
 
 
 def is_resource(name: object) -> bool:

@@ -251,6 +251,17 @@ def test_a_signature_makes_no_bad_entry_good(kind: str, open_it: Callable[..., O
         open_it().manifest.entry("acme/net.v1")
 
 
+@pytest.mark.parametrize("config", [{"classes": 10**9}, {"widths": [1, -(10**9)]}])
+def test_a_configuration_cannot_ask_for_more_memory_than_its_files_hold(
+    config: dict[str, Any], open_it: Callable[..., Opened], zoo: Any
+) -> None:
+    document = publishing.present(zoo.folder)[1]
+    document["models"]["acme/net.v1"]["config"] = config
+    forge(zoo, document)
+    with pytest.raises(FormatError, match="no model of that size is in files of 7 bytes"):
+        open_it().manifest.entry("acme/net.v1")
+
+
 NAMES = [
     "../net.v1",
     "acme/../net.v1",
