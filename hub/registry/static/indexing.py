@@ -8,6 +8,7 @@ and that is there already is not read again.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +17,13 @@ from typing import Any
 from numzoo.hub.errors import FormatError, IntegrityError, NotFoundError, StorageError, UsageError
 from numzoo.hub.registry.foreign import inner_path
 from numzoo.hub.registry.manifest import file_name, parse
-from numzoo.hub.registry.static.layout import LARGEST_MANIFEST, Folder, read_at_most
+from numzoo.hub.registry.static.layout import LARGEST_MANIFEST, POINTER, Folder, read_at_most
 from numzoo.hub.registry.static.publishing import Document, present, put_entry
 from numzoo.hub.store.cache import digest_of, storage
 
 __all__ = ["Edits", "check_blobs", "ingest", "merge", "orphans", "read_draft"]
 
+_UNFINISHED_SECONDS = 3600.0
 _SECTIONS = ("models", "samples", "data")
 
 
@@ -115,13 +117,22 @@ def check_blobs(folder: Folder) -> list[str]:
 
 
 def orphans(folder: Folder) -> list[Path]:
-    """The blobs that the present manifest neither is nor names, such as manifests of earlier versions."""
+    """The blobs that the present manifest neither is nor names, such as manifests of earlier versions, and what a
+    publisher that was killed has left unfinished."""
     pointer, document = present(folder)
     if pointer is None:
         return []
     named = {pointer.statement.sha256}
     named |= {file["sha256"] for file in _files(document) if "sha256" in file}
-    return [path for sha256, path in folder.blobs() if sha256 not in named]
+    blobs = [path for sha256, path in folder.blobs() if sha256 not in named]
+    hidden = [
+        *folder.root.glob(f".{POINTER}.*"),
+        *folder.root.glob("blobs/.*"),
+        *folder.root.glob("blobs/sha256/??/.*"),
+    ]
+    return blobs + [
+        path for path in hidden if path.is_file() and time.time() - path.stat().st_mtime > _UNFINISHED_SECONDS
+    ]
 
 
 def _entry(document: Document, name: str) -> dict[str, Any]:

@@ -113,8 +113,13 @@ class Folder:
             write_whole(self.path(sha256), data)
         return sha256
 
-    def point(self, pointer: bytes) -> None:
-        """Put a new pointer in the place of the old one; what it points to must be there. Do so within `changing`."""
+    def point(self, pointer: bytes, *, instead_of: bytes | None = None) -> None:
+        """Put a new pointer in the place of the old one; what it points to must be there. Do so within `changing`.
+
+        Where the old one is no longer the one given, somebody has published meanwhile: StorageError, and nothing changes.
+        """
+        if instead_of is not None and self.pointer() != instead_of:
+            raise StorageError(f"Somebody else has published to {self.root} meanwhile. Run the command again.")
         write_whole(self.root / POINTER, pointer)
 
     @contextlib.contextmanager

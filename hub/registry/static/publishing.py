@@ -142,6 +142,7 @@ def _publish(
     new_key: bool,
     dry_run: bool,
 ) -> Published:
+    before = folder.pointer()
     pointer, document = present(folder)
     _check_keys(pointer, keys, new_key)
     change(document)
@@ -170,7 +171,7 @@ def _publish(
     assert len(data) <= LARGEST_POINTER
     if not dry_run:
         folder.add_bytes(text)
-        folder.point(data)
+        folder.point(data, instead_of=before)
     return Published(statement, True, public)
 
 

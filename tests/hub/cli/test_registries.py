@@ -420,12 +420,18 @@ def test_an_owner_deprecates_withdraws_renames(numzoo: Run, zoo: Path, pets: Pat
 def test_a_damaged_blob_is_found_and_what_nobody_names_is_pruned(numzoo: Run, zoo: Path, key: str) -> None:
     folder = Folder(zoo)
     stray = folder.add_bytes(b"nobody's")
+    (zoo / "blobs" / ".0.new").write_bytes(b"unfinished, an hour ago")
+    os.utime(zoo / "blobs" / ".0.new", (0, 0))
+    (zoo / "blobs" / ".1.new").write_bytes(b"unfinished, of somebody who is at work")
     old = numzoo("index", zoo, "--sign", key, "--json").json["manifest"]
     new = numzoo("index", zoo, "--sign", key, "--alias", "acme/old=acme/pets", "--json").json["manifest"]
     would = numzoo("index", zoo, "--sign", key, "--prune", "--dry-run", "--json").json["removed"]
-    assert sorted(would) == sorted([stray, old])
+    assert sorted(would) == sorted([".0.new", stray, old])
     assert folder.has(stray)
-    assert sorted(numzoo("index", zoo, "--sign", key, "--prune", "--json").json["removed"]) == sorted([stray, old])
+    assert sorted(numzoo("index", zoo, "--sign", key, "--prune", "--json").json["removed"]) == sorted(
+        [".0.new", stray, old]
+    )
+    assert [path.name for path in (zoo / "blobs").glob(".*")] == [".1.new"]
     assert [folder.has(sha256) for sha256 in (stray, old, new)] == [False, False, True]
     assert numzoo("index", zoo, "--sign", key, "--check").code == 0
     (blob,) = [path for sha256, path in folder.blobs() if sha256 != new]

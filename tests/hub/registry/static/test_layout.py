@@ -78,6 +78,15 @@ def test_a_reader_sees_the_old_pointer_or_the_new_one(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [POINTER]
 
 
+def test_a_pointer_that_changed_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.point(b"one")
+    folder.point(b"two", instead_of=b"one")
+    with pytest.raises(StorageError, match="Somebody else has published"):
+        folder.point(b"three", instead_of=b"one")
+    assert folder.pointer() == b"two"
+
+
 def test_publishers_go_one_after_the_other(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
 
