@@ -168,8 +168,8 @@ def _publish(cache: Cache, file: FileRecord, part: Part) -> str:
 
 
 def _from_neighbours(cache: Cache, file: FileRecord) -> str | None:
-    """Take the file from another program's cache if it lies there and is right."""
-    if file.sha256 is None:
+    """Take the file from another program's cache if it lies there and is right, as far as its digest is known."""
+    if not file.checkable:
         return None
     from numzoo.hub.store import neighbours
 
@@ -205,7 +205,7 @@ def _copied(cache: Cache, file: FileRecord, path: Path) -> str | None:
         try:
             local.copy(path, part, file.bytes)
             if part.right():
-                return part.publish(cache)
+                return _publish(cache, file, part)
         except (IntegrityError, NotFoundError):
             pass  # Another file of that name, or gone by now.
         except StorageError:

@@ -245,7 +245,7 @@ def test_a_disk_that_fills_up_meanwhile_ends_it_and_publishes_nothing(
     assert server.files["/file"].requests[-1]["range"] == "bytes=100000-"
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not hold for this user")
+@pytest.mark.usefixtures("permissions_hold")
 def test_a_folder_that_may_not_be_written_is_a_storage_error(cache: Any, body: bytes, record_of: Any) -> None:
     cache.root.mkdir(parents=True)
     cache.root.chmod(0o500)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from numzoo.hub.download.obtain import obtain
+from numzoo.hub.errors import NotFoundError, TrustError
+from numzoo.hub.registry import trust
 from numzoo.hub.store import cloning
 from numzoo.hub.store.cache import Cache
 
@@ -57,6 +59,24 @@ def test_a_wrong_file_of_the_right_name_and_size_is_passed_over(
     path.write_bytes(bytes(len(body)))
     assert contents(obtain(record_of(body, server.add("/weights.bin", body)))) == body
     assert list(cache.parts.iterdir()) == []
+
+
+@pytest.mark.usefixtures("sharing")
+def test_a_file_of_which_only_the_beginning_of_the_digest_is_known_is_taken_and_locked_if_trusted(
+    tmp_path: Path, body: bytes, record_of: Any, cache: Cache, contents: Any
+) -> None:
+    path = _torch(tmp_path, body)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(body)
+    sha256 = hashlib.sha256(body).hexdigest()
+    half = record_of(body, sha256=None, sha256_prefix=sha256[:8])
+    with pytest.raises(TrustError):
+        obtain(half, offline=True)
+    assert contents(obtain(half, offline=True, trust_first_use=True)) == body
+    assert trust.locked(half, cache.root).sha256 == sha256
+    other = record_of(body, sha256=None, sha256_prefix="0" * 8)
+    with pytest.raises(NotFoundError):
+        obtain(other, offline=True, trust_first_use=True)
 
 
 def test_a_clone_is_a_file_of_its_own_or_none(tmp_path: Path, body: bytes) -> None:
