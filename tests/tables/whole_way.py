@@ -70,9 +70,19 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def loaded_through_the_hub(
-    loader: str, files: dict[str, Members], split: str, folder: Path, monkeypatch: Any, **settings: Any
+    loader: str,
+    files: dict[str, Members],
+    split: str,
+    folder: Path,
+    monkeypatch: Any,
+    *,
+    inner: Any = None,
+    **settings: Any,
 ) -> Any:
-    """The data set that `hub.load_data` gives for these files, fetched from a server into a store of its own."""
+    """The data set that `hub.load_data` gives for these files, fetched from a server into a store of its own.
+
+    `inner` says which members of archives are archives themselves, as in a manifest.
+    """
     from numzoo import hub
 
     monkeypatch.setenv("NUMZOO_HOME", str(folder / "home"))
@@ -90,7 +100,8 @@ def loaded_through_the_hub(
                 "sources": [f"{address}/{name}"],
             }
             kind = next((kind for suffix, kind in KINDS.items() if name.endswith(suffix)), None)
-            records.append(record if kind is None else {**record, "unpack": {"kind": kind}})
+            how = {"kind": kind, **({"inner": inner} if inner else {})}
+            records.append(record if kind is None else {**record, "unpack": how})
         entry = {"files": records, "license": "CC0-1.0", "source": "https://example.org/", "loader": loader}
         manifest = folder / "manifest.json"
         manifest.write_text(json.dumps({"schema": 1, "models": {}, "data": {"made": entry}}))

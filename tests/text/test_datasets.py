@@ -13,7 +13,7 @@ import pytest
 from changed_data import read_changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from whole_way import Members, loaded_through_the_hub, unpacked
+from whole_way import Members, loaded_through_the_hub, packed, unpacked
 
 from numzoo.text import datasets, errors
 from numzoo.text.datasets.lines import Lines
@@ -245,6 +245,20 @@ def test_a_data_set_goes_the_whole_way_from_a_server_to_its_examples(
 ) -> None:
     kind, make, split, *_ = CASES[case]
     check(loaded_through_the_hub(f"text.datasets.{kind.__name__}", make(), split, tmp_path, monkeypatch), case)
+
+
+def test_archives_within_the_archive_of_talks_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: Members = {}
+    for language in ("it", "ro"):
+        inside[f"DeEnItNlRo-DeEnItNlRo/train.tags.it-ro.{language}"] = lines("<url>x</url>", f"uno {language}")
+        segments = lines(f'<seg id="1">tst {language}</seg>', "</doc>")
+        inside[f"DeEnItNlRo-DeEnItNlRo/IWSLT17.TED.tst2010.it-ro.{language}.xml"] = segments
+    name = "2017-01-trnmted/texts/DeEnItNlRo/DeEnItNlRo/DeEnItNlRo-DeEnItNlRo.tgz"
+    files = {"2017-01-trnmted.tgz": {name: packed("a.tgz", inside), "2017-01-trnmted/README": b"talks"}}
+    talks = loaded_through_the_hub(
+        "text.datasets.IWSLT2017", files, "test", tmp_path, monkeypatch, inner={"*.tgz": "tar"}, languages=("it", "ro")
+    )
+    assert list(talks) == [("tst it", "tst ro")]
 
 
 def test_classes_are_numbered_and_counted(tmp_path: Path) -> None:

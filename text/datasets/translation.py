@@ -76,8 +76,7 @@ class Multi30k(TextDataset):
 class IWSLT2016(Multi30k):
     """TED talks in English and Arabic, Czech, French or German. Cettolo et al., https://wit3.fbk.eu
 
-    `languages` is (from, to), one of them "en". "valid" is the talks of `valid` ("tst2013"), "test" those of `test`
-    ("tst2014").
+    `languages` is (from, to), one of them "en". "valid" is the campaign's set tst2013, "test" tst2014.
     """
 
     resource: ClassVar[str] = "data:iwslt2016"
@@ -107,7 +106,10 @@ class IWSLT2016(Multi30k):
 
 
 class IWSLT2017(IWSLT2016):
-    """TED talks in English, German, Italian, Dutch and Romanian, any to any. Cettolo et al., https://wit3.fbk.eu"""
+    """TED talks in English, German, Italian, Dutch and Romanian, any to any. Cettolo et al., https://wit3.fbk.eu
+
+    `languages` is (from, to). "valid" is the campaign's set dev2010, "test" tst2010.
+    """
 
     resource: ClassVar[str] = "data:iwslt2017"
     files: ClassVar[dict[str, tuple[str, ...]]] = {"": ("2017-01-trnmted.tgz",)}

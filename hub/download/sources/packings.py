@@ -25,7 +25,7 @@ def unpacking(file: IO[bytes], magic: bytes, name: str) -> Any:
     """The unpacked bytes of `file`, whose first bytes are `magic`, as something to read, tell and seek forward in.
 
     A file that is not packed is given back. Raises NotFoundError where zstandard is wanted and not installed; what is
-    read from it raises EOFError, OSError, lzma.LZMAError or UnsafeFileError for what is damaged or wants too much.
+    read from it raises EOFError, OSError, ValueError, lzma.LZMAError or UnsafeFileError for what is damaged or too much.
     """
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=file)
@@ -86,6 +86,28 @@ class _Forward:
                 return piece
 
 
+class _Guarded:
+    """A stream whose library has an error of its own, which becomes a ValueError."""
+
+    def __init__(self, stream: Any, error: type[Exception]) -> None:
+        self._stream, self._error = stream, error
+
+    def read(self, count: int) -> bytes:
+        try:
+            return bytes(self._stream.read(count))
+        except self._error as problem:
+            raise ValueError(str(problem)) from problem
+
+    def tell(self) -> int:
+        return int(self._stream.tell())
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return int(self._stream.seek(offset, whence))
+        except self._error as problem:
+            raise ValueError(str(problem)) from problem
+
+
 def _zstandard(file: IO[bytes], name: str) -> Any:
     """Python 3.14's own module, or the package `zstandard`."""
     try:
@@ -95,9 +117,10 @@ def _zstandard(file: IO[bytes], name: str) -> Any:
             package = importlib.import_module("zstandard")
         except ModuleNotFoundError:
             raise NotFoundError(
-                f"{name} is packed by zstandard, which this Python cannot read: pip install zstandard, or use another "
+                f'{name} is packed by zstandard, which this Python cannot read: pip install "numzoo[zstd]", or use another '
                 f"source."
             ) from None
-        return package.ZstdDecompressor(max_window_size=1 << _WINDOW_BITS).stream_reader(file)
+        stream = package.ZstdDecompressor(max_window_size=1 << _WINDOW_BITS).stream_reader(file)
+        return _Guarded(stream, package.ZstdError)
     limit = {module.DecompressionParameter.window_log_max: _WINDOW_BITS}
-    return _Forward(file, lambda: module.ZstdDecompressor(options=limit), name)
+    return _Guarded(_Forward(file, lambda: module.ZstdDecompressor(options=limit), name), module.ZstdError)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,27 +95,37 @@ def test_a_member_is_read_whatever_packs_the_files(suffix: str, squeeze: Any, me
     assert member(package, size=len(_DATA)) == _DATA
 
 
-def test_a_member_packed_by_zstandard_is_read_or_the_missing_module_is_named(member: Any) -> None:
-    # The frame is written by hand: a raw block needs no compressor. Magic, one segment with its size, blocks.
+def squeezed(data: bytes) -> bytes:
+    return bytes(zstandard.ZstdCompressor(level=3).compress(data))
+
+
+def test_a_member_packed_by_zstandard_is_read(member: Any) -> None:
+    package = deb({"usr/share/first": b"1" * 5000, _MEMBER: _DATA, "usr/last": b"2"}, ".zst", squeezed)
+    assert member(package, size=len(_DATA)) == _DATA
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:-200], lambda data: data[:4] + b"\xff" * 50 + data[54:], lambda data: data[:4] + b"junk" * 9],
+)
+def test_a_damaged_zstandard_stream_is_refused(damage: Any, member: Any) -> None:
+    with pytest.raises(IntegrityError, match="damaged archive"):
+        member(deb({_MEMBER: _DATA}, ".zst", lambda data: damage(squeezed(data))))
+
+
+def test_a_window_beyond_reason_is_refused(member: Any) -> None:
+    # The frame is written by hand: magic, a header that asks for a window of 2 GiB, one raw block, the last.
     content = tar({_MEMBER: b"few bytes"})
-    block = (len(content) << 3 | 1).to_bytes(3, "little") + content
-    frame = b"\x28\xb5\x2f\xfd" + b"\xa0" + len(content).to_bytes(4, "little") + block
-    package = deb({}, ".zst", lambda _: frame)
-    try:
-        assert member(package) == b"few bytes"
-    except NotFoundError as error:
-        assert "pip install zstandard" in str(error)  # noqa: PT017
-        assert not any(_importable(name) for name in ("compression.zstd", "zstandard"))
+    frame = b"\x28\xb5\x2f\xfd\x00" + bytes([21 << 3]) + (len(content) << 3 | 1).to_bytes(3, "little") + content
+    with pytest.raises(IntegrityError, match="memory"):
+        member(deb({}, ".zst", lambda _: frame))
 
 
-def _importable(name: str) -> bool:
-    import importlib
-
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError:
-        return False
-    return True
+def test_without_zstandard_the_way_out_is_named(member: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("compression.zstd", "zstandard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(NotFoundError, match=r'pip install "numzoo\[zstd\]"'):
+        member(deb({_MEMBER: _DATA}, ".zst", squeezed))
 
 
 @pytest.mark.parametrize(
