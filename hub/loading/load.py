@@ -56,7 +56,8 @@ def load(
     begin; the others are ignored, and the report lists them. `classes` gives another number of classes: the backbone is
     loaded, the head stays freshly initialised, and the report lists it. `device` and `dtype` are those of ``Module.to``.
     `trust_first_use` accepts a file whose full sha256 the registry does not know, and a repository that was not used
-    before; `offline` forbids the network (default: NUMZOO_OFFLINE), `registry` is another manifest.
+    before; `offline` forbids the network (default: NUMZOO_OFFLINE), `registry` names
+    other registries than the configured ones, one or several in their order (``hub.Registry``, a folder, an address).
 
     Raises LoadError when any tensor of the file or of the model is unaccounted for, NotFoundError for an unknown name
     (with what was perhaps meant), and what fetching and reading raise (`numzoo.hub.errors`).
