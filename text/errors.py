@@ -18,3 +18,15 @@ class MissingDatasetError(DatasetError, FileNotFoundError):
     """A data set's folder or one of its files is not there."""
 
     exit_code: ClassVar[int] = 3
+
+
+class TokenizerError(ValueError):
+    """A tokenizer's file is not what it should be, or a text or number is not for it."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class MissingTokenizerError(TokenizerError, FileNotFoundError):
+    """No file of a tokenizer is there."""
+
+    exit_code: ClassVar[int] = 3

@@ -223,6 +223,10 @@ class LlamaForCausalLM(nn.Module):
             None if config.tie_word_embeddings else nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         )
 
+    def new_cache(self) -> KeyValueCache:
+        """An empty cache, for generation."""
+        return KeyValueCache()
+
     def forward(
         self, input_ids: Any, attention_mask: Any = None, cache: KeyValueCache | None = None, *, last: bool = False
     ) -> Tensor:

@@ -1,0 +1,44 @@
+"""What generation asks of a model: a step from the newest tokens to logits for the next, for many texts side by side."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numzoo.engine import Tensor, no_grad
+
+__all__ = ["Decoder", "Step"]
+
+Tokens = NDArray[np.int64]
+Scores = NDArray[np.float32]
+
+
+class Step(Protocol):
+    """Goes on from what it was given before; decoders of any kind can be one."""
+
+    def __call__(self, tokens: Tokens) -> Scores:
+        """Take the newest tokens (texts, new) and give the logits of the next (texts, vocabulary)."""
+
+    def select(self, rows: NDArray[np.integer[Any]]) -> None:
+        """Keep these texts, in this order; one may come several times."""
+
+
+class Decoder:
+    """The step of a model that has ``new_cache()`` and takes ``(input_ids, attention_mask, cache, last=True)``.
+
+    `mask` (texts, length) is 0 at the padding of the first tokens, which stands on the left.
+    """
+
+    def __init__(self, model: Any, mask: Tokens | None = None) -> None:
+        self.model, self.mask, self.cache = model, mask, model.new_cache()
+
+    def __call__(self, tokens: Tokens) -> Scores:
+        mask, self.mask = self.mask, None
+        with no_grad():
+            logits = self.model(Tensor(tokens), mask, self.cache, last=True)
+        return np.asarray(logits.numpy()[:, -1], np.float32)
+
+    def select(self, rows: NDArray[np.integer[Any]]) -> None:
+        self.cache.select(rows)

@@ -1,0 +1,34 @@
+"""Tokenised texts, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What models take: arrays (texts, length), int64.
+
+    `input_ids` are the tokens; `attention_mask` is 0 at padding; `token_type_ids` is 1 in the second text of a pair.
+    `offsets` (texts, length, 2) says where in its text each token begins and ends, in characters; (0, 0) for a token that
+    is in no text. `special` is 1 where a token was added.
+    """
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    special: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def inputs(self, *names: str) -> Mapping[str, NDArray[np.int64]]:
+        """The arrays of these names (all three that models take, if none is given), as keyword arguments of a model."""
+        return {name: getattr(self, name) for name in names or ("input_ids", "attention_mask", "token_type_ids")}
