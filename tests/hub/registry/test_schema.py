@@ -23,6 +23,7 @@ REFERENCE = jsonschema.Draft202012Validator(SCHEMA)
 EXAMPLE: dict[str, Any] = {
     "schema": 1,
     "defaults": {"tiny": "v1"},
+    "aliases": {"acme/old": "tiny", "older.v0": "tiny.v1"},
     "models": {
         "tiny.v1": {
             "model": "vision.models.lenet",
@@ -40,6 +41,10 @@ EXAMPLE: dict[str, Any] = {
             ],
             "keys": {"rename": [{"match": "a", "to": "b"}], "ignore": ["c"], "absent": ["d"]},
             "transform": {"preset": "vision.transforms.classification", "mean": [0.5]},
+            "categories": ["cat", "dog"],
+            "revision": 2,
+            "deprecated": {"message": "old", "replaced_by": "acme/new.v1"},
+            "withdrawn": "wrong",
             "parameters": 3,
             "gflops": 0.5,
             "metrics": {"mnist/top1": 99.2},
