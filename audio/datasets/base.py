@@ -175,11 +175,12 @@ class AudioDataset:
     def _lines(self, path: Path) -> list[str]:
         """The lines of a text file in UTF-8, without their ends; what is not UTF-8 is a DatasetError."""
         try:
-            return path.read_text(encoding="utf-8").splitlines()
+            text = path.read_text(encoding="utf-8-sig")  # which reads every line end as \\n, and no other mark as one
         except UnicodeDecodeError as error:
             raise DatasetError(f"{self.who}: {str(path)!r} is not text in UTF-8 ({error}); get it again") from error
         except OSError as error:
             raise MissingDatasetError(f"{self.who}: {str(path)!r} cannot be read: {error.strerror}") from error
+        return text.removesuffix("\n").split("\n") if text else []
 
     def _sound(self, folder: Path, name: str, where: str) -> str:
         """The path of a sound that the list `where` names; DatasetError where it leads out or to nothing."""

@@ -80,7 +80,7 @@ def esc50() -> dict[str, Members]:
 
 
 def ljspeech() -> dict[str, Members]:
-    lines = ['LJ001-0001|Printing, in "1455"|Printing, in "fourteen fifty-five"', "LJ001-0002|café|café"]
+    lines = ['LJ001-0001|Printing, in "1455"|Printing, in "fourteen fifty-five"', "LJ001-0002|café|café\u2028\x85"]
     made = {f"LJSpeech-1.1/wavs/{line[:10]}.wav": sound(2, 22050) for line in lines}
     return {"LJSpeech-1.1.tar.bz2": {**made, "LJSpeech-1.1/metadata.csv": "\n".join(lines).encode()}}
 

