@@ -84,6 +84,18 @@ class Fields:
         """The object below this name."""
         return Fields(self._given(name, _UNSET), who=f"{self.who}, {name}", family=self.family)
 
+    def labels(self) -> list[str]:
+        """id2label as a list in the order of the model's outputs; empty where there is none."""
+        given = self.values.get("id2label")
+        if given is None:
+            return []
+        if not isinstance(given, Mapping):
+            self.fail("id2label", "an object from numbers to names")
+        wanted = [str(number) for number in range(len(given))]
+        if set(given) != set(wanted) or not all(isinstance(name, str) for name in given.values()):
+            self.fail("id2label", "a name for each number from 0")
+        return [given[number] for number in wanted]
+
     def must(self, name: str, wanted: Any, default: Any = _UNSET, *, because: str = "") -> None:
         """Refuse a configuration whose field is not what the builder computes with; `default` is what a missing one means."""
         given = self._given(name, wanted if default is _UNSET else default)

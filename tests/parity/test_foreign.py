@@ -72,6 +72,45 @@ def test_a_folder_of_transformers_gives_its_logits(case: str, reference: SimpleN
     assert set(model.load_report.initialised) <= {name for name, _ in model.named_buffers()}
 
 
+_BERT = {"vocab_size": 40, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 32}
+_LLAMA = {**_BERT, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}
+
+TEXTS: dict[str, tuple[str, str, Config]] = {
+    "bert": ("BertModel", "BertConfig", _BERT),
+    "bert masked": ("BertForMaskedLM", "BertConfig", {**_BERT, "hidden_act": "gelu_new"}),
+    "bert pretraining": ("BertForPreTraining", "BertConfig", _BERT),
+    "bert classes": ("BertForSequenceClassification", "BertConfig", {**_BERT, "num_labels": 5}),
+    "bert tokens": ("BertForTokenClassification", "BertConfig", {**_BERT, "num_labels": 4, "layer_norm_eps": 1e-2}),
+    "bert answers": ("BertForQuestionAnswering", "BertConfig", _BERT),
+    "llama": ("LlamaForCausalLM", "LlamaConfig", _LLAMA),
+    "llama tied": ("LlamaForCausalLM", "LlamaConfig", {**_LLAMA, "tie_word_embeddings": True, "attention_bias": True}),
+    "llama with wide heads": ("LlamaForCausalLM", "LlamaConfig", {**_LLAMA, "head_dim": 8, "rms_norm_eps": 1e-2}),
+    "mistral": ("MistralForCausalLM", "MistralConfig", {**_LLAMA, "sliding_window": 4}),
+    "qwen2": ("Qwen2ForCausalLM", "Qwen2Config", _LLAMA),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_folder_of_a_text_model_gives_its_outputs(case: str, reference: SimpleNamespace, tmp_path: Path) -> None:
+    import torch
+
+    transformers = library("transformers")
+    architecture, config, settings = TEXTS[case]
+    theirs = getattr(transformers, architecture)(getattr(transformers, config)(**settings)).eval()
+    shake(theirs, case)
+    theirs.save_pretrained(tmp_path)
+    model = hub.load(tmp_path)
+    tokens = np.random.default_rng(3).integers(1, 40, (2, 9))
+    with torch.no_grad():
+        outputs = theirs(torch.from_numpy(tokens))
+    expected = next(iter(value for value in outputs.values() if value is not None)).numpy()
+    with engine.no_grad():
+        given = model(tokens)
+    given = (given[0] if isinstance(given, tuple) else given).numpy()
+    assert np.abs(given - expected).max() < 1e-4 * np.abs(expected).max()
+    assert model.load_report.initialised == ()
+
+
 _HEAVY = ("large", "base", "152", "101", "320", "160", "vgg13", "vgg16", "vgg19")
 BIG = {name for name in ours.ARCHITECTURES if any(part in name for part in _HEAVY)}
 TWINS = {name for name in ours.ARCHITECTURES if name.endswith(("_384", "vgg11", "_064", "_080", "_120"))}

@@ -65,7 +65,7 @@ def translate(
     fields = Fields(config, who=who, family=f"{family} of transformers")
     fields.must("num_channels", 3, 3)
     said = module.transformers(fields)
-    labels = preprocessing.labels(fields)
+    labels = fields.labels()
     classes = len(labels) or fields.whole("num_labels", 2)
     return {
         "model": said["model"],

@@ -1,4 +1,4 @@
-"""How images are prepared for somebody else's weights, in the words of ``vision.transforms.classification``; and their labels."""
+"""How images are prepared for somebody else's weights, in the words of ``vision.transforms.classification``."""
 
 from __future__ import annotations
 
@@ -8,25 +8,12 @@ from typing import Any
 from numzoo.hub.errors import LoadError
 from numzoo.hub.foreign.fields import Fields
 
-__all__ = ["labels", "timm", "transformers"]
+__all__ = ["timm", "transformers"]
 
 _RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 """Pillow's numbers, which transformers writes."""
 
 _PRESET = "vision.transforms.classification"
-
-
-def labels(fields: Fields) -> list[str]:
-    """id2label as a list in the order of the model's outputs; empty where the configuration has none."""
-    given = fields.values.get("id2label")
-    if given is None:
-        return []
-    if not isinstance(given, Mapping):
-        fields.fail("id2label", "an object from numbers to names")
-    wanted = [str(number) for number in range(len(given))]
-    if sorted(given) != sorted(wanted) or not all(isinstance(name, str) for name in given.values()):
-        fields.fail("id2label", "a name for each number from 0")
-    return [given[number] for number in wanted]
 
 
 def transformers(processor: object, who: str) -> dict[str, Any] | None:
