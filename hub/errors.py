@@ -2,7 +2,7 @@
 
 Catch `HubError` for all of them, or the standard kind (`ConnectionError`, `LookupError`, ...) without importing this.
 The exit codes are the command line's: 2 usage, 3 not found, 4 network, 5 integrity, 6 offline miss, 7 licence or
-authentication, 8 disk or permission, 9 unsafe file.
+authentication, 8 disk or permission, 9 unsafe file (and 10 where `numzoo diff` found differences, which is no error).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from numzoo.hub.download.repositories import (
 from numzoo.hub.errors import HubError, NotFoundError, OfflineError, TrustError
 from numzoo.hub.foreign.places import Place
 from numzoo.hub.licensing.acceptance import require_acceptance
+from numzoo.hub.locking.document import Locked, LockedFile
 from numzoo.hub.locking.place import lock_path
 from numzoo.hub.registry.names import near
 from numzoo.hub.registry.record import FileRecord
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from numzoo.hub.download.fetch import Fetch
     from numzoo.hub.registry.names import Registry
 
-__all__ = ["Repository", "files_named", "open_repository", "spdx_of"]
+__all__ = ["Repository", "files_named", "open_repository", "repository_entry", "spdx_of"]
 
 
 def open_repository(name: str, fetch: Fetch) -> Repository:
@@ -55,16 +56,21 @@ def files_named(name: str, registry: Registry, fetch: Fetch, *, lock: bool = Tru
     return tuple(repository.record(each, lock=lock) for each in repository.wanted())
 
 
+def repository_entry(key: str, fetch: Fetch, *, dry_run: bool = False) -> Locked:
+    """What the name of a repository means now, as a lock holds it, whatever it was locked to before."""
+    return Repository(RepositoryName.of(key), fetch, anew=True).entry(dry_run=dry_run)
+
+
 class Repository(Place):
     """The top files of a repository. A name with a file in it is a place of that file alone."""
 
     verified = True
 
-    def __init__(self, asked: RepositoryName, fetch: Fetch) -> None:
+    def __init__(self, asked: RepositoryName, fetch: Fetch, *, anew: bool = False) -> None:
         self.asked, self.fetch = asked, fetch
         self.name = asked.key
         self._listing: Listing | None = None
-        self._locked = recall(asked.key)
+        self._locked = None if anew else recall(asked.key)
         self._enough: list[str] = []
         if self._locked is None:
             if not fetch.trust_first_use:
@@ -138,6 +144,16 @@ class Repository(Place):
 
     def label(self, name: str) -> str:
         return f"{self.name}/{self.asked.file or name}"
+
+    def entry(self, *, dry_run: bool = False) -> Locked:
+        """What a lock would hold of it; with `dry_run` nothing is fetched, and the digests of small files are left empty."""
+        require_acceptance(f"hf:{self.asked.repository}", self.license, self.page)
+        files = []
+        for name in self.wanted():
+            file = self._remote(name)
+            sha256 = file.sha256 or ("" if dry_run else self._store_small(file))
+            files.append(LockedFile(name, sha256, file.bytes, (f"hf:{self.asked.repository}@{self.commit}/{name}",)))
+        return Locked(self.name, tuple(files), revision=self.commit, license=self.license)
 
     def _settle_for(self, known: list[str]) -> None:
         """Ask nobody where the locked files are all that a load needs, or where nobody may be asked."""

@@ -44,7 +44,7 @@ def lock_names(
     made: dict[str, Locked] = {}
     for name in dict.fromkeys(asked):
         full = _full_name(name, before, registry, upgrade)
-        entry = made.get(full) or registry_entry(full, registry, None if dry_run else fetch)
+        entry = made.get(full) or _entry_now(full, before, registry, fetch, upgrade, dry_run)
         shorter = {*entry.names, *({name} if name != full and not is_resource(name) else ())}
         made[full] = replace(entry, names=tuple(sorted(shorter)))
     changed: list[str] = []
@@ -95,7 +95,7 @@ def differences(path: Path, names: Sequence[str], registry: Registry) -> list[Di
     found: list[Difference] = []
     wanted: dict[str, Locked] = {}
     for name in names or known:
-        entry = entry_for(name, known)
+        entry = entry_for(_full_name(name, known, registry, False) if name.startswith("hf:") else name, known)
         if entry is None:
             found.append(Difference(name, f"is not in {path}"))
         else:
@@ -122,6 +122,18 @@ def registry_entry(full: str, registry: Registry, fetch: Fetch | None) -> Locked
     )
 
 
+def _entry_now(
+    full: str, before: dict[str, Locked], registry: Registry, fetch: Fetch, upgrade: bool, dry_run: bool
+) -> Locked:
+    if not full.startswith("hf:"):
+        return registry_entry(full, registry, None if dry_run else fetch)
+    if full in before and not upgrade:
+        return before[full]  # it means the commit that it was locked to
+    from numzoo.hub.foreign.repository import repository_entry
+
+    return repository_entry(full, fetch, dry_run=dry_run)
+
+
 def _change(path: Path, edit: Callable[[dict[str, Any]], None], dry_run: bool) -> None:
     if dry_run:
         edit(read(path))
@@ -140,6 +152,10 @@ def _locked_file(file: FileRecord, fetch: Fetch | None) -> LockedFile:
 
 
 def _full_name(name: str, before: dict[str, Locked], registry: Registry, upgrade: bool) -> str:
+    if name.startswith("hf:"):
+        from numzoo.hub.download.repositories import RepositoryName
+
+        return RepositoryName.of(name).key
     if is_resource(name):
         return registry.resource(name.partition("/")[0]).name
     entry = None if upgrade else entry_for(name, before)
@@ -196,6 +212,8 @@ def merged(before: dict[str, Any] | None, entry: Locked, path: Path, *, upgrade:
 
 
 def _compared(entry: Locked, registry: Registry) -> list[Difference]:
+    if entry.name.startswith("hf:"):
+        return []  # a commit of a repository, which no registry has a say in
     try:
         now = registry_entry(entry.name, registry, None)
     except NotFoundError:

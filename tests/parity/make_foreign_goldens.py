@@ -1,4 +1,5 @@
-"""Writes tests/vision/translations/goldens.json: what transformers and timm compute for weights and images made from integers.
+"""Writes goldens.json of tests/vision/translations and tests/text/translations: what transformers and timm compute for weights
+and inputs made from integers.
 
 Run where PyTorch, transformers and timm are: ``python tests/parity/make_foreign_goldens.py``. The test beside the file
 repeats it with numzoo alone: each case is a config.json, the names and shapes of the weights file, and some logits.
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 GOLDENS = Path(__file__).parent.parent / "vision" / "translations" / "goldens.json"
+TEXTS = GOLDENS.parents[2] / "text" / "translations" / "goldens.json"
 TIMM = ("mobilenetv3_small_100", "regnety_002", "vit_tiny_patch16_224", "densenet121", "mobilenetv2_100")
 
 TRAINED = ("tag", "num_classes", "input_size", "crop_pct", "interpolation", "mean", "std", "crop_mode")
@@ -27,7 +29,8 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
-cases = runpy.run_path(str(Path(__file__).with_name("test_foreign.py")))["TRANSFORMERS"]
+tests = runpy.run_path(str(Path(__file__).with_name("test_foreign.py")))
+cases = tests["TRANSFORMERS"]
 
 
 def main() -> None:
@@ -63,8 +66,34 @@ def main() -> None:
             return model.to(x.dtype)(x)
 
         goldens[f"timm {name}"] = golden(name, said, names, size, logits)
+    write(GOLDENS, goldens)
+    write(TEXTS, {case: text_golden(*settings) for case, settings in tests["TEXTS"].items()})
+
+
+def write(path: Path, goldens: dict[str, Any]) -> None:
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in goldens.items())
-    GOLDENS.write_text("{\n" + lines + "\n}\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{\n" + lines + "\n}\n")
+
+
+def text_golden(architecture: str, config: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The first numbers of the outputs for tokens that count up."""
+    from safetensors.torch import save_file
+
+    kind = getattr(transformers, architecture)
+    with tempfile.TemporaryDirectory() as folder:
+        kind(getattr(transformers, config)(**settings)).save_pretrained(folder)
+        said = json.loads((Path(folder) / "config.json").read_text())
+        stored = load_file(f"{folder}/model.safetensors")
+        names = {key: list(value.shape) for key, value in stored.items()}
+        weights = formula["integer_weights"]({key: tuple(shape) for key, shape in names.items()}, 1.0)
+        state = {key: torch.from_numpy(value.copy()) for key, value in weights.items()}
+        save_file(state, f"{folder}/model.safetensors", {"format": "pt"})
+        model = kind.from_pretrained(folder).eval()
+    with torch.no_grad():
+        outputs = model.double()(torch.arange(1, 19).reshape(2, 9))
+    values = next(iter(value for value in outputs.values() if value is not None)).flatten()[:12].tolist()
+    return {"config": said, "names": names, "outputs": [float(f"{value:.8g}") for value in values]}
 
 
 def golden(name: str, config: Any, names: dict[str, list[int]], size: int, logits: Any) -> dict[str, Any]:

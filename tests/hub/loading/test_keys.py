@@ -15,6 +15,8 @@ from numzoo.hub.checkpoint import write_safetensors
 from numzoo.hub.errors import FormatError, LoadError
 from numzoo.hub.registry.names import Registry
 
+Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
 CUT = {"split": [{"match": r"both\.(weight|bias)", "to": [r"classifier.0.\1", None]}]}
 
 
@@ -90,3 +92,81 @@ def test_several_files_make_one_model_each_below_its_own_beginning(
     model = hub.load("lenet", registry=registry_of({"lenet.test": entry}))
     for name, tensor in model.state_dict().items():
         assert np.array_equal(tensor.numpy(), weights[name]), name
+
+
+JOIN = [{"match": r"part(\d)\.(weight|bias)", "to": r"classifier.0.\2[\1/3]"}]
+
+
+def state(model: Any) -> Arrays:
+    return {name: np.array(tensor.numpy()) for name, tensor in model.state_dict().items()}
+
+
+def apart(weights: Arrays) -> Arrays:
+    """The first linear layer in three parts of 40 rows."""
+    rest = {name: array for name, array in weights.items() if not name.startswith("classifier.0.")}
+    for place in range(3):
+        for kind in ("weight", "bias"):
+            rest[f"part{place}.{kind}"] = weights[f"classifier.0.{kind}"][40 * place : 40 * place + 40]
+    return rest
+
+
+def test_parts_are_joined_in_their_order(
+    weights: Arrays, entry_of: Callable[..., Any], registry_of: Callable[..., Any]
+) -> None:
+    model = hub.load("lenet", registry=registry_of({"lenet.test": entry_of(apart(weights), keys={"rename": JOIN})}))
+    np.testing.assert_array_equal(state(model)["classifier.0.weight"], weights["classifier.0.weight"])
+    assert model.load_report.renamed["part1.bias"] == "classifier.0.bias[1/3]"
+
+
+def test_a_missing_part_is_an_error_unless_it_is_declared_zero(
+    weights: Arrays, entry_of: Callable[..., Any], registry_of: Callable[..., Any]
+) -> None:
+    parts = apart(weights)
+    del parts["part1.bias"]
+    with pytest.raises(LoadError, match=r"missing from the file: part 2 of 3 of classifier\.0\.bias"):
+        hub.load("lenet", registry=registry_of({"lenet.test": entry_of(parts, keys={"rename": JOIN})}))
+    keys = {"rename": JOIN, "zero": [r"classifier\.0\.bias\[1/3\]"]}
+    model = hub.load("lenet", registry=registry_of({"lenet.test": entry_of(parts, keys=keys)}))
+    bias = state(model)["classifier.0.bias"]
+    assert not bias[40:80].any()
+    np.testing.assert_array_equal(bias[80:], weights["classifier.0.bias"][80:])
+
+
+def test_parts_that_cannot_be_joined_are_an_error(
+    weights: Arrays, entry_of: Callable[..., Any], registry_of: Callable[..., Any]
+) -> None:
+    for wrong, said in (
+        (np.zeros(41, np.float32), "parts of other shapes"),
+        (np.zeros(40, np.float16), "cannot be joined"),
+    ):
+        parts = {**apart(weights), "part2.bias": wrong}
+        with pytest.raises(LoadError, match=said):
+            hub.load("lenet", registry=registry_of({"lenet.test": entry_of(parts, keys={"rename": JOIN})}))
+    both = {**apart(weights), "classifier.0.bias": weights["classifier.0.bias"]}
+    with pytest.raises(LoadError, match=r"parts and the whole of one tensor: classifier\.0\.bias"):
+        hub.load("lenet", registry=registry_of({"lenet.test": entry_of(both, keys={"rename": JOIN})}))
+
+
+def test_what_is_declared_zero_reshaped_or_transposed_is_so_and_nothing_else(
+    weights: Arrays, entry_of: Callable[..., Any], registry_of: Callable[..., Any]
+) -> None:
+    other = {name: array for name, array in weights.items() if name != "classifier.3.bias"}
+    other["classifier.0.weight"] = weights["classifier.0.weight"].reshape(120, 48, 5, 5)
+    other["classifier.3.weight"] = np.ascontiguousarray(weights["classifier.3.weight"].T)
+    keys = {
+        "zero": [r"classifier\.3\.bias"],
+        "reshape": [r"classifier\.0\.weight"],
+        "transpose": [r"classifier\.3\.weight"],
+    }
+    model = hub.load("lenet", registry=registry_of({"lenet.test": entry_of(other, keys=keys)}))
+    loaded = state(model)
+    assert not loaded["classifier.3.bias"].any()
+    assert model.load_report.zeros == ("classifier.3.bias",)
+    assert "zeros        classifier.3.bias" in str(model.load_report)
+    for name in ("classifier.0.weight", "classifier.3.weight"):
+        np.testing.assert_array_equal(loaded[name], weights[name])
+    for kind in keys:
+        left = {name: patterns for name, patterns in keys.items() if name != kind}
+        registry = registry_of({"lenet.test": entry_of(other, keys=left)})
+        with pytest.raises(LoadError):
+            hub.load("lenet", registry=registry)

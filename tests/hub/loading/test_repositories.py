@@ -16,11 +16,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+import PIL.Image
 import pytest
 from integers import integer_weights
 
 from numzoo import hub
 from numzoo.hub.checkpoint import write_safetensors
+from numzoo.hub.cli.main import main
 from numzoo.hub.download.repositories import RepositoryName, blob_sha1
 from numzoo.hub.errors import (
     FormatError,
@@ -505,6 +507,66 @@ def test_online_the_other_cache_saves_the_download(site: Site, files: Files, tmp
     neighbour(tmp_path / "huggingface-home", files, commit)
     load(trust_first_use=True)
     assert site.asked == ["/api/models/owner/net/revision/main"]
+
+
+def test_the_lock_command_writes_keeps_moves_and_forgets_a_repository(
+    site: Site, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = site.commit(files)
+
+    def run(*arguments: str) -> int:
+        code = main(arguments)
+        capsys.readouterr()
+        return code
+
+    def commit() -> str:
+        revision: str = json.loads((tmp_path / "models.lock").read_text())["entries"][f"{NAME}@main"]["revision"]
+        return revision
+
+    assert run("lock", NAME) == 5
+    assert run("lock", NAME, "--trust-first-use", "--dry-run") == 0
+    assert not (tmp_path / "models.lock").exists()
+    assert run("lock", NAME, "--trust-first-use") == 0
+    assert commit() == old
+    new = site.commit({**files, "config.json": files["config.json"].replace(b"kind 0", b"sort 0")})
+    assert run("lock", NAME) == 0
+    assert run("lock", "--check") == 0
+    assert commit() == old
+    assert hub.pipeline(NAME, progress=False).categories[0] == "kind 0"
+    assert run("lock", NAME, "--upgrade", "--trust-first-use") == 0
+    assert commit() == new
+    assert hub.pipeline(NAME, progress=False).categories[0] == "sort 0"
+    assert run("sync", "--frozen", "--offline") == 0
+    assert run("lock", "--remove", f"{NAME}@main") == 0
+    with pytest.raises(TrustError):
+        load()
+
+
+def test_the_command_line_shows_pulls_scans_and_predicts_a_repository(
+    site: Site, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.commit(files)
+    PIL.Image.fromarray(np.zeros((80, 80, 3), np.uint8)).save(tmp_path / "black.png")
+
+    def run(*arguments: object) -> tuple[int, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, capsys.readouterr().out
+
+    assert run("predict", NAME, tmp_path / "black.png")[0] == 5
+    assert run("pull", NAME, "--dry-run", "--trust-first-use")[0] == 0
+    assert not lock_path().exists()
+    code, shown = run("show", NAME, "--trust-first-use")
+    assert code == 0
+    assert "vision.models.any_resnet" in shown
+    assert len(run("pull", NAME)[1].splitlines()) == 3
+    assert run("predict", NAME, tmp_path / "black.png", "--offline")[1].count("kind") == 5
+    assert run("scan", NAME)[0] == 0
+    assert run("verify", NAME)[0] == 0
+    assert run("convert", NAME, tmp_path / "own.safetensors", "--model", "config")[0] == 0
+    assert run("predict", tmp_path / "own.safetensors", tmp_path / "black.png") == run(
+        "predict", NAME, tmp_path / "black.png"
+    )
 
 
 @pytest.mark.parametrize(
