@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from numzoo.hub.configuration import RegistrySettings
-from numzoo.hub.errors import HubWarning, IntegrityError, LicenseError, NetworkError, OfflineError
+from numzoo.hub.errors import HubWarning, IntegrityError, LicenseError, NetworkError, NotFoundError, OfflineError
 from numzoo.hub.registry.foreign import Origin
 from numzoo.hub.registry.manifest import Manifest, parse
 from numzoo.hub.registry.static.access import FolderAccess, WebAccess, is_web
@@ -73,7 +73,13 @@ def open_static(settings: RegistrySettings, *, offline: bool) -> Opened:
     _check_expiry(pointer, who)
     text = memory.manifest(pointer)
     if text is None:
-        text = access.blob(pointer.statement.sha256, pointer.statement.bytes)
+        try:
+            text = access.blob(pointer.statement.sha256, pointer.statement.bytes)
+        except NotFoundError:
+            if access.pointer() == data:
+                raise
+            # Between the two reads a new version was published and the old one pruned.
+            return open_static(settings, offline=offline)
         _check_manifest(text, pointer, who)
     manifest = _manifest(text, settings, who)
     memory.remember(data, pointer, text)

@@ -435,6 +435,30 @@ def test_a_store_that_cannot_be_written_does_no_harm(
     assert open_it().manifest.names == ["acme/net.v1"]
 
 
+def test_what_was_published_and_pruned_between_two_reads_is_read_anew(
+    open_it: Callable[..., Opened], zoo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = zoo.folder.path(zoo.edit(lambda document: None).statement.sha256)
+    pointers = (access.FolderAccess.pointer, access.WebAccess.pointer)
+
+    def slow(self: Any) -> bytes:
+        data = pointers[self.web](self)
+        if first.exists():
+            zoo.publish("acme/net.v2", b"more")
+            first.unlink()
+        return data
+
+    for kind in (access.FolderAccess, access.WebAccess):
+        monkeypatch.setattr(kind, "pointer", slow)
+    assert open_it().manifest.names == ["acme/net.v1", "acme/net.v2"]
+
+
+def test_a_missing_manifest_is_told(open_it: Callable[..., Opened], zoo: Any) -> None:
+    zoo.folder.path(zoo.edit(lambda document: None).statement.sha256).unlink()
+    with pytest.raises(NotFoundError):
+        open_it()
+
+
 def test_readers_meanwhile_see_the_old_registry_or_the_new_one(zoo: Any, address: str) -> None:
     import threading
 
