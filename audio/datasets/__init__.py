@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .librispeech import LibriSpeech, LibriTTS
     from .samples import SphinxSpeech, SpokenLabels
     from .sounds import ESC50, GTZAN
-    from .speech import TEDLIUM, TEDLIUM2, VCTK, CMUArctic, CommonVoice, LJSpeech
+    from .speech import TEDLIUM, TEDLIUM2, TEDLIUM3, VCTK, CMUArctic, CommonVoice, LJSpeech
 
 _HOMES = {
     "AudioDataset": "base",
@@ -33,6 +33,7 @@ _HOMES = {
     "SpokenLabels": "samples",
     "TEDLIUM": "speech",
     "TEDLIUM2": "speech",
+    "TEDLIUM3": "speech",
     "VCTK": "speech",
     "YesNo": "commands",
 }
@@ -42,6 +43,7 @@ __all__ = [
     "GTZAN",
     "TEDLIUM",
     "TEDLIUM2",
+    "TEDLIUM3",
     "VCTK",
     "AudioDataset",
     "AudioFolder",

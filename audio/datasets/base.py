@@ -175,7 +175,7 @@ class AudioDataset:
     def _lines(self, path: Path) -> list[str]:
         """The lines of a text file in UTF-8, without their ends; what is not UTF-8 is a DatasetError."""
         try:
-            text = path.read_text(encoding="utf-8-sig")  # which reads every line end as \\n, and no other mark as one
+            text = path.read_text(encoding="utf-8-sig")  # every kind of line end becomes \n, and nothing else is one
         except UnicodeDecodeError as error:
             raise DatasetError(f"{self.who}: {str(path)!r} is not text in UTF-8 ({error}); get it again") from error
         except OSError as error:

@@ -157,11 +157,12 @@ class TEDLIUM(AudioDataset):
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
     files: ClassVar[dict[str, tuple[str, ...]]] = {"": ("TEDLIUM_release1.tar.gz",)}
     fields: ClassVar[tuple[str, ...]] = ("talk", "speaker", "begin", "end")
+    places: ClassVar[dict[str, str]] = {split: split for split in splits}
 
     def _recordings(self) -> list[Recording]:
         found = []
         rates: dict[str, int] = {}
-        for listing in sorted((self._find(self.split) / "stm").glob("*.stm")):
+        for listing in sorted((self._find(self.places[self.split]) / "stm").glob("*.stm")):
             for line in self._lines(listing):
                 if not line.strip() or line.startswith(";;"):
                     continue
@@ -188,3 +189,11 @@ class TEDLIUM2(TEDLIUM):
 
     resource: ClassVar[str] = "data:tedlium2"
     files: ClassVar[dict[str, tuple[str, ...]]] = {"": ("TEDLIUM_release2.tar.gz",)}
+
+
+class TEDLIUM3(TEDLIUM):
+    """Release 3, 452 hours; "dev" and "test" are those of release 2. Hernandez et al., 1805.04699, https://openslr.org/51"""
+
+    resource: ClassVar[str] = "data:tedlium3"
+    files: ClassVar[dict[str, tuple[str, ...]]] = {"": ("TEDLIUM_release-3.tgz",)}
+    places: ClassVar[dict[str, str]] = {"train": "data", "dev": "legacy/dev", "test": "legacy/test"}

@@ -248,6 +248,14 @@ def test_folds_and_the_ten_easy_classes_are_chosen(tmp_path: Path) -> None:
         datasets.ESC50(folder, fold=6)
 
 
+@pytest.mark.parametrize(("split", "place"), [("train", "data"), ("dev", "legacy/dev")])
+def test_the_third_release_of_talks_lies_elsewhere(split: str, place: str, tmp_path: Path) -> None:
+    (members,) = tedlium().values()
+    folder = unpacked(tmp_path, {"": {name.replace("TEDLIUM_release1/dev", f"TEDLIUM_release-3/{place}"): content
+                                      for name, content in members.items()}})  # fmt: skip
+    assert datasets.TEDLIUM3(folder, split).targets == ["we begin here", "and end"]
+
+
 def test_both_microphones_of_vctk_are_there(tmp_path: Path) -> None:
     folder = unpacked(tmp_path, vctk())
     assert [datasets.VCTK(folder, microphone=number)[0][0][0, 0] * 32768 for number in (1, 2)] == [1, 2]
