@@ -90,6 +90,11 @@ def gather(
     """
     if not names:
         raise UsageError("A bundle needs names: `numzoo bundle create OUT NAME...`, or --from-lock.")
+    if elsewhere := [name for name in names if name.startswith("hf:")]:
+        raise UsageError(
+            f"A bundle holds entries of registries, but {elsewhere[0]} is a repository. Make an entry of it first: "
+            f"load it, hub.save it, and `numzoo publish` it to a registry of your own."
+        )
     items = sorted(inventory(registry, names), key=lambda item: item.name)
     files = [file for item in items for file in item.files]
     paths = fetch.paths(files)

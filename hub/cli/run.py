@@ -57,7 +57,6 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.models import is_here
     from numzoo.hub.download import throttle
     from numzoo.hub.foreign.repository import files_named
-    from numzoo.hub.licensing.acceptance import require_acceptance_of_files
     from numzoo.hub.registry.names import open_registry
 
     throttle.set_limit(options.limit_rate)
@@ -81,7 +80,6 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
         console.message(f"would fetch {len(missing)} of {len(wanted)} files, {about}{size_text(known)}")
         console.document({"dry_run": True, "files": documents})
         return 0
-    require_acceptance_of_files(file for _, file in wanted)  # before the first byte of any
     for (name, file), path in zip(wanted, fetch.paths([file for _, file in wanted]), strict=True):
         console.line(str(path))
         documents.append({"name": name, "file": file.name, "path": str(path)})

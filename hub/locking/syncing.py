@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numzoo.hub.errors import NotFoundError, OfflineError, UsageError
-from numzoo.hub.licensing.acceptance import require_acceptance_of_files
 from numzoo.hub.locking.document import Locked, entries, read
 from numzoo.hub.locking.pins import file_record, pinned
 from numzoo.hub.locking.relock import entry_for
@@ -42,7 +41,6 @@ def sync(files: Sequence[FileRecord], fetch: Fetch) -> list[Path]:
     that is missing is named at once (OfflineError)."""
     from numzoo.hub import settings
 
-    require_acceptance_of_files(files)
     absent = missing(files)
     if absent and (settings.offline() if fetch.offline is None else fetch.offline):
         names = ", ".join(f"{file.owner} ({file.label})" for file in absent)

@@ -87,6 +87,13 @@ def test_what_ships_inside_the_package_can_be_bundled(tmp_path: Path, elsewhere:
         assert len(take_in(checked, Cache())) == 1
 
 
+def test_a_repository_is_no_entry_of_a_bundle(registry: Registry) -> None:
+    with pytest.raises(UsageError, match="hf:owner/name is a repository"):
+        gather(["net", "hf:owner/name"], registry, Fetch(progress=False), locked={})
+    with pytest.raises(UsageError, match="needs names"):
+        gather([], registry, Fetch(progress=False), locked={})
+
+
 def test_licences_are_told_and_must_be_accepted_on_both_sides(make: Any, elsewhere: Any) -> None:
     with pytest.raises(LicenseError):
         make("b", "net.bound")

@@ -60,6 +60,15 @@ def test_without_acceptance_no_request_is_made(registry: Registry, server: Any, 
     assert server.files["/a.png"].requests == []
 
 
+def test_of_several_files_none_is_fetched_before_all_licences_are_accepted(
+    registry: Registry, record_of: Any, server: Any, body: bytes
+) -> None:
+    free = record_of(b"free", server.add("/free", b"free"), name="free")
+    with pytest.raises(LicenseError):
+        Fetch(progress=False).paths([free, *registry.files("data:bound")])
+    assert server.files["/free"].requests == []
+
+
 def test_what_ships_inside_the_package_passes_the_gate_too(registry: Registry) -> None:
     with pytest.raises(LicenseError, match="LicenseRef-Shy"):
         hub.load("lenet", registry=registry)
