@@ -16,7 +16,7 @@ _MEMORY = {b"{": 400, b"[": 120, b",": 48, b'"': 60}
 
 
 def parse_object(raw: bytes, who: str, file_bytes: int, *, only_natural: bool) -> dict[str, Any]:
-    """Give the object that `raw` holds; `who` names it in messages.
+    """Give the object that `raw`, which begins with a brace, holds; `who` names it in messages.
 
     With `only_natural` the only numbers are whole ones from 0 to below 10^20. Raises FormatError, for a text whose
     parsing would take more than `file_bytes` and `limits.HEADER_MEMORY` before it is parsed.
@@ -24,8 +24,6 @@ def parse_object(raw: bytes, who: str, file_bytes: int, *, only_natural: bool) -
     memory = 4 * len(raw) + sum(weight * raw.count(mark) for mark, weight in _MEMORY.items())
     if memory > file_bytes + limits.HEADER_MEMORY:
         raise FormatError(f"The {who} of {len(raw)} bytes would take about {memory} bytes to parse.")
-    if not raw.startswith(b"{"):
-        raise FormatError(f"The {who} does not begin with '{{'.")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)

@@ -9,8 +9,10 @@ import types
 import pytest
 
 from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata
+from numzoo.hub.checkpoint.dtypes import TORCH
 from numzoo.hub.checkpoint.pytorch.objects import GLOBALS
 from numzoo.hub.checkpoint.pytorch.opcodes import Machine, read_pickle
+from numzoo.hub.checkpoint.tensors import Storage, StorageView
 from numzoo.hub.errors import FormatError, HubError, UnsafeFileError
 
 
@@ -361,6 +363,69 @@ WRONG_TARGETS = {
 def test_nothing_is_written_into_other_things_than_lists_and_dictionaries(forge, name):
     with pytest.raises(UnsafeFileError, match="would write"):
         read_pickle(memoryview(forge.pickle(WRONG_TARGETS[name])), "it")
+
+
+# What would end in an error all the same, but in one that says less.
+SAID = {
+    "a persistent id of nobody": (b"NQ", UnsafeFileError, "a persistent id stands where none may be"),
+    "a key without a value": (b"}(Nu", FormatError, "a key without a value"),
+    "a number that is cut short": (b"\x8a\x09\x01", FormatError, "9 bytes should follow"),
+    "a mark that is not open": (b"t", FormatError, "no MARK is open"),
+    "REDUCE without a tuple": (b"ctorch\nSize\nNR", FormatError, "REDUCE was given .* in place of a tuple"),
+    "NEWOBJ without a tuple": (b"ctorch\nTensor\nN\x81", FormatError, "NEWOBJ was given .* in place of a tuple"),
+    "BUILD without a tuple": (b"ctorch\nTensor\n)\x81Nb", FormatError, "in place of a tuple of 3, 4 or 5"),
+    "BUILD with two values": (b"ctorch\nTensor\n)\x81NN\x86b", FormatError, "in place of a tuple of 3, 4 or 5"),
+    "BUILD of a dictionary without attributes": (
+        b"ccollections\nOrderedDict\n)RNb", FormatError, "in place of attributes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_refusal_says_what_was_wrong(forge, name):
+    program, error, why = SAID[name]
+    with pytest.raises(error, match=why):
+        read_pickle(memoryview(forge.pickle(program)), "it")
+
+
+V2 = b"ctorch._utils\n_rebuild_tensor_v2\n(NQK\x00K\x01\x85K\x01\x85\x89"  # of a storage of 4 bytes, up to the hooks
+REBUILT = {
+    "whole": (V2 + b"}tR", None, ""),
+    "without hooks": (V2 + b"NtR", None, ""),
+    "too few arguments": (V2 + b"tR", FormatError, "_rebuild_tensor_v2 was given 5 arguments; wanted 6 or 7"),
+    "too many arguments": (V2 + b"}NNtR", FormatError, "was given 8 arguments; wanted 6 or 7"),
+    "hooks that hold something": (V2 + b"}NNstR", UnsafeFileError, "carries backward hooks"),
+    "a list of hooks": (V2 + b"]tR", UnsafeFileError, "carries backward hooks"),
+    "metadata that are a list": (V2 + b"}]tR", FormatError, "metadata is .*, not a small dictionary"),
+    "metadata of 17 bits": (
+        V2 + b"}}(" + b"".join(b"K%c\x89" % index for index in range(17)) + b"utR", FormatError, "not a small dictionary"),
+    "an offset that is no number": (V2.replace(b"(NQK\x00", b"(NQN") + b"}tR", FormatError, "offset is"),
+    "a dtype that is none": (V2.replace(b"v2", b"v3") + b"}NtR", FormatError, "as its dtype"),
+    "another kind than a tensor": (
+        b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor\nctorch\nSize\n(NQK\x00K\x01\x85K\x01\x85tNtR",
+        UnsafeFileError, "_rebuild_from_type_v2 would make the global torch.Size"),
+    "another function than one of tensors": (
+        b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch\nSize\nctorch\nTensor\n(K\x01\x85tNtR",
+        UnsafeFileError, "_rebuild_from_type_v2 would call the global torch.Size"),
+    "a type without a tuple of arguments": (
+        b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor\nctorch\nTensor\nNNtR",
+        FormatError, "_rebuild_from_type_v2 was given .* in place of a tuple"),
+    "a negative bit": (V2 + b"}}X\x03\x00\x00\x00neg\x88stR", FormatError, "carries metadata"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REBUILT)
+def test_the_arguments_of_a_tensor_are_all_looked_at(forge, name):
+    program, error, why = REBUILT[name]
+
+    def run():
+        storage = StorageView(Storage("0", 4), TORCH["float32"], 0, 4)
+        return read_pickle(memoryview(forge.pickle(program)), "it", lambda _: storage)
+
+    if error is None:
+        assert run().shape == (1,)
+        return
+    with pytest.raises(error, match=why):
+        run()
 
 
 def test_bytes_after_stop_are_refused(forge, save):

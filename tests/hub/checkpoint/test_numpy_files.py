@@ -66,6 +66,7 @@ MALFORMED = {
     "texts": (npy(FOUR.replace("<f4", "<U4"), bytes(32)), "plain numbers"),
     "dates": (npy(FOUR.replace("<f4", "<M8[s]"), bytes(16)), "plain numbers"),
     "a wide float": (npy(FOUR.replace("<f4", "<f16"), bytes(32)), "plain numbers"),
+    "33 dimensions": (npy(FOUR.replace("(2,)", "(" + "1, " * 33 + ")"), bytes(4)), "33 dimensions"),
     "no brace": (npy("'descr'"), "damaged"),
     "a huge header": (npy(FOUR + " " * 20_000, bytes(8)), "header of"),
 }
@@ -78,6 +79,12 @@ def test_a_malformed_array_is_refused(forge, save, name):
         read_checkpoint(save(content))
     with pytest.raises(FormatError, match=why):
         read_checkpoint(save(forge.zip([forge.Entry("w.npy", content)])))
+
+
+def test_a_member_that_is_no_array_is_refused(forge, save):
+    for content in (b"hello", b"\x93NUMP", b"\x00NUMPY" + npy(FOUR, bytes(8))[6:]):
+        with pytest.raises(FormatError, match="does not begin like"):
+            read_checkpoint(save(forge.zip([forge.Entry("w.npy", content)])))
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused(forge, save, monkeypatch):

@@ -204,6 +204,19 @@ def test_what_the_reference_library_overlooks_is_refused(forge, save, name):
         read_checkpoint(save(content))
 
 
+def test_a_tensor_of_too_many_dimensions_is_named(forge, save):
+    header, size, error = OURS["33 dimensions"]
+    with pytest.raises(error, match="tensor 'w' has 33 dimensions"):
+        read_checkpoint(save(forge.safetensors(header, bytes(size))))
+
+
+def test_a_header_that_readers_would_refuse_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "SAFETENSORS_HEADER", 100)
+    with pytest.raises(UsageError, match="more than the format allows"):
+        write_safetensors(tmp_path / "w", {"n" * 100: np.zeros(1)})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_booleans_above_1_are_refused(forge, save):
     header = {"w": entry("BOOL", (3,), (0, 3))}
     assert read_checkpoint(save(forge.safetensors(header, b"\0\1\0")))["w"].tolist() == [False, True, False]

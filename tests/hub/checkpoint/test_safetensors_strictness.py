@@ -97,7 +97,7 @@ seen: Counter[str] = Counter()
 def test_what_the_reference_library_refuses_is_refused_here(tmp_path):
     path = tmp_path / "w"
 
-    @settings(max_examples=700, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(files())
     def compare(made):
         content, fault = made
@@ -121,5 +121,5 @@ def test_what_the_reference_library_refuses_is_refused_here(tmp_path):
 
     compare()
     assert seen["none: theirs yes, ours yes"] > 10
-    assert sum(count for name, count in seen.items() if name.endswith("theirs no, ours no")) > 150
+    assert sum(count for name, count in seen.items() if name.endswith("theirs no, ours no")) > 100
     assert not [name for name in seen if name.endswith("theirs no, ours yes")]
