@@ -388,6 +388,16 @@ def test_a_lying_mirror_costs_one_chunk(
     assert server.files["/file"].requests[0]["range"] == f"bytes={2 * _CHUNK}-"
 
 
+def test_what_a_liar_wrote_beyond_the_end_is_not_published(
+    server: Any, body: bytes, record_of: Any, hasty: Any, contents: Any
+) -> None:
+    """Nobody knows the size: the liar's last chunk is a whole one, the right one has a single byte."""
+    liar = server.add("/liar", body + bytes(100_000))
+    record = record_of(body, liar, server.add("/file", body), chunk=_CHUNK, bytes=None)
+    assert contents(obtain(record, patience=hasty)) == body
+    assert server.files["/file"].sent == 1
+
+
 def test_a_source_that_cannot_resume_still_keeps_good_chunks(
     server: Any, body: bytes, record_of: Any, hasty: Any, contents: Any, tmp_path: Path
 ) -> None:
