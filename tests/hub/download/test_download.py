@@ -297,6 +297,7 @@ def test_the_leftover_of_a_dead_process_is_used_and_that_of_a_living_one_is_not(
     assert alive(_dead_owner()) is False
     assert alive("elsewhere-1-1") is alive("nonsense") is None
     living = _leftover(cache, record, body[:200_000], owner(), 1)
+    os.utime(living, (1, 1))  # However long its transfer has stood still, it is its owner's.
     dead = _leftover(cache, record, body[:100_000], _dead_owner(), 2)
     elsewhere = _leftover(cache, record, body[:150_000], "ffffffff-1-1", 3)
     shorter = _leftover(cache, record, body[:50_000], _dead_owner(), 4)
