@@ -16,16 +16,21 @@ from rounds import HERE, ask, finish, options
 MB = 10**6
 ROWS = {
     "256 MB, fast server": (256, 0, 1),
-    "80 MB, 20 MB/s a connection": (80, 20, 1),
-    "80 MB, 20 MB/s a connection, two mirrors": (80, 20, 2),
+    "100 MB, slow server": (100, 20, 1),
+    "100 MB, two slow mirrors": (100, 20, 2),
 }
 SIDES = ("numzoo", "numzoo chunks", "curl", "curl sha256sum", "huggingface_hub", "pooch")
 
 
 def main() -> None:
-    given = options(__doc__).parse_args()
-    rows: dict[str, dict[str, list[float]]] = {name: {side: [] for side in SIDES} for name in ROWS}
-    for name, (size, rate, mirrors) in ROWS.items():
+    parser = options(__doc__)
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="only rows with this word in their names: fast, slow"
+    )
+    given = parser.parse_args()
+    chosen = {name: row for name, row in ROWS.items() if given.only in name}
+    rows: dict[str, dict[str, list[float]]] = {name: {side: [] for side in SIDES} for name in chosen}
+    for name, (size, rate, mirrors) in chosen.items():
         with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
             body = Path(folder) / "body"
             digest = _write(body, size * MB)
