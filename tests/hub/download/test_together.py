@@ -48,7 +48,7 @@ def test_one_that_fails_ends_the_others_and_what_came_is_kept(
 
     def pause() -> None:
         begun.set()
-        server.closing.wait(0.05)
+        server.closing.wait(0.4)  # The whole of it would take eight seconds.
 
     slow = record_of(body, server.add("/slow", body, watch=pause), name="slow")
     missing = record_of(b"x", server.add("/missing", b"x", "after", event=begun), name="missing")
