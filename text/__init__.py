@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, errors, generation, models, tokenizers
+    from . import datasets, errors, generation, models, pipelines, tokenizers
 
-__all__ = ["datasets", "errors", "generation", "models", "tokenizers"]
+__all__ = ["datasets", "errors", "generation", "models", "pipelines", "tokenizers"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,8 +18,10 @@ from numzoo.hub.loading.card import Card, read_card
 from numzoo.hub.loading.load import as_path, load
 from numzoo.hub.loading.places import place_card, place_of
 from numzoo.hub.loading.resolve import build, resolve
+from numzoo.hub.loading.tasks import PIPELINES, files_beside, files_of
 from numzoo.hub.registry.categories import categories
 from numzoo.hub.registry.choice import Registries
+from numzoo.hub.registry.manifest import Entry
 from numzoo.hub.registry.names import Registry, is_resource, open_registry
 
 if TYPE_CHECKING:
@@ -64,8 +66,9 @@ def pipeline(
     offline: bool | None = None,
     registry: Registries = None,
     progress: Progress | Literal[False] | None = None,
-) -> Pipeline:
-    """Preprocessing, the pretrained model and its categories as one callable.
+) -> Any:
+    """What stands before the pretrained model, the model, and what its result means, as one callable: a `Pipeline` for
+    images, and for other tasks what their domain gives (``text.pipelines.TextGeneration`` for text-generation, and so on).
 
     `name` is an entry; a repository of the Hugging Face hub or a folder whose config.json numzoo has the model for; or a
     file that `hub.save` wrote with its categories and its transform, as ``numzoo finetune`` does.
@@ -73,16 +76,21 @@ def pipeline(
     >>> classify = pipeline("mobilenet_v2")                     # doctest: +SKIP
     >>> classify("cat.jpg")                                     # doctest: +SKIP
     [('Egyptian cat', 0.717), ('tiger cat', 0.147), ('tabby', 0.130), ...]
+    >>> pipeline("minilm_l6").similarity("a cat", "a kitten")   # doctest: +SKIP
     """
     known = open_registry(registry, offline=offline)
     path = as_path(name, known)
     fetch = Fetch(offline, trust_first_use, progress)
     place = place_of(name, path, fetch)
-    if place is not None:
-        who, task, labels, settings = _of_card(place.name, place_card(place))
+    entry = known.entry(os.fspath(name)) if place is None and path is None else None
+    card = place_card(place) if place is not None else None
+    if entry is not None:
+        who, task, labels, settings = _of_entry(entry)
+    elif place is not None and card is not None and card.task in PIPELINES:
+        who, task, labels, settings = place.name, card.task, card.categories, None
     else:
-        who, task, labels, settings = _of_entry(os.fspath(name), known) if path is None else _of_file(path)
-    prepare = _transform(who, settings)
+        who, task, labels, settings = _of_card(place.name, card) if place and card else _of_file(Path(os.fspath(name)))
+    prepare = _transform(who, settings) if task in _READERS else None
     model = load(
         who if path is None and place is None else name,
         device=device,
@@ -92,15 +100,20 @@ def pipeline(
         registry=known,
         progress=progress,
     )
-    return Pipeline(model, prepare, labels, who, task, known, fetch)
+    if prepare is not None:
+        return Pipeline(model, prepare, labels, who, task, known, fetch)
+    files = files_beside(place) if entry is None and place is not None else files_of(entry, fetch) if entry else {}
+    return resolve(PIPELINES[task], "pipelines")(model, files, categories=labels, settings=settings)
 
 
-def _of_entry(name: str, known: Registry) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
-    """An entry's full name, its task, the names of its classes and its preprocessing."""
-    entry = known.entry(name)
+def _of_entry(entry: Entry) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
+    """An entry's full name, its task, the names of its classes and its preprocessing (or what its pipeline is told)."""
+    if entry.task in PIPELINES:
+        given = entry.categories or ()
+        return entry.name, entry.task, categories(given) if isinstance(given, str) else given, entry.pipeline
     if entry.task not in _READERS:
         raise UsageError(
-            f"hub.pipeline serves {', '.join(_READERS)}, but {entry.name} is for {entry.task}; use hub.load."
+            f"hub.pipeline serves {', '.join([*_READERS, *PIPELINES])}, but {entry.name} is for {entry.task}; use hub.load."
         )
     if entry.categories is None:
         raise UsageError(f"{entry.name} classifies nothing: it has no list of categories. {entry.notes}".rstrip())

@@ -1,7 +1,7 @@
 """Dotted names of the manifest to the functions of this package, and to nothing else.
 
 A manifest or a file's metadata says ``vision.models.resnet50`` and a configuration. Only public functions and classes
-that the package itself defines below ``models``, ``transforms``, ``datasets`` and ``io`` of its domains can be named: a dotted name
+that the package itself defines below ``models``, ``transforms``, ``datasets``, ``pipelines`` and ``io`` of its domains can be named: a dotted name
 is data from elsewhere, and must never become an import of something else or a call of anything but a builder.
 """
 
@@ -18,12 +18,12 @@ __all__ = ["build", "find_model", "resolve"]
 
 _PACKAGE = __package__.partition(".")[0]
 _NAME = re.compile(
-    r"(?P<module>(?:vision|audio|text|tabular)\.(?P<part>models|transforms|datasets|io))\.(?P<name>[A-Za-z][A-Za-z0-9_]*)"
+    r"(?P<module>(?:vision|audio|text|tabular)\.(?P<part>models|transforms|datasets|pipelines|io))\.(?P<name>[A-Za-z][A-Za-z0-9_]*)"
 )
 
 
 def resolve(dotted: str, part: str) -> Callable[..., Any]:
-    """The function or class that `dotted` names in a domain's `part` ("models", "transforms", "datasets" or "io")."""
+    """The function or class that `dotted` names in a domain's `part` ("models", "transforms", "datasets", "pipelines" or "io")."""
     found = _NAME.fullmatch(dotted) if isinstance(dotted, str) else None
     if found is None or found["part"] != part:
         raise UsageError(
@@ -81,7 +81,13 @@ def find_model(name: str) -> str:
     )
 
 
-_EXAMPLES = {"models": "resnet50", "transforms": "classification", "datasets": "MNIST", "io": "read_image"}
+_EXAMPLES = {
+    "models": "resnet50",
+    "transforms": "classification",
+    "datasets": "MNIST",
+    "pipelines": "text_generation",
+    "io": "read_image",
+}
 
 
 def _guess(module: Any, name: str) -> str:

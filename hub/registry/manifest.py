@@ -78,6 +78,7 @@ class Entry:
     parameters: int | None = None
     gflops: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    pipeline: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
     parity: Mapping[str, Any] | None = None
     revision: int = 1

@@ -21,8 +21,10 @@ _NAMES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bp
 _ENDLESS = 10**9  # transformers writes 1e30 where nobody knows
 
 
-def load(path: str | os.PathLike[str], *, lower: bool | None = None) -> Tokenizer:
-    """The tokenizer in a file, or in a folder as a repository has it.
+def load(
+    path: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]], *, lower: bool | None = None
+) -> Tokenizer:
+    """The tokenizer in a file, in a folder as a repository has it, or in files that lie anywhere (name -> path).
 
     Read are tokenizer.json, vocab.txt (WordPiece), vocab.json with merges.txt beside it (byte-level BPE), SentencePiece models
     (unigram and BPE) and GGUF files. tokenizer_config.json beside the file gives special tokens, the longest input and the chat
@@ -30,22 +32,20 @@ def load(path: str | os.PathLike[str], *, lower: bool | None = None) -> Tokenize
 
     Raises MissingTokenizerError where there is no such file, TokenizerError for another kind of file or a malformed one.
     """
-    path = Path(path)
-    file = _in_folder(path) if path.is_dir() else path
-    if not file.is_file():
-        raise MissingTokenizerError(f"There is no file {file}.")
-    settings = _settings(file.parent)
+    beside = _Beside(path)
+    file = beside.chosen()
+    settings = beside.settings()
     with file.open("rb") as stream:
         start = stream.read(64)
     if start.startswith(b"GGUF"):
         return _from_gguf(file)
-    if file.suffix == ".txt":
+    if file.suffix == ".txt" or beside.name == "vocab.txt":
         return _from_words(file, settings, lower)
     if start.lstrip()[:1] == b"{":
         document = _json(file)
         if "model" in document:
             return _from_json(file, settings)
-        return _from_pairs(file, document, settings)
+        return _from_pairs(file, document, beside.find("merges.txt"), settings)
     if start[:1] == b"\n":  # field 1 of ModelProto, the first piece
         return _from_sentencepiece(file, settings)
     raise TokenizerError(
@@ -54,11 +54,41 @@ def load(path: str | os.PathLike[str], *, lower: bool | None = None) -> Tokenize
     )
 
 
-def _in_folder(folder: Path) -> Path:
-    for name in _NAMES:
-        if (folder / name).is_file():
-            return folder / name
-    raise MissingTokenizerError(f"The folder {folder} has no tokenizer; looked for {', '.join(_NAMES)}.")
+class _Beside:
+    """The files that may belong together: those of a folder, those beside a file, or those of a mapping from names."""
+
+    def __init__(self, given: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]]) -> None:
+        self.named = {name: Path(path) for name, path in given.items()} if isinstance(given, Mapping) else {}
+        self.place = None if isinstance(given, Mapping) else Path(given)
+        self.name = ""
+
+    def chosen(self) -> Path:
+        """The file to begin with."""
+        if self.place is not None and not self.place.is_dir():
+            if not self.place.is_file():
+                raise MissingTokenizerError(f"There is no file {self.place}.")
+            self.name = self.place.name
+            return self.place
+        for name in (*_NAMES, *(each for each in self.named if each.endswith(".gguf"))):
+            if (found := self.find(name)) is not None:
+                self.name = name
+                return found
+        where = (
+            f"The folder {self.place}" if self.place is not None else f"Of {', '.join(self.named) or 'no files'} none"
+        )
+        raise MissingTokenizerError(f"{where} has no tokenizer; looked for {', '.join(_NAMES)}.")
+
+    def find(self, name: str) -> Path | None:
+        """The file of this name, if it is there."""
+        if self.place is None:
+            return self.named.get(name)
+        folder = self.place if self.place.is_dir() else self.place.parent
+        return folder / name if (folder / name).is_file() else None
+
+    def settings(self) -> Mapping[str, Any]:
+        """What tokenizer_config.json says, if it is there."""
+        file = self.find("tokenizer_config.json")
+        return {} if file is None else _json(file)
 
 
 def _from_json(file: Path, settings: Mapping[str, Any]) -> Tokenizer:
@@ -78,14 +108,15 @@ def _from_words(file: Path, settings: Mapping[str, Any], lower: bool | None) -> 
     return _wrapped(backend, settings, _guessed(backend))
 
 
-def _from_pairs(file: Path, vocabulary: Mapping[str, Any], settings: Mapping[str, Any]) -> Tokenizer:
+def _from_pairs(
+    file: Path, vocabulary: Mapping[str, Any], merges: Path | None, settings: Mapping[str, Any]
+) -> Tokenizer:
     wrong = next(
         (word for word, number in vocabulary.items() if not isinstance(number, int) or isinstance(number, bool)), None
     )
     if wrong is not None:
         raise TokenizerError(f"{file} is no vocabulary: {wrong!r:.40} has no number.")
-    merges = file.with_name("merges.txt")
-    if not merges.is_file():
+    if merges is None:
         raise MissingTokenizerError(f"{file} is a vocabulary of byte-level BPE, but there is no merges.txt beside it.")
     pairs = _merges([line for line in _text(merges).splitlines() if line and not line.startswith("#version")], merges)
     special = [token for token in ("<|endoftext|>", "<s>", "<pad>", "</s>", "<unk>", "<mask>") if token in vocabulary]
@@ -197,11 +228,6 @@ def _merges(lines: Sequence[Any], file: Path) -> list[tuple[str, str]]:
             )
         pairs.append((left, right))
     return pairs
-
-
-def _settings(folder: Path) -> Mapping[str, Any]:
-    file = folder / "tokenizer_config.json"
-    return _json(file) if file.is_file() else {}
 
 
 def _json(file: Path) -> Mapping[str, Any]:

@@ -1,0 +1,55 @@
+"""Which domain's pipeline serves a task, and the files beside the weights that it wants.
+
+A pipeline is a function ``DOMAIN.pipelines.NAME(model, files, *, categories, settings)``: `files` are the paths of the
+entry's files by their names, `settings` what the entry says of its use. It gives a callable.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numzoo.hub.foreign.places import Folder, Place
+from numzoo.hub.foreign.repository import Repository
+from numzoo.hub.registry.manifest import Entry
+
+if TYPE_CHECKING:
+    from numzoo.hub.download.fetch import Fetch
+
+__all__ = ["PIPELINES", "files_beside", "files_of"]
+
+PIPELINES = {
+    "fill-mask": "text.pipelines.fill_mask",
+    "question-answering": "text.pipelines.question_answering",
+    "sentence-similarity": "text.pipelines.sentence_similarity",
+    "text-classification": "text.pipelines.text_classification",
+    "text-generation": "text.pipelines.text_generation",
+    "token-classification": "text.pipelines.token_classification",
+}
+"""Task -> the dotted name of its pipeline."""
+
+_BESIDE = (
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+"""Files beside a config.json that pipelines read: vocabularies. Whatever else lies there is left alone."""
+
+
+def files_of(entry: Entry, fetch: Fetch) -> dict[str, Path]:
+    """The verified files of an entry by their names."""
+    return {file.name: fetch.path(file) for file in entry.files}
+
+
+def files_beside(place: Place) -> dict[str, Path]:
+    """The files of a folder or repository that pipelines read, by their names."""
+    names = [name for name in _BESIDE if name in place]
+    if isinstance(place, Folder):
+        return {name: place.path / name for name in names}
+    assert isinstance(place, Repository)
+    return {name: place.path(name) for name in names}
