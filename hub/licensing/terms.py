@@ -51,7 +51,7 @@ _SORTING = [
     ),
     (
         "permissive",
-        r"MIT(-0|-CMU|-Modern-Variant)?|BSD-[1-4]-Clause.*|0BSD|Apache-.*|ISC|Zlib|CC-BY-[0-9].*|CDLA-Permissive-.*|ODC-By-1\.0"
+        r"MIT(-.*)?|BSD-[1-4]-Clause.*|0BSD|Apache-.*|ISC|Zlib|CC-BY-[0-9].*|CDLA-Permissive-.*|ODC-By-1\.0"
         r"|OGL-.*|BSL-1\.0|PSF-2\.0|Python-2\.0.*|HPND|NCSA|Unicode-.*|PostgreSQL|X11|libpng(-2\.0)?|AFL-.*|Artistic-2\.0|ECL-2\.0"
         r"|MulanPSL-.*|WTFPL|OFL-1\.[01].*|UPL-1\.0|BlueOak-1\.0\.0",
     ),

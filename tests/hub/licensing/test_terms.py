@@ -12,6 +12,7 @@ TERMS = [
     ("MIT", "permissive", "yes", True),
     ("BSD-3-Clause", "permissive", "yes", True),
     ("MIT-0", "permissive", "yes", False),
+    ("MIT-Festival", "permissive", "yes", True),
     ("CC0-1.0", "public-domain", "yes", False),
     ("LicenseRef-public-domain", "public-domain", "yes", False),
     ("CC-BY-4.0", "permissive", "yes", True),
