@@ -373,6 +373,13 @@ SAID = {
     "a mark that is not open": (b"t", FormatError, "no MARK is open"),
     "REDUCE without a tuple": (b"ctorch\nSize\nNR", FormatError, "REDUCE was given .* in place of a tuple"),
     "NEWOBJ without a tuple": (b"ctorch\nTensor\nN\x81", FormatError, "NEWOBJ was given .* in place of a tuple"),
+    "NEWOBJ of a tensor with arguments": (
+        b"ctorch\nFloatTensor\nK\x01\x85\x81", FormatError, "NEWOBJ of FloatTensor was given 1 arguments"),
+    "a layout that is no name": (b"ctorch.serialization\n_get_layout\nK\x01\x85R", FormatError, "_get_layout was given"),
+    "bytes of a number": (b"cbuiltins\nbytearray\nK\x01\x85R", FormatError, "bytearray was given"),
+    "a set of a dictionary": (b"cbuiltins\nset\n}\x85R", FormatError, "set was given"),
+    "an ordered dictionary of a tuple": (
+        b"ccollections\nOrderedDict\n)\x85R", FormatError, "OrderedDict was given .* in place of a list of pairs"),
     "BUILD without a tuple": (b"ctorch\nTensor\n)\x81Nb", FormatError, "in place of a tuple of 3, 4 or 5"),
     "BUILD with two values": (b"ctorch\nTensor\n)\x81NN\x86b", FormatError, "in place of a tuple of 3, 4 or 5"),
     "BUILD of a dictionary without attributes": (

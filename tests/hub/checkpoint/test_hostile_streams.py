@@ -38,6 +38,14 @@ STREAMS = {
                                                              forge.pickle(forge.list(b"K\x00"))), FormatError, "list of texts"),
     "more elements than announced": (lambda forge: forge.stream(root(forge), [("0", 3, bytes(12))]), FormatError, "2 were announced"),
     "fewer elements than announced": (lambda forge: forge.stream(root(forge), [("0", 1, bytes(4))]), FormatError, "2 were announced"),
+    "a storage described in two ways": (
+        lambda forge: forge.stream(forge.list(*(
+            forge.rebuild(forge.storage(kind, "0", size, b"N"), 0, (1,), (1,))
+            for kind, size in (("FloatStorage", 2), ("FloatStorage", 1)))), ONE), FormatError, "described in two ways"),
+    "a storage of two types": (
+        lambda forge: forge.stream(forge.list(*(
+            forge.rebuild(forge.storage(kind, "0", 2, b"N"), 0, (1,), (1,))
+            for kind in ("FloatStorage", "IntStorage"))), ONE), FormatError, "described in two ways"),
     "a negative count": (lambda forge: forge.stream(root(forge), [("0", -2, bytes(8))]), FormatError, "announced"),
     "data that ends early": (lambda forge: forge.stream(root(forge), [("0", 2, bytes(7))]), FormatError, "cut short"),
     "no byte order": (lambda forge: forge.stream(root(forge), ONE).replace(b"little_endian", b"little_indian"), None, ""),
@@ -171,6 +179,18 @@ TARS = {
     "a size outside the file": (changed(3, size=b"%011o\x00" % (1 << 30)), FormatError, "outside the file"),
     "an extended name": (with_member("x", b"18 path=../pickle\n", kind=b"x"), UnsafeFileError, "sets 'path'"),
     "an extended link": (with_member("x", b"20 linkpath=/pickle\n", kind=b"x"), UnsafeFileError, "sets 'linkpath'"),
+    "a record without a value": (with_member("x", b"9 mtime1\n", kind=b"x"), FormatError, "damaged"),
+    "a record without its end": (with_member("x", b"11 mtime=12", kind=b"x"), FormatError, "damaged"),
+    "a size given twice": (with_member("x", b"9 size=1\n9 size=2\n", kind=b"x"), FormatError, "damaged size"),
+    "a size that is a word": (with_member("x", b"12 size=abc\n", kind=b"x"), FormatError, "damaged size"),
+    "two extended headers": (
+        lambda forge: forge.tar([("x", b"11 mtime=1\n", {"kind": b"x"})] * 2 + members(forge)), FormatError, "two extended"),
+    "a huge extended header": (
+        with_member("x", b"40000 comment=" + b"x" * 39985 + b"\n", kind=b"x"), FormatError, "extended header of 40000"),
+    "an extended header that leaves the file": (
+        lambda forge: forge.tar([*members(forge), ("x", b"", {"kind": b"x", "size": b"%011o\x00" % 20_000})]),
+        FormatError, "extended header of 20000"),
+    "a header that is not POSIX's": (with_member("x", b"", magic=b"xstar\x0000"), FormatError, "not a POSIX one"),
     "a damaged extended header": (with_member("x", b"99 mtime=1\n", kind=b"x"), FormatError, "damaged"),
     "a sparse extended header": (with_member("x", b"22 GNU.sparse.major=1\n", kind=b"x"), UnsafeFileError, "sets 'GNU"),
     "an extended header of nothing": (with_member("x", b"11 mtime=1\n", kind=b"x"), FormatError, "lacks"),
@@ -187,6 +207,31 @@ def test_a_tar_file_that_is_not_plain_is_refused(forge, save, name):
     make, error, why = TARS[name]
     with pytest.raises(error, match=why):
         read_checkpoint(save(make(forge)))
+
+
+def test_a_pickle_above_the_limit_is_refused(forge, save, monkeypatch):
+    monkeypatch.setattr(limits, "PICKLE_BYTES", 200)
+    parts = members(forge)
+    parts[1] = ("pickle", forge.pickle(forge.dict({"w" * 300: b"K\x02Q"})))
+    with pytest.raises(FormatError, match=r"member pickle has \d+ bytes"):
+        read_checkpoint(save(forge.tar(parts)))
+
+
+def test_views_that_are_no_list_are_refused(forge, save):
+    parts = members(forge)
+    assert parts[3][1].endswith(forge.pickle(forge.list()))
+    parts[3] = ("storages", parts[3][1].removesuffix(forge.pickle(forge.list())) + forge.pickle(b"}"))
+    with pytest.raises(FormatError, match="views are not a list"):
+        read_checkpoint(save(forge.tar(parts)))
+
+
+@pytest.mark.parametrize("view", [b"N", b")", b"(K\x01K\x01K\x00Nt", b"(K\x01K\x01NK\x00t"])
+def test_a_view_that_is_no_tuple_of_numbers_is_refused(forge, save, view):
+    parts = members(forge)
+    storages = parts[3][1].removesuffix(forge.pickle(forge.list()))
+    parts[3] = ("storages", storages + forge.pickle(forge.list(view)))
+    with pytest.raises(FormatError, match="a view is not a key, a root, an offset and a size"):
+        read_checkpoint(save(forge.tar(parts)))
 
 
 def test_extended_headers_that_do_not_matter_are_skipped(forge, save):

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from numzoo.hub.checkpoint import read_checkpoint, read_metadata
+from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
 
@@ -175,6 +175,19 @@ def test_an_archive_that_is_no_plain_state_dict_is_refused(forge, save, name):
     make, error, why = CONTENTS[name]
     with pytest.raises(error, match=why):
         read_checkpoint(save(forge.zip(make(forge))))
+
+
+@pytest.mark.parametrize("elements", [-1, 1 << 60, 1 << 70])
+def test_a_storage_that_no_file_could_hold_is_refused(forge, save, elements):
+    root = forge.dict({"w": forge.rebuild(forge.storage("FloatStorage", "0", elements), 0, (2,), (1,))})
+    with pytest.raises(FormatError, match="a storage claims"):
+        read_checkpoint(save(forge.torch_zip(root, {"0": bytes(8)})))
+
+
+def test_a_pickle_above_the_limit_is_refused(forge, save, monkeypatch):
+    monkeypatch.setattr(limits, "PICKLE_BYTES", 100)
+    with pytest.raises(FormatError, match=r"data\.pkl has \d+ bytes"):
+        read_checkpoint(save(forge.zip(one(forge))))
 
 
 def test_the_top_folder_may_have_any_name(forge, save):
