@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import data_readers
 import numpy as np
 import safetensors
 from handmade import ctranslate2, gguf, keras, onnx
@@ -91,6 +92,7 @@ def seeds() -> dict[str, list[bytes]]:
         "keras": [keras.weights_of_2(), keras.weights_of_3(), keras.varied(), keras.archive_of_3(zipfile.ZIP_DEFLATED)],
         "sharded": [json.dumps({"metadata": {"total_size": 28}, "weight_map": dict.fromkeys(ARRAYS, "s")}).encode()],
         "scan": [Forge.state_zip(ARRAYS), legacy, files["o.npy"], Forge.pickle(root), b"cos\nsystem\n(S'true'\ntR."],
+        **data_readers.seeds(),
     }
 
 
@@ -153,6 +155,14 @@ def _pickle(content: bytes) -> None:
     _watched_read(Forge.zip(entries))
 
 
+def _data(reader: str) -> Callable[[bytes], None]:
+    def attempt(content: bytes) -> None:
+        with watched():
+            data_readers.ATTEMPTS[reader](content)
+
+    return attempt
+
+
 def _keras(content: bytes) -> None:
     try:
         for array in read_checkpoint(io.BytesIO(content)).values():
@@ -201,6 +211,7 @@ SPECIAL: dict[str, Callable[[bytes], None]] = {
     "keras": _keras,
     "sharded": _sharded,
     "scan": _scan,
+    **{reader: _data(reader) for reader in data_readers.ATTEMPTS},
 }
 
 
@@ -213,4 +224,7 @@ def warm_up() -> None:
     """Load what the readers load when they are first used."""
     for reader, files in seeds().items():
         for content in files:
-            SPECIAL[reader](content) if reader in ("keras", "sharded", "scan") else read(content)
+            if reader in data_readers.ATTEMPTS:
+                data_readers.ATTEMPTS[reader](content)
+            else:
+                SPECIAL[reader](content) if reader in ("keras", "sharded", "scan") else read(content)

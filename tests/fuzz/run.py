@@ -91,7 +91,9 @@ def by_coverage(reader: str, minutes: float) -> None:
     """Hand over to atheris, which prints its statistics and leaves the process itself."""
     import atheris
 
-    with atheris.instrument_imports(include=["numzoo.hub.checkpoint"]):
+    with atheris.instrument_imports(
+        include=["numzoo.hub.checkpoint", "numzoo.hub.store.archives", "numzoo.vision.datasets"]
+    ):
         import harness
     harness.warm_up()
     corpus = Path(tempfile.mkdtemp())
@@ -122,7 +124,7 @@ def main() -> int:
         except ImportError:
             print("atheris is not installed; random mutations it is", file=sys.stderr)
         else:
-            for name in [name for name in sys.modules if name.startswith(("numzoo", "harness"))]:
+            for name in [name for name in sys.modules if name.startswith(("numzoo", "harness", "data_readers"))]:
                 del sys.modules[name]  # to be imported again, instrumented
             by_coverage(given.reader, given.minutes)
             return 0

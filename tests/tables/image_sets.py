@@ -12,7 +12,7 @@ import io
 import json
 import lzma
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,16 +194,16 @@ def folders(
     count: int,
     form: str = "JPEG",
     make: Callable[..., bytes] = tar_of,
-    **more: bytes,
+    names: Sequence[str] = (),
 ) -> Made:
     """A folder for each class below each split's root, one image in each."""
+    names = names or [f"{number:03}.kind{number}" for number in range(count)]
     suffix = {"JPEG": "jpg", "PNG": "png"}[form]
-    members: dict[str, bytes | None] = dict(more)
+    members: dict[str, bytes | None] = {}
     for root in roots.values():
         members |= {
-            f"{root}/{number:03}.kind{number}/{number}.{suffix}": picture(number % 250, form) for number in range(count)
+            f"{root}/{name}/{number}.{suffix}": picture(number % 250, form) for number, name in enumerate(names)
         }
-        members[f"{root}/.hidden/x.{suffix}"] = b""
     greys = [number % 250 for number in range(count)]
     return {archive: make(members)}, [Expected(split, {}, list(range(count)), greys, (12, 9)) for split in roots]
 
@@ -243,6 +243,15 @@ def caltech101() -> Made:
     return {"caltech-101.zip": zip_of(members)}, [Expected("all", {}, list(range(101)), list(range(101)), (12, 9))]
 
 
+def caltech256() -> Made:
+    members: dict[str, bytes | None] = {
+        f"256_ObjectCategories/{number:03}.kind{number}/{number:03}_0001.jpg": picture(number % 250)
+        for number in range(1, 258)
+    }
+    greys = [number % 250 for number in range(1, 258)]
+    return {"256_ObjectCategories.tar": tar_of(members)}, [Expected("all", {}, list(range(257)), greys, (12, 9))]
+
+
 def flowers102() -> Made:
     labels = np.array([[5, 102, 1, 1, 77]], np.uint8)
     sets = {
@@ -260,7 +269,7 @@ def flowers102() -> Made:
 
 
 def pets() -> Made:
-    lines = "#Image CLASS-ID SPECIES BREED ID\nAbyssinian_100 1 1 1\namerican_bulldog_2 2 2 1\n"
+    lines = "Abyssinian_100 1 1 1\namerican_bulldog_2 2 2 1\n"
     notes: dict[str, bytes | None] = {f"annotations/{part}.txt": lines.encode() for part in ("trainval", "test")}
     held = io.BytesIO()
     PIL.Image.fromarray(np.array([[1, 2], [3, 3]], np.uint8)).save(held, "PNG")
@@ -306,7 +315,8 @@ def aircraft() -> Made:
 
 def gtsrb() -> Made:
     train: dict[str, bytes | None] = {
-        "GTSRB/Training/00003/00000_00000.ppm": picture(9, "PPM"),
+        "GTSRB/Training/00000/00000_00000.ppm": picture(9, "PPM"),
+        "GTSRB/Training/00001/00000_00000.ppm": picture(7, "PPM"),
         "GTSRB/Readme.txt": b"",
     }
     truth = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n00000.ppm;12;9;1;1;5;5;42\r\n"
@@ -314,7 +324,7 @@ def gtsrb() -> Made:
         "GTSRB-Training_fixed.zip": zip_of(train),
         "GTSRB_Final_Test_Images.zip": zip_of({"GTSRB/Final_Test/Images/00000.ppm": picture(4, "PPM")}),
         "GTSRB_Final_Test_GT.zip": zip_of({"GT-final_test.csv": truth.encode()}),
-    }, [Expected("train", {}, [3], [9], (12, 9)), Expected("test", {}, [42], [4], (12, 9))]
+    }, [Expected("train", {}, [0, 1], [9, 7], (12, 9)), Expected("test", {}, [42], [4], (12, 9))]
 
 
 def sun397() -> Made:
@@ -415,10 +425,14 @@ STANDINS: dict[str, Callable[[], Made]] = {
     "imagenette-160": lambda: imagenette("imagenette2-160"),
     "food101": food101,
     "caltech101": caltech101,
-    "caltech256": lambda: folders("256_ObjectCategories.tar", {"all": "256_ObjectCategories"}, 257),
+    "caltech256": caltech256,
     "country211": lambda: folders("country211.tgz", {k: f"country211/{v}" for k, v in THREE.items()}, 211),
     "rendered-sst2": lambda: folders(
-        "rendered-sst2.tgz", {k: f"rendered-sst2/{v}" for k, v in THREE.items()}, 2, "PNG"
+        "rendered-sst2.tgz",
+        {key: f"rendered-sst2/{folder}" for key, folder in THREE.items()},
+        2,
+        "PNG",
+        names=["negative", "positive"],
     ),
     "eurosat": lambda: folders("EuroSAT.zip", {"all": "2750"}, 10, make=zip_of),
     "flowers102": flowers102,

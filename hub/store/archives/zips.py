@@ -49,7 +49,7 @@ def read_zip(file: BinaryIO, budget: Budget) -> Iterator[Member]:
         length = file.seek(0, os.SEEK_END)
     begin, size, count = _find_directory(file, length, budget)
     entries = sorted(_directory(file, begin, size, count, budget), key=lambda entry: entry.header)
-    ends = [entry.header for entry in entries[1:]] + [begin]
+    ends = [*(entry.header for entry in entries), begin][1:]
     for entry, end in zip(entries, ends, strict=True):
         offset = _data_offset(file, entry, who)
         if offset + entry.packed > end:
@@ -120,6 +120,8 @@ def _directory(file: BinaryIO, begin: int, size: int, count: int, budget: Budget
                 next(wide) if each else value for each, value in zip(wanted, (size, packed, header), strict=True)
             )
         yield _Entry(name, method, checksum, packed, size, header)
+    if position != end:
+        raise FormatError(f"{who} has a zip directory with bytes after its last member.")
 
 
 def _contents(file: BinaryIO, entry: _Entry, offset: int, budget: Budget) -> Iterator[bytes]:

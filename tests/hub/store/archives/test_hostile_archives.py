@@ -220,6 +220,14 @@ def test_xz_may_not_ask_for_much_memory(unpacked: Any) -> None:
         unpacked(body, "xz")
 
 
+def test_an_empty_zip_is_an_empty_folder_unless_its_directory_hides_something(unpacked: Any) -> None:
+    assert contents_of(unpacked(zip_of({}), "zip")) == {}
+    body = bytearray(zip_of({"a": b"x"}))
+    struct.pack_into("<2H", body, body.rfind(b"PK\x05\x06") + 8, 0, 0)
+    with pytest.raises(FormatError, match="bytes after its last member"):
+        unpacked(bytes(body), "zip")
+
+
 def test_members_that_share_bytes_are_refused(unpacked: Any) -> None:
     body = bytearray(zip_of({"a": b"same bytes", "b": b"same bytes"}, zipfile.ZIP_STORED))
     second = body.rfind(b"PK\x01\x02")
