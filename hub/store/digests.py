@@ -48,12 +48,12 @@ class FileHasher:
 
 
 class BesideHasher:
-    """A FileHasher that works in a thread of its own, one block behind whoever writes: hashing releases Python's lock.
+    """A FileHasher, or a hash of hashlib, that works in a thread of its own, one block behind whoever writes: hashing releases Python's lock.
 
     A block that was given may not change afterwards.
     """
 
-    def __init__(self, hasher: FileHasher) -> None:
+    def __init__(self, hasher: Any) -> None:
         self._hasher = hasher
         self._working: Future[None] | None = None
 
@@ -68,12 +68,12 @@ class BesideHasher:
     def hexdigest(self) -> str:
         """The sha256 so far."""
         self._finish()
-        return self._hasher.hexdigest()
+        return str(self._hasher.hexdigest())
 
     def md5(self) -> str:
         """The md5 so far, or nothing where it is not asked for."""
         self._finish()
-        return self._hasher.md5()
+        return str(self._hasher.md5())
 
     def copy(self) -> BesideHasher:
         """The same digests, to go on from here apart."""

@@ -24,6 +24,7 @@ from numzoo.hub.errors import IntegrityError, StorageError
 from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.store.cache import Cache, storage
 from numzoo.hub.store.claims import claim, delete, fresh_name, note_of, set_free
+from numzoo.hub.store.digests import BesideHasher, FileHasher
 
 if TYPE_CHECKING:
     from numzoo.hub.download.progress import Progress, Transfer
@@ -48,8 +49,6 @@ class Part:
     ) -> None:
         import hashlib
 
-        from numzoo.hub.store.digests import BesideHasher, FileHasher
-
         self.record = record
         self.length = 0
         self.inherited = False
@@ -66,7 +65,11 @@ class Part:
             leftovers = list(claim(self._folder, key)) if adopt else []
             self.path = self._settle(leftovers, key)
             self._file = open(self.path, "r+b" if self.path.exists() else "x+b", buffering=0)  # noqa: SIM115
-        self._start = self._origin = self._checked = (0, BesideHasher(FileHasher(record)), self._new_hasher())
+        self._start = self._origin = self._checked = (
+            0,
+            BesideHasher(FileHasher(record)),
+            BesideHasher(self._new_hasher()),
+        )
         self._hasher, self._chunk = self._start[1].copy(), self._start[2].copy()
         self._transfer: Transfer | None = None
         self._read_own()
@@ -294,7 +297,7 @@ class Part:
             raise IntegrityError(self._wrong_chunk(number))
         if (again := self._ahead.pop(number * chunks.size, None)) is not None:
             self._advance(-int(again))  # A source that cannot skip it has sent it once more.
-        self._chunk = self._new_hasher()
+        self._chunk = BesideHasher(self._new_hasher())
         self._checked = self._mark()
 
     def _wrong_chunk(self, number: int) -> str:
