@@ -39,6 +39,10 @@ _REGNET = {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 
 _BASIC = {"embedding_size": 16, "hidden_sizes": [16, 24, 32, 40], "depths": [2, 1, 1, 2], "layer_type": "basic"}
 _DEEP = {"embedding_size": 16, "hidden_sizes": [32, 64, 96, 128], "depths": [2, 1, 2, 1]}
 
+_EFFICIENT = {"width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 1280, "batch_norm_eps": 0.01}
+_EFFICIENT_B2 = {**_EFFICIENT, "width_coefficient": 1.1, "depth_coefficient": 1.2, "hidden_dim": 1408, "image_size": 68}
+_EFFICIENT_B2["depthwise_padding"] = [5, 8, 16]
+
 TRANSFORMERS: dict[str, tuple[str, Config, int]] = {
     "resnet bottleneck": ("ResNet", _DEEP, 64),
     "resnet basic": ("ResNet", _BASIC, 64),
@@ -47,6 +51,11 @@ TRANSFORMERS: dict[str, tuple[str, Config, int]] = {
     "convnext": ("ConvNext", {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1], "layer_norm_eps": 1e-2}, 64),
     "swin": ("Swin", _SWIN, 64),
     "swinv2": ("Swinv2", _SWIN, 64),
+    "mobilenet_v2": ("MobileNetV2", {"layer_norm_eps": 1e-2}, 75),
+    "mobilenet_v2, thin": ("MobileNetV2", {"depth_multiplier": 0.5}, 64),
+    "mobilenet_v2, padded evenly": ("MobileNetV2", {"depth_multiplier": 1.4, "tf_padding": False}, 64),
+    "efficientnet b0": ("EfficientNet", {**_EFFICIENT, "image_size": 64}, 64),
+    "efficientnet b2": ("EfficientNet", _EFFICIENT_B2, 68),
     "regnet y": ("RegNet", _REGNET, 64),
     "regnet x": ("RegNet", {**_REGNET, "layer_type": "x"}, 64),
 }
@@ -111,7 +120,21 @@ def test_a_folder_of_a_text_model_gives_its_outputs(case: str, reference: Simple
     assert model.load_report.initialised == ()
 
 
-_HEAVY = ("large", "base", "152", "101", "320", "160", "vgg13", "vgg16", "vgg19")
+_HEAVY = (
+    "net_b3",
+    "net_b5",
+    "net_b6",
+    "net_b7",
+    "large",
+    "base",
+    "152",
+    "101",
+    "320",
+    "160",
+    "vgg13",
+    "vgg16",
+    "vgg19",
+)
 BIG = {name for name in ours.ARCHITECTURES if any(part in name for part in _HEAVY)}
 TWINS = {name for name in ours.ARCHITECTURES if name.endswith(("_384", "vgg11", "_064", "_080", "_120"))}
 
@@ -173,7 +196,7 @@ _NUMPY = {"torch.float32": np.float32, "torch.int64": np.int64}
 
 
 ALIKE = (
-    "resnet18d", "tf_efficientnet_b0", "efficientnet_b5", "seresnet50", "convnextv2_tiny", "deit_tiny_patch16_224",
+    "resnet18d", "tf_efficientnetv2_s", "efficientnet_b5", "seresnet50", "convnextv2_tiny", "deit_tiny_patch16_224",
     "swinv2_tiny_window16_256", "vit_base_patch16_clip_224", "mobilenetv3_small_050",
 )  # fmt: skip
 
@@ -182,16 +205,7 @@ def test_what_timm_calls_alike_and_computes_otherwise_is_refused(reference: Simp
     from numzoo.hub.foreign.translation import translate
 
     timm = library("timm")
-    for name in (
-        "resnet18d",
-        "tf_efficientnet_b0",
-        "efficientnet_b5",
-        "seresnet50",
-        "convnextv2_tiny",
-        "deit_tiny_patch16_224",
-        "swinv2_tiny_window16_256",
-        "vit_base_patch16_clip_224",
-    ):
+    for name in ALIKE:
         assert timm.is_model(name), name
         with pytest.raises(LoadError, match="compute otherwise"):
             translate({"architecture": name}, {}, who="config.json")
@@ -249,3 +263,81 @@ def agree(model: Any, x: Any, expected: Any) -> None:
     assert scale > 0
     assert np.abs(expected[0] - expected[1]).max() > 1e-3 * scale, "the images make no difference"
     assert np.abs(logits - expected).max() < 1e-4 * scale
+
+
+def photograph(height: int, width: int) -> Any:
+    """A picture with edges, slopes and noise."""
+    import PIL.Image
+
+    y, x, c = np.mgrid[0:height, 0:width, 0:3]
+    noise = np.random.default_rng(4).integers(0, 40, (height, width, 3))
+    return PIL.Image.fromarray(((x * 3 + y * 5 + c * 40 + x * y // 50) % 216 + noise).astype(np.uint8))
+
+
+PREPARED: dict[str, Config] = {
+    "centre": {"input_size": (3, 64, 64), "crop_pct": 0.875, "interpolation": "bicubic"},
+    "whole": {"input_size": (3, 96, 96), "crop_pct": 1.0, "interpolation": "bilinear", "mean": (0.5,) * 3},
+    "squashed": {"input_size": (3, 64, 64), "crop_pct": 1.0, "interpolation": "bicubic", "crop_mode": "squash"},
+    "squashed and cut": {"input_size": (3, 64, 64), "crop_pct": 0.9, "interpolation": "bicubic", "crop_mode": "squash"},
+}
+
+
+@pytest.mark.parametrize("size", [(200, 300), (311, 143), (64, 64), (40, 50)])
+@pytest.mark.parametrize("case", PREPARED)
+def test_timms_preprocessing_gives_the_same_numbers(
+    case: str, size: tuple[int, int], reference: SimpleNamespace
+) -> None:
+    from numzoo.hub.foreign.translation import translate
+    from numzoo.hub.loading.resolve import build
+
+    library("timm")
+    data = importlib.import_module("timm.data")
+    trained = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "crop_mode": "center", **PREPARED[case]}
+    said = translate(
+        {
+            "architecture": "resnet18",
+            "pretrained_cfg": {k: list(v) if isinstance(v, tuple) else v for k, v in trained.items()},
+        },
+        {},
+        who="c",
+    ).transform
+    assert said is not None
+    settings = {name: value for name, value in said.items() if name != "preset"}
+    image = photograph(*size)
+    theirs = data.create_transform(**data.resolve_data_config(trained), is_training=False)(image).numpy()
+    assert np.abs(build(said["preset"], "transforms", settings, who=case)(image) - theirs).max() < 1e-5
+
+
+PROCESSORS: dict[str, tuple[str, Config]] = {
+    "vit": ("ViTImageProcessor", {"size": {"height": 64, "width": 64}}),
+    "vit bicubic": ("ViTImageProcessor", {"size": {"height": 48, "width": 48}, "resample": 3}),
+    "convnext small": ("ConvNextImageProcessor", {"size": {"shortest_edge": 64}, "resample": 3}),
+    "convnext large": ("ConvNextImageProcessor", {"size": {"shortest_edge": 384}}),
+    "efficientnet": ("EfficientNetImageProcessor", {"size": {"height": 64, "width": 64}, "resample": 2}),
+    "efficientnet without a top": ("EfficientNetImageProcessor", {"size": {"height": 64, "width": 64}, "resample": 2, "include_top": False}),
+    "shorter side": ("MobileNetV2ImageProcessor", {"size": {"shortest_edge": 72}, "crop_size": {"height": 64, "width": 64}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PROCESSORS)
+def test_transformers_preprocessing_gives_nearly_the_same_numbers(
+    case: str, reference: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Its processors resize tensors where ours resize pictures, which rounds otherwise by a step of 255 here and there."""
+    from numzoo.hub.foreign.translation import translate
+    from numzoo.hub.loading.resolve import build
+
+    transformers = library("transformers")
+    name, settings = PROCESSORS[case]
+    processor = getattr(transformers, name)(**settings)
+    processor.save_pretrained(tmp_path)
+    written = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    said = translate({"model_type": "resnet"}, {"preprocessor_config.json": written}, who="config.json").transform
+    assert said is not None, written
+    image = photograph(200, 300)
+    theirs = np.asarray(processor(image, return_tensors="np")["pixel_values"][0])
+    ours = build(said["preset"], "transforms", {k: v for k, v in said.items() if k != "preset"}, who=case)(image)
+    assert ours.shape == theirs.shape
+    step = 1 / 255 / min(said["std"])
+    assert np.abs(ours - theirs).max() < 2.01 * step
+    assert np.abs(ours - theirs).mean() < 0.3 * step

@@ -65,6 +65,7 @@ _BUILDERS: dict[str, str] = {
 
 _ANY: dict[str, str] = {
     "any_convnext": "convnext",
+    "any_efficientnet": "efficientnet",
     "any_regnet": "regnet",
     "any_resnet": "resnet",
     "any_swin": "swin",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from numzoo.engine import Tensor, nn
+from numzoo.engine.nn import functional as F
 
 Layer = Callable[[], nn.Module]
 """Makes a layer without parameters, such as an activation."""
@@ -16,10 +17,23 @@ Norm = Callable[[int], nn.Module]
 """Makes a normalisation for a number of channels."""
 
 
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow's "SAME" does: to ceil(size / stride), an odd pixel more below and right."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        margins: list[int] = []  # of the last axis first, before and after
+        for axis in (-1, -2):
+            size, stride = x.shape[axis], self.stride[axis]
+            reach = (self.kernel_size[axis] - 1) * self.dilation[axis] + 1
+            missing = max((-(-size // stride) - 1) * stride + reach - size, 0)
+            margins += [missing // 2, missing - missing // 2]
+        return super().forward(F.pad(x, tuple(margins)) if any(margins) else x)
+
+
 class ConvNormActivation(nn.Sequential):
     """Convolution, normalisation, activation, in that order: children ``0``, ``1``, ``2``.
 
-    `padding` keeps the image size at stride 1 unless it is given. The convolution has a bias only where no
+    `padding` keeps the image size at stride 1 unless it is given; `same` pads as TensorFlow does instead. The convolution has a bias only where no
     normalisation follows, unless `bias` says otherwise; ``norm=None`` and ``activation=None`` leave that child out.
 
     Shapes: (batch, in_channels, height, width) -> (batch, out_channels, height / stride, width / stride), rounded up.
@@ -36,11 +50,14 @@ class ConvNormActivation(nn.Sequential):
         dilation: int = 1,
         groups: int = 1,
         bias: bool | None = None,
+        same: bool = False,
         norm: Norm | None = nn.BatchNorm2d,
         activation: Layer | None = nn.ReLU,
     ) -> None:
+        if same:
+            padding = 0
         layers: list[nn.Module] = [
-            nn.Conv2d(
+            (SameConv2d if same else nn.Conv2d)(
                 in_channels,
                 out_channels,
                 kernel_size,

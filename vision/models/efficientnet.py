@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from numzoo.engine import Tensor, nn
 
@@ -43,14 +43,18 @@ class Stage:
 class MBConv(nn.Module):
     """Inverted bottleneck: widen 1x1, depthwise convolution, squeeze-and-excitation, narrow 1x1, shortcut."""
 
-    def __init__(self, stage: Stage, in_channels: int, stride: int, *, stochastic_depth: float, norm: Norm) -> None:
+    def __init__(
+        self, stage: Stage, in_channels: int, stride: int, *, stochastic_depth: float, norm: Norm, same: bool
+    ) -> None:
         super().__init__()
         wide = make_divisible(in_channels * stage.expansion)
         layers: list[nn.Module] = []
         if wide != in_channels:
             layers.append(ConvNormActivation(in_channels, wide, 1, norm=norm, activation=nn.SiLU))
         layers += [
-            ConvNormActivation(wide, wide, stage.kernel_size, stride, groups=wide, norm=norm, activation=nn.SiLU),
+            ConvNormActivation(
+                wide, wide, stage.kernel_size, stride, groups=wide, same=same, norm=norm, activation=nn.SiLU
+            ),
             SqueezeExcitation(wide, max(1, in_channels // 4), activation=nn.SiLU),
             ConvNormActivation(wide, stage.out_channels, 1, norm=norm, activation=None),
         ]
@@ -68,17 +72,25 @@ class MBConv(nn.Module):
 class FusedMBConv(nn.Module):
     """An inverted bottleneck whose widening and depthwise convolutions are one dense convolution (V2, figure 2)."""
 
-    def __init__(self, stage: Stage, in_channels: int, stride: int, *, stochastic_depth: float, norm: Norm) -> None:
+    def __init__(
+        self, stage: Stage, in_channels: int, stride: int, *, stochastic_depth: float, norm: Norm, same: bool
+    ) -> None:
         super().__init__()
         wide, out = make_divisible(in_channels * stage.expansion), stage.out_channels
         layers: list[nn.Module]
         if wide != in_channels:
             layers = [
-                ConvNormActivation(in_channels, wide, stage.kernel_size, stride, norm=norm, activation=nn.SiLU),
+                ConvNormActivation(
+                    in_channels, wide, stage.kernel_size, stride, same=same, norm=norm, activation=nn.SiLU
+                ),
                 ConvNormActivation(wide, out, 1, norm=norm, activation=None),
             ]
         else:
-            layers = [ConvNormActivation(in_channels, out, stage.kernel_size, stride, norm=norm, activation=nn.SiLU)]
+            layers = [
+                ConvNormActivation(
+                    in_channels, out, stage.kernel_size, stride, same=same, norm=norm, activation=nn.SiLU
+                )
+            ]
         self.block = nn.Sequential(*layers)
         self.stochastic_depth = nn.StochasticDepth(stochastic_depth, "row")
         self.has_shortcut = stride == 1 and in_channels == out
@@ -95,6 +107,7 @@ class EfficientNet(nn.Module):
 
     Shapes: (batch, 3, height, width) -> (batch, classes). `stochastic_depth` is the chance that the last block is
     left out in training; it falls linearly to 0 at the first. `top_width` is four times the last stage's by default.
+    `same_padding` pads as TensorFlow does.
     """
 
     classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.1",)
@@ -108,6 +121,7 @@ class EfficientNet(nn.Module):
         stochastic_depth: float = 0.2,
         top_width: int | None = None,
         norm: Norm = nn.BatchNorm2d,
+        same_padding: bool = False,
     ) -> None:
         super().__init__()
         if not stages:
@@ -116,7 +130,7 @@ class EfficientNet(nn.Module):
         top = 4 * last if top_width is None else top_width
 
         blocks = sum(stage.depth for stage in stages)
-        layers: list[nn.Module] = [ConvNormActivation(3, first, 3, 2, norm=norm, activation=nn.SiLU)]
+        layers: list[nn.Module] = [ConvNormActivation(3, first, 3, 2, same=same_padding, norm=norm, activation=nn.SiLU)]
         done = 0
         for stage in stages:
             row: list[nn.Module] = []
@@ -128,6 +142,7 @@ class EfficientNet(nn.Module):
                         stage.stride if position == 0 else 1,
                         stochastic_depth=stochastic_depth * done / blocks,
                         norm=norm,
+                        same=same_padding,
                     )
                 )
                 done += 1
@@ -144,6 +159,12 @@ class EfficientNet(nn.Module):
         x = self.avgpool(x).flatten(1)  # (batch, top)
         result: Tensor = self.classifier(x)  # (batch, classes)
         return result
+
+
+def any_efficientnet(*, width: float, depth: float, norm_eps: float = 1e-5, **settings: Any) -> EfficientNet:
+    """EfficientNet of any scale (section 3.3); `norm_eps` is of the batch norms, `settings` are `EfficientNet`'s."""
+    norm: Norm = partial(nn.BatchNorm2d, eps=norm_eps)
+    return EfficientNet([row.scaled(width, depth) for row in _ROWS], norm=norm, **settings)
 
 
 def efficientnet_b0(*, classes: int = 1000, dropout: float = 0.2, stochastic_depth: float = 0.2) -> EfficientNet:

@@ -25,16 +25,18 @@ from numzoo.vision.models.blocks import (
 class InvertedResidualV2(nn.Module):
     """Expand by 1 x 1, filter by depthwise 3 x 3, project by 1 x 1 without activation (arXiv:1801.04381, table 1)."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int, expansion: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, stride: int, expansion: int, norm: Norm, same: bool
+    ) -> None:
         super().__init__()
         inner = in_channels * expansion
         layers: list[nn.Module] = []
         if expansion != 1:
-            layers.append(ConvNormActivation(in_channels, inner, 1, activation=nn.ReLU6))
+            layers.append(ConvNormActivation(in_channels, inner, 1, norm=norm, activation=nn.ReLU6))
         layers += [
-            ConvNormActivation(inner, inner, 3, stride, groups=inner, activation=nn.ReLU6),
+            ConvNormActivation(inner, inner, 3, stride, groups=inner, same=same, norm=norm, activation=nn.ReLU6),
             nn.Conv2d(inner, out_channels, 1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            norm(out_channels),
         ]
         self.conv = nn.Sequential(*layers)
         self.residual = stride == 1 and in_channels == out_channels
@@ -64,7 +66,10 @@ MOBILENET_V2 = (
 
 
 class MobileNetV2(nn.Module):
-    """MobileNetV2; `width_multiplier` scales all channels, rounded to a multiple of `divisor`."""
+    """MobileNetV2; `width_multiplier` scales all channels, rounded to a multiple of `divisor`.
+
+    `norm_eps` is what the batch norms add to the variance; `same_padding` pads as TensorFlow does.
+    """
 
     classifier_modules: ClassVar[tuple[str, ...]] = ("classifier.1",)
 
@@ -76,18 +81,24 @@ class MobileNetV2(nn.Module):
         divisor: int = 8,
         dropout: float = 0.2,
         stages: Sequence[StageV2] = MOBILENET_V2,
+        norm_eps: float = 1e-5,
+        same_padding: bool = False,
     ) -> None:
         super().__init__()
+        norm: Norm = partial(nn.BatchNorm2d, eps=norm_eps)
         channels = make_divisible(32 * width_multiplier, divisor)
         last = make_divisible(1280 * max(1.0, width_multiplier), divisor)
-        features: list[nn.Module] = [ConvNormActivation(3, channels, 3, 2, activation=nn.ReLU6)]
+        features: list[nn.Module] = [
+            ConvNormActivation(3, channels, 3, 2, same=same_padding, norm=norm, activation=nn.ReLU6)
+        ]
         for stage in stages:
             out_channels = make_divisible(stage.out_channels * width_multiplier, divisor)
             for i in range(stage.depth):
                 stride = stage.stride if i == 0 else 1
-                features.append(InvertedResidualV2(channels, out_channels, stride=stride, expansion=stage.expansion))
+                settings: dict[str, Any] = {"expansion": stage.expansion, "norm": norm, "same": same_padding}
+                features.append(InvertedResidualV2(channels, out_channels, stride=stride, **settings))
                 channels = out_channels
-        features.append(ConvNormActivation(channels, last, 1, activation=nn.ReLU6))
+        features.append(ConvNormActivation(channels, last, 1, norm=norm, activation=nn.ReLU6))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
         initialize_convolutions(self, linear_std=0.01)

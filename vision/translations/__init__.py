@@ -17,6 +17,8 @@ __all__ = ["families", "otherwise", "translate"]
 
 _TRANSFORMERS = {
     "convnext": "convnext",
+    "efficientnet": "efficientnet",
+    "mobilenet_v2": "mobilenet_v2",
     "regnet": "regnet",
     "resnet": "resnet",
     "swin": "swin",
@@ -28,9 +30,7 @@ _TRANSFORMERS = {
 _OTHERWISE = {
     "convnextv2": "its blocks have a global response normalisation",
     "deit": "it has a distillation token",
-    "efficientnet": "it pads its convolutions as TensorFlow does, more below and right than above and left",
     "mobilenet_v1": "numzoo has no MobileNet V1",
-    "mobilenet_v2": "it pads its convolutions as TensorFlow does, more below and right than above and left",
 }
 """What looks like something that numzoo has, and why it is not."""
 

@@ -38,6 +38,8 @@ def _transformers(fields: Fields) -> dict[str, Any]:
         fields.differs(f"resample is {resample}")
     mean = fields.numbers("image_mean", [0.5] * 3, count=3)
     std = fields.numbers("image_std", [0.5] * 3, count=3)
+    if fields.flag("include_top", False):  # EfficientNet's processor divides by the deviation once more
+        std = [each * each for each in std]
     said = {"preset": _PRESET, "interpolation": _RESAMPLING[resample], "mean": mean, "std": std}
     shorter, square = _size(fields, "size")
     kind = fields.values.get("image_processor_type") or fields.values.get("feature_extractor_type") or ""

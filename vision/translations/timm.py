@@ -101,6 +101,16 @@ ARCHITECTURES: dict[str, Architecture] = {
     **{f"swinv2_{size}_window8_256": Architecture(f"swin_v2_{size[0]}", "swin") for size in ("tiny", "small", "base")},
     **{name: _regnet(name) for name in _REGNETS},
     **{f"efficientnet_b{scale}": Architecture(f"efficientnet_b{scale}", "efficientnet") for scale in range(5)},
+    **{
+        f"tf_efficientnet_b{scale}": Architecture(
+            "any_efficientnet",
+            "efficientnet",
+            {"width": width, "depth": depth, "norm_eps": 1e-3, "same_padding": True},
+        )
+        for scale, (width, depth) in enumerate(
+            ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8), (1.6, 2.2), (1.8, 2.6), (2.0, 3.1))
+        )
+    },
     "mobilenetv2_100": Architecture("mobilenet_v2", "mobilenet_v2"),
     "mobilenetv3_large_100": Architecture("mobilenet_v3_large", "mobilenet_v3_large", {"norm_eps": 1e-5}),
     "mobilenetv3_small_100": Architecture("mobilenet_v3_small", "mobilenet_v3_small", {"norm_eps": 1e-5}),

@@ -64,7 +64,16 @@ OTHERWISE: dict[str, tuple[dict[str, Any], str]] = {
     "places added to patches": ({**GOLDENS["swin"]["config"], "use_absolute_embeddings": True}, "use_absolute"),
     "another epsilon": ({**GOLDENS["swin"]["config"], "layer_norm_eps": 1e-6}, r"layer_norm_eps is 1e-06"),
     "no scales": ({**GOLDENS["convnext"]["config"], "layer_scale_init_value": 0}, "no scales"),
-    "padding of TensorFlow": ({"model_type": "efficientnet"}, "pads its convolutions as TensorFlow does"),
+    "padding of TensorFlow": ({"architecture": "tf_efficientnetv2_s"}, "pads its convolutions as TensorFlow does"),
+    "padding of another image": (
+        {"model_type": "efficientnet", "image_size": 224, "depthwise_padding": [3]},
+        "TensorFlow's padding is even at the blocks",
+    ),
+    "rows of another table": ({"model_type": "efficientnet", "kernel_sizes": [3] * 7}, "kernel_sizes are"),
+    "a coarse last layer": (
+        {"model_type": "mobilenet_v2", "depth_multiplier": 0.5, "finegrained_output": False},
+        "finegrained_output",
+    ),
     "ResNet-D": ({"architecture": "resnet50d"}, "ResNet-D"),
     "batch norms' epsilon": ({"architecture": "efficientnet_b7"}, "batch norms add 1e-5"),
     "changed by arguments": ({"architecture": "resnet50", "model_args": {"output_stride": 8}}, "model_args"),
