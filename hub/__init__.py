@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numzoo.hub.loading.pipelines import pipeline, transform
     from numzoo.hub.loading.report import LoadReport
     from numzoo.hub.loading.saving import save
-    from numzoo.hub.registry.names import Registry
+    from numzoo.hub.registry.names import Registry, list_data
     from numzoo.hub.registry.names import list_names as list
 
 _HOMES = {
@@ -36,6 +36,7 @@ _HOMES = {
     "accept_license": ("licensing.acceptance", "accept_license"),
     "describe": ("loading.describing", "describe"),
     "list": ("registry.names", "list_names"),
+    "list_data": ("registry.names", "list_data"),
     "load": ("loading.load", "load"),
     "load_data": ("loading.data", "load_data"),
     "pipeline": ("loading.pipelines", "pipeline"),
@@ -54,6 +55,7 @@ __all__ = [
     "accept_license",
     "describe",
     "list",
+    "list_data",
     "load",
     "load_data",
     "pipeline",

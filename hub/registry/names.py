@@ -23,7 +23,16 @@ from numzoo.hub.registry.lineage import follow
 from numzoo.hub.registry.manifest import Entry, Manifest, Resource
 from numzoo.hub.registry.record import FileRecord
 
-__all__ = ["Registry", "default_registry", "describe", "list_names", "near", "open_registry", "shipped_registry"]
+__all__ = [
+    "Registry",
+    "default_registry",
+    "describe",
+    "list_data",
+    "list_names",
+    "near",
+    "open_registry",
+    "shipped_registry",
+]
 
 _MANIFEST = Path(__file__).parent.parent.parent / "weights_manifest.json"
 _WARNED: set[tuple[str, str]] = set()
@@ -202,6 +211,17 @@ def list_names(pattern: str | None = None, *, task: str | None = None, registry:
     ['resnet50.imagenet1k-v1', 'resnet50.imagenet1k-v2']
     """
     return open_registry(registry).names(pattern, task)
+
+
+def list_data(pattern: str | None = None, *, task: str | None = None, registry: Registries = None) -> list[str]:
+    """Names of the data sets, sorted: all, or those that fit `pattern` ("cifar*", "mnist") and `task`.
+
+    >>> list_data("cifar*")
+    ['cifar10', 'cifar100']
+    """
+    known = open_registry(registry)
+    names = sorted(matching(known.manifest.data, pattern))
+    return [name for name in names if task is None or task in known.resource(f"data:{name}").tasks]
 
 
 def describe(name: str, *, registry: Registries = None) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from numzoo import hub
 from numzoo.hub.loading.resolve import resolve
-from numzoo.hub.registry.names import default_registry
+from numzoo.hub.registry.names import shipped_registry
 
-REGISTRY = default_registry()
+REGISTRY = shipped_registry()
 NAMES = REGISTRY.manifest.data
 UNPACKED = re.compile(r".*\.(zip|tar|tar\.gz|tgz|tar\.bz2|xz)")
 
@@ -32,6 +33,13 @@ def test_archives_are_unpacked(name: str) -> None:
     for file in REGISTRY.resource(f"data:{name}").files:
         if UNPACKED.fullmatch(file.name):
             assert file.unpack is not None, file.name
+
+
+def test_data_sets_are_listed_by_name_and_by_task() -> None:
+    assert hub.list_data("cifar*") == ["cifar10", "cifar100"]
+    assert hub.list_data() == sorted(NAMES)
+    assert {"voc2012", "coco2017"} <= set(hub.list_data(task="object-detection"))
+    assert "cifar10" not in hub.list_data(task="object-detection")
 
 
 def test_no_digest_stands_for_two_files() -> None:

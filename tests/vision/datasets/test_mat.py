@@ -95,6 +95,19 @@ def test_what_is_no_matlab_file_is_refused(tmp_path: Path) -> None:
         read_mat(tmp_path)
 
 
+def test_a_file_that_was_cut_short_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="ends within an element"):
+        read(tmp_path, written({"x": np.arange(100.0)}, packed=False)[:-9])
+    with pytest.raises(DatasetError, match="ends within an element"):
+        read(tmp_path, written({"x": np.arange(100.0)})[:-9])
+
+
+def test_a_text_has_as_many_letters_as_its_shape_says(tmp_path: Path) -> None:
+    body = written({"t": "ab"}, packed=False)
+    with pytest.raises(DatasetError, match=r"a text \(1, 5\) has 2 characters"):
+        read(tmp_path, body.replace(struct.pack("<2i", 1, 2), struct.pack("<2i", 1, 5)))
+
+
 def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = written({"x": np.zeros((1000, 1000))})
     assert len(body) < 20_000
