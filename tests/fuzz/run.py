@@ -34,7 +34,7 @@ def mutated(content: bytes, others: list[bytes], random_: random.Random) -> byte
     data = bytearray(content)
     for _ in range(random_.choice([1, 1, 2, 4, 8])):
         at, size = random_.randrange(len(data) + 1), random_.choice([1, 2, 4, 8, 8, 16, 64])
-        match random_.randrange(7):
+        match random_.randrange(8):
             case 0 if at < len(data):
                 data[at] ^= 1 << random_.randrange(8)
             case 1:
@@ -50,6 +50,8 @@ def mutated(content: bytes, others: list[bytes], random_: random.Random) -> byte
                 other = random_.choice(others)
                 start = random_.randrange(len(other))
                 data[at : at + size] = other[start : start + size]
+            case 6 if random_.random() < 0.2:
+                del data[at:]
             case 5:
                 data[at:at] = random_.randbytes(size)
             case _ if at < len(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import tempfile
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from handmade import ctranslate2, gguf, keras, onnx
 
-from numzoo.hub.checkpoint import FORMATS, limits, read_checkpoint, read_metadata, write_safetensors
+from numzoo.hub.checkpoint import FORMATS, limits, open_checkpoint, read_checkpoint, read_metadata, write_safetensors
 from numzoo.hub.errors import FormatError, NotFoundError, StorageError, UnsafeFileError, UsageError
 
 W = {"w": np.arange(4, dtype=np.float32)}
@@ -92,6 +93,22 @@ def test_paths_that_are_no_files_have_their_own_errors(tmp_path):
         read_checkpoint(tmp_path / "pipe")
     with pytest.raises(UsageError, match="binary mode"):
         read_checkpoint(3)
+
+
+def test_open_files_that_hold_nothing_or_are_no_files_are_refused():
+    with pytest.raises(FormatError, match="is empty"):
+        read_checkpoint(io.BytesIO())
+    with open(os.devnull, "rb") as file, pytest.raises(UsageError, match="not a regular file"):
+        read_checkpoint(file)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_refused(forge, save):
+    header = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} '  # so that the data lie at no multiple of 4
+    path = save(forge.safetensors(header, bytes(8)))
+    with open_checkpoint(path) as opened:
+        os.truncate(path, 8 + len(header))
+        with pytest.raises(FormatError, match="became shorter"):
+            opened["w"]
 
 
 def test_a_file_opened_as_text_is_a_usage_error(save):

@@ -234,6 +234,22 @@ def test_a_view_that_is_no_tuple_of_numbers_is_refused(forge, save, view):
         read_checkpoint(save(forge.tar(parts)))
 
 
+@pytest.mark.parametrize("dimensions", [-1, 33])
+def test_a_tensor_of_impossible_dimensions_is_refused(forge, save, dimensions):
+    parts = members(forge)
+    head, plain = forge.tar_tensors([(2, 1, "FloatTensor", (2,), (1,), 0)]), struct.pack("<i4x", 1)
+    parts[2] = ("tensors", head.replace(plain, struct.pack("<i4x", dimensions), 1))
+    with pytest.raises(FormatError, match=f"a tensor has {dimensions} dimensions"):
+        read_checkpoint(save(forge.tar(parts)))
+
+
+def test_a_tensor_without_a_class_is_refused(forge, save):
+    parts = members(forge)
+    parts[2] = ("tensors", parts[2][1].replace(forge.named("torch", "FloatTensor"), b"N"))
+    with pytest.raises(FormatError, match="not a key, a storage and a tensor class"):
+        read_checkpoint(save(forge.tar(parts)))
+
+
 def test_extended_headers_that_do_not_matter_are_skipped(forge, save):
     parts = members(forge)
     times = b"20 mtime=1478.12345\n"

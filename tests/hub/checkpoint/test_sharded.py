@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from numzoo.hub.checkpoint import read_checkpoint, read_metadata, write_safetensors
+from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata, write_safetensors
 from numzoo.hub.checkpoint.scan import scan
 from numzoo.hub.errors import FormatError, UnsafeFileError, UsageError
 
@@ -156,6 +156,16 @@ def test_a_broken_index_is_refused(save, name):
     content, why = BROKEN[name]
     with pytest.raises(FormatError, match=why):
         read_checkpoint(save(content))
+
+
+def test_an_index_above_a_limit_is_refused(shards, monkeypatch):
+    path = shards()
+    monkeypatch.setattr(limits, "SHARDS", 1)
+    with pytest.raises(FormatError, match="names more than 1 files"):
+        read_checkpoint(path)
+    monkeypatch.setattr(limits, "INDEX_BYTES", 100)
+    with pytest.raises(FormatError, match="the limit is 100"):
+        read_checkpoint(path)
 
 
 def test_an_open_file_has_no_files_beside_it(shards):
