@@ -1,4 +1,4 @@
-"""Sounds: reading and writing them, data sets of them, and the architectures that hear.
+"""Sounds: reading and writing them, what models hear of them, data sets, and the architectures that hear.
 
 Everything is imported when it is first used: the sound library with the first sound.
 """
@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, errors, io, models
+    from . import datasets, errors, io, models, transforms
     from .io import Raw, read_audio, read_info, write_audio
     from .numbers import to_float, to_integers
 
@@ -23,6 +23,7 @@ __all__ = [
     "read_info",
     "to_float",
     "to_integers",
+    "transforms",
     "write_audio",
 ]
 _HOMES = {

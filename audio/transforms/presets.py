@@ -1,0 +1,105 @@
+"""The features that pretrained models of sound were trained with, as the manifest's "transform" names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numzoo.audio.transforms.checks import as_waveform, whole
+from numzoo.audio.transforms.frames import power_of
+from numzoo.audio.transforms.mel import mel_filters
+
+__all__ = ["Ge2eMel", "WhisperMel", "ge2e_mel", "whisper_mel"]
+
+RATE = 16_000
+"""Samples a second that both presets want."""
+
+_FRAME, _HOP = 400, 160  # 25 ms every 10 ms
+
+
+class WhisperMel:
+    """A waveform (samples,) at 16 kHz to what Whisper hears: float32 (n_mels, 100 a second).
+
+    The sound is cut or filled up with silence to `seconds` (0: left as long as it is). Bands are those of `mel_filters` with
+    Slaney's scale and norm; of their base-10 logarithm what lies more than 8 below the largest is raised to that, and the
+    rest is scaled by (x + 4) / 4 (Radford et al., arXiv:2212.04356, section 2.2, and its authors' code).
+    """
+
+    def __init__(self, *, n_mels: int = 80, seconds: int = 30) -> None:
+        self.n_mels, self.seconds = whole(n_mels, "n_mels"), whole(seconds, "seconds", least=0)
+        self.filters = mel_filters(RATE, _FRAME, self.n_mels, norm="slaney", mel_scale="slaney")
+
+    def __call__(self, waveform: ArrayLike) -> NDArray[np.float32]:
+        sound = mono(waveform, "audio.transforms.whisper_mel")
+        if self.seconds:
+            wanted = self.seconds * RATE
+            sound = np.pad(sound[:wanted], (0, max(0, wanted - len(sound))))
+        return self.whole(sound)
+
+    def whole(self, sound: NDArray[np.float32], silence: int = 0) -> NDArray[np.float32]:
+        """All of a sound, with `silence` samples of nothing behind it, however long it is."""
+        if len(sound) + silence <= _FRAME // 2:
+            silence = _FRAME
+        if silence:
+            sound = np.pad(sound, (0, silence))
+        mel = power_of(sound, 2, n_fft=_FRAME, hop_length=_HOP, win_length=None, filters=self.filters)
+        mel = mel[:, :-1] if len(sound) % _HOP == 0 else mel[:, : len(sound) // _HOP]
+        np.log10(np.maximum(mel, 1e-10, out=mel), out=mel)
+        if mel.size:
+            np.maximum(mel, mel.max() - np.float32(8), out=mel)
+        mel += 4
+        mel /= 4
+        return mel
+
+    def settings(self) -> dict[str, Any]:
+        """The manifest's "transform" object."""
+        return {"preset": "audio.transforms.whisper_mel", "n_mels": self.n_mels, "seconds": self.seconds}
+
+    def __repr__(self) -> str:
+        return f"whisper_mel(n_mels={self.n_mels}, seconds={self.seconds})"
+
+
+class Ge2eMel:
+    """A waveform (samples,) at 16 kHz to what the GE2E speaker encoder hears: float32 (frames, n_mels), 100 frames a second.
+
+    Power, not its logarithm, in bands of Slaney's scale and norm; the ends of the sound are filled with zeros, as librosa
+    does by default (Resemblyzer's code).
+    """
+
+    def __init__(self, *, n_mels: int = 40) -> None:
+        self.n_mels = whole(n_mels, "n_mels")
+        self.filters = mel_filters(RATE, _FRAME, self.n_mels, norm="slaney", mel_scale="slaney")
+
+    def __call__(self, waveform: ArrayLike) -> NDArray[np.float32]:
+        sound = mono(waveform, "audio.transforms.ge2e_mel")
+        mel = power_of(
+            sound, 2, n_fft=_FRAME, hop_length=_HOP, win_length=None, pad_mode="constant", filters=self.filters
+        )
+        return np.ascontiguousarray(mel.T)
+
+    def settings(self) -> dict[str, Any]:
+        """The manifest's "transform" object."""
+        return {"preset": "audio.transforms.ge2e_mel", "n_mels": self.n_mels}
+
+    def __repr__(self) -> str:
+        return f"ge2e_mel(n_mels={self.n_mels})"
+
+
+def whisper_mel(*, n_mels: int = 80, seconds: int = 30) -> WhisperMel:
+    """The preset of Whisper: 80 bands, 128 for large-v3 and turbo."""
+    return WhisperMel(n_mels=n_mels, seconds=seconds)
+
+
+def ge2e_mel(*, n_mels: int = 40) -> Ge2eMel:
+    """The preset of the GE2E speaker encoder."""
+    return Ge2eMel(n_mels=n_mels)
+
+
+def mono(waveform: ArrayLike, who: str) -> NDArray[np.float32]:
+    """A waveform as (samples,): the mean of its channels, if it has several."""
+    sound = as_waveform(waveform, who)
+    if sound.ndim > 2:
+        raise ValueError(f"{who}: wants one sound, (samples,) or (channels, samples), not {sound.shape}")
+    return sound if sound.ndim == 1 else np.asarray(sound.mean(axis=0), np.float32)
