@@ -48,6 +48,8 @@ def test_an_entry_is_sound(name: str) -> None:
     if entry.transform is not None:
         settings = dict(entry.transform)
         preset = build(settings.pop("preset"), "transforms", settings, who=name)
+        if "mean" not in settings:
+            return  # of sounds: tests/audio/transforms
         channels = 1 if len(settings["mean"]) == 1 else 3
         image = np.zeros((settings["resize"] + 3, settings["resize"] + 9, 3), np.uint8)
         assert preset(image).shape == (channels, settings["crop"], settings["crop"])
