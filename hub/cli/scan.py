@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +103,8 @@ def _about_folder(folder: Path, console: Console) -> list[dict[str, Any]]:
 
 
 def _document(name: str, found: Scan, tensors: bool) -> dict[str, Any]:
+    from dataclasses import asdict
+
     document: dict[str, Any] = {
         "file": name,
         "bytes": found.bytes,
