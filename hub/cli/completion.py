@@ -19,7 +19,7 @@ SHELLS = ("bash", "zsh", "fish")
 FILES, FOLDERS = "@files", "@folders"
 
 # What the name of an argument in the help means for its completion.
-_FILES = {"FILE", "IMAGE", "KEY", "KEYFILE", "BUNDLE", "IN", "PATH"}
+_FILES = {"FILE", "INPUT", "KEY", "KEYFILE", "BUNDLE", "IN", "PATH"}
 _FOLDERS = {"DIR", "FOLDER", "OUT_DIR", "REGISTRY_DIR"}
 _NAMES = {"NAME", "MODEL", "A", "B", "pattern", "name"}
 
@@ -107,7 +107,7 @@ def _values_of(
     meant = action.metavar if isinstance(action.metavar, str) else action.dest
     if meant in _NAMES:
         yield from ((name, "") for name in names(kind) if name.startswith(current))
-    elif meant == "IMAGE":
+    elif meant == "INPUT":
         yield from ((name, "") for name in names(kind) if name.startswith("sample:") and name.startswith(current))
     if meant in _FILES or (meant in _NAMES and kind == "any" and "/" in current):
         yield FILES, ""

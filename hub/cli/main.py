@@ -31,6 +31,7 @@ from numzoo.hub.cli import (
     licenses,
     lock,
     models,
+    predict,
     publish,
     registry,
     run,
@@ -138,6 +139,7 @@ def make_parser() -> argparse.ArgumentParser:
     for group in (
         models,
         run,
+        predict,
         verify,
         finetune,
         convert,

@@ -1,4 +1,4 @@
-"""``numzoo pull`` and ``predict``: the commands that fetch and compute."""
+"""``numzoo pull``, and what every command that fetches shares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["add", "fetch_options", "trust_option"]
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
-    """Add the two commands to the parser."""
+    """Add the command to the parser."""
     trust = trust_option()
     pull = commands.add_parser("pull", parents=[shared, trust], help="fetch and verify files, print their paths")
     pull.add_argument(
@@ -29,17 +29,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--limit-rate", type=_rate, metavar="RATE", help="bytes per second at most, such as 2M (also NUMZOO_RATE_LIMIT)"
     )
     pull.set_defaults(run=_pull)
-    predict = commands.add_parser("predict", parents=[shared, trust], help="classify images")
-    predict.add_argument(
-        "model",
-        metavar="MODEL",
-        help="such as mobilenet_v2, hf:OWNER/REPO, a folder, or a file that `numzoo finetune` wrote",
-    )
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="an image file, or sample:NAME")
-    predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to print (default 5)")
-    predict.add_argument("--device", help="cpu or cuda")
-    predict.add_argument("--dtype", help="such as bfloat16")
-    predict.set_defaults(run=_predict)
 
 
 def trust_option() -> argparse.ArgumentParser:
@@ -87,42 +76,6 @@ def _pull(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _predict(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.cli.main import exit_code
-    from numzoo.hub.loading.pipelines import pipeline
-    from numzoo.hub.registry.names import open_registry
-
-    registry = open_registry(options.registry)
-    fetch = fetch_options(options, console)
-    classify = pipeline(
-        options.model,
-        device=options.device,
-        dtype=options.dtype,
-        trust_first_use=options.trust_first_use,
-        offline=fetch.offline,
-        registry=registry,
-        progress=fetch.progress,
-    )
-    code, documents = 0, []
-    for image in options.images:
-        try:
-            best = classify(image, top=options.top)
-        except Exception as error:
-            # The other images are still worth their answers; the first failure decides how the command ends.
-            failed = console.error(error, exit_code(error), about="" if image in str(error) else image)
-            code = code or failed
-            documents.append({"image": image, "error": str(error), "exit_code": failed})
-            continue
-        documents.append({"image": image, "top": [{"label": label, "probability": p} for label, p in best]})
-        if len(options.images) > 1:
-            console.line(f"{image}:")
-        indent = "  " if len(options.images) > 1 else ""
-        for label, probability in best:
-            console.line(f"{indent}{probability:.3f}  {label}")
-    console.document({"model": classify.name, "results": documents})
-    return code
-
-
 def fetch_options(options: argparse.Namespace, console: Console) -> Fetch:
     from numzoo.hub.download.fetch import Fetch
 
@@ -138,13 +91,3 @@ def _rate(text: str) -> float:
         return parse_rate(text, "the rate")
     except UsageError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"wanted a positive number, but {text!r} was given")
-    return number

@@ -152,7 +152,7 @@ class Pipeline:
         fetch: Fetch,
     ) -> None:
         self.model, self.transform, self.categories, self.name = model, prepare, tuple(labels), name
-        self._task, self._registry, self._fetch = task, registry, fetch
+        self.task, self._registry, self._fetch = task, registry, fetch
         model.requires_grad_(False)
 
     def __repr__(self) -> str:
@@ -197,10 +197,10 @@ class Pipeline:
             (file,) = files
             stream, _ = self._fetch.open(file)
             with stream:
-                return resolve(_READERS[self._task], "io")(stream)
+                return resolve(_READERS[self.task], "io")(stream)
         if isinstance(image, np.ndarray):
-            return resolve(_FROM_ARRAY[self._task], "io")(image)
-        return resolve(_READERS[self._task], "io")(image)
+            return resolve(_FROM_ARRAY[self.task], "io")(image)
+        return resolve(_READERS[self.task], "io")(image)
 
 
 def _transform(who: str, given: Mapping[str, Any] | None) -> Callable[[Any], Any]:

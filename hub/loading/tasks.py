@@ -1,7 +1,7 @@
 """Which domain's pipeline serves a task, and the files beside the weights that it wants.
 
 A pipeline is a function ``DOMAIN.pipelines.NAME(model, files, *, categories, settings)``: `files` are the paths of the
-entry's files by their names, `settings` what the entry says of its use. It gives a callable.
+entry's files by their names, `settings` what the entry says of its use. It gives a callable whose `task` is the task.
 """
 
 from __future__ import annotations

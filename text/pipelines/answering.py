@@ -32,6 +32,8 @@ class QuestionAnswering:
     A text that is longer than what the model reads is read in windows that overlap. An answer has at most `words` tokens.
     """
 
+    task = "question-answering"
+
     def __init__(self, model: Any, tokenizer: tokenizers.Tokenizer) -> None:
         self.encoder = Encoder(model, tokenizer)
         self.model, self.tokenizer = model, tokenizer

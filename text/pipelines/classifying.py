@@ -17,6 +17,8 @@ __all__ = ["Entity", "TextClassification", "TokenClassification", "text_classifi
 class TextClassification:
     """``pipe(texts, pairs)`` gives the most probable classes of each: [(label, probability), ...], the best first."""
 
+    task = "text-classification"
+
     def __init__(self, model: Any, tokenizer: tokenizers.Tokenizer, categories: Sequence[str] = ()) -> None:
         self.encoder = Encoder(model, tokenizer)
         self.model, self.tokenizer, self.categories = model, tokenizer, tuple(categories)
@@ -54,6 +56,8 @@ class TokenClassification:
 
     Tokens of the label ``outside`` belong to none. An entity's score is the mean of its tokens'.
     """
+
+    task = "token-classification"
 
     def __init__(
         self, model: Any, tokenizer: tokenizers.Tokenizer, categories: Sequence[str], *, outside: str = "O"

@@ -25,6 +25,8 @@ class Filling(NamedTuple):
 class FillMask:
     """``pipe("Paris is the [MASK] of France.")`` gives the most probable words, the best first; a list for each gap, if there are several."""
 
+    task = "fill-mask"
+
     def __init__(self, model: Any, tokenizer: tokenizers.Tokenizer) -> None:
         if "mask" not in tokenizer.special:
             raise ValueError("filling in needs a tokenizer with a mask token")

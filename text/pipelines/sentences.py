@@ -33,6 +33,8 @@ class SentenceSimilarity:
     0.79
     """
 
+    task = "sentence-similarity"
+
     def __init__(self, model: Any, tokenizer: tokenizers.Tokenizer, *, longest: int | None = None) -> None:
         self.encoder = Encoder(model, tokenizer, longest=longest)
         self.model, self.tokenizer = model, tokenizer

@@ -25,6 +25,8 @@ class TextGeneration:
     are those of `numzoo.text.generation.generate`: sample, temperature, top_k, top_p, min_p, repetition_penalty, seed, beams.
     """
 
+    task = "text-generation"
+
     def __init__(self, model: Any, tokenizer: tokenizers.Tokenizer) -> None:
         model.requires_grad_(False)
         model.eval()

@@ -1,0 +1,66 @@
+"""``numzoo predict``: a model's answer to files and texts, each kind of task in a file of its own.
+
+Such a file has ``answer(pipe, options, console)``, which gives the exit code; `options.inputs` are the words of the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import Any
+
+from numzoo.hub.cli.console import Console
+from numzoo.hub.cli.run import fetch_options, trust_option
+
+__all__ = ["add"]
+
+_KINDS = {"image-classification": "images"}
+"""Task -> the file that knows what is given to such a model, and how its answer is shown."""
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command to the parser."""
+    predict = commands.add_parser("predict", parents=[shared, trust_option()], help="classify images")
+    predict.add_argument(
+        "model",
+        metavar="MODEL",
+        help="such as mobilenet_v2, hf:OWNER/REPO, a folder, or a file that `numzoo finetune` wrote",
+    )
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="an image file, or sample:NAME")
+    predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to print (default 5)")
+    predict.add_argument("--device", help="cpu or cuda")
+    predict.add_argument("--dtype", help="such as bfloat16")
+    predict.set_defaults(run=_predict)
+
+
+def _predict(options: argparse.Namespace, console: Console) -> int:
+    from numzoo.hub.errors import UsageError
+    from numzoo.hub.loading.pipelines import pipeline
+    from numzoo.hub.registry.names import open_registry
+
+    fetch = fetch_options(options, console)
+    pipe = pipeline(
+        options.model,
+        device=options.device,
+        dtype=options.dtype,
+        trust_first_use=options.trust_first_use,
+        offline=fetch.offline,
+        registry=open_registry(options.registry),
+        progress=fetch.progress,
+    )
+    if pipe.task not in _KINDS:
+        raise UsageError(
+            f"numzoo predict shows answers for {', '.join(_KINDS)}, but {options.model} is for {pipe.task}; use hub.pipeline."
+        )
+    code: int = importlib.import_module(f"{__name__}.{_KINDS[pipe.task]}").answer(pipe, options, console)
+    return code
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"wanted a positive number, but {text!r} was given")
+    return number
