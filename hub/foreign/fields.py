@@ -34,15 +34,24 @@ class Fields:
         return self._whole(name, self._given(name, default), least, most)
 
     def wholes(
-        self, name: str, default: Sequence[int] = _UNSET, *, count: int | None = None, most: int = _MOST
+        self,
+        name: str,
+        default: Sequence[int] = _UNSET,
+        *,
+        count: int | None = None,
+        most: int = _MOST,
+        total: int | None = None,
     ) -> list[int]:
-        """A list of whole numbers from 1, `count` of them where that is given."""
+        """A list of whole numbers from 1, `count` of them where that is given, which add up to at most `total`."""
         given = self._given(name, default)
         if not isinstance(given, (list, tuple)) or not 1 <= len(given) <= 64:
             self.fail(name, "a list of whole numbers")
         if count is not None and len(given) != count:
             self.fail(name, f"a list of {count} whole numbers")
-        return [self._whole(name, each, 1, most) for each in given]
+        found = [self._whole(name, each, 1, most) for each in given]
+        if total is not None and sum(found) > total:
+            self.fail(name, f"numbers that add up to at most {total}")
+        return found
 
     def square(self, name: str, default: int = _UNSET, *, most: int = 1 << 14) -> int:
         """A side, given as one number or as two equal ones."""

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from numzoo.hub.errors import UsageError
+from numzoo.hub.errors import LoadError, UsageError
 from numzoo.hub.foreign.places import Folder, Place
 from numzoo.hub.loading.card import Card, card_of_notes
 from numzoo.hub.loading.plan import Plan
@@ -62,6 +62,8 @@ def place_arrays(place: Place, model: str | Any | None, known: Registry, fetch: 
             plan.model, plan.config, plan.stored, plan.keys = said.model, said.config, said.config, said.keys
         arrays, digests = weights.read(place, chosen, checksums=not place.verified, opened=opened)
     plan.sha256 = ", ".join(digests)
+    if said is not None:
+        _check_layers(plan, len(arrays))
     if plan.base[0]:
         arrays = over_base(arrays, plan, known, fetch)
     return arrays, plan
@@ -91,6 +93,17 @@ def translation_of(place: Place) -> Translation | None:
     config = place.read_json(CONFIG)
     extras = {name: place.json_or_none(name) for name in EXTRAS}
     return translate(config, extras, who=place.label(CONFIG))
+
+
+def _check_layers(plan: Plan, tensors: int) -> None:
+    """Refuse more layers than the files have tensors before they are built: each would take time and memory."""
+    for name in ("depths", "depth", "num_hidden_layers"):
+        given = plan.config.get(name, 0)
+        layers = sum(given) if isinstance(given, list) else given
+        if layers > tensors:
+            raise LoadError(
+                f"{plan.source} does not fit its {CONFIG}, which describes {layers:g} layers ({name}): it holds only {tensors} tensors."
+            )
 
 
 def _source(place: Place, files: tuple[str, ...]) -> str:

@@ -45,7 +45,7 @@ def transformers(fields: Fields) -> dict[str, Any]:
         "model": "vision.models.any_convnext",
         "config": {
             "widths": fields.wholes("hidden_sizes", [96, 192, 384, 768], count=4, most=1 << 16),
-            "depths": fields.wholes("depths", [3, 3, 9, 3], count=4, most=1000),
+            "depths": fields.wholes("depths", [3, 3, 9, 3], count=4, total=1000),
             "head_norm_eps": fields.number("layer_norm_eps", 1e-12, most=1.0),
         },
         "keys": {

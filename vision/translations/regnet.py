@@ -43,7 +43,7 @@ def transformers(fields: Fields) -> dict[str, Any]:
     return {
         "model": "vision.models.any_regnet",
         "config": {
-            "depths": fields.wholes("depths", [2, 6, 12, 2], count=4, most=1000),
+            "depths": fields.wholes("depths", [2, 6, 12, 2], count=4, total=1000),
             "widths": widths,
             "group_width": group_width,
             "stem_width": fields.whole("embedding_size", 32, most=1 << 16),

@@ -19,7 +19,7 @@ def transformers(fields: Fields) -> dict[str, Any]:
     fields.must("layer_type", ("basic", "bottleneck"), "bottleneck")
     block = fields.text("layer_type", "bottleneck")
     sizes = fields.wholes("hidden_sizes", [256, 512, 1024, 2048], count=4, most=1 << 16)
-    depths = fields.wholes("depths", [3, 4, 6, 3], count=4, most=1000)
+    depths = fields.wholes("depths", [3, 4, 6, 3], count=4, total=1000)
     expansion = 1 if block == "basic" else 4
     if any(size % expansion for size in sizes):
         fields.differs(f"hidden_sizes are {sizes}, not all multiples of the bottleneck's {expansion}")

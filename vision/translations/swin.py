@@ -8,6 +8,9 @@ from numzoo.hub.foreign.fields import Fields
 
 __all__ = ["check_windows", "transformers"]
 
+_MOST_PLACES = 1 << 26
+"""The most numbers in the tables of which place is where, of all blocks together: half a gigabyte."""
+
 
 def transformers(fields: Fields) -> dict[str, Any]:
     """`SwinConfig` or `Swinv2Config` and the names of their models for classification."""
@@ -16,7 +19,7 @@ def transformers(fields: Fields) -> dict[str, Any]:
     fields.must("hidden_act", "gelu", "gelu")
     fields.must("use_absolute_embeddings", False, False)
     fields.must("layer_norm_eps", 1e-5, 1e-5)
-    depths = fields.wholes("depths", [2, 2, 6, 2], most=1000)
+    depths = fields.wholes("depths", [2, 2, 6, 2], total=1000)
     if len(depths) > 8:
         fields.fail("depths", "at most 8 stages")
     heads = fields.wholes("num_heads", [3, 6, 12, 24], count=len(depths), most=1 << 12)
@@ -25,6 +28,10 @@ def transformers(fields: Fields) -> dict[str, Any]:
         if (width << stage) % count:
             fields.fail("num_heads", f"divisors of the stages' widths, {width} and its doubles")
     patch_size, window = fields.square("patch_size", 4, most=1 << 10), fields.square("window_size", 7, most=64)
+    if sum(depths) * window**4 > _MOST_PLACES:
+        fields.fail(
+            "window_size", f"windows whose {window**4} pairs of places fit into memory for {sum(depths)} blocks"
+        )
     check_windows(fields, fields.square("image_size", 224), patch_size, window, len(depths))
     trained = fields.values.get("pretrained_window_sizes")
     if version == 2 and trained is not None and not (isinstance(trained, list) and all(size == 0 for size in trained)):

@@ -135,6 +135,46 @@ def test_every_known_architecture_of_timm_becomes_a_builder_that_takes_its_setti
         assert callable(build(said.model, "models", said.config, who=name).state_dict), name
 
 
+HUGE: dict[str, dict[str, Any]] = {
+    "resnet bottleneck": {"depths": [997, 1, 1, 1]},
+    "vit": {"num_hidden_layers": 1000},
+    "convnext": {"depths": [997, 1, 1, 1]},
+    "swin": {"depths": [500, 2]},
+    "regnet y": {"depths": [997, 1, 1, 1]},
+}
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_more_layers_than_the_file_has_tensors_are_not_even_built(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*arguments: Any, **settings: Any) -> Any:
+        raise AssertionError("it was built")
+
+    folder = folder_of(GOLDENS[case], tmp_path)
+    (folder / "config.json").write_text(json.dumps({**GOLDENS[case]["config"], **HUGE[case]}))
+    monkeypatch.setattr("numzoo.hub.loading.load.build", build)
+    with pytest.raises(LoadError, match=r"describes \d+ layers .* it holds only \d+ tensors"):
+        hub.load(folder)
+
+
+@pytest.mark.parametrize("case", ["resnet bottleneck", "vit", "convnext"])
+def test_the_widest_layers_that_are_taken_end_in_the_contracts_report(case: str, tmp_path: Path) -> None:
+    wide = {"hidden_sizes": [65536] * 4, "hidden_size": 65536, "intermediate_size": 1 << 18, "image_size": 16384}
+    folder = folder_of(GOLDENS[case], tmp_path)
+    (folder / "config.json").write_text(json.dumps({**GOLDENS[case]["config"], **wide}))
+    with pytest.raises(LoadError, match="another shape"):
+        hub.load(folder)
+
+
+def test_windows_whose_tables_would_fill_the_memory_are_refused() -> None:
+    given = {**GOLDENS["swin"]["config"], "depths": [500, 500], "window_size": 60, "image_size": 1024}
+    with pytest.raises(FormatError, match="fit into memory"):
+        translate(given, {}, who="config.json")
+    with pytest.raises(FormatError, match="add up to at most 1000"):
+        translate({**given, "depths": [900, 900]}, {}, who="config.json")
+
+
 def test_random_changes_of_a_configuration_end_in_a_model_or_a_typed_error() -> None:
     generator = np.random.default_rng(3)
     values: list[Any] = [None, True, -1, 0, 1, 2.5, 10**9, 1e308, "x", "", [], [1], [[1]], {}, {"0": 1}, [10**9] * 4]
