@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, errors, io, models, transforms
+    from . import datasets, errors, io, models, pipelines, transforms
     from .io import Raw, read_audio, read_info, write_audio
     from .numbers import to_float, to_integers
 
@@ -19,6 +19,7 @@ __all__ = [
     "errors",
     "io",
     "models",
+    "pipelines",
     "read_audio",
     "read_info",
     "to_float",

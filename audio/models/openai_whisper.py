@@ -6,6 +6,7 @@ Radford, Kim, Xu, Brockman, McLeavey, Sutskever, "Robust Speech Recognition via 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +53,10 @@ SIZES = {  # name: width, heads, layers of the encoder, layers of the decoder (t
 
 @dataclass(slots=True)
 class DecoderCache:
-    """What the decoder has computed of the tokens so far, and of the sound, layer by layer."""
+    """What the decoder has computed of the tokens so far, and of the sound, layer by layer.
+
+    Of a single sound the rows of the tokens all share what was computed.
+    """
 
     length: int = 0
     tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
@@ -60,9 +64,12 @@ class DecoderCache:
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
         """Keep these rows of the batch, in this order, as beam search wants it."""
+        if self.tokens and np.array_equal(rows, np.arange(self.tokens[0][0].shape[0])):
+            return
         chosen = Tensor(np.asarray(rows))
         self.tokens = [(key[chosen], value[chosen]) for key, value in self.tokens]
-        self.sound = [(key[chosen], value[chosen]) for key, value in self.sound]
+        if self.sound and self.sound[0][0].shape[0] > 1:
+            self.sound = [(key[chosen], value[chosen]) for key, value in self.sound]
 
 
 class MultiHeadAttention(nn.Module):
@@ -120,7 +127,10 @@ class ResidualAttentionBlock(nn.Module):
         if past is not None:
             keys, values = ops.cat([past[0], keys], 2), ops.cat([past[1], values], 2)
         x = x + self.attn(y, keys, values, causal=mask is None and x.shape[1] > 1, mask=mask)
-        x = x + self.cross_attn(self.cross_attn_ln(x), *sound)
+        y = self.cross_attn_ln(x)
+        if sound[0].shape[0] == 1:  # one sound for all rows: as places of one row they read it once
+            y = y.reshape(1, -1, y.shape[2])
+        x = x + self.cross_attn(y, *sound).reshape(*x.shape)
         return x + self.mlp(self.mlp_ln(x)), (keys, values)
 
 
@@ -164,8 +174,18 @@ class TextDecoder(nn.Module):
         )
         self.ln = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor, features: Tensor | None, cache: DecoderCache | None = None) -> Tensor:
-        """tokens (batch, new) after those of the cache; features (batch, places, width), not asked for again once cached."""
+    def forward(
+        self,
+        tokens: Tensor,
+        features: Tensor | None,
+        cache: DecoderCache | None = None,
+        *,
+        wanted: Sequence[int] | None = None,
+    ) -> Tensor:
+        """tokens (batch, new) after those of the cache; features (batch or 1, places, width), not asked for again once cached.
+
+        The logits are those of all new tokens, or of the places of them that are `wanted`.
+        """
         new, past = tokens.shape[1], 0 if cache is None else cache.length
         if past + new > self.positional_embedding.shape[0]:
             raise ValueError(
@@ -189,7 +209,9 @@ class TextDecoder(nn.Module):
                 cache.sound[number : number + 1] = [sound]
         if cache is not None:
             cache.length += new
-        return F.linear(self.ln(x), self.token_embedding.weight)  # (batch, new, n_vocab)
+        if wanted is not None and list(wanted) != list(range(new)):
+            x = x[:, list(wanted)]
+        return F.linear(self.ln(x), self.token_embedding.weight)  # (batch, new or wanted, n_vocab)
 
 
 class Whisper(nn.Module):

@@ -20,6 +20,7 @@ __all__ = ["PIPELINES", "files_beside", "files_of"]
 
 PIPELINES = {
     "fill-mask": "text.pipelines.fill_mask",
+    "speech-recognition": "audio.pipelines.speech_recognition",
     "question-answering": "text.pipelines.question_answering",
     "sentence-similarity": "text.pipelines.sentence_similarity",
     "text-classification": "text.pipelines.text_classification",

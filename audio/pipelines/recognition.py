@@ -1,0 +1,101 @@
+"""Speech to text, with times, by Whisper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numzoo.audio.io import Raw
+from numzoo.audio.pipelines.sounds import sound_of
+from numzoo.audio.pipelines.whisper.decoding import Decoder, Decoding
+from numzoo.audio.pipelines.whisper.vocabulary import Vocabulary, load_tokenizer
+from numzoo.audio.pipelines.whisper.windows import Segment, transcribe
+from numzoo.audio.transforms.presets import WhisperMel
+from numzoo.engine.random import default_generator
+
+__all__ = ["Segment", "SpeechRecognition", "Transcript", "speech_recognition"]
+
+_AHEAD = 480_000  # samples of silence behind the sound: a window of it
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said: the whole text, the language's code, and the segments with their times."""
+
+    text: str
+    language: str
+    segments: tuple[Segment, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class SpeechRecognition:
+    """``pipe(sound)`` gives a `Transcript` of a sound of any length.
+
+    >>> hear = hub.pipeline("whisper_base")                     # doctest: +SKIP
+    >>> said = hear("speech.wav")                               # doctest: +SKIP
+    >>> said.text, said.segments[0].start, said.segments[0].end # doctest: +SKIP
+    ('Go forward 10 meters.', 0.0, 2.4)
+
+    A sound is a path, bytes, an array at 16 kHz or a pair (array, rate); a file without a header needs `raw`. `language` is a
+    code such as "de" (None: heard in the first window), `task` "transcribe" or "translate" (into English). The other
+    settings are those of `Decoding`; draws come from `seed`, or from engine.manual_seed's stream.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        model.requires_grad_(False)
+        model.eval()
+        self.model, self.tokenizer = model, tokenizer
+        self.decoder = Decoder(model, Vocabulary(tokenizer, model.config.n_vocab))
+        self.hear = WhisperMel(n_mels=model.config.n_mels)
+
+    def __call__(
+        self, sound: Any, *, language: str | None = None, task: str = "transcribe", prompt: str = "", condition: bool = True,
+        raw: Raw | None = None, seed: int | None = None, **settings: Any,
+    ) -> Transcript:  # fmt: skip
+        found: list[Segment] = []
+        spoken = language or "en"
+        for spoken, segments in self._windows(  # noqa: B007
+            sound, Decoding(language=language, task=task, **settings), prompt, condition, raw, seed
+        ):
+            found += segments
+        return Transcript("".join(segment.text for segment in found).strip(), spoken, tuple(found))
+
+    def stream(
+        self, sound: Any, *, language: str | None = None, task: str = "transcribe", prompt: str = "", condition: bool = True,
+        raw: Raw | None = None, seed: int | None = None, **settings: Any,
+    ) -> Iterator[Segment]:  # fmt: skip
+        """The segments, those of a window as soon as they are known."""
+        decoding = Decoding(language=language, task=task, **settings)
+        for _, segments in self._windows(sound, decoding, prompt, condition, raw, seed):
+            yield from segments
+
+    def languages(self, sound: Any, *, raw: Raw | None = None) -> dict[str, float]:
+        """How probable each language is for the first 30 s, the most probable first."""
+        waveform = sound_of(sound, "speech-recognition", raw=raw)
+        return self.decoder.languages(self.decoder.features(self.hear(waveform)))
+
+    def _windows(
+        self, sound: Any, settings: Decoding, prompt: str, condition: bool, raw: Raw | None, seed: int | None
+    ) -> Iterator[tuple[str, list[Segment]]]:
+        if settings.language is not None and self.decoder.vocabulary.multilingual:
+            self.decoder.vocabulary.language(settings.language)
+        waveform = sound_of(sound, "speech-recognition", raw=raw)
+        mel = self.hear.whole(waveform, _AHEAD)
+        generator = default_generator().numpy if seed is None else np.random.default_rng(seed)
+        frames = mel.shape[1] - _AHEAD // 160
+        yield from transcribe(
+            self.decoder, mel, frames, settings, prompt=prompt, condition=condition, generator=generator
+        )
+
+
+def speech_recognition(
+    model: Any, files: Mapping[str, Path], *, categories: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> SpeechRecognition:
+    """The pipeline of an entry for ``speech-recognition``."""
+    return SpeechRecognition(model, load_tokenizer(files))
