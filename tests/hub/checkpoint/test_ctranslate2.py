@@ -69,7 +69,7 @@ LIES = {
     "an unknown type": (build([variable("w", W, kind=6)]), FormatError, "unknown type 6"),
     "fewer bytes than the shape": (build([variable("w", W, size=12)]), FormatError, "takes 16"),
     "more bytes than the shape": (build([variable("w", W, size=20)]), FormatError, "takes 16"),
-    "33 dimensions": (build([variable("w", np.zeros((1,) * 33, np.float32))]), FormatError, "33 dimensions"),
+    "33 dimensions": (build([variable("w", np.zeros((1,) * 33, np.float32))]), FormatError, "variable 'w' has 33 dimensions"),
     "dimensions that wrap around": (
         build([text("w") + b"\3" + b"\0\0\0\x80" * 2 + b"\4\0\0\0" + b"\0\0\0\0\0"]), FormatError, "has 0 bytes"),
     "data that end early": (build([variable("w", W)])[:-8], FormatError, "cut short inside 'w'"),

@@ -195,6 +195,10 @@ LIES = {
     "numbers without an end": (model([tensor("w", 6, (1,), field(5, b"\x80"))]), FormatError, "packed numbers"),
     "an external place without a file": (model([tensor("w", 1, (1,), field(14, 1))]), FormatError, "unknown one"),
     "an unknown place": (model([tensor("w", 1, (1,), field(14, 2))]), FormatError, "unknown one"),
+    "numbers of a strange wire type": (
+        model([tensor("w", 1, (1,), varint(4 << 3 | 1) + bytes(8))]), FormatError, "typed numbers of the wire type 1"),
+    "a type that is a text": (model([field(8, "w") + field(2, b"x")]), FormatError, "whose field 2 is damaged"),
+    "a name that is a number": (model([field(8, 5) + field(2, 1)]), FormatError, "whose field 8 is damaged"),
     "a segment": (model([tensor("w", 1, (1,), field(3, b""))]), FormatError, "segment"),
     "a sparse tensor": (field(1, 8) + field(2, "") + field(7, field(15, b"")) + field(8, b""), FormatError, "sparse"),
     "graphs 17 deep": (deep(17), FormatError, "nests graphs"),
@@ -219,6 +223,12 @@ def test_a_model_that_lies_is_refused(save, name):
 
 def test_graphs_16_deep_are_read(save):
     assert list(read_checkpoint(save(deep(16)))) == ["o.b." * 16 + "w"]
+
+
+def test_a_text_above_the_limit_is_refused(save, monkeypatch):
+    monkeypatch.setattr(limits, "TEXT", 10)
+    with pytest.raises(FormatError, match="a tensor's name of 20 bytes"):
+        read_checkpoint(save(model([raw("n" * 20, W)])))
 
 
 def test_a_model_of_many_tiny_fields_is_refused_in_bounded_time(save, monkeypatch):
