@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_sets import STANDINS
+from image_sets import STANDINS, mat
 
 from numzoo import hub
 from numzoo.hub.loading.resolve import resolve
@@ -104,6 +104,20 @@ def test_moving_digits_are_mapped_and_checked(tmp_path: Path) -> None:
         np.save(tmp_path / "mnist_test_seq.npy", wrong, allow_pickle=True)
         with pytest.raises(DatasetError, match=r"mnist_test_seq\.npy"):
             datasets.MovingMNIST(tmp_path)
+
+
+def test_a_pickle_in_the_place_of_frames_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist_test_seq.npy").write_bytes(b"cos\nsystem\n(S'touch was-run'\ntR.")
+    with pytest.raises(DatasetError, match=r"mnist_test_seq\.npy"):
+        datasets.MovingMNIST(tmp_path)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_images_and_labels_of_different_numbers_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "train_32x32.mat").write_bytes(mat(X=np.zeros((32, 32, 3, 2), np.uint8), y=np.uint8([[1], [2], [3]])))
+    with pytest.raises(DatasetError, match=r"2 images but .* 3 labels"):
+        datasets.SVHN(tmp_path)
 
 
 @pytest.mark.parametrize(

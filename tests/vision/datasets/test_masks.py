@@ -74,6 +74,15 @@ def test_what_is_no_mask_is_refused(segmentation: Any) -> None:
         mask_of(segmentation, 4, 5)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("\x00", "too long"), ("~0", "too long"), ("P" * 20 + "0", "too long"), ("0P", "within a number")],
+)
+def test_packed_runs_that_are_none_say_why(text: str, said: str) -> None:
+    with pytest.raises(DatasetError, match=said):
+        unpack_runs(text)
+
+
 @pytest.mark.parametrize(("height", "width"), [(0, 5), (5, -1), (1 << 20, 1 << 20)])
 def test_a_mask_of_impossible_size_is_refused(height: int, width: int) -> None:
     with pytest.raises(DatasetError, match="cannot be made"):

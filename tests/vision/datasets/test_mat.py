@@ -108,6 +108,15 @@ def test_a_text_has_as_many_letters_as_its_shape_says(tmp_path: Path) -> None:
         read(tmp_path, body.replace(struct.pack("<2i", 1, 2), struct.pack("<2i", 1, 5)))
 
 
+@pytest.mark.parametrize("size", [0, -1, 65, 1 << 30])
+def test_a_structure_has_field_names_of_a_length_that_can_be(tmp_path: Path, size: int) -> None:
+    body = bytearray(written({"s": {"one": 1, "two": 2}}, packed=False))
+    place = body.index(struct.pack("<2H", 5, 4)) + 4  # the length of its field names, in a tag
+    struct.pack_into("<i", body, place, size)
+    with pytest.raises(DatasetError, match=f"field names of {size} bytes"):
+        read(tmp_path, bytes(body))
+
+
 def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = written({"x": np.zeros((1000, 1000))})
     assert len(body) < 20_000

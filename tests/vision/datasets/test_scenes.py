@@ -102,7 +102,7 @@ def test_a_hostile_or_damaged_description_is_refused(why: str, tmp_path: Path) -
     path = tmp_path / "a.xml"
     path.write_bytes(HOSTILE[why].encode("utf-16" if why == "in UTF-16" else "utf-8"))
     reader = object.__new__(VOC)
-    with pytest.raises(DatasetError, match=r"a\.xml"):
+    with pytest.raises(DatasetError, match=r"a\.xml.* is too large" if why == "too large" else r"a\.xml"):
         reader._boxes(path)
 
 
