@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import sequence_reference
 from integers import layout_digest
-from sequences import CASES, Case
+from sequences import CASES, Case, summary
 
 GOLDENS = Path(__file__).parents[1] / "tables" / "sequence_goldens.json"
 
 
 def golden(case: Case) -> dict[str, Any]:
-    """Layout and, of each result, its shape, its scale, and numbers from all over it."""
+    """Layout, and of each result its shape, its scale, and numbers from all over it; a summary of the gradients."""
     model, shapes, _ = sequence_reference.build(case)
     results = sequence_reference.run(case, model)
     return {
@@ -31,6 +31,9 @@ def golden(case: Case) -> dict[str, Any]:
                 "values": [float(f"{value:.8g}") for value in result.ravel()[:: max(1, result.size // 24)]],
             }
             for result in results
+        ],
+        "gradients": [
+            [float(f"{number:.6g}") for number in row] for row in summary(sequence_reference.gradients(case, model))
         ],
     }
 

@@ -10,7 +10,7 @@ import reference  # declares what torchvision's import asks for, before transfor
 import torch
 import transformers
 from integers import integer_weights
-from sequences import Case, inputs, shown
+from sequences import Case, inputs, loss_weights, shown
 
 assert reference is not None
 
@@ -34,11 +34,19 @@ _WHISPER_PARTS = {
 }  # fmt: skip
 
 
+def tied(case: Case) -> bool:
+    """Whether the output's weight is that of the embeddings."""
+    return bool(case.settings.get("tie_word_embeddings", case.theirs.startswith(("GPT2", "T5"))))
+
+
 def our_name(case: Case, name: str) -> str | None:
     """What numzoo calls a tensor of theirs; None for one that is another's twin."""
-    if name.startswith(("cls.predictions.decoder.", "proj_out.")) or (
-        name == "lm_head.weight" and "tie_word_embeddings" in case.settings
-    ):
+    twins = ("cls.predictions.decoder.", "predictions.decoder.", "lm_head.decoder.", "proj_out.")
+    if name.startswith(twins) or name in ("vocab_projector.weight", "generator_lm_head.weight"):
+        return None
+    if name.endswith(".embed_tokens.weight") and case.theirs.startswith("T5"):
+        return None
+    if name == "lm_head.weight" and tied(case):
         return None
     if case.builder != "whisper":
         return name
@@ -71,6 +79,9 @@ def build(case: Case) -> Any:
         settings["num_labels"] = case.settings["classes"]
     kind = getattr(transformers, case.theirs)
     model = kind(kind.config_class(**settings)).eval()
+    untied = case.theirs.startswith("T5") and not tied(case)
+    if untied:  # as the files of version 1.1 are: both weights are there, and they differ
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
     named = {our_name(case, name): name for name in model.state_dict()}
     named.pop(None, None)
     shapes = {name: tuple(model.state_dict()[theirs].shape) for name, theirs in sorted(named.items())}
@@ -78,24 +89,44 @@ def build(case: Case) -> Any:
     model.load_state_dict(
         {named[name]: torch.from_numpy(value.copy()) for name, value in weights.items()}, strict=False
     )
-    model.tie_weights()
+    if not untied:
+        model.tie_weights()
     return model, shapes, weights
 
 
 def run(case: Case, model: Any) -> list[np.ndarray[Any, Any]]:
     """What theirs computes: the results in the order of ours."""
-    given = inputs(case.kind)
-    named = {key: torch.from_numpy(value) for key, value in given.items()}
+    with torch.no_grad():
+        parts = _results(case, model)
+    return [shown(case.name, inputs(case.kind), part.numpy()) for part in parts]
+
+
+def gradients(case: Case, model: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The gradient of every parameter under our names, of the results weighted and summed; zeros where there is none."""
+    parts = _results(case, model)
+    weights = loss_weights(inputs(case.kind), [tuple(part.shape) for part in parts])
+    model.zero_grad()
+    sum((part * torch.from_numpy(weight)).sum() for part, weight in zip(parts, weights, strict=True)).backward()
+    return {
+        str(our_name(case, name)): np.zeros(tuple(parameter.shape), np.float32)
+        if parameter.grad is None
+        else parameter.grad.numpy()
+        for name, parameter in model.named_parameters()
+        if our_name(case, name) is not None and parameter.requires_grad
+    }
+
+
+def _results(case: Case, model: Any) -> list[Any]:
+    named = {key: torch.from_numpy(value) for key, value in inputs(case.kind).items()}
     if case.kind == "sound":
         named = {"input_features": named["mel"], "decoder_input_ids": named["tokens"]}
     if case.kind == "causal":
         named["position_ids"] = (named["attention_mask"].cumsum(1) - 1).clamp(min=0)
-    with torch.no_grad():
-        output = model(**named)
-    if case.builder == "bert_encoder":
-        parts = [output.last_hidden_state, output.pooler_output]
-    elif case.builder == "bert_question_answering":
+    output = model(**named)
+    if case.builder.endswith("_encoder"):
+        parts = [output.last_hidden_state, getattr(output, "pooler_output", None)]
+    elif case.builder.endswith("_question_answering"):
         parts = [output.start_logits, output.end_logits]
     else:
         parts = [output.logits]
-    return [shown(case.name, given, part.numpy()) for part in parts]
+    return [part for part in parts if part is not None]

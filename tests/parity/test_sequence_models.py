@@ -29,3 +29,32 @@ def test_results_equal_transformers(case: Case, monkeypatch: pytest.MonkeyPatch)
     for found, wanted in zip(sequence_check.run(case, ours), sequence_reference.run(case, theirs), strict=True):
         assert found.shape == wanted.shape
         assert np.abs(found - wanted).max() < 1e-5 * np.abs(wanted).max()
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, at import
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_training_gradients_equal_transformers(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import sequence_reference
+
+    wanted = sequence_reference.gradients(case, sequence_reference.build(case)[0])
+    found = sequence_check.gradients(case, sequence_check.build(case)[0])
+    assert found.keys() == wanted.keys()
+    # A gradient that is 0 but for rounding, as that of the keys' biases, has no digits to compare.
+    least = 1e-3 * max(np.linalg.norm(array) for array in wanted.values())
+    for name, array in wanted.items():
+        assert np.linalg.norm(found[name] - array) < 1e-4 * (np.linalg.norm(array) + least), name
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, at import
+@pytest.mark.parametrize("both_sides", [True, False])
+@pytest.mark.parametrize(("buckets", "farthest"), [(32, 128), (8, 32), (64, 1000)])
+def test_every_distance_falls_into_the_bucket_of_transformers(both_sides: bool, buckets: int, farthest: int) -> None:
+    import torch
+    from transformers.models.t5.modeling_t5 import T5Attention
+
+    from numzoo.text.models.relative import bucket_of
+
+    distance = np.arange(-1500, 1501)
+    wanted = T5Attention._relative_position_bucket(torch.from_numpy(distance), both_sides, buckets, farthest)
+    assert (bucket_of(distance, buckets, farthest, both_sides=both_sides) == wanted.numpy()).all()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from integers import integer_weights, layout_digest
-from sequences import CASES, Case, inputs, shown
+from sequences import CASES, Case, inputs, loss_weights, shown, summary
 
 from numzoo import engine
 
@@ -35,7 +35,33 @@ def run(case: Case, model: Any) -> list[np.ndarray[Any, Any]]:
     with engine.no_grad():
         output = model(**given)
     parts = output if isinstance(output, tuple) else (output,)
-    return [shown(case.name, given, part.numpy()) for part in parts]
+    return [shown(case.name, given, part.numpy()) for part in parts if part is not None]
+
+
+def gradients(case: Case, model: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The gradient of every parameter, of the results weighted and summed; zeros where there is none."""
+    given = inputs(case.kind)
+    output = model(**given)
+    parts = [part for part in (output if isinstance(output, tuple) else (output,)) if part is not None]
+    weights = loss_weights(given, [tuple(part.shape) for part in parts])
+    model.zero_grad()
+    losses = [(part * engine.tensor(weight)).sum() for part, weight in zip(parts, weights, strict=True)]
+    sum(losses[1:], losses[0]).backward()
+    return {
+        name: np.zeros(tuple(parameter.shape), np.float32) if parameter.grad is None else parameter.grad.numpy()
+        for name, parameter in model.named_parameters()
+    }
+
+
+def check_gradients(case: Case) -> None:
+    """Raise AssertionError unless the training gradients are the golden ones."""
+    wanted = np.array(GOLDENS[case.name]["gradients"])
+    model, _ = build(case)
+    found = np.array(summary(gradients(case, model)))
+    assert found.shape == wanted.shape
+    # A gradient that is 0 but for rounding, as that of the keys' biases, has no digits to compare.
+    scale = wanted[:, 1] + 1e-4 * wanted[:, 1].max()
+    assert (np.abs(found - wanted) < 1e-3 * scale[:, None]).all()
 
 
 def check_golden(case: Case) -> None:

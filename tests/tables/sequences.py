@@ -15,6 +15,24 @@ LLAMA = {
     "vocab_size": 211, "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 6, "num_key_value_heads": 2,
     "max_position_embeddings": 64, "rms_norm_eps": 1e-5,
 }  # fmt: skip
+
+ROBERTA = {**BERT, "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+DISTILBERT = {
+    "vocab_size": 211, "dim": 48, "n_layers": 3, "n_heads": 4, "hidden_dim": 96, "max_position_embeddings": 40,
+}  # fmt: skip
+ALBERT = {**BERT, "embedding_size": 24, "num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2}
+ELECTRA = {**BERT, "embedding_size": 24}
+GPT2 = {"vocab_size": 211, "n_embd": 48, "n_layer": 3, "n_head": 4, "n_positions": 40}
+T5 = {
+    "vocab_size": 211,
+    "d_model": 48,
+    "d_kv": 8,
+    "d_ff": 96,
+    "num_layers": 2,
+    "num_heads": 4,
+    "relative_attention_max_distance": 32,
+}
+FLAN = {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 WHISPER = {
     "n_mels": 20, "n_audio_ctx": 50, "n_audio_state": 32, "n_audio_head": 4, "n_audio_layer": 2,
     "n_vocab": 211, "n_text_ctx": 30, "n_text_state": 32, "n_text_head": 4, "n_text_layer": 3,
@@ -61,6 +79,46 @@ CASES = [
         kind="causal",
     ),
     Case("mistral", "text", "llama_causal_lm", "MistralForCausalLM", {**LLAMA, "sliding_window": 8}, kind="causal"),
+    *(
+        Case(f"{family}{head and '_' + head}", "text", f"{family}_{builder}", theirs, {**settings, **more}, kind=kind)
+        for family, settings, kind, classes in (
+            ("roberta", ROBERTA, "padded", "Roberta"),
+            ("distilbert", DISTILBERT, "padded", "DistilBert"),
+            ("albert", ALBERT, "tokens", "Albert"),
+            ("electra", ELECTRA, "tokens", "Electra"),
+            ("mpnet", BERT, "padded", "MPNet"),
+        )
+        for head, builder, theirs, more in (
+            ("", "encoder", f"{classes}Model", {}),
+            ("masked_lm", "masked_lm", f"{classes}ForMaskedLM", {}),
+            ("sequence", "sequence_classification", f"{classes}ForSequenceClassification", {"classes": 3}),
+            ("token", "token_classification", f"{classes}ForTokenClassification", {"classes": 5}),
+            ("question", "question_answering", f"{classes}ForQuestionAnswering", {}),
+        )
+    ),
+    Case("electra_discriminator", "text", "electra_discriminator", "ElectraForPreTraining", ELECTRA),
+    Case("electra_wide", "text", "electra_encoder", "ElectraModel", {**ELECTRA, "embedding_size": 48}),
+    Case("albert_gelu", "text", "albert_encoder", "AlbertModel", {**ALBERT, "hidden_act": "gelu_new"}),
+    Case("gpt2", "text", "gpt2_causal_lm", "GPT2LMHeadModel", GPT2, kind="causal"),
+    Case(
+        "gpt2_scaled",
+        "text",
+        "gpt2_causal_lm",
+        "GPT2LMHeadModel",
+        {**GPT2, "n_inner": 64, "scale_attn_by_inverse_layer_idx": True},
+        kind="causal",
+    ),
+    Case("t5", "text", "t5_text_to_text", "T5ForConditionalGeneration", T5, kind="text to text"),
+    Case("t5_gated", "text", "t5_text_to_text", "T5ForConditionalGeneration", FLAN, kind="text to text"),
+    Case(
+        "t5_deeper",
+        "text",
+        "t5_text_to_text",
+        "T5ForConditionalGeneration",
+        {**T5, "num_decoder_layers": 3},
+        kind="text to text",
+    ),
+    Case("t5_encoder", "text", "t5_encoder", "T5EncoderModel", T5, kind="plain"),
     Case("whisper", "audio", "whisper", "WhisperForConditionalGeneration", WHISPER, kind="sound"),
 ]
 
@@ -75,6 +133,12 @@ def inputs(kind: str) -> dict[str, np.ndarray[Any, Any]]:
     if kind == "sound":
         return {"mel": integer_array(5, (2, 20, 100)), "tokens": tokens[:2, :11]}
     mask[1, 10:] = 0
+    if kind == "padded":  # places are counted by what is no padding: token 1, which is nowhere else
+        return {"input_ids": np.where(mask != 0, tokens, 1), "attention_mask": mask}
+    if kind == "plain":
+        return {"input_ids": tokens, "attention_mask": mask}
+    if kind == "text to text":
+        return {"input_ids": tokens, "attention_mask": mask, "decoder_input_ids": tokens[:, :11]}
     return {"input_ids": tokens, "attention_mask": mask, "token_type_ids": tokens % 2}
 
 
@@ -85,3 +149,26 @@ def shown(name: str, given: dict[str, np.ndarray[Any, Any]], output: Any) -> np.
     if mask is not None and array.shape[:2] == mask.shape:
         return np.asarray(array[mask != 0])
     return array
+
+
+def loss_weights(given: dict[str, np.ndarray[Any, Any]], shapes: list[tuple[int, ...]]) -> list[np.ndarray[Any, Any]]:
+    """A number for each number of each result; their products, summed, are the loss whose gradients are compared."""
+    mask = given.get("attention_mask")
+    weights = [integer_array(101 * place + 13, shape) for place, shape in enumerate(shapes)]
+    return [
+        each * mask.reshape(*mask.shape, *[1] * (each.ndim - 2)).astype(np.float32)
+        if mask is not None and each.shape[:2] == mask.shape
+        else each
+        for each in weights
+    ]
+
+
+def summary(gradients: dict[str, np.ndarray[Any, Any]]) -> list[list[float]]:
+    """Of each gradient, in the order of the names, its product with a fixed array of its shape, and its length."""
+    return [
+        [
+            float((array.astype(np.float64) * integer_array(307 * place, array.shape)).sum()),
+            float(np.linalg.norm(array)),
+        ]
+        for place, (_, array) in enumerate(sorted(gradients.items()))
+    ]

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .beams import beam_search
     from .choice import Choice
-    from .steps import Decoder, Step
+    from .steps import Decoder, EncoderDecoder, Step
     from .writing import generate, stream
 
 _HOMES = {
     "Choice": "choice",
     "Decoder": "steps",
+    "EncoderDecoder": "steps",
     "Step": "steps",
     "beam_search": "beams",
     "generate": "writing",
     "stream": "writing",
 }
 
-__all__ = ["Choice", "Decoder", "Step", "beam_search", "generate", "stream"]
+__all__ = ["Choice", "Decoder", "EncoderDecoder", "Step", "beam_search", "generate", "stream"]
 
 
 def __getattr__(name: str) -> Any:

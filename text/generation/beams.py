@@ -80,7 +80,7 @@ def beam_search(
             for rank, candidate in enumerate(order[text]):
                 row, token = text * beams + candidate // vocabulary, int(candidate % vocabulary)
                 total = float(flat[text, candidate])
-                if token in ends:
+                if token in ends or length == longest:  # at the last step what goes on is finished too
                     if rank < beams:
                         found[text].add(np.append(written[row, start:], token), total, length)
                     continue
@@ -96,11 +96,6 @@ def beam_search(
         if length < longest:
             step.select(chosen)
         newest = tokens.reshape(-1, 1)
-    for text in range(texts):
-        if not done[text]:
-            for beam in range(beams):
-                new = written[text * beams + beam, start:]
-                found[text].add(new, float(totals[text, beam]), len(new))
     best = [each.kept[0][1] for each in found]
     width = max((len(each) for each in best), default=0)
     result = np.full((texts, width), filler, np.int64)

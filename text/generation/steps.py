@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from numzoo.engine import Tensor, no_grad
 
-__all__ = ["Decoder", "Step"]
+__all__ = ["Decoder", "EncoderDecoder", "Step"]
 
 Tokens = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -38,6 +38,27 @@ class Decoder:
         mask, self.mask = self.mask, None
         with no_grad():
             logits = self.model(Tensor(tokens), mask, self.cache, last=True)
+        return np.asarray(logits.numpy()[:, -1], np.float32)
+
+    def select(self, rows: NDArray[np.integer[Any]]) -> None:
+        self.cache.select(rows)
+
+
+class EncoderDecoder:
+    """The step of a model that answers sources, which has ``read(input_ids, attention_mask)`` and ``decode(tokens, cache, last=True)``.
+
+    `source` (texts, length) are token numbers, `mask` is 0 at their padding. The prompt of ``generate`` is the beginning of
+    each answer, for T5 its ``decoder_start_token_id``.
+    """
+
+    def __init__(self, model: Any, source: Any, mask: Any = None) -> None:
+        self.model = model
+        with no_grad():
+            self.cache = model.read(source, mask)
+
+    def __call__(self, tokens: Tokens) -> Scores:
+        with no_grad():
+            logits = self.model.decode(Tensor(tokens), self.cache, last=True)
         return np.asarray(logits.numpy()[:, -1], np.float32)
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:

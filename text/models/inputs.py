@@ -8,7 +8,7 @@ import numpy as np
 
 from numzoo.engine import Tensor, ops
 
-__all__ = ["as_tensor", "mean_of_tokens", "padding_mask", "token_numbers"]
+__all__ = ["as_tensor", "mean_of_tokens", "padding_mask", "places_behind_padding", "token_numbers"]
 
 
 def mean_of_tokens(vectors: Tensor, attention_mask: Any) -> Tensor:
@@ -48,3 +48,15 @@ def padding_mask(mask: Any, tokens: Tensor) -> Tensor | None:
     if given.shape != tokens.shape:
         raise ValueError(f"attention_mask {tuple(given.shape)} must have the shape of input_ids {tuple(tokens.shape)}")
     return (given != 0).reshape(given.shape[0], 1, 1, given.shape[1])
+
+
+def places_behind_padding(tokens: Tensor, padding: int, places: int, who: str) -> Tensor:
+    """The place of each token (batch, length), counted from `padding` + 1 on over what is no padding, which stands at `padding`."""
+    there = tokens.array != padding
+    counted = there.cumsum(axis=1) * there + padding
+    if counted.size and (most := int(counted.max())) >= places:
+        raise ValueError(
+            f"{who}: {most - padding} tokens were given, but there are places for {places - padding - 1}; "
+            "cut the text, as a tokenizer does with truncation"
+        )
+    return Tensor(counted)

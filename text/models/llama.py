@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
-from numzoo.text.models.inputs import as_tensor, token_numbers
+from numzoo.text.models.cache import KeyValueCache, seen
+from numzoo.text.models.inputs import token_numbers
 
-__all__ = ["KeyValueCache", "LlamaConfig", "LlamaForCausalLM", "llama_causal_lm"]
+__all__ = ["LlamaConfig", "LlamaForCausalLM", "llama_causal_lm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +67,6 @@ class LlamaConfig:
     def width_of_head(self) -> int:
         """How many numbers a head has."""
         return self.hidden_size // self.num_attention_heads if self.head_dim is None else self.head_dim
-
-
-class KeyValueCache:
-    """What attention has computed of the tokens so far, so that each new token costs one step.
-
-    `length` tokens are held; ``mask`` (batch, length) is 0 at padding, None where there is none.
-    """
-
-    def __init__(self) -> None:
-        self.layers: list[tuple[Tensor, Tensor]] = []
-        self.mask: NDArray[np.bool_] | None = None
-        self.length = 0
-
-    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the new tokens' keys and values (batch, heads, new, width) of a layer, and give all of them."""
-        if layer == len(self.layers):
-            self.layers.append((key, value))
-        else:
-            old_key, old_value = self.layers[layer]
-            self.layers[layer] = ops.cat([old_key, key], 2), ops.cat([old_value, value], 2)
-        return self.layers[layer]
-
-    def select(self, rows: NDArray[np.integer[Any]]) -> None:
-        """Keep these rows of the batch, in this order, as beam search wants it."""
-        chosen = Tensor(np.asarray(rows))
-        self.layers = [(key[chosen], value[chosen]) for key, value in self.layers]
-        if self.mask is not None:
-            self.mask = self.mask[rows]
 
 
 class Rotary:
@@ -234,40 +207,6 @@ class LlamaForCausalLM(nn.Module):
         x = self.model(input_ids, attention_mask, cache)
         x = x[:, -1:] if last else x
         return F.linear(x, self.model.embed_tokens.weight) if self.lm_head is None else self.lm_head(x)
-
-
-def seen(
-    batch: int, new: int, attention_mask: Any, cache: KeyValueCache | None, window: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
-    """The positions (batch, new) of the new tokens, and which tokens each of them may see (batch, 1, new, all).
-
-    The mask is None where plain causal attention is meant: no padding, nothing cached before several new tokens, no window
-    that is shorter than the text.
-    """
-    past = 0 if cache is None else cache.length
-    there = None
-    if attention_mask is not None:
-        there = as_tensor(attention_mask).numpy() != 0
-        if there.shape != (batch, new):
-            raise ValueError(f"attention_mask {there.shape} must have the shape of input_ids {(batch, new)}")
-        there = None if there.all() else there
-    if cache is not None and (there is not None or cache.mask is not None):
-        before = np.ones((batch, past), bool) if cache.mask is None else cache.mask
-        there = np.concatenate([before, np.ones((batch, new), bool) if there is None else there], axis=1)
-        cache.mask = there
-    total = past + new
-    places = np.arange(past, total)
-    short = window is not None and total > window
-    if there is None and not short and (past == 0 or new == 1):
-        return np.broadcast_to(places, (batch, new)).astype(np.int64), None
-    order = np.arange(total)
-    allowed = order <= places[:, None]  # (new, all)
-    if short:
-        allowed &= order > places[:, None] - (window or 0)
-    if there is None:
-        return np.broadcast_to(places, (batch, new)).astype(np.int64), np.broadcast_to(allowed, (batch, 1, new, total))
-    positions = np.maximum(there.cumsum(axis=1) - 1, 0)[:, past:]
-    return positions.astype(np.int64), (allowed & there[:, None, :])[:, None]
 
 
 def llama_causal_lm(**settings: Any) -> LlamaForCausalLM:

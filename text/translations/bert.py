@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from numzoo.hub.foreign.fields import Fields
-from numzoo.text.models.bert import ACTIVATIONS
+from numzoo.text.models.encoder import ACTIVATIONS
 
 __all__ = ["transformers"]
 

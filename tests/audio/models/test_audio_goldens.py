@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from sequence_check import cases, check_golden
+from sequence_check import cases, check_golden, check_gradients
 from sequences import Case
 
 
 @pytest.mark.parametrize("case", cases("audio"), ids=lambda case: case.name)
 def test_names_shapes_and_results_are_the_golden_ones(case: Case) -> None:
     check_golden(case)
+
+
+@pytest.mark.parametrize("case", cases("audio"), ids=lambda case: case.name)
+def test_training_gradients_are_the_golden_ones(case: Case) -> None:
+    check_gradients(case)
