@@ -58,7 +58,7 @@ def test_a_top_that_is_no_number_is_refused(zoo: Registry, picture: Path, top: A
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "task": ({"task": "speech-recognition"}, "speech-recognition"),
+    "task": ({"task": "video-classification"}, "video-classification"),
     "categories": ({"categories": None}, "no list of categories"),
     "transform": ({"transform": None}, "preprocessing"),
 }
