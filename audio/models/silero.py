@@ -23,6 +23,8 @@ CONTEXT = 64
 
 State = tuple[Tensor, Tensor]
 
+_AT_ONCE = 64  # steps whose convolutions are computed together
+
 
 class SileroVAD(nn.Module):
     """A step: (batch, 576) samples, the last 64 of the step before and 512 new ones, to the chance of speech (batch, 1).
@@ -41,13 +43,20 @@ class SileroVAD(nn.Module):
         self.final_conv = nn.Conv1d(128, 1, 1)
 
     def forward(self, samples: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        x = samples if isinstance(samples, Tensor) else Tensor(samples)
+        return self.step(self.features(samples if isinstance(samples, Tensor) else Tensor(samples)), state)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What is heard in a step, whatever came before it: (batch, 576) to (batch, 128)."""
         x = F.pad(x.unsqueeze(1), (0, CONTEXT), mode="reflect")  # (batch, 1, 640)
         x = self.stft_conv(x)  # (batch, 258, 4)
         x = ops.sqrt(x[:, :129] ** 2 + x[:, 129:] ** 2)
         for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = F.relu(convolution(x))
-        hidden, cell = self.lstm_cell(x[:, :, -1], state)  # (batch, 128)
+        return x[:, :, -1]
+
+    def step(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Features (batch, 128) and what came before to the chance of speech (batch, 1) and the state."""
+        hidden, cell = self.lstm_cell(features, state)  # (batch, 128)
         chance = F.sigmoid(self.final_conv(F.relu(hidden).unsqueeze(2)))
         return chance[:, 0], (hidden, cell)
 
@@ -57,12 +66,17 @@ class SileroVAD(nn.Module):
         if sound.ndim != 1:
             raise ValueError(f"silero_vad: wants one waveform (samples,), not an array {sound.shape}")
         sound = np.pad(sound, (CONTEXT, -len(sound) % CHUNK))
+        if len(sound) == CONTEXT:
+            return np.zeros(0, np.float32)
+        steps = np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + CHUNK)[::CHUNK]
         found: list[float] = []
         state = None
         with no_grad():
-            for start in range(CONTEXT, len(sound), CHUNK):
-                chance, state = self(Tensor(sound[None, start - CONTEXT : start + CHUNK]), state)
-                found.append(float(chance))
+            for start in range(0, len(steps), _AT_ONCE):
+                features = self.features(Tensor(np.ascontiguousarray(steps[start : start + _AT_ONCE])))
+                for place in range(features.shape[0]):
+                    chance, state = self.step(features[place : place + 1], state)
+                    found.append(float(chance))
         return np.array(found, np.float32)
 
 

@@ -9,15 +9,38 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .activity import Speech, VoiceActivity, voice_activity_detection
+    from .pitch import Pitch, PitchEstimation, pitch_estimation
     from .recognition import SpeechRecognition, Transcript, speech_recognition
+    from .speakers import SpeakerVerification, speaker_verification
 
 _HOMES = {
+    "Pitch": "pitch",
+    "PitchEstimation": "pitch",
+    "SpeakerVerification": "speakers",
+    "Speech": "activity",
     "SpeechRecognition": "recognition",
     "Transcript": "recognition",
+    "VoiceActivity": "activity",
+    "pitch_estimation": "pitch",
+    "speaker_verification": "speakers",
     "speech_recognition": "recognition",
+    "voice_activity_detection": "activity",
 }
 
-__all__ = ["SpeechRecognition", "Transcript", "speech_recognition"]
+__all__ = [
+    "Pitch",
+    "PitchEstimation",
+    "SpeakerVerification",
+    "Speech",
+    "SpeechRecognition",
+    "Transcript",
+    "VoiceActivity",
+    "pitch_estimation",
+    "speaker_verification",
+    "speech_recognition",
+    "voice_activity_detection",
+]
 
 
 def __getattr__(name: str) -> Any:

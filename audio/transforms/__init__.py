@@ -17,27 +17,32 @@ if TYPE_CHECKING:
     from .frames import istft, stft
     from .mel import hz_to_mel, mel_filters, mel_to_hz
     from .presets import Ge2eMel, WhisperMel, ge2e_mel, whisper_mel
+    from .resampling import Resample, resample
 
 _HOMES = {
     "Ge2eMel": "presets",
+    "Resample": "resampling",
     "WhisperMel": "presets",
     "ge2e_mel": "presets",
     "hz_to_mel": "mel",
     "istft": "frames",
     "mel_filters": "mel",
     "mel_to_hz": "mel",
+    "resample": "resampling",
     "stft": "frames",
     "whisper_mel": "presets",
 }
 
 __all__ = [
     "Ge2eMel",
+    "Resample",
     "WhisperMel",
     "ge2e_mel",
     "hz_to_mel",
     "istft",
     "mel_filters",
     "mel_to_hz",
+    "resample",
     "stft",
     "whisper_mel",
 ]

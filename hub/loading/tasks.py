@@ -20,12 +20,15 @@ __all__ = ["PIPELINES", "files_beside", "files_of"]
 
 PIPELINES = {
     "fill-mask": "text.pipelines.fill_mask",
-    "speech-recognition": "audio.pipelines.speech_recognition",
+    "pitch-estimation": "audio.pipelines.pitch_estimation",
     "question-answering": "text.pipelines.question_answering",
     "sentence-similarity": "text.pipelines.sentence_similarity",
+    "speaker-verification": "audio.pipelines.speaker_verification",
+    "speech-recognition": "audio.pipelines.speech_recognition",
     "text-classification": "text.pipelines.text_classification",
     "text-generation": "text.pipelines.text_generation",
     "token-classification": "text.pipelines.token_classification",
+    "voice-activity-detection": "audio.pipelines.voice_activity_detection",
 }
 """Task -> the dotted name of its pipeline."""
 
