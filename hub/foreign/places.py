@@ -15,9 +15,12 @@ from numzoo.hub.registry.manifest import parse
 from numzoo.hub.store.cache import digest_of, storage
 from numzoo.hub.store.opened import VerifiedFile
 
-__all__ = ["Folder", "Place", "plain_name"]
+__all__ = ["POOLING", "Folder", "Place", "plain_name"]
 
 _LARGEST_JSON = 64 << 20
+
+POOLING = "1_Pooling/config.json"
+"""The one file below a place that may be read: how sentence-transformers makes one vector of a text."""
 
 
 class Place(ABC):
@@ -29,7 +32,7 @@ class Place(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """The names of the files, sorted; folders within are left out."""
+        """The names of the files, sorted; folders within are left out, but for `POOLING`."""
 
     @abstractmethod
     def open(self, name: str) -> tuple[BinaryIO, str]:
@@ -66,12 +69,13 @@ class Folder(Place):
     def names(self) -> list[str]:
         with storage(f"list {self.path}"):
             try:
-                return sorted(entry.name for entry in os.scandir(self.path) if entry.is_file())
+                below = [POOLING] if (self.path / POOLING).is_file() else []
+                return sorted([*below, *(entry.name for entry in os.scandir(self.path) if entry.is_file())])
             except FileNotFoundError:
                 raise NotFoundError(f"There is no folder {self.path}.") from None
 
     def open(self, name: str) -> tuple[BinaryIO, str]:
-        path = self.path / plain_name(name, self.name)
+        path = self.path / (name if name == POOLING else plain_name(name, self.name))
         try:
             raw = open(path, "rb", buffering=0)  # noqa: SIM115 (the caller closes it)
             stream = VerifiedFile(raw, os.fstat(raw.fileno()))

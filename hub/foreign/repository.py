@@ -21,7 +21,7 @@ from numzoo.hub.download.repositories import (
     list_repository,
 )
 from numzoo.hub.errors import HubError, NotFoundError, OfflineError, TrustError
-from numzoo.hub.foreign.places import Place
+from numzoo.hub.foreign.places import POOLING, Place
 from numzoo.hub.licensing.acceptance import require_acceptance
 from numzoo.hub.locking.document import Locked, LockedFile
 from numzoo.hub.locking.place import lock_path
@@ -82,7 +82,7 @@ class Repository(Place):
             self.commit = self._listing.commit
         else:
             self.commit = self._locked.commit
-            self._settle_for([name for name in self._locked.files if "/" not in name])
+            self._settle_for([name for name in self._locked.files if _is_near(name)])
 
     @property
     def license(self) -> str:
@@ -96,7 +96,7 @@ class Repository(Place):
             return [self.asked.file.rpartition("/")[2]]
         if self._enough:
             return self._enough
-        return sorted(name for name in self._all().files if "/" not in name)
+        return sorted(name for name in self._all().files if _is_near(name))
 
     def open(self, name: str) -> tuple[BinaryIO, str]:
         return self.fetch.open(self.record(name))
@@ -210,6 +210,11 @@ class Repository(Place):
         return _publish(content)
 
 
+def _is_near(name: str) -> bool:
+    """Whether a file lies right in the repository, or is the one below that may be read."""
+    return "/" not in name or name == POOLING
+
+
 def spdx_of(said: str) -> str:
     """What a repository's card calls its licence ("apache-2.0", "cc-by-nc-4.0", "llama2") as an SPDX identifier."""
     from numzoo.hub.licensing.expressions import listed
@@ -251,11 +256,14 @@ def _neighbour(name: RepositoryName) -> Listing | None:
             return None
         snapshot = root / "snapshots" / commit
         files = {}
-        for path in snapshot.iterdir():
+        for path in (*snapshot.iterdir(), snapshot / POOLING):
+            if not path.is_file():
+                continue
             digest, size = path.resolve().name, path.stat().st_size
-            if path.is_file() and len(digest) in (40, 64) and set(digest) <= set("0123456789abcdef"):
+            if len(digest) in (40, 64) and set(digest) <= set("0123456789abcdef"):
                 sha256, sha1 = (digest, "") if len(digest) == 64 else ("", digest)
-                files[path.name] = RemoteFile(path.name, size, sha256, sha1)
+                name_within = path.relative_to(snapshot).as_posix()
+                files[name_within] = RemoteFile(name_within, size, sha256, sha1)
     except (OSError, ValueError):
         return None
     return Listing(commit, files) if files else None

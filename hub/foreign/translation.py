@@ -14,14 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numzoo.hub.errors import FormatError, LoadError, NotFoundError
+from numzoo.hub.foreign.places import POOLING
 from numzoo.hub.registry.categories import categories
 from numzoo.hub.registry.manifest import Keys, check_settings, check_transform, parse_keys
 from numzoo.hub.registry.names import near
 
 __all__ = ["EXTRAS", "Translation", "families", "translate"]
 
-EXTRAS = ("preprocessor_config.json",)
-"""Files beside config.json that a translation may read; a place need not have them."""
+EXTRAS = ("preprocessor_config.json", "modules.json", POOLING)
+"""Files beside config.json that a translation may read; a place need not have them. The one that lies lower is of
+sentence-transformers, and the only one that is read from there."""
 
 _DOMAINS = ("vision", "audio", "text")
 _PACKAGE = __package__.partition(".")[0]

@@ -97,7 +97,7 @@ def translation_of(place: Place) -> Translation | None:
 
 def _check_layers(plan: Plan, tensors: int) -> None:
     """Refuse more layers than the files have tensors before they are built: each would take time and memory."""
-    for name in ("depths", "depth", "num_hidden_layers"):
+    for name in ("depths", "depth", "num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers"):
         given = plan.config.get(name, 0)
         layers = sum(given) if isinstance(given, list) else given
         if layers > tensors:

@@ -86,12 +86,16 @@ def text_golden(architecture: str, config: str, settings: dict[str, Any]) -> dic
         said = json.loads((Path(folder) / "config.json").read_text())
         stored = load_file(f"{folder}/model.safetensors")
         names = {key: list(value.shape) for key, value in stored.items()}
+        if architecture == "T5ForConditionalGeneration" and settings.get("tie_word_embeddings") is False:
+            names["lm_head.weight"] = names["shared.weight"]
         weights = formula["integer_weights"]({key: tuple(shape) for key, shape in names.items()}, 1.0)
         state = {key: torch.from_numpy(value.copy()) for key, value in weights.items()}
         save_file(state, f"{folder}/model.safetensors", {"format": "pt"})
         model = kind.from_pretrained(folder).eval()
     with torch.no_grad():
-        outputs = model.double()(torch.arange(1, 19).reshape(2, 9))
+        tokens = torch.arange(1, 19).reshape(2, 9)
+        answers = {"decoder_input_ids": tokens[:, :4]} if architecture == "T5ForConditionalGeneration" else {}
+        outputs = model.double()(tokens, **answers)
     values = next(iter(value for value in outputs.values() if value is not None)).flatten()[:12].tolist()
     return {"config": said, "names": names, "outputs": [float(f"{value:.8g}") for value in values]}
 

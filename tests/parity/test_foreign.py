@@ -83,6 +83,20 @@ def test_a_folder_of_transformers_gives_its_logits(case: str, reference: SimpleN
 
 _BERT = {"vocab_size": 40, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 32}
 _LLAMA = {**_BERT, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}
+_ROBERTA = {**_BERT, "type_vocab_size": 1, "pad_token_id": 1, "max_position_embeddings": 60, "layer_norm_eps": 1e-5}
+_DISTIL = {"vocab_size": 40, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 32, "max_position_embeddings": 60}
+_ALBERT = {**_BERT, "embedding_size": 16, "num_hidden_groups": 2, "inner_group_num": 2, "max_position_embeddings": 60}
+_ELECTRA = {**_BERT, "embedding_size": 16, "max_position_embeddings": 60}
+_GPT2 = {
+    "vocab_size": 40,
+    "n_embd": 24,
+    "n_layer": 2,
+    "n_head": 3,
+    "n_positions": 60,
+    "bos_token_id": 1,
+    "eos_token_id": 1,
+}
+_T5 = {"vocab_size": 40, "d_model": 24, "d_kv": 6, "d_ff": 32, "num_layers": 2, "num_heads": 3}
 
 TEXTS: dict[str, tuple[str, str, Config]] = {
     "bert": ("BertModel", "BertConfig", _BERT),
@@ -91,6 +105,36 @@ TEXTS: dict[str, tuple[str, str, Config]] = {
     "bert classes": ("BertForSequenceClassification", "BertConfig", {**_BERT, "num_labels": 5}),
     "bert tokens": ("BertForTokenClassification", "BertConfig", {**_BERT, "num_labels": 4, "layer_norm_eps": 1e-2}),
     "bert answers": ("BertForQuestionAnswering", "BertConfig", _BERT),
+    "roberta": ("RobertaModel", "RobertaConfig", _ROBERTA),
+    "roberta masked": ("RobertaForMaskedLM", "RobertaConfig", _ROBERTA),
+    "roberta classes": ("RobertaForSequenceClassification", "RobertaConfig", {**_ROBERTA, "num_labels": 5}),
+    "xlm-roberta tokens": ("XLMRobertaForTokenClassification", "XLMRobertaConfig", {**_ROBERTA, "num_labels": 4}),
+    "camembert answers": ("CamembertForQuestionAnswering", "CamembertConfig", _ROBERTA),
+    "distilbert": ("DistilBertModel", "DistilBertConfig", _DISTIL),
+    "distilbert masked": ("DistilBertForMaskedLM", "DistilBertConfig", _DISTIL),
+    "distilbert classes": ("DistilBertForSequenceClassification", "DistilBertConfig", {**_DISTIL, "num_labels": 5}),
+    "distilbert answers": ("DistilBertForQuestionAnswering", "DistilBertConfig", _DISTIL),
+    "albert": ("AlbertModel", "AlbertConfig", _ALBERT),
+    "albert masked": ("AlbertForMaskedLM", "AlbertConfig", _ALBERT),
+    "albert classes": ("AlbertForSequenceClassification", "AlbertConfig", {**_ALBERT, "num_labels": 5}),
+    "electra discriminator": ("ElectraForPreTraining", "ElectraConfig", _ELECTRA),
+    "electra masked": ("ElectraForMaskedLM", "ElectraConfig", _ELECTRA),
+    "electra tokens": ("ElectraForTokenClassification", "ElectraConfig", {**_ELECTRA, "num_labels": 4}),
+    "mpnet": ("MPNetModel", "MPNetConfig", _BERT),
+    "mpnet masked": ("MPNetForMaskedLM", "MPNetConfig", _BERT),
+    "gpt2": ("GPT2LMHeadModel", "GPT2Config", _GPT2),
+    "gpt2 with a perceptron of its own": (
+        "GPT2LMHeadModel",
+        "GPT2Config",
+        {**_GPT2, "n_inner": 40, "layer_norm_epsilon": 1e-2},
+    ),
+    "t5": ("T5ForConditionalGeneration", "T5Config", _T5),
+    "t5 gated": (
+        "T5ForConditionalGeneration",
+        "T5Config",
+        {**_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+    ),
+    "t5 encoder": ("T5EncoderModel", "T5Config", _T5),
     "llama": ("LlamaForCausalLM", "LlamaConfig", _LLAMA),
     "llama tied": ("LlamaForCausalLM", "LlamaConfig", {**_LLAMA, "tie_word_embeddings": True, "attention_bias": True}),
     "llama with wide heads": ("LlamaForCausalLM", "LlamaConfig", {**_LLAMA, "head_dim": 8, "rms_norm_eps": 1e-2}),
@@ -106,15 +150,18 @@ def test_a_folder_of_a_text_model_gives_its_outputs(case: str, reference: Simple
     transformers = library("transformers")
     architecture, config, settings = TEXTS[case]
     theirs = getattr(transformers, architecture)(getattr(transformers, config)(**settings)).eval()
+    if architecture == "T5ForConditionalGeneration" and settings.get("tie_word_embeddings") is False:
+        theirs.lm_head.weight = torch.nn.Parameter(theirs.lm_head.weight.detach().clone())
     shake(theirs, case)
     theirs.save_pretrained(tmp_path)
     model = hub.load(tmp_path)
     tokens = np.random.default_rng(3).integers(1, 40, (2, 9))
+    answers = {"decoder_input_ids": tokens[:, :4]} if architecture == "T5ForConditionalGeneration" else {}
     with torch.no_grad():
-        outputs = theirs(torch.from_numpy(tokens))
+        outputs = theirs(torch.from_numpy(tokens), **{name: torch.from_numpy(each) for name, each in answers.items()})
     expected = next(iter(value for value in outputs.values() if value is not None)).numpy()
     with engine.no_grad():
-        given = model(tokens)
+        given = model(tokens, **answers)
     given = (given[0] if isinstance(given, tuple) else given).numpy()
     assert np.abs(given - expected).max() < 1e-4 * np.abs(expected).max()
     assert model.load_report.initialised == ()

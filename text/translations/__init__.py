@@ -10,13 +10,33 @@ from numzoo.hub.foreign.fields import Fields
 
 __all__ = ["families", "otherwise", "translate"]
 
-_TRANSFORMERS = {"bert": "bert", "llama": "llama", "mistral": "llama", "qwen2": "llama"}
+_TRANSFORMERS = {
+    "albert": "albert",
+    "bert": "bert",
+    "camembert": "roberta",
+    "distilbert": "distilbert",
+    "electra": "electra",
+    "gpt2": "gpt2",
+    "llama": "llama",
+    "mistral": "llama",
+    "mpnet": "mpnet",
+    "qwen2": "llama",
+    "roberta": "roberta",
+    "t5": "t5",
+    "xlm-roberta": "roberta",
+}
 """model_type -> the file with its function ``transformers``."""
 
 _OTHERWISE = {
-    "distilbert": "its names and its embeddings are others than BERT's",
+    "deberta": "its attention has parts for places and for contents",
+    "deberta-v2": "its attention has parts for places and for contents",
+    "gemma": "its norms add one to their weights, and its embeddings are scaled",
+    "modernbert": "it has rotary places and gated perceptrons",
+    "nomic_bert": "it has rotary places",
+    "phi3": "its queries, keys and values are one matrix",
     "qwen3": "it normalises queries and keys",
-    "roberta": "its places are counted from behind the padding",
+    "roberta-prelayernorm": "it normalises before its layers",
+    "xlnet": "it reads texts in any order",
 }
 """What looks like something that numzoo has, and why it is not."""
 
@@ -36,5 +56,5 @@ def translate(
 ) -> dict[str, Any]:
     """What an entry would say of these weights: model, config, keys, task, categories."""
     module = importlib.import_module(f"{__name__}.{_TRANSFORMERS[family]}")
-    said: dict[str, Any] = module.transformers(Fields(config, who=who, family=f"{family} of transformers"))
+    said: dict[str, Any] = module.transformers(Fields(config, who=who, family=f"{family} of transformers"), extras)
     return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from numzoo.hub.foreign.fields import Fields
@@ -9,7 +10,7 @@ from numzoo.hub.foreign.fields import Fields
 __all__ = ["transformers"]
 
 
-def transformers(fields: Fields) -> dict[str, Any]:
+def transformers(fields: Fields, extras: Mapping[str, Any]) -> dict[str, Any]:
     """Their configurations and the names of their models that continue texts."""
     family = fields.text("model_type")
     fields.must("hidden_act", "silu", "silu")

@@ -478,10 +478,12 @@ def neighbour(folder: Path, files: Files, commit: str) -> None:
     (root / "blobs").mkdir()
     (root / "snapshots" / commit).mkdir(parents=True)
     for name, body in files.items():
-        if "/" not in name:
+        if not name.startswith("onnx/"):
             blob = root / "blobs" / (digest(body) if is_large(name) else blob_sha1(body))
             blob.write_bytes(body)
-            (root / "snapshots" / commit / name).symlink_to(blob)
+            place = root / "snapshots" / commit / name
+            place.parent.mkdir(exist_ok=True)
+            place.symlink_to(blob)
 
 
 def test_what_hugging_faces_client_has_fetched_is_used_without_network(
@@ -507,6 +509,39 @@ def test_online_the_other_cache_saves_the_download(site: Site, files: Files, tmp
     neighbour(tmp_path / "huggingface-home", files, commit)
     load(trust_first_use=True)
     assert site.asked == ["/api/models/owner/net/revision/main"]
+
+
+TEXT = json.loads((Path(__file__).parents[2] / "text" / "translations" / "goldens.json").read_text())["mpnet"]
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Files:
+    """A repository of sentence-transformers, whose pooling stands in a folder of its own."""
+    path = tmp_path / "sentences.safetensors"
+    write_safetensors(path, integer_weights({name: tuple(shape) for name, shape in TEXT["names"].items()}, 1.0))
+    kinds = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
+    listed = [{"type": f"sentence_transformers.models.{kind}", "path": path} for kind, path in kinds.items()]
+    return {
+        "model.safetensors": path.read_bytes(),
+        "config.json": json.dumps(TEXT["config"]).encode(),
+        "modules.json": json.dumps(listed).encode(),
+        "1_Pooling/config.json": b'{"pooling_mode_cls_token": true}',
+        "onnx/config.json": b"{}",
+    }
+
+
+@pytest.mark.parametrize("source", ["hub", "other cache"])
+def test_how_a_repository_pools_is_read_locked_and_found_again(
+    source: str, site: Site, sentences: Files, tmp_path: Path
+) -> None:
+    commit = site.commit(sentences)
+    if source == "other cache":
+        neighbour(tmp_path / "huggingface-home", sentences, commit)
+    model = load(trust_first_use=True, offline=source == "other cache")
+    assert (model.pooling.kind, model.pooling.normalize) == ("cls", True)
+    locked = {file["name"] for file in json.loads(lock_path().read_text())["entries"][f"{NAME}@main"]["files"]}
+    assert locked == sentences.keys() - {"onnx/config.json"}
+    assert load(offline=True).pooling.kind == "cls"
 
 
 def test_the_lock_command_writes_keeps_moves_and_forgets_a_repository(
