@@ -14,36 +14,77 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .base import Compose, Transform
     from .frames import istft, stft
+    from .masking import FrequencyMasking, TimeMasking
     from .mel import hz_to_mel, mel_filters, mel_to_hz
+    from .mixing import AddNoise, Reverberation, Volume, add_noise, reverberate, volume
     from .presets import Ge2eMel, WhisperMel, ge2e_mel, whisper_mel
     from .resampling import Resample, resample
+    from .spectrograms import MFCC, AmplitudeToDB, MelSpectrogram, Spectrogram, amplitude_to_db
+    from .stretching import TimeStretch, phase_vocoder, time_stretch
 
 _HOMES = {
+    "AddNoise": "mixing",
+    "AmplitudeToDB": "spectrograms",
+    "Compose": "base",
+    "FrequencyMasking": "masking",
     "Ge2eMel": "presets",
+    "MFCC": "spectrograms",
+    "MelSpectrogram": "spectrograms",
     "Resample": "resampling",
+    "Reverberation": "mixing",
+    "Spectrogram": "spectrograms",
+    "TimeMasking": "masking",
+    "TimeStretch": "stretching",
+    "Transform": "base",
+    "Volume": "mixing",
     "WhisperMel": "presets",
+    "add_noise": "mixing",
+    "amplitude_to_db": "spectrograms",
     "ge2e_mel": "presets",
     "hz_to_mel": "mel",
     "istft": "frames",
     "mel_filters": "mel",
     "mel_to_hz": "mel",
+    "phase_vocoder": "stretching",
     "resample": "resampling",
+    "reverberate": "mixing",
     "stft": "frames",
+    "time_stretch": "stretching",
+    "volume": "mixing",
     "whisper_mel": "presets",
 }
 
 __all__ = [
+    "MFCC",
+    "AddNoise",
+    "AmplitudeToDB",
+    "Compose",
+    "FrequencyMasking",
     "Ge2eMel",
+    "MelSpectrogram",
     "Resample",
+    "Reverberation",
+    "Spectrogram",
+    "TimeMasking",
+    "TimeStretch",
+    "Transform",
+    "Volume",
     "WhisperMel",
+    "add_noise",
+    "amplitude_to_db",
     "ge2e_mel",
     "hz_to_mel",
     "istft",
     "mel_filters",
     "mel_to_hz",
+    "phase_vocoder",
     "resample",
+    "reverberate",
     "stft",
+    "time_stretch",
+    "volume",
     "whisper_mel",
 ]
 

@@ -6,17 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from ramps import ramp
 
 from numzoo import hub
 from numzoo.audio import transforms
 from numzoo.audio.errors import AudioError
-
-
-def ramp(samples: int) -> NDArray[np.float32]:
-    """A sound that every library makes alike: no random numbers, no sines."""
-    places = np.arange(samples, dtype=np.int64)
-    return ((places * places * 7 + places * 37) % 512 - 256).astype(np.float32) / 512
 
 
 @pytest.mark.parametrize(
