@@ -208,6 +208,21 @@ def test_a_wrong_name_says_what_there_is(
         hub.pull_data(name, split=split, registry=pets)
 
 
+def test_a_link_in_place_of_what_was_unpacked_goes_and_what_it_leads_to_stays(
+    pets: Registry, cache: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "work.txt").write_text("years of it")
+    (file,) = pets.files("data:pets/train.tgz")
+    folder = unpacked.place(cache, file)
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(tmp_path / "mine")
+    unpacked.remove(cache, file)
+    assert not folder.is_symlink()
+    assert [path.name for path in folder.parent.parent.rglob("*")] == []
+    assert (tmp_path / "mine" / "work.txt").read_text() == "years of it"
+
+
 DAMAGES = {
     "other bytes": lambda tree: (tree / "images/1.png").write_bytes(b"ONE"),
     "more bytes": lambda tree: (tree / "images/1.png").write_bytes(b"one!"),

@@ -207,7 +207,7 @@ def test_the_command_lines_limit_goes_before_the_environments_and_that_before_th
     ("text", "least", "most"),
     [
         ("7", 7, 7),
-        (formatdate(time.time() + 3600, usegmt=True), 3000, 3600),
+        (formatdate(time.time() + 86400, usegmt=True), 43200, 86400),
         (formatdate(0, usegmt=True), 0, 0),
         ("soon", 0, 0),
         ("9" * 400, 1, 1e9),

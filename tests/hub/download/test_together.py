@@ -60,7 +60,7 @@ def test_one_that_fails_ends_the_others_and_what_came_is_kept(
     assert body.startswith(left.read_bytes())
     server.files["/slow"].settings.clear()
     Fetch(progress=False).paths([slow, several[0]])
-    assert server.files["/slow"].requests[-1]["range"] == f"bytes={kept}-"
+    assert server.files["/slow"].requests[-1].get("range") == (f"bytes={kept}-" if kept else None)
 
 
 def test_every_transfer_is_told_of_and_ends(several: list[Any]) -> None:

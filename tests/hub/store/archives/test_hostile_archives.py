@@ -214,6 +214,11 @@ def test_a_zip_directory_beyond_reason_is_not_even_read(unpacked: Any) -> None:
         unpacked(zip_of({"a" * 200: b""}), "zip", limits=Limits(directory=100))
 
 
+def test_a_zip_that_claims_too_many_members_is_refused_before_the_first(unpacked: Any) -> None:
+    with pytest.raises(UnsafeFileError, match="and 3 members, too many to unpack"):
+        unpacked(zip_of({"a": b"", "b": b"", "c": b""}), "zip", limits=Limits(members=2))
+
+
 def test_xz_may_not_ask_for_much_memory(unpacked: Any) -> None:
     body = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}])
     with pytest.raises(FormatError, match="xz"):
