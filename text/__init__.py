@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, errors, generation, models, pipelines, tokenizers
+    from . import datasets, errors, generation, models, pipelines, tokenizers, transforms
 
-__all__ = ["datasets", "errors", "generation", "models", "pipelines", "tokenizers"]
+__all__ = ["datasets", "errors", "generation", "models", "pipelines", "tokenizers", "transforms"]
 
 
 def __getattr__(name: str) -> Any:

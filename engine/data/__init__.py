@@ -10,6 +10,7 @@ from .collate import default_collate, default_convert
 from .dataset import ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
 from .delimited import CSVDataset
 from .errors import DataError, ItemError, MissingDataError, WorkerError, WorkerTimeoutError
+from .lengths import LengthBatchSampler
 from .loader import DataLoader
 from .numpy_folder import NumpyFolder, read_arrays
 from .sample import Seeded, sample_generator, sampling
@@ -35,6 +36,7 @@ __all__ = [
     "FrameDataset",
     "ItemError",
     "IterableDataset",
+    "LengthBatchSampler",
     "MissingDataError",
     "NumpyFolder",
     "RandomSampler",

@@ -17,7 +17,8 @@ class Batch:
 
     `input_ids` are the tokens; `attention_mask` is 0 at padding; `token_type_ids` is 1 in the second text of a pair.
     `offsets` (texts, length, 2) says where in its text each token begins and ends, in characters; (0, 0) for a token that
-    is in no text. `special` is 1 where a token was added.
+    is in no text. `special` is 1 where a token was added. `words` says which word of its text a token belongs to, counted
+    from 0 as the tokenizer cuts words before it cuts them into pieces; -1 for none.
     """
 
     input_ids: NDArray[np.int64]
@@ -25,6 +26,7 @@ class Batch:
     token_type_ids: NDArray[np.int64]
     offsets: NDArray[np.int64]
     special: NDArray[np.int64]
+    words: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -162,6 +162,7 @@ class Tokenizer:
         shape = (len(found), length)
         ids, mask = np.full(shape, filler, np.int64), np.zeros(shape, np.int64)
         types, special, offsets = np.zeros(shape, np.int64), np.ones(shape, np.int64), np.zeros((*shape, 2), np.int64)
+        words = np.full(shape, -1, np.int64)
         for row, each in enumerate(found):
             size = lengths[row]
             place = slice(length - size, length) if left else slice(0, size)
@@ -169,7 +170,8 @@ class Tokenizer:
             types[row, place], special[row, place] = each.type_ids, each.special_tokens_mask
             if size:
                 offsets[row, place] = each.offsets
-        return Batch(ids, mask, types, offsets, special)
+                words[row, place] = [-1 if word is None else word for word in each.word_ids]
+        return Batch(ids, mask, types, offsets, special, words)
 
 
 def _side(side: Any) -> Side:
