@@ -27,8 +27,7 @@ class Encoder:
         model.requires_grad_(False)
         model.eval()
         self.model, self.tokenizer, self.size = model, tokenizer, size
-        places = getattr(getattr(model, "config", None), "max_position_embeddings", None)
-        known = [limit for limit in (longest, tokenizer.longest, places) if limit is not None]
+        known = [limit for limit in (longest, tokenizer.longest, _places(model)) if limit is not None]
         self.longest = min(known, default=512)
         self.takes_types = "token_type_ids" in _parameters(model)
 
@@ -67,6 +66,14 @@ def softmax(logits: Any, axis: int = -1) -> Floats:
     values = np.asarray(logits, np.float64)
     powers = np.exp(values - values.max(axis=axis, keepdims=True))
     return np.asarray(powers / powers.sum(axis=axis, keepdims=True))
+
+
+def _places(model: Any) -> int | None:
+    """How many tokens the model has places for, where it numbers them; RoBERTa's begin behind that of padding."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
+            return int(module.num_embeddings) - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return None
 
 
 def _parameters(model: Any) -> set[str]:

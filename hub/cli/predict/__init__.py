@@ -14,22 +14,54 @@ from numzoo.hub.cli.run import fetch_options, trust_option
 
 __all__ = ["add"]
 
-_KINDS = {"image-classification": "images"}
+_KINDS = {
+    "fill-mask": "texts",
+    "image-classification": "images",
+    "question-answering": "texts",
+    "sentence-similarity": "texts",
+    "text-classification": "texts",
+    "text-generation": "texts",
+    "token-classification": "texts",
+}
 """Task -> the file that knows what is given to such a model, and how its answer is shown."""
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command to the parser."""
-    predict = commands.add_parser("predict", parents=[shared, trust_option()], help="classify images")
+    predict = commands.add_parser(
+        "predict",
+        parents=[shared, trust_option()],
+        help="a model's answer to images or texts",
+        description="What MODEL makes of INPUT: classes of images and texts, answers to messages, how alike texts are, entities, words for "
+        "gaps, answers to questions.",
+        epilog="examples: numzoo predict mobilenet_v2 cat.jpg | numzoo predict smollm2_135m 'What is the capital of France?' | "
+        "numzoo predict minilm_l6 'a cat' 'a kitten' --json | numzoo predict minilm_l6 - < lines.txt",
+    )
     predict.add_argument(
         "model",
         metavar="MODEL",
         help="such as mobilenet_v2, hf:OWNER/REPO, a folder, or a file that `numzoo finetune` wrote",
     )
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="an image file, or sample:NAME")
-    predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to print (default 5)")
+    predict.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="what the model is for: image files (or sample:NAME), or texts ('-': standard input); for a question the question and the text",
+    )
+    predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many answers to print (default 5)")
     predict.add_argument("--device", help="cpu or cuda")
     predict.add_argument("--dtype", help="such as bfloat16")
+    writing = predict.add_argument_group("models that write")
+    writing.add_argument("--longest", type=_positive, default=256, metavar="N", help="new tokens at most (default 256)")
+    writing.add_argument("--temperature", type=float, metavar="X", help="draw words at random, the bolder the higher")
+    writing.add_argument("--seed", type=int, metavar="N", help="what decides the random words")
+    writing.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="end before this text (may be repeated)"
+    )
+    writing.add_argument("--system", metavar="TEXT", help="what the model is told before the message")
+    writing.add_argument(
+        "--plain", action="store_true", help="continue the text, in place of answering it as a message"
+    )
     predict.set_defaults(run=_predict)
 
 
@@ -48,11 +80,12 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
         registry=open_registry(options.registry),
         progress=fetch.progress,
     )
-    if pipe.task not in _KINDS:
+    task = getattr(pipe, "task", "another task")
+    if task not in _KINDS:
         raise UsageError(
-            f"numzoo predict shows answers for {', '.join(_KINDS)}, but {options.model} is for {pipe.task}; use hub.pipeline."
+            f"numzoo predict shows answers for {', '.join(_KINDS)}, but {options.model} is for {task}; use hub.pipeline."
         )
-    code: int = importlib.import_module(f"{__name__}.{_KINDS[pipe.task]}").answer(pipe, options, console)
+    code: int = importlib.import_module(f"{__name__}.{_KINDS[task]}").answer(pipe, options, console)
     return code
 
 

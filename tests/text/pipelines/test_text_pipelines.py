@@ -112,7 +112,7 @@ def spans(ids: Any) -> tuple[Any, Any]:
 
 class Span(Told):
     def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> Any:
-        from numzoo.text.models.bert import Span as Result
+        from numzoo.text.models.heads import Span as Result
 
         return Result(*super().forward(input_ids, attention_mask, token_type_ids))
 
@@ -121,7 +121,7 @@ class Span(Told):
 def test_an_answer_is_found_however_long_the_text_is(before: int, tokenizer: tokenizers.Tokenizer) -> None:
     text = "the cat sat . " * before + "Anna lives in Paris ." + " the mat" * before
     model = Span(spans)
-    model.config = models.bert_encoder(**SIZES).config
+    model.position_embeddings = nn.Embedding(24, 4)
     (answer,) = pipelines.QuestionAnswering(model, tokenizer)("where lives anna ?", text)
     assert answer.text == "in Paris"
     assert text[answer.start : answer.end] == "in Paris"
@@ -130,7 +130,7 @@ def test_an_answer_is_found_however_long_the_text_is(before: int, tokenizer: tok
 
 def test_questions_that_leave_no_room_are_refused(tokenizer: tokenizers.Tokenizer) -> None:
     model = Span(spans)
-    model.config = models.bert_encoder(**SIZES).config
+    model.position_embeddings = nn.Embedding(24, 4)
     with pytest.raises(ValueError, match="takes all of the 24 tokens"):
         pipelines.QuestionAnswering(model, tokenizer)("where " * 30, "in paris")
     with pytest.raises(ValueError, match="neither may be empty"):
@@ -222,3 +222,18 @@ def test_the_hub_makes_the_pipeline_of_an_entrys_task(tmp_path: Path, monkeypatc
     assert np.allclose(
         pipe("the cat sat"), model(pipe.tokenizer("the cat sat").input_ids).detach().numpy()[0], atol=1e-5
     )
+
+
+HEADS = ("bert_sequence_classification", "roberta_sequence_classification", "distilbert_sequence_classification")
+
+
+@pytest.mark.parametrize("builder", HEADS)
+def test_a_text_is_cut_to_the_places_that_the_model_has(builder: str, tokenizer: tokenizers.Tokenizer) -> None:
+    settings = SIZES
+    if builder.startswith("distilbert"):
+        settings = {"vocab_size": len(WORDS), "dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16, "max_position_embeddings": 24}  # fmt: skip
+    pipe = pipelines.TextClassification(getattr(models, builder)(**settings), tokenizer, ["no", "yes"])
+    assert pipe.encoder.longest == (
+        22 if builder.startswith("roberta") else 24
+    )  # two of RoBERTa's places hold no token
+    assert len(pipe("the cat " * 40)) == 2
