@@ -20,11 +20,14 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="carry models and data to machines without network",
         description="Write models, photographs and data sets with all that belongs to them into one folder or .tar file, and take "
         "such a bundle in elsewhere, verified to the last byte.",
-        epilog="Examples: `numzoo bundle create lab.tar mobilenet_v2 sample:cat data:mnist`, then on the other machine "
-        "`numzoo bundle import lab.tar` and `numzoo predict mobilenet_v2 sample:cat --offline`.",
     )
     actions = bundle.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    create = actions.add_parser("create", parents=[shared, accept_option()], help="write a bundle")
+    create = actions.add_parser(
+        "create",
+        parents=[shared, accept_option()],
+        help="write a bundle",
+        description="Write what is named, with licences and digests, into OUT. Files that are not here are fetched first.",
+    )
     create.add_argument("out", metavar="OUT", help="a new folder, or a new file that ends in .tar")
     create.add_argument("names", nargs="*", metavar="NAME", help="a model, sample:NAME or data:NAME")
     create.add_argument("--from-lock", action="store_true", help="everything that models.lock names")
@@ -36,7 +39,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     create.add_argument("--dry-run", action="store_true", help="say what it would hold, and write nothing")
     create.set_defaults(run=_create)
-    take = actions.add_parser("import", parents=[shared, accept_option()], help="take a bundle into the cache")
+    take = actions.add_parser(
+        "import",
+        parents=[shared, accept_option()],
+        help="take a bundle into the cache",
+        description="Check every byte of the bundle and put its files into the cache; one that holds anything else is refused whole.",
+    )
     take.add_argument("bundle", metavar="BUNDLE", help="a folder or a .tar file")
     take.add_argument("--verify-only", action="store_true", help="check every byte, and take nothing in")
     take.add_argument(

@@ -31,7 +31,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="list the files in the cache",
         description="List the files in the cache, all or those that fit.",
-        epilog="examples: numzoo cache ls 'resnet*' | numzoo cache ls --unused-for 30d --sort size | numzoo cache ls --orphans",
     )
     ls.add_argument("patterns", nargs="*", metavar="NAME", help="a name, a pattern such as 'resnet*', or a digest")
     add_filters(ls)

@@ -20,7 +20,6 @@ def add(actions: Any, shared: argparse.ArgumentParser) -> None:
         description="Put the verified files of a model into another program's cache, so that it need not fetch them: "
         "TORCH_HOME/hub/checkpoints for torch.hub and torchvision, HF_HUB_CACHE for transformers and huggingface_hub. "
         "The other program gets files of its own; nothing that it does to them reaches this cache.",
-        epilog="examples: numzoo cache export resnet50 --to torch | numzoo cache export mine/bert --to huggingface --dry-run",
     )
     export.add_argument("name", metavar="NAME", help="a model, such as resnet50")
     export.add_argument("--to", required=True, choices=("torch", "huggingface"), help="whose cache")

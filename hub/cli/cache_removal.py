@@ -19,7 +19,6 @@ def add(actions: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="delete files from the cache",
         description="Delete the files that are named and fit every filter. They are fetched again when they are needed.",
-        epilog="examples: numzoo cache rm resnet50 | numzoo cache rm b0353104 --yes | numzoo cache rm --unused-for 30d --dry-run",
     )
     rm.add_argument("patterns", nargs="*", metavar="NAME", help="a name, a pattern, or 6 or more digits of a sha256")
     add_filters(rm)
@@ -31,7 +30,6 @@ def add(actions: Any, shared: argparse.ArgumentParser) -> None:
         help="delete what nobody needs and what exceeds the limit",
         description="Delete unfinished files that no living process writes, notes about files that are gone, and the "
         "files that were not used for longest where the cache is larger than its limit.",
-        epilog="examples: numzoo cache prune --dry-run | numzoo cache prune --limit 10GB --yes",
     )
     prune.add_argument("--limit", metavar="SIZE", help="another limit than NUMZOO_CACHE_LIMIT for this time")
     _add_consent(prune)

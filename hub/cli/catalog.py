@@ -18,9 +18,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="write a web site of the registry: search, model cards, plots",
         description="Write a static web site of all models, data sets and samples to OUT_DIR: a list with search and filters, accuracy "
         "against size and against speed, and a page for each with licence, results, preprocessing, files and code to copy. It needs no "
-        "server and loads nothing from elsewhere.",
-        epilog="Examples: `numzoo catalog site` and open site/index.html; `numzoo --registry https://models.example.org catalog site "
-        "--title 'Our models'`. An older catalogue in OUT_DIR is replaced; any other folder that is not empty is refused.",
+        "server and loads nothing from elsewhere. An older catalogue in OUT_DIR is replaced; any other folder that is not empty is refused.",
     )
     catalog.add_argument("folder", metavar="OUT_DIR", help="where the site goes")
     catalog.add_argument("--title", default="numzoo", help="what the site is called (default: numzoo)")

@@ -32,8 +32,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="print a shell's completion script",
         description="Print the script that lets bash, zsh or fish complete commands, options, names of models, samples and data "
         "sets, and files.",
-        epilog="Examples: `source <(numzoo completion bash)` in ~/.bashrc; `source <(numzoo completion zsh)` in ~/.zshrc after "
-        "compinit; `numzoo completion fish > ~/.config/fish/completions/numzoo.fish`.",
     )
     actions = completion.add_subparsers(title="shells", metavar="SHELL", required=True)
     for shell in SHELLS:
@@ -43,7 +41,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     asked = actions.add_parser(
         "candidates", parents=[shared], help="what may stand at the end of these words (for scripts)"
     )
-    asked.add_argument("words", nargs=argparse.REMAINDER, metavar="WORD")
+    asked.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="WORD", help="the words after numzoo; the last is completed"
+    )
     asked.set_defaults(run=_candidates)
 
 

@@ -12,7 +12,7 @@ from numzoo.hub.quantities import size_text
 if TYPE_CHECKING:
     from numzoo.hub.download.progress import Progress
 
-__all__ = ["SCHEMA", "Console", "size_text"]
+__all__ = ["SCHEMA", "Console", "harmless", "size_text"]
 
 SCHEMA = 1
 """The number of the JSON documents' form; it grows when a field changes its meaning or goes."""
@@ -40,7 +40,7 @@ class Console:
     def line(self, text: str = "") -> None:
         """Print a line of data, unless JSON was asked for."""
         if not self.json:
-            print(text)
+            print(harmless(text))
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """Print aligned columns, those in `right` to the right."""
@@ -56,7 +56,7 @@ class Console:
     def message(self, text: str) -> None:
         """Say something to the person, on stderr."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(harmless(text), file=sys.stderr)
 
     def agreed(self, question: str, who: str) -> bool:
         """Ask a person on the terminal. Raises UsageError where nobody can answer; `who` is the command."""
@@ -64,7 +64,7 @@ class Console:
             from numzoo.hub.errors import UsageError
 
             raise UsageError(f"numzoo {who} asks before it deletes, but there is no terminal to ask on: give --yes.")
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        print(f"{harmless(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def error(self, error: BaseException, code: int, *, about: str = "") -> int:
@@ -84,7 +84,7 @@ class Console:
 
         if sys.stderr.isatty() and settings.color():
             mark = f"\x1b[31m{mark}\x1b[0m"
-        print(f"{mark} {f'{about}: ' if about else ''}{text}", file=sys.stderr)
+        print(f"{mark} {harmless(f'{about}: ' if about else '')}{harmless(text)}", file=sys.stderr)
         return code
 
     @property
@@ -93,6 +93,21 @@ class Console:
         from numzoo.hub.download.bars import default_progress
 
         return False if self.quiet else default_progress() or False
+
+
+def harmless(text: str) -> str:
+    """The text with its control characters spelt out: a name from a lock, a file or a server must not steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter not in _CONTROL else ascii(letter)[1:-1] for letter in text)
+
+
+_CONTROL = {
+    chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+} - {
+    "\n",
+    "\t",
+}
 
 
 def _text(error: BaseException) -> str:

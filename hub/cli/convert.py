@@ -21,9 +21,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         description="Read IN (a file of any format that is read, a folder, a model of the registry, hf:OWNER/REPO) and write its tensors "
         "to OUT, one at a time, whole or not at all. With --model the names become the model's and every tensor is held to its shape; "
         "OUT then says itself which model it is for.",
-        epilog="Examples: `numzoo convert run7.pth run7.safetensors --prefix state_dict.`; `numzoo convert resnet50-11ad3fa6.pth r.safetensors "
-        "--model resnet50 --dtype bf16`; `numzoo convert hf:OWNER/REPO own.safetensors --model config --trust-first-use`; "
-        "`numzoo convert big.gguf big.safetensors --shard-size 2GB`.",
     )
     convert.add_argument("source", metavar="IN", help="a file, a folder, a name, or hf:OWNER/REPO[@REVISION[/FILE]]")
     convert.add_argument("target", metavar="OUT.safetensors", help="the file to write")

@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_EXAMPLES = """examples:
-  numzoo data ls --task image-classification
-  numzoo data show cifar10
-  numzoo data pull cifar10 --split test
-  numzoo data pull imagenet --from ~/Downloads --accept-license LicenseRef-ImageNet
-  numzoo data verify mnist
-  numzoo data rm cifar10 --packed
-"""
-
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command and its own commands to the parser."""
@@ -33,15 +24,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="list, fetch, verify and remove data sets",
         description="Data sets: fetched like weights, verified like weights, and unpacked by rules that no archive gets around.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, run: Any, help: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = actions.add_parser(
-            name, parents=[shared, *parents], help=help, description=f"{help[0].upper()}{help[1:]}."
-        )
+        made: argparse.ArgumentParser = actions.add_parser(name, parents=[shared, *parents], help=help)
         made.set_defaults(run=run)
         return made
 

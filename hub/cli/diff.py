@@ -25,12 +25,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared, trust_option()],
         help="compare two checkpoints tensor by tensor",
         description="Compare A with B, each a file of any format, a folder, a model of the registry or hf:OWNER/REPO: what only one of them "
-        "has, other shapes, other types, other values with the largest difference. The exit code is 0 if they are equal and 10 if not.",
-        epilog="Examples: `numzoo diff resnet50.imagenet1k-v1 resnet50.imagenet1k-v2`; `numzoo diff base.safetensors tuned.safetensors "
-        "--tolerance 1e-3`; `numzoo diff a.pth b.safetensors --rename 'module\\.(.+)=\\1'`. A tolerance is of the larger of the two numbers.",
+        "has, other shapes, other types, other values with the largest difference. "
+        "A tolerance is of the larger of the two numbers. The exit code is 0 if they are equal and 10 if not.",
     )
-    diff.add_argument("a", metavar="A")
-    diff.add_argument("b", metavar="B")
+    diff.add_argument("a", metavar="A", help="a file, a folder, a name, or hf:OWNER/REPO")
+    diff.add_argument("b", metavar="B", help="what it is compared with")
     diff.add_argument(
         "--tolerance", type=_tolerance, default=0.0, metavar="T", help="relative difference that counts as equal"
     )

@@ -21,9 +21,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="say what works here, and how to mend what does not",
         description="Look at Python, the packages, oneDNN, the GPU, the cache, the disk, certificates and the network. Each line is "
-        "ok, warn (works without, or more slowly) or fail, with the way out. Nothing is changed.",
-        epilog="examples: numzoo doctor | numzoo doctor --offline --json. Exit code: 0 unless something needed fails "
-        "(8 for the cache, 4 for what every download needs, else 1).",
+        "ok, warn (works without, or more slowly) or fail, with the way out. Nothing is changed. The exit code "
+        "is 0 unless something needed fails (8 for the cache, 4 for what every download needs, else 1).",
     )
     doctor.set_defaults(run=_doctor)
 

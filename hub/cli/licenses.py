@@ -17,10 +17,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="show licences, hold them to a policy, write a bill of materials",
         description="Show the licence of every NAME (default: of everything the registry knows): whether it allows commercial use, "
-        "wants attribution, has to be accepted, and where it comes from.",
-        epilog="Examples: `numzoo licenses resnet50 data:mnist`; `numzoo licenses --cached --policy policy.toml` (exit 7 and a list "
-        "where the policy is violated); `numzoo licenses --cached --sbom cyclonedx > bom.json`. docs/licences.md says how a "
-        "policy is written.",
+        "wants attribution, has to be accepted, and where it comes from. docs/licences.md says how a policy is written.",
     )
     licenses.add_argument("names", nargs="*", metavar="NAME", help="a model, sample:NAME or data:NAME")
     licenses.add_argument("--cached", action="store_true", help="only what lies in the cache")

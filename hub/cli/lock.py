@@ -26,9 +26,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared, trust, accept_option()],
         help="write names into models.lock, or compare it with the registry",
         description="Write into models.lock which entry and which digests NAMEs mean now; without a NAME, write every entry "
-        "anew. From then on they mean just that: other bytes under a locked name are an error (exit 5).",
-        epilog="Examples: `numzoo lock mobilenet_v2 sample:cat data:mnist`; `numzoo lock --check` in continuous integration; "
-        "`numzoo lock resnet50 --upgrade` for the registry's present default. The lock is the nearest models.lock from the "
+        "anew. From then on they mean just that: other bytes under a locked name are an error (exit 5). The lock is the nearest models.lock from the "
         "present folder upwards (or --lock FILE, or NUMZOO_LOCK), or a new one here.",
     )
     lock.add_argument("names", nargs="*", metavar="NAME", help="a model, sample:NAME or data:NAME")
@@ -43,8 +41,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared, trust, accept_option()],
         help="make the cache hold what models.lock names",
         description="Fetch and verify every file that models.lock names (or those of NAMEs, which are locked first if they are not).",
-        epilog="Examples: `numzoo sync --frozen` in a container's build; `numzoo sync --frozen --offline` to find out whether all is "
-        "here; `numzoo sync --prune --dry-run` to see what the cache holds besides.",
     )
     sync.add_argument("names", nargs="*", metavar="NAME", help="only these")
     sync.add_argument("--frozen", action="store_true", help="never change the lock; refuse what is not in it")

@@ -40,6 +40,7 @@ from numzoo.hub.cli import (
 )
 from numzoo.hub.cli.accept import accept_what_was_named
 from numzoo.hub.cli.console import Console
+from numzoo.hub.cli.examples import write_into
 from numzoo.hub.errors import HubWarning
 from numzoo.hub.locking.place import using
 from numzoo.hub.registry.choice import Choice
@@ -157,6 +158,7 @@ def make_parser() -> argparse.ArgumentParser:
         completion,
     ):
         group.add(commands, shared)
+    write_into(parser)
     return parser
 
 

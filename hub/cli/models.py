@@ -19,7 +19,13 @@ __all__ = ["add"]
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the two commands to the parser."""
-    ls = commands.add_parser("ls", parents=[shared], help="list models, samples or data sets")
+    ls = commands.add_parser(
+        "ls",
+        parents=[shared],
+        help="list models, samples or data sets",
+        description="List what the registries have, with size, licence and accuracy; * marks what a bare model name means, and "
+        "HERE what lies in the cache.",
+    )
     ls.add_argument("pattern", nargs="?", help='part of a name, or a pattern such as "resnet*"')
     ls.add_argument("--task", help='only models for this task, such as "image-classification"')
     ls.add_argument("--kind", choices=("models", "samples", "data"), default="models", help="what to list")
@@ -29,6 +35,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "show",
         parents=[shared, trust_option()],
         help="show all about a model, a sample, a data set, a repository or a file",
+        description="Show where it comes from, its files with digests and sources, its licence, preprocessing, results and classes.",
     )
     show.add_argument("name", help="such as resnet50, resnet50.imagenet1k-v1, sample:cat or data:mnist")
     show.set_defaults(run=_show)

@@ -14,27 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_INDEX = """\
-examples:
-  numzoo keys new ~/acme.key                                  # once; keep it safe
-  numzoo index zoo --sign ~/acme.key                          # zoo/manifest.json and the files it names: a registry
-  numzoo index zoo --sign ~/acme.key --deprecate acme/net.v1="Trained on the wrong labels" --replaced-by acme/net.v1=acme/net.v2
-  numzoo index zoo --sign ~/acme.key --withdraw acme/net.v1="It leaks its training data"
-  numzoo index zoo --check                                    # hash every blob
-"""
-_PUBLISH = """\
-examples:
-  numzoo publish pets.safetensors --registry zoo --name acme/resnet50.pets-v1 \\
-      --license CC-BY-4.0 --source https://acme.example/pets --sign ~/acme.key
-  numzoo publish run7.pth --registry zoo --name acme/net.v2 --model vision.models.resnet18 \\
-      --config '{"classes": 10}' --task image-classification --license MIT --source https://acme.example
-"""
-_KEYS = """\
-examples:
-  numzoo keys new ~/acme.key      # makes a key; prints the public half
-  numzoo keys show ~/acme.key     # prints it again, for the people who use the registry
-"""
-
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the commands to the parser."""
@@ -53,15 +32,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     signing.add_argument(
         "--replace", action="store_true", help="let a name mean other files than before; counts up its revision"
     )
-    form = argparse.RawDescriptionHelpFormatter
-
     index = commands.add_parser(
         "index",
         parents=[shared, signing],
         help="make a folder a registry, or renew it",
         description="Make a folder a registry that any web server can serve, or give it its next version.",
-        epilog=_INDEX,
-        formatter_class=form,
     )
     index.add_argument("folder", metavar="DIR", help="the registry's folder")
     index.add_argument(
@@ -79,7 +54,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--restore", action="append", default=[], metavar="NAME", help="neither deprecated nor withdrawn"
     )
     index.add_argument("--default", action="append", default=[], metavar="NAME.TAG", help="what the bare name means")
-    index.add_argument("--check", action="store_true", help="hash every blob; a wrong one is exit 5")
+    index.add_argument(
+        "--check",
+        action="store_true",
+        help="hash every blob; a wrong one is exit 5. Alone it needs no key and writes nothing",
+    )
     index.add_argument("--prune", action="store_true", help="delete blobs that the present manifest does not name")
     index.set_defaults(run=_index)
 
@@ -88,8 +67,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared, signing],
         help="put a model into a registry",
         description="Put a model into a registry (--registry DIR), after loading it to see that it fits.",
-        epilog=_PUBLISH,
-        formatter_class=form,
     )
     publish.add_argument("path", metavar="MODEL", help="a file that hub.save wrote, another checkpoint, or its folder")
     publish.add_argument("--name", required=True, metavar="NAMESPACE/MODEL.TAG", help="what it shall be called")
@@ -113,19 +90,19 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         ("new", _new, "make a key in a new file that only you can read, and print its public half"),
         ("show", _show, "print the public half of a key"),
     ):
-        action = actions.add_parser(
-            name, parents=[shared], help=help, description=help, epilog=_KEYS, formatter_class=form
-        )
-        action.add_argument("file", metavar="KEYFILE")
+        action = actions.add_parser(name, parents=[shared], help=help)
+        action.add_argument("file", metavar="KEYFILE", help="the file of the private key")
         action.set_defaults(run=run)
 
 
 def _index(options: argparse.Namespace, console: Console) -> int:
-    from numzoo.hub.registry.static.indexing import Edits, check_blobs, ingest, merge, orphans, read_draft
+    from numzoo.hub.registry.static.indexing import Edits, ingest, merge, orphans, read_draft
     from numzoo.hub.registry.static.layout import Folder
     from numzoo.hub.registry.static.publishing import publish
 
     folder = Folder(Path(options.folder).expanduser())
+    if options.check and not _changes(options) and folder.pointer() is not None:
+        return _check(folder, console)
     edits = Edits(
         withdrawn=dict(options.withdraw),
         deprecated=dict(options.deprecate),
@@ -165,12 +142,42 @@ def _index(options: argparse.Namespace, console: Console) -> int:
         removed = [path for path in orphans(folder) if published.statement.sha256 != path.name]
         for path in removed if not options.dry_run else ():
             path.unlink(missing_ok=True)
-    wrong = check_blobs(folder) if options.check else []
-    for sha256 in wrong:
-        console.message(f"error: the blob {folder.path(sha256)} does not have the sha256 of its name; put it back")
+    wrong = _wrong(folder, console) if options.check else []
     extra = {"copied": copied, "removed": [path.name for path in removed], "wrong": wrong}
     _tell(published, folder, options, console, extra)
     return 5 if wrong else 0
+
+
+def _changes(options: argparse.Namespace) -> bool:
+    """Whether more is wanted of `numzoo index` than to look."""
+    asked = (
+        options.sign,
+        options.manifest,
+        options.prune,
+        options.new_key,
+        options.replace,
+        options.expires is not None,
+    )
+    edited = (options.withdraw, options.deprecate, options.replaced_by, options.restore, options.alias, options.default)
+    return any(asked) or any(edited)
+
+
+def _check(folder: Folder, console: Console) -> int:
+    """Hash the blobs of a registry, which needs no key and writes nothing."""
+    wrong = _wrong(folder, console)
+    total = sum(1 for _ in folder.blobs())
+    console.line(f"{folder.root}: {total - len(wrong)} of {total} blobs have the sha256 of their names")
+    console.document({"registry": str(folder.root), "blobs": total, "wrong": wrong})
+    return 5 if wrong else 0
+
+
+def _wrong(folder: Folder, console: Console) -> list[str]:
+    from numzoo.hub.registry.static.indexing import check_blobs
+
+    wrong = check_blobs(folder)
+    for sha256 in wrong:
+        console.message(f"error: the blob {folder.path(sha256)} does not have the sha256 of its name; put it back")
+    return wrong
 
 
 def _publish(options: argparse.Namespace, console: Console) -> int:

@@ -9,27 +9,19 @@ from numzoo.hub.cli.console import Console
 
 __all__ = ["add"]
 
-_EXAMPLES = """\
-examples:
-  numzoo registry ls                                          # the registries that names come from, in their order
-  numzoo registry add acme https://models.acme.example/zoo --key numzoo-ed25519:... --namespace acme
-  numzoo registry rm acme
-  numzoo registry forget acme                                 # its owner has set it up anew
-"""
-
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command and its own commands to the parser."""
-    form = argparse.RawDescriptionHelpFormatter
     registry = commands.add_parser(
-        "registry", parents=[shared], help="list, add and remove registries", epilog=_EXAMPLES, formatter_class=form
+        "registry",
+        parents=[shared],
+        help="list, add and remove registries",
+        description="Names come from the registries of the configuration file in their order, then from numzoo's own.",
     )
     actions = registry.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def action(name: str, run: Any, help: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = actions.add_parser(
-            name, parents=[shared], help=help, description=help, epilog=_EXAMPLES, formatter_class=form
-        )
+        made: argparse.ArgumentParser = actions.add_parser(name, parents=[shared], help=help)
         made.set_defaults(run=run)
         return made
 
@@ -42,9 +34,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     adding.add_argument("--mirror", action="append", default=[], help="another address of it (may be repeated)")
     adding.add_argument("--dry-run", action="store_true", help="open it, and write nothing")
     removing = action("rm", _rm, "take a registry out of the configuration file")
-    removing.add_argument("name")
+    removing.add_argument("name", help="what it is called here")
     forgetting = action("forget", _forget, "forget which version was verified last, for a registry that begins anew")
-    forgetting.add_argument("name", metavar="NAME_OR_ADDRESS")
+    forgetting.add_argument("name", metavar="NAME_OR_ADDRESS", help="as it is configured, or as --registry had it")
 
 
 def _ls(options: argparse.Namespace, console: Console) -> int:

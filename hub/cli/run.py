@@ -17,7 +17,13 @@ __all__ = ["add", "fetch_options", "trust_option"]
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command to the parser."""
     trust = trust_option()
-    pull = commands.add_parser("pull", parents=[shared, trust], help="fetch and verify files, print their paths")
+    pull = commands.add_parser(
+        "pull",
+        parents=[shared, trust],
+        help="fetch and verify files, print their paths",
+        description="Fetch what is not here yet, hold it to its sha256, and print the path of each file. What was interrupted goes on "
+        "where it stopped.",
+    )
     pull.add_argument(
         "names",
         nargs="+",

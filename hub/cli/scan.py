@@ -28,10 +28,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         description="Look through each WHAT (a file, a folder, a model of the registry, hf:OWNER/REPO) without running anything that it says: "
         "its format, its tensors, every name that its pickles ask for. The exit code is 9 if anything would run code or breaks a rule of "
         "safe reading, 5 if a file is damaged or of no known kind, and 0 if all could be read.",
-        epilog="Examples: `numzoo scan downloaded.ckpt`; `numzoo scan ./folder --json`; `numzoo scan hf:OWNER/REPO --trust-first-use`; "
-        "`numzoo scan model.gguf --tensors`.",
     )
-    scan.add_argument("what", nargs="+", metavar="WHAT")
+    scan.add_argument("what", nargs="+", metavar="WHAT", help="a file, a folder, a name, or hf:OWNER/REPO")
     scan.add_argument("--tensors", action="store_true", help="list every tensor")
     scan.set_defaults(run=_scan)
 

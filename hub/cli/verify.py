@@ -26,9 +26,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "verify",
         parents=[shared, trust_option()],
         help="hash files anew; check what a model computes; repair",
-        description="Hash the files of the names that are given, or all that are in the cache, and say which are wrong.",
-        epilog="examples: numzoo verify | numzoo verify --quick --repair | numzoo verify mobilenet_v2 --parity | "
-        "numzoo verify --all --json. Exit code 5: something is wrong and was not repaired.",
+        description="Hash the files of the names that are given, or all that are in the cache, and say which are wrong. "
+        "Exit code 5: something is wrong and was not repaired.",
     )
     verify.add_argument("names", nargs="*", metavar="NAME", help="what to verify (default: every file in the cache)")
     depth = verify.add_mutually_exclusive_group()

@@ -135,3 +135,12 @@ def test_a_licence_that_must_be_accepted_stops_a_sync_before_the_first_byte(
     assert numzoo("sync", "--registry", manifest).code == 7
     assert digests(Cache()) == []
     assert numzoo("sync", "--accept-license", "CC-BY-NC-4.0", "--registry", manifest).code == 0
+
+
+def test_what_a_lock_says_steers_no_terminal(numzoo: Run, manifest: Path, project: Path) -> None:
+    numzoo("lock", "lenet", "--registry", manifest)
+    change(project / "models.lock", lambda known: known["entries"]["lenet.here"].update(names=["\x1b[31m\u202eold"]))
+    said = numzoo("lock", "--check", "--registry", manifest)
+    assert "\x1b" not in said.out + said.err
+    assert "\u202e" not in said.out + said.err
+    assert r"\x1b[31m\u202eold" in said.out

@@ -440,6 +440,10 @@ def test_a_damaged_blob_is_found_and_what_nobody_names_is_pruned(numzoo: Run, zo
     blob.write_bytes(body)
     checked = numzoo("index", zoo, "--sign", key, "--check", "--json")
     assert (checked.code, checked.json["wrong"]) == (5, [blob.name])
+    before = (zoo / "registry.json").read_bytes()
+    looked = numzoo("index", zoo, "--check", "--json")
+    assert (looked.code, looked.json["wrong"]) == (5, [blob.name]), "to look needs no key"
+    assert (zoo / "registry.json").read_bytes() == before
     assert numzoo("pull", "acme/pets", "--registry", zoo).code == 5
 
 
