@@ -51,3 +51,9 @@ def test_the_manual_is_the_parsers() -> None:
 def test_readme_names_every_command() -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
     assert [words for words in _COMMANDS if " " not in words and f"numzoo {words}" not in readme] == []
+
+
+def test_no_page_holds_the_marks_of_a_merge() -> None:
+    root = Path(__file__).parents[3]
+    pages = [*root.glob("*.md"), *(root / "docs").glob("*.md")]
+    assert [page.name for page in pages if "\n<<<<<<< " in page.read_text("utf-8")] == []
