@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from numzoo.engine import nn
 
 _FAMILIES: dict[str, tuple[str, ...]] = {
+    "conv_tasnet": ("conv_tasnet_base",),
     "crepe": ("crepe_tiny", "crepe_full"),
     "ge2e": ("speaker_encoder",),
+    "m5": ("m5_classifier",),
     "silero": ("silero_vad",),
+    "speech_heads": (
+        "hubert_ctc", "hubert_sequence_classification", "wav2vec2_ctc", "wav2vec2_sequence_classification",
+    ),
+    "wav2vec2": ("hubert_encoder", "wav2vec2_encoder"),
     "openai_whisper": ("whisper",),
-}
+}  # fmt: skip
 
 _BUILDERS: dict[str, str] = {builder: family for family, names in _FAMILIES.items() for builder in names}
 
