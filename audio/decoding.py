@@ -6,6 +6,7 @@ the text of a path is what is left when repeated tokens are one and then blanks 
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ def greedy(log_probabilities: ArrayLike, *, blank: int = 0) -> Decoded:
     table = _table(log_probabilities, blank, "greedy")
     path = table.argmax(axis=1) if len(table) else np.zeros(0, np.int64)
     edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1)) if len(path) else np.zeros(0, np.int64)
-    runs = [(int(path[start]), int(start), int(end)) for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    runs = [(int(path[start]), int(start), int(end)) for start, end in itertools.pairwise(edges)]
     kept = [run for run in runs if run[0] != blank]
     score = float(table[np.arange(len(path)), path].sum())
     return Decoded(tuple(token for token, _, _ in kept), tuple((start, end) for _, start, end in kept), score)
@@ -71,7 +72,7 @@ def beam_search(
                 if before > nothing:
                     longer = found.setdefault((*beginning, token), [nothing, nothing])
                     longer[1] = float(np.logaddexp(longer[1], before + log))
-        ranked = sorted(found.items(), key=lambda item: -np.logaddexp(*item[1]))[:width]
+        ranked = sorted(found.items(), key=lambda item: -float(np.logaddexp(item[1][0], item[1][1])))[:width]
         beams = {beginning: (pair[0], pair[1]) for beginning, pair in ranked}
     ranking = sorted(((float(np.logaddexp(*pair)), tokens) for tokens, pair in beams.items()), reverse=True)
     return [Decoded(tokens, align(table, tokens, blank=blank), score) for score, tokens in ranking[:best]]

@@ -36,7 +36,9 @@ class ConvTasNetConfig:
         if self.msk_activate not in ("sigmoid", "relu"):
             raise ValueError(f"conv_tasnet: msk_activate must be 'sigmoid' or 'relu', not {self.msk_activate!r}")
         if self.msk_kernel_size != 3:
-            raise ValueError(f"conv_tasnet: msk_kernel_size must be 3, which keeps the length, not {self.msk_kernel_size}")
+            raise ValueError(
+                f"conv_tasnet: msk_kernel_size must be 3, which keeps the length, not {self.msk_kernel_size}"
+            )
 
 
 class ConvBlock(nn.Module):
@@ -72,10 +74,7 @@ class MaskGenerator(nn.Module):
         self.input_conv = nn.Conv1d(features, width, 1)
         dilations = [2**layer for _ in range(config.msk_num_stacks) for layer in range(config.msk_num_layers)]
         self.conv_layers = nn.ModuleList(
-            [
-                ConvBlock(config, dilation, last=place == len(dilations) - 1)
-                for place, dilation in enumerate(dilations)
-            ]
+            [ConvBlock(config, dilation, last=place == len(dilations) - 1) for place, dilation in enumerate(dilations)]
         )
         self.output_prelu = nn.PReLU()
         self.output_conv = nn.Conv1d(width, features * self.sources, 1)

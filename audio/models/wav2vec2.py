@@ -79,7 +79,9 @@ class Wav2Vec2Config:
             raise ValueError(f"wav2vec2: feat_extract_norm must be 'group' or 'layer', not {self.feat_extract_norm!r}")
         for name in ("hidden_act", "feat_extract_activation"):
             if getattr(self, name) not in ACTIVATIONS:
-                raise ValueError(f"wav2vec2: {name} must be one of {', '.join(ACTIVATIONS)}, not {getattr(self, name)!r}")
+                raise ValueError(
+                    f"wav2vec2: {name} must be one of {', '.join(ACTIVATIONS)}, not {getattr(self, name)!r}"
+                )
         if not len(self.conv_dim) == len(self.conv_stride) == len(self.conv_kernel) > 0:
             raise ValueError(
                 f"wav2vec2: conv_dim, conv_stride and conv_kernel have a number for each layer, not {len(self.conv_dim)}, "
@@ -298,7 +300,9 @@ class Wav2Vec2Model(nn.Module):
         if samples.dtype.kind in "iub":
             raise TypeError(f"wav2vec2: samples are floating-point numbers, mostly from -1 to 1, not {samples.dtype}")
         if self.config.frames(samples.shape[1]) < 1:
-            raise ValueError(f"wav2vec2: {samples.shape[1]} samples are too few for one vector; it takes {self._least()}")
+            raise ValueError(
+                f"wav2vec2: {samples.shape[1]} samples are too few for one vector; it takes {self._least()}"
+            )
         return samples
 
     def _least(self) -> int:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .activity import Speech, VoiceActivity, voice_activity_detection
+    from .ctc import CtcRecognition, ctc_recognition
     from .pitch import Pitch, PitchEstimation, pitch_estimation
     from .recognition import SpeechRecognition, Transcript, speech_recognition
     from .speakers import SpeakerVerification, speaker_verification
 
 _HOMES = {
+    "CtcRecognition": "ctc",
     "Pitch": "pitch",
     "PitchEstimation": "pitch",
     "SpeakerVerification": "speakers",
@@ -22,6 +24,7 @@ _HOMES = {
     "SpeechRecognition": "recognition",
     "Transcript": "recognition",
     "VoiceActivity": "activity",
+    "ctc_recognition": "ctc",
     "pitch_estimation": "pitch",
     "speaker_verification": "speakers",
     "speech_recognition": "recognition",
@@ -29,6 +32,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CtcRecognition",
     "Pitch",
     "PitchEstimation",
     "SpeakerVerification",
@@ -36,6 +40,7 @@ __all__ = [
     "SpeechRecognition",
     "Transcript",
     "VoiceActivity",
+    "ctc_recognition",
     "pitch_estimation",
     "speaker_verification",
     "speech_recognition",

@@ -96,6 +96,10 @@ class SpeechRecognition:
 
 def speech_recognition(
     model: Any, files: Mapping[str, Path], *, categories: Sequence[str] = (), settings: Mapping[str, Any] | None = None
-) -> SpeechRecognition:
-    """The pipeline of an entry for ``speech-recognition``."""
+) -> Any:
+    """The pipeline of an entry for ``speech-recognition``: Whisper's, or for models that write letter by letter `CtcRecognition`."""
+    if hasattr(model, "lm_head"):
+        from numzoo.audio.pipelines.ctc import ctc_recognition
+
+        return ctc_recognition(model, files, categories=categories, settings=settings)
     return SpeechRecognition(model, load_tokenizer(files))

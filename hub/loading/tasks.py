@@ -34,6 +34,7 @@ PIPELINES = {
 
 _BESIDE = (
     "merges.txt",
+    "preprocessor_config.json",
     "sentencepiece.bpe.model",
     "spiece.model",
     "tokenizer.json",
@@ -42,7 +43,7 @@ _BESIDE = (
     "vocab.json",
     "vocab.txt",
 )
-"""Files beside a config.json that pipelines read: vocabularies. Whatever else lies there is left alone."""
+"""Files beside a config.json that pipelines read: vocabularies, and how sounds are prepared. Whatever else lies there is left alone."""
 
 
 def files_of(entry: Entry, fetch: Fetch) -> dict[str, Path]:

@@ -40,7 +40,11 @@ class ConvTasNet(nn.Module):
         super().__init__()
         self.c, self.l, self.n = config["num_sources"], config["enc_kernel_size"], config["enc_num_feats"]
         self.b, self.h = config["msk_num_feats"], config["msk_num_hidden_feats"]
-        self.x, self.r, self.rectified = config["msk_num_layers"], config["msk_num_stacks"], config["msk_activate"] == "relu"
+        self.x, self.r, self.rectified = (
+            config["msk_num_layers"],
+            config["msk_num_stacks"],
+            config["msk_activate"] == "relu",
+        )
         shapes = {"encoder.weight": (self.n, 1, self.l), "decoder.weight": (self.n, 1, self.l)}
         masks = "mask_generator."
         shapes |= _norm(f"{masks}input_norm", self.n) | _layer(f"{masks}input_conv", self.n, self.b)

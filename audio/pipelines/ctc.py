@@ -1,0 +1,128 @@
+"""Speech to text, letter by letter, by wav2vec 2.0 and HuBERT: each word with its times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numzoo.audio.decoding import Decoded, beam_search, greedy
+from numzoo.audio.errors import AudioError
+from numzoo.audio.io import Raw
+from numzoo.audio.pipelines.letters import Letters, load_letters, read_json
+from numzoo.audio.pipelines.recognition import Segment, Transcript
+from numzoo.audio.pipelines.sounds import RATE, sound_of
+from numzoo.engine import no_grad
+
+__all__ = ["CtcRecognition", "ctc_recognition"]
+
+WINDOW = 30.0
+"""Seconds that the model hears at a time; each place looks at every other, so that time and memory grow with the square."""
+
+OVERLAP = 5.0
+"""Seconds on each side of a window that only give it context."""
+
+
+class CtcRecognition:
+    """``pipe(sound)`` gives a `Transcript` of a sound of any length, with a segment for each word.
+
+    >>> hear = hub.pipeline("hf:facebook/wav2vec2-base-960h")   # doctest: +SKIP
+    >>> hear("speech.wav").text                                 # doctest: +SKIP
+    'GO FORWARD TEN METERS'
+
+    A sound is a path, bytes, an array at 16 kHz or a pair (array, rate); a file without a header needs `raw`. With `width` above 1
+    beam search keeps that many beginnings and adds up all paths of a text. Of a segment's fields those of Whisper's decoding
+    (temperature, no_speech, compression) say nothing here.
+    """
+
+    task = "speech-recognition"
+
+    def __init__(self, model: Any, letters: Letters, *, normalize: bool = True) -> None:
+        model.requires_grad_(False)
+        model.eval()
+        self.model, self.letters, self.normalize = model, letters, normalize
+
+    def __call__(self, sound: Any, *, width: int = 1, raw: Raw | None = None) -> Transcript:
+        table = self.log_probabilities(sound, raw=raw)
+        blank = self.letters.blank
+        if not len(table):
+            return Transcript("", "", ())
+        found = greedy(table, blank=blank) if width == 1 else beam_search(table, width=width, blank=blank)[0]
+        return Transcript(self.letters.text(found.tokens), "", self._segments(found, table))
+
+    def log_probabilities(self, sound: Any, *, raw: Raw | None = None) -> NDArray[np.float64]:
+        """How probable each token is at each place: natural logarithms (time, tokens), 50 places a second."""
+        waveform = sound_of(sound, self.task, raw=raw)
+        if not np.isfinite(waveform).all():
+            raise AudioError(f"{self.task}: the sound has samples that are no finite numbers")
+        if self.normalize and waveform.size:
+            waveform = (waveform - waveform.mean()) / np.sqrt(waveform.var() + np.float32(1e-7))
+        logits = self._logits(waveform)
+        logits[:, self.letters.never] = -np.inf
+        logits -= logits.max(axis=1, keepdims=True)
+        return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+
+    def _logits(self, waveform: NDArray[np.float32]) -> NDArray[np.float64]:
+        config = self.model.base.config
+        hop = int(np.prod(config.conv_stride))
+        frames = max(int(config.frames(len(waveform))), 0)
+        context, step = int(OVERLAP * RATE / hop), int((WINDOW - 2 * OVERLAP) * RATE / hop)
+        if frames <= step + 2 * context:
+            step = max(frames, 1)
+        tables = [np.zeros((0, len(self.letters)))]
+        for start in range(0, frames, step):
+            first, last = max(start - context, 0), min(start + step + context, frames)
+            end = len(waveform) if last == frames else self._samples(last - first) + first * hop
+            with no_grad():
+                table = self.model(waveform[None, first * hop : end]).numpy()[0].astype(np.float64)
+            tables.append(table[start - first :][:step])
+        return np.concatenate(tables)
+
+    def _samples(self, frames: int) -> int:
+        """The fewest samples that give so many places."""
+        config = self.model.base.config
+        for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True):
+            frames = (frames - 1) * stride + kernel
+        return frames
+
+    def _segments(self, found: Decoded, table: NDArray[np.float64]) -> tuple[Segment, ...]:
+        seconds = float(np.prod(self.model.base.config.conv_stride)) / RATE
+        segments = []
+        for word in self.letters.words(found.tokens):
+            tokens = tuple(found.tokens[place] for place in word)
+            start, end = found.steps[word[0]][0], found.steps[word[-1]][1]
+            logs = [table[slice(*found.steps[place]), found.tokens[place]].max() for place in word]
+            segments.append(
+                Segment(
+                    start=start * seconds,
+                    end=end * seconds,
+                    text=self.letters.text(tokens),
+                    tokens=tokens,
+                    temperature=0.0,
+                    log_probability=float(np.mean(logs)),
+                    no_speech=0.0,
+                    compression=1.0,
+                )
+            )
+        return tuple(segments)
+
+
+def ctc_recognition(
+    model: Any, files: Mapping[str, Path], *, categories: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> CtcRecognition:
+    """The pipeline of an entry or a folder whose model gives letters; `settings` may say normalize, and what `load_letters` reads."""
+    letters = load_letters(files, model.lm_head.out_features, categories=categories, settings=settings)
+    normalize = (settings or {}).get("normalize", True)
+    if "preprocessor_config.json" in files:
+        said = read_json(files["preprocessor_config.json"])
+        normalize = said.get("do_normalize", True)
+        if said.get("sampling_rate", RATE) != RATE:
+            raise AudioError(
+                f"speech-recognition: the model hears {said['sampling_rate']!r:.20} samples a second, not {RATE}"
+            )
+    if not isinstance(normalize, bool):
+        raise AudioError(f"speech-recognition: whether sounds are normalised is {normalize!r:.40}, not true or false")
+    return CtcRecognition(model, letters, normalize=normalize)
