@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import reference  # declares what torchvision's import asks for, before transformers imports it
+import sound_reference
 import torch
 import transformers
 from integers import integer_weights
@@ -77,8 +78,13 @@ def build(case: Case) -> Any:
         }
     if "classes" in case.settings:
         settings["num_labels"] = case.settings["classes"]
-    kind = getattr(transformers, case.theirs)
-    model = kind(kind.config_class(**settings)).eval()
+    if case.theirs == "M5":
+        model = sound_reference.M5(**case.settings).eval()
+    elif case.theirs == "ConvTasNet":
+        model = sound_reference.ConvTasNet(case.settings).eval()
+    else:
+        kind = getattr(transformers, case.theirs)
+        model = kind(kind.config_class(**settings, **case.config)).eval()
     untied = case.theirs.startswith("T5") and not tied(case)
     if untied:  # as the files of version 1.1 are: both weights are there, and they differ
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
@@ -89,7 +95,7 @@ def build(case: Case) -> Any:
     model.load_state_dict(
         {named[name]: torch.from_numpy(value.copy()) for name, value in weights.items()}, strict=False
     )
-    if not untied:
+    if not untied and hasattr(model, "tie_weights"):
         model.tie_weights()
     return model, shapes, weights
 
@@ -122,6 +128,8 @@ def _results(case: Case, model: Any) -> list[Any]:
         named = {"input_features": named["mel"], "decoder_input_ids": named["tokens"]}
     if case.kind == "causal":
         named["position_ids"] = (named["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    if case.kind in ("waveforms", "mixture"):
+        return [model(next(iter(named.values())))]
     output = model(**named)
     if case.builder.endswith("_encoder"):
         parts = [output.last_hidden_state, getattr(output, "pooler_output", None)]

@@ -1,6 +1,6 @@
 """M5 and Conv-TasNet in PyTorch, written down from the papers' figures, for the comparison with numzoo's.
 
-torchaudio has a ConvTasNet of its own, to which test_sound_models.py holds this one where it is installed.
+torchaudio has a ConvTasNet of its own; test_torchaudio.py holds numzoo's to it where torchaudio is installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class M5(nn.Module):
         self.fc1 = nn.Linear(channels[-1], classes)
 
     def forward(self, x: Any) -> Any:
-        layers = dict(self.named_children())
+        x, layers = x[:, None], dict(self.named_children())
         for place in range(1, 5):
             x = layers[f"conv{place}"](x)
             x = F.max_pool1d(F.relu(layers[f"bn{place}"](x)), 4)

@@ -25,7 +25,8 @@ def build(case: Case) -> tuple[Any, dict[str, tuple[int, ...]]]:
     """Our model with weights made from integers, and its layout, names sorted."""
     model = getattr(importlib.import_module(f"numzoo.{case.domain}.models"), case.builder)(**case.settings).eval()
     shapes = {name: tuple(value.shape) for name, value in sorted(model.state_dict().items())}
-    model.load_state_dict(integer_weights(shapes, 1.0), assign=True)
+    counters = {name: np.zeros((), np.int64) for name in shapes if name.endswith("num_batches_tracked")}
+    model.load_state_dict({**integer_weights(shapes, 1.0), **counters}, assign=True)
     return model, shapes
 
 

@@ -1,4 +1,4 @@
-"""The models of text and sound that are compared with transformers': builders, settings, inputs made from integers."""
+"""The models of text and sound that are compared with transformers' or the papers': builders, settings, inputs made from integers."""
 
 from __future__ import annotations
 
@@ -38,10 +38,26 @@ WHISPER = {
     "n_vocab": 211, "n_text_ctx": 30, "n_text_state": 32, "n_text_head": 4, "n_text_layer": 3,
 }  # fmt: skip
 
+WAV2VEC2 = {
+    "hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 96,
+    "conv_dim": (16, 16, 24), "conv_stride": (5, 2, 2), "conv_kernel": (10, 3, 3),
+    "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4,
+}  # fmt: skip
+WAV2VEC2_LARGE = {
+    **WAV2VEC2, "feat_extract_norm": "layer", "conv_bias": True, "do_stable_layer_norm": True, "num_conv_pos_embeddings": 15,
+}  # fmt: skip
+HEARS_ALL = {"classes": 5, "classifier_proj_size": 24, "use_weighted_layer_sum": True}
+M5 = {"classes": 7, "channels": (8, 8, 12, 16), "stride": 4}
+CONV_TASNET = {
+    "num_sources": 3, "enc_kernel_size": 16, "enc_num_feats": 24, "msk_num_feats": 12, "msk_num_hidden_feats": 20,
+    "msk_num_layers": 3, "msk_num_stacks": 2, "msk_activate": "sigmoid",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Case:
-    """One model: `domain` and `builder` with their `settings`; transformers' class `theirs` with `config` on top of them."""
+    """One model: `domain` and `builder` with their `settings`; transformers' class `theirs` (or that of
+    tests/parity/sound_reference.py) with `config` on top of them."""
 
     name: str
     domain: str
@@ -120,16 +136,52 @@ CASES = [
     ),
     Case("t5_encoder", "text", "t5_encoder", "T5EncoderModel", T5, kind="plain"),
     Case("whisper", "audio", "whisper", "WhisperForConditionalGeneration", WHISPER, kind="sound"),
-]
+    Case("wav2vec2", "audio", "wav2vec2_encoder", "Wav2Vec2Model", WAV2VEC2, kind="waveform"),
+    Case("wav2vec2_large", "audio", "wav2vec2_encoder", "Wav2Vec2Model", WAV2VEC2_LARGE, kind="padded waveform"),
+    Case("wav2vec2_ctc", "audio", "wav2vec2_ctc", "Wav2Vec2ForCTC", {**WAV2VEC2, "vocab_size": 31}, kind="waveform"),
+    Case(
+        "wav2vec2_classes", "audio", "wav2vec2_sequence_classification", "Wav2Vec2ForSequenceClassification",
+        {**WAV2VEC2, "classes": 5}, kind="padded waveform",
+    ),
+    # transformers 5 leaves the last layer without its norm out of habit; what was published was trained with it.
+    Case(
+        "wav2vec2_large_layers", "audio", "wav2vec2_sequence_classification", "Wav2Vec2ForSequenceClassification",
+        {**WAV2VEC2_LARGE, **HEARS_ALL}, {"tie_last_hidden_states": True}, kind="padded waveform",
+    ),
+    Case(
+        "hubert", "audio", "hubert_encoder", "HubertModel",
+        {**WAV2VEC2, "conv_pos_batch_norm": True, "feat_proj_layer_norm": False}, kind="waveform",
+    ),
+    Case("hubert_large_ctc", "audio", "hubert_ctc", "HubertForCTC", {**WAV2VEC2_LARGE, "vocab_size": 31}, kind="padded waveform"),
+    Case(
+        "hubert_layers", "audio", "hubert_sequence_classification", "HubertForSequenceClassification",
+        {**WAV2VEC2, **HEARS_ALL, "hidden_act": "relu", "feat_extract_activation": "relu"}, kind="waveform",
+    ),
+    Case("m5", "audio", "m5_classifier", "M5", M5, kind="waveforms"),
+    Case("conv_tasnet", "audio", "conv_tasnet_base", "ConvTasNet", CONV_TASNET, kind="mixture"),
+    Case(
+        "conv_tasnet_relu", "audio", "conv_tasnet_base", "ConvTasNet",
+        {**CONV_TASNET, "num_sources": 2, "msk_activate": "relu"}, kind="mixture",
+    ),
+]  # fmt: skip
 
 
 def inputs(kind: str) -> dict[str, np.ndarray[Any, Any]]:
-    """What a kind of model is given: token numbers (3, 17), the second text padded; or a spectrogram and tokens."""
+    """What a kind of model is given: token numbers (3, 17), the second text padded; a spectrogram and tokens; or samples."""
     tokens = (np.arange(3 * 17).reshape(3, 17) * 37 + 11) % 200 + 3
     mask = np.ones((3, 17), np.int64)
     if kind == "causal":
         mask[1, :6] = 0
         return {"input_ids": tokens, "attention_mask": mask}
+    if kind in ("waveform", "padded waveform"):
+        there = np.ones((2, 800), np.int64)
+        there[1, 500:] = 0
+        sound = {"input_values": integer_array(5, (2, 800)) * there.astype(np.float32)}
+        return sound if kind == "waveform" else {**sound, "attention_mask": there}
+    if kind == "waveforms":
+        return {"waveforms": integer_array(5, (2, 2000))}
+    if kind == "mixture":
+        return {"mixture": integer_array(5, (2, 1, 397))}
     if kind == "sound":
         return {"mel": integer_array(5, (2, 20, 100)), "tokens": tokens[:2, :11]}
     mask[1, 10:] = 0
