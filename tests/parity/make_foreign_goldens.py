@@ -1,4 +1,4 @@
-"""Writes goldens.json of tests/vision/translations and tests/text/translations: what transformers and timm compute for weights
+"""Writes goldens.json of the translations' tests of vision, text and audio: what transformers and timm compute for weights
 and inputs made from integers.
 
 Run where PyTorch, transformers and timm are: ``python tests/parity/make_foreign_goldens.py``. The test beside the file
@@ -16,6 +16,7 @@ from typing import Any
 
 GOLDENS = Path(__file__).parent.parent / "vision" / "translations" / "goldens.json"
 TEXTS = GOLDENS.parents[2] / "text" / "translations" / "goldens.json"
+SOUNDS = GOLDENS.parents[2] / "audio" / "translations" / "goldens.json"
 TIMM = ("mobilenetv3_small_100", "regnety_002", "vit_tiny_patch16_224", "densenet121", "mobilenetv2_100")
 
 TRAINED = ("tag", "num_classes", "input_size", "crop_pct", "interpolation", "mean", "std", "crop_mode")
@@ -30,6 +31,7 @@ import transformers  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 tests = runpy.run_path(str(Path(__file__).with_name("test_foreign.py")))
+sounds = runpy.run_path(str(Path(__file__).with_name("test_foreign_sounds.py")))["SOUNDS"]
 cases = tests["TRANSFORMERS"]
 
 
@@ -67,7 +69,12 @@ def main() -> None:
 
         goldens[f"timm {name}"] = golden(name, said, names, size, logits)
     write(GOLDENS, goldens)
-    write(TEXTS, {case: text_golden(*settings) for case, settings in tests["TEXTS"].items()})
+    tokens, samples = (
+        torch.arange(1, 19).reshape(2, 9),
+        torch.from_numpy(formula["integer_array"](5, (2, 400))).double(),
+    )
+    write(TEXTS, {case: sequence_golden(*settings, tokens) for case, settings in tests["TEXTS"].items()})
+    write(SOUNDS, {case: sequence_golden(*settings, samples) for case, settings in sounds.items()})
 
 
 def write(path: Path, goldens: dict[str, Any]) -> None:
@@ -76,8 +83,8 @@ def write(path: Path, goldens: dict[str, Any]) -> None:
     path.write_text("{\n" + lines + "\n}\n")
 
 
-def text_golden(architecture: str, config: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """The first numbers of the outputs for tokens that count up."""
+def sequence_golden(architecture: str, config: str, settings: dict[str, Any], given: Any) -> dict[str, Any]:
+    """The first numbers of the outputs for what is `given`: tokens that count up, or samples."""
     from safetensors.torch import save_file
 
     kind = getattr(transformers, architecture)
@@ -93,9 +100,9 @@ def text_golden(architecture: str, config: str, settings: dict[str, Any]) -> dic
         save_file(state, f"{folder}/model.safetensors", {"format": "pt"})
         model = kind.from_pretrained(folder).eval()
     with torch.no_grad():
-        tokens = torch.arange(1, 19).reshape(2, 9)
-        answers = {"decoder_input_ids": tokens[:, :4]} if architecture == "T5ForConditionalGeneration" else {}
-        outputs = model.double()(tokens, **answers)
+        answers = {"decoder_input_ids": given[:, :4]} if architecture == "T5ForConditionalGeneration" else {}
+        double = model.double()
+        outputs = (double.wav2vec2 if architecture == "Wav2Vec2ForPreTraining" else double)(given, **answers)
     values = next(iter(value for value in outputs.values() if value is not None)).flatten()[:12].tolist()
     return {"config": said, "names": names, "outputs": [float(f"{value:.8g}") for value in values]}
 
