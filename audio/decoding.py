@@ -39,43 +39,72 @@ def greedy(log_probabilities: ArrayLike, *, blank: int = 0) -> Decoded:
     return Decoded(tuple(token for token, _, _ in kept), tuple((start, end) for _, start, end in kept), score)
 
 
-def beam_search(
-    log_probabilities: ArrayLike, *, width: int = 32, blank: int = 0, below: float = 12.0, best: int = 1
-) -> list[Decoded]:
+def beam_search(log_probabilities: ArrayLike, *, width: int = 32, blank: int = 0, best: int = 1) -> list[Decoded]:
     """The `best` most probable texts, over all their paths (Hannun et al., arXiv:1408.2873, algorithm 1, without a language
     model).
 
-    `log_probabilities` (time, classes) are natural logarithms that sum to 1. `width` beginnings are kept from step to step;
-    tokens whose logarithm lies more than `below` under the best of a step are not tried there.
+    `log_probabilities` (time, classes) are natural logarithms that sum to 1; `width` beginnings are kept from step to step.
     """
     table = _table(log_probabilities, blank, "beam_search")
     for name, number in (("width", width), ("best", best)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"beam_search: {name} is a whole number from 1, not {number!r}")
-    nothing = -np.inf
-    # Beginning -> log-probabilities of its paths that end in a blank, and of those that end in its last token.
-    beams: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, nothing)}
+    tree = _Beginnings(blank)
+    beams = np.zeros(1, np.int64)  # beginnings, and the logarithms of their paths' sums:
+    in_blank, in_token = np.zeros(1), np.full(1, -np.inf)  # those that end in a blank, and those in the last token
     for row in table:
-        tried = [(int(token), float(row[token])) for token in np.flatnonzero(row >= row.max() - below)]
-        found: dict[tuple[int, ...], list[float]] = {}
-        for beginning, (in_blank, in_token) in beams.items():
-            either = float(np.logaddexp(in_blank, in_token))
-            stays = found.setdefault(beginning, [nothing, nothing])
-            for token, log in tried:
-                if token == blank:
-                    stays[0] = float(np.logaddexp(stays[0], either + log))
-                    continue
-                before = either
-                if beginning and token == beginning[-1]:
-                    stays[1] = float(np.logaddexp(stays[1], in_token + log))
-                    before = in_blank  # a token twice needs a blank in between
-                if before > nothing:
-                    longer = found.setdefault((*beginning, token), [nothing, nothing])
-                    longer[1] = float(np.logaddexp(longer[1], before + log))
-        ranked = sorted(found.items(), key=lambda item: -float(np.logaddexp(item[1][0], item[1][1])))[:width]
-        beams = {beginning: (pair[0], pair[1]) for beginning, pair in ranked}
-    ranking = sorted(((float(np.logaddexp(*pair)), tokens) for tokens, pair in beams.items()), reverse=True)
-    return [Decoded(tokens, align(table, tokens, blank=blank), score) for score, tokens in ranking[:best]]
+        last = tree.tokens(beams)
+        either = np.logaddexp(in_blank, in_token)
+        longer = np.repeat(either[:, None], len(row), axis=1)
+        longer[np.arange(len(beams)), last] = in_blank  # a token twice needs a blank in between
+        longer += row
+        longer[:, blank] = -np.inf
+        stays_blank, stays_token = either + row[blank], in_token + row[last]
+        places = {int(beam): place for place, beam in enumerate(beams)}
+        for beam, place in places.items():
+            shorter = places.get(tree.parents[beam])
+            if shorter is not None:  # two ways to the same beginning
+                stays_token[place] = np.logaddexp(stays_token[place], longer[shorter, last[place]])
+                longer[shorter, last[place]] = -np.inf
+        scores = np.concatenate([np.logaddexp(stays_blank, stays_token), longer.reshape(-1)])
+        chosen = np.argsort(-scores, kind="stable")[:width]
+        chosen = chosen[scores[chosen] > -np.inf]
+        new = chosen >= len(beams)
+        origin, token = np.divmod(chosen - len(beams), len(row))
+        grown = [tree.child(int(beams[o]), int(t)) for o, t in zip(origin[new], token[new], strict=True)]
+        kept = chosen[~new]
+        in_blank = np.concatenate([stays_blank[kept], np.full(len(grown), -np.inf)])
+        in_token = np.concatenate([stays_token[kept], scores[chosen[new]]])
+        beams = np.concatenate([beams[kept], np.array(grown, np.int64)])
+    totals = np.logaddexp(in_blank, in_token)
+    ranked = np.argsort(-totals, kind="stable")[:best]
+    texts = [(tree.path(int(beams[place])), float(totals[place])) for place in ranked]
+    return [Decoded(tokens, align(table, tokens, blank=blank), score) for tokens, score in texts]
+
+
+class _Beginnings:
+    """Beginnings of texts as a tree: each is its parent and one token more; the empty one is number 0."""
+
+    def __init__(self, blank: int) -> None:
+        self.parents, self.last = [-1], [blank]
+        self.children: dict[tuple[int, int], int] = {}
+
+    def child(self, parent: int, token: int) -> int:
+        number = self.children.setdefault((parent, token), len(self.parents))
+        if number == len(self.parents):
+            self.parents.append(parent)
+            self.last.append(token)
+        return number
+
+    def tokens(self, beams: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.array([self.last[beam] for beam in beams], np.int64)
+
+    def path(self, beam: int) -> tuple[int, ...]:
+        found = []
+        while beam:
+            found.append(self.last[beam])
+            beam = self.parents[beam]
+        return tuple(reversed(found))
 
 
 def align(log_probabilities: ArrayLike, tokens: Any, *, blank: int = 0) -> Steps:

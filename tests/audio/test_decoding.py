@@ -49,7 +49,7 @@ def test_all_three_agree_with_the_list_of_all_paths(seed: int, time: int, classe
     assert found.tokens == spelt(max(paths)[1], blank)
     assert found.score == pytest.approx(max(paths)[0])
     ranked = sorted(texts, key=lambda text: -texts[text])[:3]
-    searched = beam_search(table, width=2000, below=np.inf, blank=blank, best=3)
+    searched = beam_search(table, width=2000, blank=blank, best=3)
     assert [each.tokens for each in searched] == ranked
     assert [each.score for each in searched] == pytest.approx([np.log(texts[text]) for text in ranked])
     for each in searched:

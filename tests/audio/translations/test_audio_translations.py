@@ -53,13 +53,13 @@ def test_what_only_training_reads_may_be_missing_and_the_report_says_so(tmp_path
     golden = GOLDENS["wav2vec2 ctc"]
     names = {name: shape for name, shape in golden["names"].items() if not name.endswith("masked_spec_embed")}
     model = hub.load(folder_of({**golden, "names": names}, tmp_path))
-    assert [name for name in model.load_report.initialised] == ["wav2vec2.masked_spec_embed"]
+    assert list(model.load_report.initialised) == ["wav2vec2.masked_spec_embed"]
 
 
 def test_a_model_of_words_can_have_a_head_of_other_words(tmp_path: Path) -> None:
     model = hub.load(folder_of(GOLDENS["wav2vec2 layers"], tmp_path), classes=3)
     assert model(integer_array(5, (2, 400))).shape == (2, 3)
-    assert {name for name in model.load_report.initialised} == {"classifier.weight", "classifier.bias"}
+    assert set(model.load_report.initialised) == {"classifier.weight", "classifier.bias"}
 
 
 CTC = GOLDENS["wav2vec2 ctc"]["config"]
