@@ -10,7 +10,7 @@ from numzoo.hub.foreign.fields import Fields
 
 __all__ = ["families", "otherwise", "translate"]
 
-_TRANSFORMERS = {"hubert": "wav2vec2", "wav2vec2": "wav2vec2"}
+_TRANSFORMERS = {"hubert": "wav2vec2", "wav2vec2": "wav2vec2", "whisper": "openai_whisper"}
 """model_type -> the file with its function ``transformers``."""
 
 _OTHERWISE = {
@@ -36,7 +36,7 @@ def otherwise(library: str, family: str) -> str:
 def translate(
     library: str, family: str, config: Mapping[str, Any], extras: Mapping[str, Any], who: str
 ) -> dict[str, Any]:
-    """What an entry would say of these weights: model, config, keys, task, categories."""
+    """What an entry would say of these weights: model, config, keys, task, transform, categories."""
     module = importlib.import_module(f"{__name__}.{_TRANSFORMERS[family]}")
     said: dict[str, Any] = module.transformers(Fields(config, who=who, family=f"{family} of transformers"))
     return said

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from numzoo.audio.errors import AudioError, MissingLibraryError
+from numzoo.audio.pipelines.whisper.ranks import tokenizer_of
 
 __all__ = ["LANGUAGES", "Vocabulary", "load_tokenizer"]
 
@@ -92,7 +93,7 @@ class Vocabulary:
 
 
 def load_tokenizer(files: Mapping[str, Path]) -> Any:
-    """The tokenizer of an entry's files: tokenizer.json, or vocab.json with merges.txt."""
+    """The tokenizer of an entry's files: tokenizer.json, the authors' own .tiktoken, or vocab.json with merges.txt."""
     try:
         library: Any = importlib.import_module("tokenizers")
     except ImportError as error:
@@ -102,13 +103,19 @@ def load_tokenizer(files: Mapping[str, Path]) -> Any:
     try:
         if "tokenizer.json" in files:
             return library.Tokenizer.from_file(str(files["tokenizer.json"]))
+        ranks = [path for name, path in files.items() if name.endswith(".tiktoken")]
+        if ranks:
+            return tokenizer_of(ranks[0], library)
         if "vocab.json" in files and "merges.txt" in files:
             made = library.Tokenizer(library.models.BPE.from_file(str(files["vocab.json"]), str(files["merges.txt"])))
             made.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
             made.decoder = library.decoders.ByteLevel()
             return made
+    except AudioError:
+        raise
     except Exception as error:  # the library raises Exception itself
         raise AudioError(f"whisper: the tokenizer's file cannot be read: {error}") from error
     raise AudioError(
-        f"whisper: no tokenizer among the files {', '.join(files) or '(none)'}; wanted tokenizer.json, or vocab.json with merges.txt"
+        f"whisper: no tokenizer among the files {', '.join(files) or '(none)'}; wanted tokenizer.json, a .tiktoken, or vocab.json "
+        "with merges.txt"
     )
