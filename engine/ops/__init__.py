@@ -50,6 +50,7 @@ from .indexing.places import *
 from .indexing.rows import *
 from .indexing.scattering import *
 from .layers import activation, attention, dropping, grouping, heads, normalization, rectifier
+from .layers import rotary as rotations
 from .layers.activation import *
 from .layers.attention import *
 from .layers.dropping import *
@@ -57,6 +58,7 @@ from .layers.grouping import *
 from .layers.heads import *
 from .layers.normalization import *
 from .layers.rectifier import *
+from .layers.rotary import *
 from .losses import deviation, distance, loss
 from .losses.deviation import *
 from .losses.distance import *
@@ -131,6 +133,7 @@ __all__ += grouping.__all__
 __all__ += heads.__all__
 __all__ += normalization.__all__
 __all__ += rectifier.__all__
+__all__ += rotations.__all__
 __all__ += deviation.__all__
 __all__ += distance.__all__
 __all__ += loss.__all__

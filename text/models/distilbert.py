@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from numzoo.engine import Tensor, nn
 from numzoo.engine.nn import functional as F
-from numzoo.text.models.encoder import ACTIVATIONS, Encoded, check_activation, check_heads, check_length, split_heads
+from numzoo.text.models.encoder import ACTIVATIONS, Encoded, check_activation, check_heads, check_length
 from numzoo.text.models.heads import OnEncoder, Pooling, SpanFinder, TiedToEmbeddings, TokenClassifier
+from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, token_numbers
 
 __all__ = [
@@ -69,15 +70,15 @@ class DistilBertAttention(nn.Module):
 
     def __init__(self, config: DistilBertConfig) -> None:
         super().__init__()
-        self.heads, self.dropout = config.n_heads, config.attention_dropout
+        self.width, self.dropout = config.dim // config.n_heads, config.attention_dropout
         self.q_lin, self.k_lin = nn.Linear(config.dim, config.dim), nn.Linear(config.dim, config.dim)
         self.v_lin, self.out_lin = nn.Linear(config.dim, config.dim), nn.Linear(config.dim, config.dim)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        query, key, value = (split_heads(layer(x), self.heads) for layer in (self.q_lin, self.k_lin, self.v_lin))
+        query, key, value = (split_heads(layer(x), self.width) for layer in (self.q_lin, self.k_lin, self.v_lin))
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return self.out_lin(out.transpose(1, 2).reshape(*x.shape))  # (batch, length, dim)
+        return self.out_lin(join_heads(out))  # (batch, length, dim)
 
 
 class DistilBertPerceptron(nn.Module):

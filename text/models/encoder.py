@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
+from numzoo.text.models.heads_of_attention import join_heads, split_heads
 
 __all__ = [
     "ACTIVATIONS",
@@ -22,7 +23,6 @@ __all__ = [
     "check_activation",
     "check_heads",
     "check_length",
-    "split_heads",
 ]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -85,25 +85,20 @@ def check_length(family: str, tokens: int, places: int) -> None:
         )
 
 
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(batch, length, width) to (batch, heads, length, width / heads)."""
-    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
-
-
 class SelfAttention(nn.Module):
     """Every token looks at every other, in heads (equation 1 of arXiv:1706.03762)."""
 
     def __init__(self, config: EncoderSettings) -> None:
         super().__init__()
         width = config.hidden_size
-        self.heads, self.dropout = config.num_attention_heads, config.attention_probs_dropout_prob
+        self.width, self.dropout = width // config.num_attention_heads, config.attention_probs_dropout_prob
         self.query, self.key, self.value = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        query, key, value = (split_heads(layer(x), self.heads) for layer in (self.query, self.key, self.value))
+        query, key, value = (split_heads(layer(x), self.width) for layer in (self.query, self.key, self.value))
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return out.transpose(1, 2).reshape(*x.shape)  # (batch, length, width)
+        return join_heads(out)  # (batch, length, width)
 
 
 class Residual(nn.Module):

@@ -12,7 +12,8 @@ from typing import Any
 from numzoo.engine import Tensor, nn
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.cache import KeyValueCache, seen
-from numzoo.text.models.encoder import ACTIVATIONS, check_activation, check_heads, check_length, split_heads
+from numzoo.text.models.encoder import ACTIVATIONS, check_activation, check_heads, check_length
+from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import token_numbers
 
 __all__ = ["GPT2Config", "GPT2LMHeadModel", "gpt2_causal_lm"]
@@ -58,7 +59,7 @@ class GPT2Attention(nn.Module):
 
     def __init__(self, config: GPT2Config, number: int) -> None:
         super().__init__()
-        self.number, self.heads, self.chance = number, config.n_head, config.attn_pdrop
+        self.number, self.width, self.chance = number, config.n_embd // config.n_head, config.attn_pdrop
         self.scale = (config.n_embd // config.n_head) ** -0.5 if config.scale_attn_weights else 1.0
         if config.scale_attn_by_inverse_layer_idx:
             self.scale /= number + 1
@@ -70,7 +71,7 @@ class GPT2Attention(nn.Module):
         width = x.shape[2]
         joint = self.c_attn(x)  # (batch, length, 3 width)
         query, key, value = (
-            split_heads(joint[:, :, place * width : (place + 1) * width], self.heads) for place in range(3)
+            split_heads(joint[:, :, place * width : (place + 1) * width], self.width) for place in range(3)
         )
         if cache is not None:
             key, value = cache.extend(self.number, key, value)
@@ -78,7 +79,7 @@ class GPT2Attention(nn.Module):
             query, key, value, attn_mask=mask, is_causal=mask is None and query.shape[2] > 1, scale=self.scale,
             dropout_p=self.chance if self.training else 0.0,
         )  # fmt: skip
-        return self.resid_dropout(self.c_proj(out.transpose(1, 2).reshape(*x.shape)))
+        return self.resid_dropout(self.c_proj(join_heads(out)))
 
 
 class GPT2MLP(nn.Module):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.cache import KeyValueCache, seen
+from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import token_numbers
 
 __all__ = ["LlamaConfig", "LlamaForCausalLM", "llama_causal_lm"]
@@ -83,13 +84,7 @@ class Rotary:
 
     def turn(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
         """x (batch, heads, length, width), its pairs turned."""
-        half = x.shape[-1] // 2
-        if self.interleaved:
-            pairs = x.reshape(*x.shape[:-1], half, 2)
-            a, b = pairs[..., 0], pairs[..., 1]
-            return ops.stack([a * cosine - b * sine, b * cosine + a * sine], -1).reshape(*x.shape)
-        a, b = x[..., :half], x[..., half:]
-        return ops.cat([a * cosine - b * sine, b * cosine + a * sine], -1)
+        return ops.rotary(x, cosine, sine, interleaved=self.interleaved)
 
 
 class LlamaAttention(nn.Module):
@@ -112,7 +107,7 @@ class LlamaAttention(nn.Module):
     def forward(
         self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None
     ) -> Tensor:
-        query, key, value = (self._split(layer(x)) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        query, key, value = (split_heads(layer(x), self.width) for layer in (self.q_proj, self.k_proj, self.v_proj))
         query, key = self.rotary.turn(query, *angles), self.rotary.turn(key, *angles)
         if cache is not None:
             key, value = cache.extend(self.number, key, value)
@@ -120,10 +115,7 @@ class LlamaAttention(nn.Module):
         out = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=self.shared
         )
-        return self.o_proj(out.transpose(1, 2).reshape(*x.shape[:2], -1))  # (batch, length, hidden_size)
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], -1, self.width).transpose(1, 2)  # (batch, heads, length, width)
+        return self.o_proj(join_heads(out))  # (batch, length, hidden_size)
 
 
 class LlamaMLP(nn.Module):

@@ -17,6 +17,7 @@ from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.cache import KeyValueCache
 from numzoo.text.models.encoder import ACTIVATIONS
+from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, token_numbers
 from numzoo.text.models.relative import hidden, relative_bias
 
@@ -99,7 +100,7 @@ class T5Attention(nn.Module):
     def __init__(self, config: T5Config, *, relative: bool = False) -> None:
         super().__init__()
         inner = config.num_heads * config.d_kv
-        self.heads, self.chance = config.num_heads, config.dropout_rate
+        self.width, self.chance = config.d_kv, config.dropout_rate
         self.q, self.k = nn.Linear(config.d_model, inner, bias=False), nn.Linear(config.d_model, inner, bias=False)
         self.v, self.o = nn.Linear(config.d_model, inner, bias=False), nn.Linear(inner, config.d_model, bias=False)
         buckets = config.relative_attention_num_buckets
@@ -107,17 +108,14 @@ class T5Attention(nn.Module):
 
     def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Each (batch, heads, length, d_kv)."""
-        return self._split(self.k(x)), self._split(self.v(x))
+        return split_heads(self.k(x), self.width), split_heads(self.v(x), self.width)
 
     def forward(self, x: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
         chance = self.chance if self.training else 0.0
         out = F.scaled_dot_product_attention(
-            self._split(self.q(x)), key, value, attn_mask=bias, dropout_p=chance, scale=1.0
+            split_heads(self.q(x), self.width), key, value, attn_mask=bias, dropout_p=chance, scale=1.0
         )
-        return self.o(out.transpose(1, 2).reshape(*x.shape[:2], -1))  # (batch, length, d_model)
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (batch, heads, length, d_kv)
+        return self.o(join_heads(out))  # (batch, length, d_model)
 
 
 class T5Sublayer(nn.Module):

@@ -32,8 +32,33 @@ FEWEST = 1 << 14
 def attend(query: Array, key: Array, value: Array, bias: Array | None = None, **settings: object) -> Result:
     """softmax(scale query key^T + bias) value."""
     if not _is_served(query, key, value):
-        return NotImplemented
+        return _few(query, key, value, bias, *_ordered(settings))
     return blockwise.forward(np, _TOOLS, query, key, value, bias, *_ordered(settings))
+
+
+def _few(
+    query: Array, key: Array, value: Array, bias: Array | None, scale: Any, causal: Any, dropout: Any, _: Any
+) -> Result:
+    """The formula as it stands for one query, the step of a decoder, where preparing takes longer than computing."""
+    if bias is not None or causal or dropout or not query.dtype == key.dtype == value.dtype == FLOAT32:
+        return NotImplemented
+    if query.ndim < 2 or query.shape[-2] != 1 or key.ndim < 2 or not value.size or query.shape[-1] != key.shape[-1]:
+        return NotImplemented
+    if key.shape[-2] != value.shape[-2] or not _is_within(query, key, value):
+        return NotImplemented
+    scores = np.matmul(query * np.float32(scale), key.swapaxes(-1, -2))
+    scores -= scores.max(-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(-1, keepdims=True)
+    return np.matmul(scores, value)
+
+
+def _is_within(query: Array, key: Array, value: Array) -> bool:
+    """Whether the batch axes of keys and values stretch to those of the queries."""
+    return all(
+        each.ndim == query.ndim and all(n in (1, m) for n, m in zip(each.shape[:-2], query.shape[:-2], strict=True))
+        for each in (key, value)
+    )
 
 
 def attend_backward(

@@ -51,6 +51,8 @@ def one_axis(name: str, axis: int, ndim: int) -> int:
     """An axis as a number from 0, checked; a tensor without axes has none."""
     if not ndim:
         raise ShapeError(f"{name}: a 0-dimensional tensor has no axis {axis!r}; add one with .unsqueeze(0)")
+    if type(axis) is int and -ndim <= axis < ndim:
+        return axis % ndim
     return normal_axes(name, (axis,), ndim)[0]
 
 

@@ -56,7 +56,8 @@ def _permute_x(grad: Tensor, axes: tuple[int, ...]) -> Tensor:
 @op(x=_permute_x)
 def permute(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
     """The axes in another order; a view."""
-    if len(axes) != x.ndim or len(normal_axes("permute", tuple(axes), x.ndim)) != x.ndim:
+    places = [*range(x.ndim)]
+    if sorted(axes) != places and (len(axes) != x.ndim or len(normal_axes("permute", tuple(axes), x.ndim)) != x.ndim):
         raise ShapeError(f"permute: {axes} must name each of the {x.ndim} axes of shape {tuple(x.shape)} once")
     return x.transpose(axes)
 
@@ -121,7 +122,7 @@ def unsqueeze(x: Tensor, axis: int = 0, *, dim: int | None = None) -> Tensor:
     """With a new axis of size 1 before ``axis``."""
     axis = axis if dim is None else dim
     x = tensor_like("unsqueeze", x)
-    position = normal_axes("unsqueeze", axis, x.ndim + 1)[0]
+    position = one_axis("unsqueeze", axis, x.ndim + 1)
     return reshape(x, (*x.shape[:position], 1, *x.shape[position:]))
 
 

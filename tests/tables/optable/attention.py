@@ -1,4 +1,4 @@
-"""The rows of ``ops/layers/attention.py``."""
+"""The rows of ``ops/layers/attention.py`` and ``rotary.py``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ def reference(q: Any, k: Any, v: Any, bias: Any = 0.0, *, scale: float = 0.5, ca
     return softmax_reference(scores, -1) @ v
 
 
+def turned(x: Any, cosine: Any, sine: Any, *, interleaved: bool = False) -> Any:
+    pairs = x.reshape(*x.shape[:-1], -1, 2) if interleaved else x.reshape(*x.shape[:-1], 2, -1).swapaxes(-1, -2)
+    spun = (pairs[..., 0] + 1j * pairs[..., 1]) * (cosine + 1j * sine)
+    both = np.stack([spun.real, spun.imag], -1 if interleaved else -2)
+    return both.reshape(*both.shape[:-2], -1)
+
+
 ROWS = [
+    Row("rotary", ((2, 3, 5, 4), (2, 1, 5, 2), (2, 1, 5, 2)), turned),
+    Row("rotary", ((2, 3, 5, 6), (5, 3), (5, 3)), turned, {"interleaved": True}, label="interleaved"),
+    Row("attend", ((2, 3, 1, 4), (2, 1, 5, 4), (2, 1, 5, 3)), reference, {"scale": 0.5}, label="one query"),
     Row("scaled_dot_product_attention", ((2, 3, 4), (2, 5, 4), (2, 5, 3)), lambda q, k, v: reference(q, k, v)),
     Row("attend", ((2, 3, 4), (2, 5, 4), (2, 5, 3)), reference, {"scale": 0.5}),
     Row("attend", ((3, 4), (5, 4), (5, 3)), reference, {"scale": 0.3}, label="without heads"),
