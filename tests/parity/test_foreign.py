@@ -167,6 +167,45 @@ def test_a_folder_of_a_text_model_gives_its_outputs(case: str, reference: Simple
     assert model.load_report.initialised == ()
 
 
+ENTRIES: dict[str, tuple[str, str, Config]] = {
+    "bert_base.uncased": ("BertForPreTraining", "BertConfig", {}),
+    "bert_base.cased": ("BertForPreTraining", "BertConfig", {"vocab_size": 28996}),
+    "distilbert_base.uncased": ("DistilBertForMaskedLM", "DistilBertConfig", {}),
+    "distilbert_base.sst2": ("DistilBertForSequenceClassification", "DistilBertConfig", {}),
+    "roberta_base.v1": ("RobertaForMaskedLM", "RobertaConfig", {"max_position_embeddings": 514, "type_vocab_size": 1}),
+    "gpt2.v1": ("GPT2LMHeadModel", "GPT2Config", {}),
+    "distilgpt2.v1": ("GPT2LMHeadModel", "GPT2Config", {"n_layer": 6}),
+    "t5_small.v1": ("T5ForConditionalGeneration", "T5Config", {}),
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_takes_the_tensors_of_transformers(name: str, reference: SimpleNamespace) -> None:
+    import torch
+
+    from numzoo.hub.loading.contract import fit
+    from numzoo.hub.loading.resolve import build
+    from numzoo.hub.registry.manifest import parse_keys
+
+    transformers = library("transformers")
+    architecture, config, settings = ENTRIES[name]
+    with torch.device("meta"):
+        theirs = getattr(transformers, architecture)(getattr(transformers, config)(**settings))
+    twins = set(getattr(theirs, "all_tied_weights_keys", {}))
+    state = {
+        key: np.broadcast_to(np.zeros((), np.float32), tuple(value.shape))
+        for key, value in theirs.state_dict().items()
+        if key not in twins
+    }
+    entry = json.loads(Path(__file__).parents[2].joinpath("weights_manifest.json").read_text())["models"][name]
+    model = build(entry["model"], "models", entry["config"], who=name)
+    keys = parse_keys(entry["keys"], who=name)
+    loaded, report = fit(state, model.state_dict(), name=name, source="transformers", sha256="", keys=keys)
+    assert len(loaded) == len(model.state_dict())
+    assert report.initialised == ()
+    assert sum(parameter.numel() for parameter in model.parameters()) == entry["parameters"]
+
+
 _HEAVY = (
     "net_b3",
     "net_b5",
