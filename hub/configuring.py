@@ -60,7 +60,7 @@ def remove_registry(name: str) -> RegistrySettings:
 
 def _read() -> str:
     path = configuration.path()
-    with storage(f"read {path}"):
+    with storage(f"read {path}", elsewhere=True):
         try:
             return path.read_bytes().decode("utf-8")
         except FileNotFoundError:

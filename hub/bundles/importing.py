@@ -21,6 +21,7 @@ from numzoo.hub.licensing.acceptance import require_acceptance_of_files
 from numzoo.hub.locking import document as lock_document
 from numzoo.hub.locking.relock import merged
 from numzoo.hub.locking.writing import change_lock
+from numzoo.hub.quantities import size_text
 from numzoo.hub.registry.foreign import Origin
 from numzoo.hub.registry.manifest import Manifest, parse
 from numzoo.hub.registry.names import Registry
@@ -229,7 +230,7 @@ def _check_room(files: Sequence[FileRecord], cache: Cache) -> None:
         free = shutil.disk_usage(cache.root).free
     if wanted + _RESERVE > free:
         raise StorageError(
-            f"The bundle needs {wanted} more bytes, but the disk of {cache.root} has {free} free (and {_RESERVE} are "
+            f"The bundle needs {size_text(wanted)} more, but the disk of {cache.root} has {size_text(free)} free (and {size_text(_RESERVE)} are "
             f"left alone). Free some space, or set NUMZOO_HOME to a folder on another disk."
         )
 

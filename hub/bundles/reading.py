@@ -79,7 +79,7 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
 class _Folder(Bundle):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with storage(f"read {path}"):
+        with storage(f"read {path}", elsewhere=True):
             self._list(path, "")
         if POINTER not in self.names:
             raise NotFoundError(f"{path} is no bundle: it has no {POINTER}.")
@@ -101,7 +101,7 @@ class _Folder(Bundle):
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         path = self.path.joinpath(*name.split("/"))
-        with storage(f"read {path}"):
+        with storage(f"read {path}", elsewhere=True):
             file = _plain_file(path, getattr(os, "O_NOFOLLOW", 0))
         with file:
             yield file
@@ -111,10 +111,10 @@ class _Tar(Bundle):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._offsets: dict[str, int] = {}
-        with storage(f"read {path}"):
+        with storage(f"read {path}", elsewhere=True):
             self._file = _plain_file(path)
         try:
-            with storage(f"read {path}"):
+            with storage(f"read {path}", elsewhere=True):
                 self._index()
         except BaseException:
             self._file.close()

@@ -31,7 +31,7 @@ def write_bundle(out: Path, contents: Contents) -> None:
     out = Path(os.path.abspath(out))
     if os.path.lexists(out):
         raise UsageError(f"{out} is there already, and a bundle is not written over anything. Choose another name.")
-    with storage(f"write {out}"):
+    with storage(f"write {out}", elsewhere=True):
         out.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(out.parent).free
         wanted = contents.bytes + len(contents.members) * 1024 + _RESERVE

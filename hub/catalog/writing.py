@@ -33,7 +33,7 @@ def write_catalog(registry: Registry, folder: str | os.PathLike[str], *, title: 
     speed: dict[str, Any] = json.loads((_HERE / "speed.json").read_bytes())
     fresh = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}")
     old = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}")
-    with storage(f"write the catalogue {folder}"):
+    with storage(f"write the catalogue {folder}", elsewhere=True):
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             _fill(fresh, items, speed, title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -112,6 +113,10 @@ _CONTROL = {
 
 def _text(error: BaseException) -> str:
     """The error's message; an OSError made with a message alone and a KeyError print it without decoration."""
+    if (
+        type(error) is OSError and error.errno == errno.ENOSPC and error.filename is None
+    ):  # the store says what it wrote
+        return f"The output cannot be written: {error.strerror}."
     if isinstance(error, LookupError) and len(error.args) == 1:
         return str(error.args[0])
     return str(error) or type(error).__name__

@@ -75,6 +75,9 @@ class _Run:
 
     def name(self, name: str) -> None:
         """The files of one name, fetched where they are not here, and its parity card if that was asked for."""
+        from numzoo.hub.errors import UsageError
+        from numzoo.hub.registry.names import is_resource
+
         document: dict[str, Any] = {"name": name, "files": []}
         self.documents["results"].append(document)
         try:
@@ -82,6 +85,8 @@ class _Run:
                 sha256, state = self._file(file)
                 document["files"].append({"file": file.name, "sha256": sha256, "state": state})
                 self.console.line(f"{name}  {file.name}  sha256 {sha256}  {state}")
+            if self.options.parity and is_resource(name):
+                raise UsageError(f"{name} is no model, so there is nothing that it computes; --parity is for models.")
             if self.options.parity:
                 document["parity"] = self._parity(name)
         except Exception as error:
@@ -97,6 +102,8 @@ class _Run:
 
         store, records = Cache(), self._records()
         entries = list(store.entries(irregular=True))
+        if not entries:
+            self.console.message(f"The cache is empty ({store.root}).")
         pool = ThreadPoolExecutor(_threads())
         try:
             problems = pool.map(partial(_problem, store, records, self.options.quick), entries)

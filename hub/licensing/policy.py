@@ -1,7 +1,7 @@
 """A policy: which licences a project allows, as a TOML file.
 
     allow = ["public-domain", "permissive", "CC-BY-SA-3.0"]    # categories and SPDX identifiers; all others are refused
-    deny = ["LicenseRef-unknown"]                              # refused even so
+    deny = ["LicenseRef-none-stated"]                          # refused even so
 
     [exceptions]                                               # by name or pattern, each with its reason
     "regnet_y_16gf.*" = "research branch only, until 2027"

@@ -69,6 +69,8 @@ def plan_conversion(
     """What a conversion would write. Raises LoadError where the tensors do not fit `model`, or two come to one name."""
     keys = (renames or Keys()).below(prefix) if prefix else renames or Keys()
     if model is None:
+        if classes is not None:
+            raise UsageError("convert: --classes says how many classes the model has; give --model too.")
         outcome = _renamed(tensors, keys)
     else:
         if renames is not None and renames.rename:
@@ -206,7 +208,7 @@ def _write_text(path: Path, text: str) -> None:
     from numzoo.hub.store.cache import storage
 
     temporary = path.with_name(f"{path.name}.{os.urandom(6).hex()}.part")
-    with storage(f"write {path}"):
+    with storage(f"write {path}", elsewhere=True):
         try:
             with open(temporary, "x", encoding="utf-8") as file:
                 file.write(text + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -151,5 +152,5 @@ def _fill(model: Any, arrays: Arrays, plan: Plan, classes: int | None, *, device
     model.eval()
     if device is not None or dtype is not None:
         model = model.to(**{k: v for k, v in (("device", device), ("dtype", dtype)) if v is not None})
-    model.load_report = report
+    model.load_report = replace(report, notes=plan.notes)
     return model

@@ -14,7 +14,7 @@ import numpy as np
 
 from numzoo.hub.download.fetch import Fetch
 from numzoo.hub.errors import FormatError, NotFoundError, UsageError
-from numzoo.hub.loading.card import Card, read_card
+from numzoo.hub.loading.card import Card, card_of_notes, read_card
 from numzoo.hub.loading.load import as_path, load
 from numzoo.hub.loading.places import place_card, place_of
 from numzoo.hub.loading.resolve import build, resolve
@@ -100,6 +100,9 @@ def pipeline(
         registry=known,
         progress=progress,
     )
+    if place is None and entry is None and prepare is not None:  # In the words of the bytes that were loaded.
+        _, task, labels, settings = _of_card(who, card_of_notes(model.load_report.notes, who=who))
+        prepare = _transform(who, settings)
     if prepare is not None:
         return Pipeline(model, prepare, labels, who, task, known, fetch)
     files = files_beside(place) if entry is None and place is not None else files_of(entry, fetch) if entry else {}

@@ -27,6 +27,7 @@ class Plan:
     base: tuple[str, str] = ("", "")
     adapted: tuple[str, ...] = ()
     overlaid: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def built_as(self, model: str, known: Registry) -> Plan:
         """The same file for the model that `model` names: an entry (with its key spellings) or a builder."""

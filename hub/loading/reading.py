@@ -135,7 +135,7 @@ def plan_from_notes(stream: BinaryIO, plan: Plan) -> None:
     """Which model and settings the file says it holds, if `save` wrote it. It is not trusted: both are checked."""
     from numzoo.hub.checkpoint import read_metadata
 
-    notes = read_metadata(stream).notes
+    notes = plan.notes = read_metadata(stream).notes
     model, config = notes.get(MODEL_KEY), notes.get(CONFIG_KEY, "{}")
     if model is None:
         return

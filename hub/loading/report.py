@@ -19,7 +19,7 @@ class LoadReport:
     `model` and `config` are the builder and the settings that made the model, empty for one that was built elsewhere. `base` and `base_sha256`
     are the registry entry and the file that the weights come from, empty for a file of one's own; `adapted` are the layers into whose
     weights low-rank adapters were added. `zeros` are names of the model that are zero because the file lacks them, as declared. A tensor that
-    was joined from several has each of them in `renamed`, as "NAME[1/3]".
+    was joined from several has each of them in `renamed`, as "NAME[1/3]". `notes` are a file's own words about itself.
     """
 
     name: str
@@ -38,6 +38,7 @@ class LoadReport:
     base_sha256: str = ""
     adapted: tuple[str, ...] = ()
     zeros: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [f"{self.name} from {self.source}", f"  sha256       {self.sha256}"]

@@ -105,7 +105,7 @@ def read(path: Path) -> dict[str, Any]:
 def read_bytes(path: Path) -> bytes | None:
     """The bytes of the lock, or None where there is none."""
     try:
-        with storage(f"read {path}"), open(path, "rb") as file:
+        with storage(f"read {path}", elsewhere=True), open(path, "rb") as file:
             data = file.read(_LARGEST + 1)
     except StorageError as problem:
         if isinstance(problem.__cause__, FileNotFoundError):

@@ -37,7 +37,7 @@ def change_lock(path: Path, edit: Callable[[Content], None]) -> bool:
     path = Path(os.path.realpath(path))  # the file itself, not a link to it, is replaced
     owed: list[tuple[str, str, Any]] = []  # changes of others that we displaced and have to put back
     changed = False
-    with storage(f"write {path}"):
+    with storage(f"write {path}", elsewhere=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(_ATTEMPTS):
             before = read_bytes(path)

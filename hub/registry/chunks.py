@@ -34,7 +34,7 @@ def chunk_digests(path: str | os.PathLike[str], size: int | None = None) -> Chun
     if size is not None and size < 1:
         raise UsageError(f"A chunk size is a positive number of bytes, but {size} was given.")
     path = Path(path)
-    with storage(f"read {path}"):
+    with storage(f"read {path}", elsewhere=True):
         try:
             file = open(path, "rb")  # noqa: SIM115
         except FileNotFoundError:

@@ -252,8 +252,9 @@ def digest_of(file: io.FileIO | BinaryIO) -> str:
 
 
 @contextlib.contextmanager
-def storage(what: str) -> Iterator[None]:
-    """Turn an OSError of the disk within into a StorageError that says what was tried, and the way out."""
+def storage(what: str, *, elsewhere: bool = False) -> Iterator[None]:
+    """Turn an OSError of the disk within into a StorageError that says what was tried, and the way out; `elsewhere` is
+    outside the cache, where another NUMZOO_HOME is none."""
     try:
         yield
     except HubError:
@@ -266,7 +267,8 @@ def storage(what: str) -> Iterator[None]:
             errno.EPERM: "Set NUMZOO_HOME to a folder that you may write.",
             errno.EROFS: "The file system is read-only: set NUMZOO_HOME to a folder that you may write.",
         }.get(problem.errno or 0, "Set NUMZOO_HOME to another folder if this one cannot be used.")
-        raise StorageError(f"Could not {what}: {problem.strerror or problem}. {advice}") from problem
+        told = "" if elsewhere else f" {advice}"
+        raise StorageError(f"Could not {what}: {problem.strerror or problem}.{told}") from problem
 
 
 def _open_again(name: str, flags: int) -> int:

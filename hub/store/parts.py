@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numzoo.hub.errors import IntegrityError, StorageError
+from numzoo.hub.quantities import size_text
 from numzoo.hub.registry.record import FileRecord
 from numzoo.hub.store.cache import Cache, storage
 from numzoo.hub.store.claims import claim, delete, fresh_name, note_of, set_free
@@ -201,8 +202,8 @@ class Part:
         missing = (total or 0) - self.length - sum(size for size in self._ahead.values() if isinstance(size, int))
         if missing > 0 and missing + _RESERVE > free:
             raise StorageError(
-                f"{self.record.label} needs {missing} more bytes, but the disk of {self._folder} has {free} free "
-                f"(and {_RESERVE} are left alone). Free some space, or set NUMZOO_HOME to a folder on another disk."
+                f"{self.record.label} needs {size_text(missing)} more, but the disk of {self._folder} has {size_text(free)} free "
+                f"(and {size_text(_RESERVE)} are left alone). Free some space, or set NUMZOO_HOME to a folder on another disk."
             )
 
     @property

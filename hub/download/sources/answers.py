@@ -83,7 +83,18 @@ def translated(address: str, host: str | None, patience: Patience) -> Iterator[N
     except (failed.RequestException, broken.HTTPError, ConnectionError) as problem:
         if isinstance(problem, NetworkError):
             raise
-        raise AgainError(f"The connection to {host} failed: {_reason(problem)}.") from None
+        raise AgainError(f"The connection to {host}{_through(address)} failed: {_reason(problem)}.") from None
+
+
+def _through(address: str) -> str:
+    """Which proxy of the environment stands between, if any; never its password."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    proxy = select_proxy(address, get_environ_proxies(address))
+    if not proxy:
+        return ""
+    place = proxy.rpartition("@")[2].rpartition("://")[2].rstrip("/")
+    return f" through the proxy {place} (of https_proxy or http_proxy)"
 
 
 def refuse_status(response: requests.Response, host: str | None) -> None:

@@ -63,7 +63,7 @@ class Edits:
 def read_draft(path: Path) -> Document:
     """A manifest written by hand, its JSON checked and nothing else yet."""
     try:
-        with storage(f"read {path}"), open(path, "rb") as file:
+        with storage(f"read {path}", elsewhere=True), open(path, "rb") as file:
             text = read_at_most(file, LARGEST_MANIFEST, str(path))
     except StorageError as problem:
         if isinstance(problem.__cause__, FileNotFoundError):
@@ -110,7 +110,7 @@ def check_blobs(folder: Folder) -> list[str]:
     """Hash every blob; the digests in the names of those that are not what they say."""
     wrong = []
     for sha256, path in folder.blobs():
-        with storage(f"read {path}"), open(path, "rb") as file:
+        with storage(f"read {path}", elsewhere=True), open(path, "rb") as file:
             if digest_of(file) != sha256:
                 wrong.append(sha256)
     return wrong
@@ -166,7 +166,7 @@ def _ingest_file(
         if not path.is_file():
             raise NotFoundError(f"{where}: there is no file {path}.")
         if dry_run:
-            with storage(f"read {path}"), open(path, "rb") as stream:
+            with storage(f"read {path}", elsewhere=True), open(path, "rb") as stream:
                 found, size, chunks = digest_of(stream), path.stat().st_size, None
         else:
             added = folder.add(path)

@@ -62,7 +62,7 @@ class Folder:
     def pointer(self) -> bytes | None:
         """The bytes of the pointer, None where there is no registry yet."""
         try:
-            with storage(f"read {self.root / POINTER}"), open(self.root / POINTER, "rb") as file:
+            with storage(f"read {self.root / POINTER}", elsewhere=True), open(self.root / POINTER, "rb") as file:
                 return read_at_most(file, LARGEST_POINTER, str(self.root / POINTER))
         except StorageError as problem:
             if isinstance(problem.__cause__, (FileNotFoundError, NotADirectoryError)):
@@ -82,7 +82,7 @@ class Folder:
         """A small blob's bytes, at most `most` of them; they are not hashed here."""
         path = self.path(sha256)
         try:
-            with storage(f"read {path}"), open(path, "rb") as file:
+            with storage(f"read {path}", elsewhere=True), open(path, "rb") as file:
                 return read_at_most(file, most, str(path))
         except StorageError as problem:
             if isinstance(problem.__cause__, FileNotFoundError):
@@ -93,7 +93,7 @@ class Folder:
         """Copy a file into the blobs, if it is not there, and give its digest, size and chunk digests."""
         temporary = self.root / "blobs" / f".{os.urandom(8).hex()}.new"
         try:
-            with storage(f"copy {path} into {self.root}"):
+            with storage(f"copy {path} into {self.root}", elsewhere=True):
                 temporary.parent.mkdir(parents=True, exist_ok=True)
                 with open(path, "rb") as source, open(temporary, "xb") as target:
                     added = _copy(source, target)
@@ -130,7 +130,7 @@ class Folder:
         """
         mark = self.root / f".{POINTER}.changing"
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        with storage(f"write {mark}"):
+        with storage(f"write {mark}", elsewhere=True):
             self.root.mkdir(parents=True, exist_ok=True)
             while True:
                 try:
@@ -151,7 +151,7 @@ class Folder:
 
     def blobs(self) -> Iterator[tuple[str, Path]]:
         """The digest in the name, and the path, of every blob, in order."""
-        with storage(f"list {self.root}"):
+        with storage(f"list {self.root}", elsewhere=True):
             for path in sorted((self.root / "blobs" / "sha256").glob("??/*")):
                 if re.fullmatch(r"[0-9a-f]{64}", path.name) and path.parent.name == path.name[:2] and path.is_file():
                     yield path.name, path

@@ -61,7 +61,8 @@ def open_static(settings: RegistrySettings, *, offline: bool) -> Opened:
         data = access.pointer()
     except (NetworkError, LicenseError) as problem:
         if known is None:
-            raise
+            alone = " `--registry numzoo` asks numzoo's own alone." if settings.name else ""
+            raise type(problem)(f"The registry {who} cannot be reached: {str(problem).rstrip('.')}.{alone}") from None
         opened = _remembered(settings, memory, known, who, strictly=True)
         _warn(f"The registry {who} cannot be reached ({str(problem).rstrip('.')}); version {known.statement.version}, "
               f"which was verified before, is used.")  # fmt: skip

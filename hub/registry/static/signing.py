@@ -81,7 +81,7 @@ def new_key(path: str | os.PathLike[str]) -> PrivateKey:
     text: bytes = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    with storage(f"write {path}"):
+    with storage(f"write {path}", elsewhere=True):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)

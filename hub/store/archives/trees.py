@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from numzoo.hub.errors import IntegrityError, StorageError
+from numzoo.hub.quantities import size_text
 from numzoo.hub.store.cache import storage
 
 __all__ = ["Comparison", "NewTree", "Tree"]
@@ -51,7 +52,7 @@ class NewTree:
             free = shutil.disk_usage(self.root).free
         if size + _RESERVE > free:
             raise StorageError(
-                f"Unpacking to {self.root} needs {size} more bytes, but the disk has {free} free (and {_RESERVE} are "
+                f"Unpacking to {self.root} needs {size_text(size)} more, but the disk has {size_text(free)} free (and {size_text(_RESERVE)} are "
                 f"left alone). Free some space, or set NUMZOO_HOME to a folder on another disk."
             )
 

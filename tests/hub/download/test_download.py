@@ -210,7 +210,7 @@ def test_no_byte_is_fetched_that_has_no_room(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 1000))
     record = record_of(body, server.add("/file", body), "pypi:name==1.0!member")
-    with pytest.raises(StorageError, match=r"needs 300001 more bytes.*1000 free") as caught:
+    with pytest.raises(StorageError, match=r"needs 300.0 kB more.*1.0 kB free") as caught:
         obtain(record, patience=hasty)
     assert caught.value.exit_code == 8
     assert server.files["/file"].requests == []

@@ -263,7 +263,7 @@ def test_no_room_for_the_rest_is_told_before_it_is_shared(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9, 1000))
-    with pytest.raises(StorageError, match="needs 300001 more bytes"):
+    with pytest.raises(StorageError, match=r"needs 300\.0 kB more"):
         obtain(record_of(body, server.add("/file", body)), patience=sharing)
     assert server.files["/file"].requests == []
 

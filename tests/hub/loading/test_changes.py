@@ -227,3 +227,22 @@ def test_a_missing_file_and_wrong_counts_are_named(zoo: Registry, tmp_path: Path
     write_safetensors(path, read_checkpoint(path), notes)
     with pytest.raises(FormatError, match="2 names"):
         hub.pipeline(path)(np.zeros((28, 28), np.uint8))
+
+
+def test_a_pipeline_has_the_names_of_the_bytes_that_it_loaded(
+    zoo: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from numzoo.hub.loading import pipelines
+
+    model = hub.load("lenet", classes=3, registry=zoo)
+    path = hub.save(model, tmp_path / "x.safetensors", categories=["cat", "dog", "bird"], transform=PRESET)
+    other = hub.save(model, tmp_path / "y.safetensors", categories=["one", "two", "three"], transform=PRESET)
+    read = pipelines.read_card
+
+    def swapped(given: Path) -> Any:
+        card = read(given)
+        other.replace(given)  # Another file comes to lie there between the first look and the load.
+        return card
+
+    monkeypatch.setattr(pipelines, "read_card", swapped)
+    assert hub.pipeline(path).categories == ("one", "two", "three")
