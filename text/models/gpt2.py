@@ -6,6 +6,7 @@ settings are those of transformers' GPT2LMHeadModel: matrices are stored (in, ou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,11 @@ class GPT2Model(nn.Module):
         self.drop = nn.Dropout(config.embd_pdrop)
         self.h = nn.ModuleList([GPT2Block(config, number) for number in range(config.n_layer)])
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        nn.init.normal_(self.wte.weight, std=0.02)
+        nn.init.normal_(self.wpe.weight, std=0.02)
+        for name, parameter in self.named_parameters():
+            if name.endswith("c_proj.weight"):  # what adds to the residual path, less with depth (section 2.3)
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * config.n_layer))
 
     def forward(self, input_ids: Any, attention_mask: Any = None, cache: KeyValueCache | None = None) -> Tensor:
         tokens = token_numbers(input_ids, self.config.vocab_size, "gpt2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -14,72 +13,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_texts import write_manifest
 
-from numzoo import engine, hub
-from numzoo.hub.checkpoint import write_safetensors
-from numzoo.text import models
+from numzoo import hub
 
 Run = Callable[..., Any]
-
-VOCABULARY = "[PAD] [UNK] [CLS] [SEP] [MASK] the a cat kitten dog sat on mat who where anna lives in paris . ?"
-WORDS = VOCABULARY.split()
-BERT = {
-    "vocab_size": len(WORDS), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
-    "max_position_embeddings": 24,
-}  # fmt: skip
-LLAMA = {
-    "vocab_size": 257, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
-    "max_position_embeddings": 512,
-}  # fmt: skip
-MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "alike": ("bert_sentence_encoder", "sentence-similarity", BERT),
-    "judge": ("bert_sequence_classification", "text-classification", {**BERT, "classes": 2}),
-    "namer": ("bert_token_classification", "token-classification", {**BERT, "classes": 2}),
-    "filler": ("bert_masked_lm", "fill-mask", BERT),
-    "answerer": ("bert_question_answering", "question-answering", BERT),
-    "writer": ("llama_causal_lm", "text-generation", LLAMA),
-}
 
 
 @pytest.fixture
 def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A manifest with a small random model of each task."""
     monkeypatch.setenv("NUMZOO_HOME", str(tmp_path / "home"))
-    (tmp_path / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in plain]
-    table = {byte: chr(byte) for byte in plain} | {byte: chr(256 + place) for place, byte in enumerate(others)}
-    vocabulary = {table[byte]: byte for byte in range(256)} | {"<|endoftext|>": 256}
-    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
-    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
-    entries = {}
-    for name, (builder, task, config) in MODELS.items():
-        engine.manual_seed(1)
-        state = getattr(models, builder)(**config).state_dict()
-        write_safetensors(tmp_path / f"{name}.safetensors", {key: value.numpy() for key, value in state.items()})
-        beside = ("vocab.json", "merges.txt") if name == "writer" else ("vocab.txt",)
-        entries[f"{name}.test"] = {
-            "model": f"text.models.{builder}", "config": config, "task": task, "license": "MIT", "source": "https://example.org",
-            "files": [_file(tmp_path / f"{name}.safetensors", "safetensors"), *(_file(tmp_path / each, "vocabulary") for each in beside)],
-            **({"categories": ["O", "B-PER"]} if config.get("classes") else {}),
-        }  # fmt: skip
-    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, "models": entries}))
-    return tmp_path / "manifest.json"
-
-
-def _file(path: Path, format: str) -> dict[str, Any]:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"name": path.name, "sha256": digest, "format": format, "sources": [f"file:{path.name}"]}
+    return write_manifest(tmp_path)
 
 
 def test_texts_are_compared_in_a_table(numzoo: Run, texts: Path) -> None:
-    ended = numzoo("predict", "alike", "a cat", "a kitten", "a cat", "--registry", texts)
+    ended = numzoo("predict", "minilm_l6", "a cat", "a kitten", "a cat", "--registry", texts)
     lines = ended.out.splitlines()
     assert lines[0].split() == ["TEXT", "1", "2", "3"]
     assert lines[1].startswith("1  a cat ")
     assert lines[1].split()[-1] == lines[1].split()[-3] == "1.000"
-    found = numzoo("predict", "alike", "a cat", "a kitten", "--json", "--registry", texts).json
-    expected = hub.pipeline("alike", registry=str(texts)).similarity("a cat", "a kitten")
+    found = numzoo("predict", "minilm_l6", "a cat", "a kitten", "--json", "--registry", texts).json
+    expected = hub.pipeline("minilm_l6", registry=str(texts)).similarity("a cat", "a kitten")
     assert found["cosines"][0][1] == pytest.approx(expected, abs=1e-5)
     assert found["texts"] == ["a cat", "a kitten"]
 
@@ -125,26 +80,14 @@ def test_a_text_goes_on_as_the_pipeline_has_it(numzoo: Run, texts: Path) -> None
     assert numzoo(*drawn).out == f"go:\n{expected[0]}\non:\n{expected[1]}\n"
 
 
-def test_a_message_is_written_as_the_model_knows_conversations(
-    numzoo: Run, texts: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    class Tokenizer:
-        template = "{% for message in messages %}<|im_start|>"
-
-    class Writer:
-        task, tokenizer = "text-generation", Tokenizer()
-
-        def stream(self, prompt: Any, **settings: Any) -> Any:
-            asked.append(prompt)
-            return iter(["Par", "is."])
-
-    monkeypatch.setattr("numzoo.hub.loading.pipelines.pipeline", lambda *_, **__: Writer())
-    assert numzoo("predict", "writer", "Capital?", "--system", "Be brief.").out == "Paris.\n"
-    assert numzoo("predict", "writer", "The capital", "--plain", "--json").json["chat"] is False
-    system = {"role": "system", "content": "Be brief."}
-    assert asked == [[system, {"role": "user", "content": "Capital?"}], "The capital"]
+def test_a_message_is_written_as_the_model_knows_conversations(numzoo: Run, texts: Path) -> None:
+    pipe = hub.pipeline("smollm2_135m", registry=str(texts))
+    message, system = {"role": "user", "content": "Capital?"}, {"role": "system", "content": "Be brief."}
+    command = ("predict", "smollm2_135m", "Capital?", "--longest", "8", "--registry", texts)
+    assert numzoo(*command).out == pipe([message], longest=8) + "\n"
+    assert numzoo(*command, "--system", "Be brief.").out == pipe([system, message], longest=8) + "\n"
+    plain = numzoo(*command, "--plain", "--json").json
+    assert (plain["chat"], plain["results"][0]["answer"]) == (False, pipe("Capital?", longest=8))
 
 
 def test_standard_input_is_a_text_or_a_text_in_each_line(texts: Path) -> None:
@@ -153,27 +96,30 @@ def test_standard_input_is_a_text_or_a_text_in_each_line(texts: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3] / ".dev")}
         return subprocess.run(command, input=body, capture_output=True, env=environment)
 
-    assert json.loads(predict("a cat\n\nthe dög\r\n".encode(), "alike", "-").stdout)["texts"] == ["a cat", "the dög"]
+    assert json.loads(predict("a cat\n\nthe dög\r\n".encode(), "minilm_l6", "-").stdout)["texts"] == [
+        "a cat",
+        "the dög",
+    ]
     asked = json.loads(predict(b"anna lives\nin paris .", "answerer", "who ?", "-").stdout)
     assert asked["text"] == "anna lives\nin paris ."
-    broken = predict(b"caf\xe9", "alike", "-")
+    broken = predict(b"caf\xe9", "minilm_l6", "-")
     assert (broken.returncode, broken.stdout) == (2, b"")
     assert b"no UTF-8 text: byte 3" in broken.stderr
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {
-    "one text to compare": (["alike", "a cat"], "give two or more"),
-    "an empty text": (["alike", "a cat", " "], "an empty one was given"),
-    "a file's name": (["alike", "a cat", "MANIFEST"], "is the name of a file. For a text within a file: numzoo predict alike - <"),
-    "a sample": (["alike", "a cat", "sample:cat"], "is the name of a file"),
-    "half a character": (["alike", "a cat", "\udcff"], "is no UTF-8 text"),
+    "one text to compare": (["minilm_l6", "a cat"], "give two or more"),
+    "an empty text": (["minilm_l6", "a cat", " "], "an empty one was given"),
+    "a file's name": (["minilm_l6", "a cat", "MANIFEST"], "is the name of a file. For a text within a file: numzoo predict minilm_l6 - <"),
+    "a sample": (["minilm_l6", "a cat", "sample:cat"], "is the name of a file"),
+    "half a character": (["minilm_l6", "a cat", "\udcff"], "is no UTF-8 text"),
     "no gap": (["filler", "the cat"], "write [MASK] where a word is missing"),
     "a question alone": (["answerer", "who ?"], "the question and where its answer stands"),
     "a question too long": (["answerer", "who " * 40, "anna"], "takes all of the 24 tokens"),
     "a frozen temperature": (["writer", "go", "--temperature", "0"], "temperature must be above 0"),
     "an empty stop": (["writer", "go", "--stop", ""], "none of them empty"),
     "a system without conversations": (["writer", "go", "--system", "x"], "--system is for conversations"),
-    "nothing on standard input": (["alike", "-"], "standard input holds none"),
+    "nothing on standard input": (["minilm_l6", "-"], "standard input holds none"),
 }  # fmt: skip
 
 
@@ -193,5 +139,5 @@ def test_input_of_the_wrong_kind_is_refused(
 
 def test_a_very_long_text_is_read_as_far_as_the_model_goes(numzoo: Run, texts: Path) -> None:
     long = "a cat " * 20_000
-    found = numzoo("predict", "alike", long, "a cat " * 15, "--json", "--registry", texts).json["cosines"]
+    found = numzoo("predict", "minilm_l6", long, "a cat " * 15, "--json", "--registry", texts).json["cosines"]
     assert np.allclose(found, 1, atol=1e-4)  # both are cut to the same 24 tokens
