@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import zlib
@@ -87,28 +86,3 @@ def test_greedy_letters_make_the_text_of_transformers_tokenizer(lower: bool, tmp
         found = letters.text(greedy(table).tokens)
         wanted = re.sub("<s>|</s>|<unk>", "", theirs.decode(path))  # left out there, they would join equal neighbours
         assert found == " ".join(wanted.split())
-
-
-def test_torchaudios_names_become_ours_by_the_entrys_spellings(reference: Any) -> None:
-    """The keys of the entry with torchaudio's file, on the names of torchaudio's own model, both spellings of the weight norm."""
-    if importlib.util.find_spec("torchaudio") is None:
-        pytest.skip("torchaudio is not installed, whose names are compared")
-    import torch
-    from torchaudio.models import wav2vec2_base
-
-    from numzoo.audio import models
-    from numzoo.hub.loading.contract import fit
-    from numzoo.hub.registry.names import open_registry
-
-    entry = open_registry().entry("wav2vec2_base.960h-torchaudio")
-    with torch.device("meta"):
-        theirs = wav2vec2_base(aux_num_out=32)
-    for old in (False, True):
-        state = {}
-        for name, value in theirs.state_dict().items():
-            if old:
-                name = name.replace("parametrizations.weight.original0", "weight_g")
-                name = name.replace("parametrizations.weight.original1", "weight_v")
-            state[name] = np.broadcast_to(np.zeros((), np.float32), tuple(value.shape))
-        model = models.wav2vec2_ctc(**entry.config).state_dict()
-        fit(state, model, name=entry.name, source="torchaudio", sha256="", keys=entry.keys)
