@@ -33,6 +33,9 @@ numzoo pull hf:OWNER/REPO@REVISION --trust-first-use""",
 numzoo predict mobilenet_v2 sample:cat
 numzoo predict resnet50 a.jpg b.jpg --top 3 --json
 numzoo predict finetuned/model.safetensors photo.jpg
+numzoo predict smollm2_135m 'What is the capital of France?'
+numzoo predict minilm_l6 'a cat' 'a kitten' --json
+numzoo predict minilm_l6 - < lines.txt
 numzoo predict hf:OWNER/REPO photo.jpg --trust-first-use""",
     "verify": """
 numzoo verify                                   # every file of the cache

@@ -21,8 +21,9 @@ class TextGeneration:
     >>> write([{"role": "user", "content": "What is the capital of France?"}])  # doctest: +SKIP
     'The capital of France is Paris.'
 
-    `longest` is the number of new tokens at most; `stop` are texts at which it ends, which are left out. The other settings
-    are those of `numzoo.text.generation.generate`: sample, temperature, top_k, top_p, min_p, repetition_penalty, seed, beams.
+    `longest` is the number of new tokens at most, and no text grows beyond the places that the model has; `stop` are texts at
+    which it ends, which are left out. The other settings are those of `numzoo.text.generation.generate`: sample, temperature,
+    top_k, top_p, min_p, repetition_penalty, seed, beams.
     """
 
     task = "text-generation"
@@ -31,6 +32,9 @@ class TextGeneration:
         model.requires_grad_(False)
         model.eval()
         self.model, self.tokenizer = model, tokenizer
+        config = getattr(model, "config", None)
+        places = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        self.places: int | None = places
         self.ends = [tokenizer.number("eos")] if "eos" in tokenizer.special else []
 
     def __call__(self, prompt: Prompt, *, longest: int = 256, stop: str | Sequence[str] = (), **choice: Any) -> str:
@@ -38,6 +42,7 @@ class TextGeneration:
             choice.pop("beams", None)
             return "".join(self.stream(prompt, longest=longest, stop=stop, **choice))
         tokens = self._tokens(prompt)
+        longest = self._room(len(tokens), longest)
         found = generation.generate(self.model, [tokens], longest=longest, ends=self.ends, **choice)[0].tolist()
         text = self.tokenizer.decode([token for token in found if token not in self.ends])
         return _cut(text, _stops(stop))[0]
@@ -50,6 +55,7 @@ class TextGeneration:
         if not texts:
             return []
         batch = self.tokenizer(texts, side="left")
+        longest = self._room(batch.input_ids.shape[1], longest)
         found = generation.generate(
             self.model, batch.input_ids, mask=batch.attention_mask, longest=longest, ends=self.ends, **choice
         )
@@ -66,7 +72,9 @@ class TextGeneration:
         stops = _stops(stop)
         tokens: list[int] = []
         given = ""
-        for step in generation.stream(self.model, [self._tokens(prompt)], longest=longest, ends=self.ends, **choice):
+        known = self._tokens(prompt)
+        longest = self._room(len(known), longest)
+        for step in generation.stream(self.model, [known], longest=longest, ends=self.ends, **choice):
             token = int(step[0])
             if token in self.ends:
                 break
@@ -88,6 +96,16 @@ class TextGeneration:
         if not tokens:
             raise ValueError("a prompt needs at least one token")
         return tokens
+
+    def _room(self, known: int, longest: int) -> int:
+        """How many new tokens the model has places for behind `known` ones, `longest` at most; the last one needs none."""
+        if self.places is None:
+            return longest
+        if known > self.places:
+            raise ValueError(
+                f"the prompt has {known} tokens, but the model has places for {self.places}; give a shorter one"
+            )
+        return min(longest, self.places - known + 1)
 
 
 def _stops(stop: str | Sequence[str]) -> list[str]:

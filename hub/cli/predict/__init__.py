@@ -34,8 +34,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="a model's answer to images or texts",
         description="What MODEL makes of INPUT: classes of images and texts, answers to messages, how alike texts are, entities, words for "
         "gaps, answers to questions.",
-        epilog="examples: numzoo predict mobilenet_v2 cat.jpg | numzoo predict smollm2_135m 'What is the capital of France?' | "
-        "numzoo predict minilm_l6 'a cat' 'a kitten' --json | numzoo predict minilm_l6 - < lines.txt",
     )
     predict.add_argument(
         "model",

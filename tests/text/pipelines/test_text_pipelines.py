@@ -224,6 +224,27 @@ def test_the_hub_makes_the_pipeline_of_an_entrys_task(tmp_path: Path, monkeypatc
     )
 
 
+@pytest.mark.parametrize("builder", ["gpt2_causal_lm", "llama_causal_lm"])
+def test_a_text_grows_to_the_places_of_the_model_and_a_longer_prompt_is_refused(
+    builder: str, writer: pipelines.TextGeneration
+) -> None:
+    sizes = {"vocab_size": 262, "n_positions": 12, "n_embd": 8, "n_layer": 1, "n_head": 2}
+    if builder.startswith("llama"):
+        sizes = {"vocab_size": 262, "max_position_embeddings": 12, "hidden_size": 8, "intermediate_size": 8}
+        sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2}
+    engine.manual_seed(0)
+    pipe = pipelines.TextGeneration(getattr(models, builder)(**sizes), writer.tokenizer)
+    pipe.ends, pipe.tokenizer.special["pad"] = [], "<|endoftext|>"
+    given: list[int] = []
+    pipe.tokenizer.decode = lambda tokens, **_: given.append(len(tokens)) or "x" * len(tokens)  # type: ignore[method-assign, func-returns-value]
+    assert [len(pipe("12345678", **way)) for way in ({}, {"beams": 2}, {"longest": 3})] == [5, 5, 3]
+    assert [len(text) for text in pipe.many(["12345678", "1234"])] == [5, 5]
+    assert len(pipe("123456789012")) == 1
+    for ask in (lambda: pipe("1234567890123"), lambda: pipe.many(["1234567890123"])):
+        with pytest.raises(ValueError, match="has 13 tokens, but the model has places for 12"):
+            ask()
+
+
 HEADS = ("bert_sequence_classification", "roberta_sequence_classification", "distilbert_sequence_classification")
 
 
