@@ -201,7 +201,11 @@ class TextDecoder(nn.Module):
                 raise ValueError(
                     "whisper: the decoder wants the encoder's features, unless a cache holds what it needs of them"
                 )
-            sound = cache.sound[number] if known and cache is not None else block.cross_attn.look_at(features)
+            if known and cache is not None:
+                sound = cache.sound[number]
+            else:  # read again at every step, and so in one piece
+                keys, values = block.cross_attn.look_at(features)
+                sound = (keys.contiguous(), values.contiguous())
             earlier = cache.tokens[number] if cache is not None and number < len(cache.tokens) else None
             x, pair = block.step(x, sound, earlier, mask)
             if cache is not None:

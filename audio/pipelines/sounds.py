@@ -25,10 +25,13 @@ def sound_of(source: Any, who: str, *, raw: Raw | None = None, rate: int | None 
     or the pair (array, rate) that `read_audio` gives. Raises AudioError.
     """
     if isinstance(source, tuple) and len(source) == 2:
-        source, rate = source[0], int(source[1])
+        source, rate = source
     if isinstance(source, (list, np.ndarray)) or hasattr(source, "numpy"):
         values = source.numpy() if hasattr(source, "numpy") else source
-        found, given = mono(values, who), RATE if rate is None else rate
+        given = RATE if rate is None else rate
+        if isinstance(given, bool) or not hasattr(given, "__index__") or not 1 <= given < 1 << 31:
+            raise AudioError(f"{who}: rate is {given!r} but must be a whole number of samples a second, such as 16000")
+        found = mono(values, who)
     else:
         waveform, given = read_audio(source, mono=True, raw=raw)
         if not waveform.shape[1]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numzoo.audio.errors import AudioError
 from numzoo.audio.transforms.checks import as_waveform, whole
 from numzoo.audio.transforms.frames import power_of
 from numzoo.audio.transforms.mel import mel_filters
@@ -101,5 +102,5 @@ def mono(waveform: ArrayLike, who: str) -> NDArray[np.float32]:
     """A waveform as (samples,): the mean of its channels, if it has several."""
     sound = as_waveform(waveform, who)
     if sound.ndim > 2:
-        raise ValueError(f"{who}: wants one sound, (samples,) or (channels, samples), not {sound.shape}")
+        raise AudioError(f"{who}: wants one sound, (samples,) or (channels, samples), not {sound.shape}")
     return sound if sound.ndim == 1 else np.asarray(sound.mean(axis=0), np.float32)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.audio import models, pipelines
+from numzoo.audio import models, pipelines, transforms
 from numzoo.audio.errors import AudioError
 from numzoo.audio.pipelines.activity import speeches
+from numzoo.audio.pipelines.sounds import sound_of
 from numzoo.audio.pipelines.speakers import _starts
 
 CHANCES = [(i * i * 7 + i * 3) % 97 / 97 if i % 40 < 30 else (i % 7) / 40 for i in range(300)]
@@ -83,3 +84,43 @@ def test_a_pitch_comes_for_every_step_with_how_sure_it_is() -> None:
     for step in (0, -1, float("nan"), 1e-9):
         with pytest.raises(ValueError, match="step"):
             pipe(np.zeros(9, np.float32), step=step)
+
+
+TONE = (np.sin(np.arange(3200) / 9) * 0.4).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        TONE,
+        TONE.tolist(),
+        engine.tensor(TONE),
+        (TONE, 16000),
+        np.repeat(TONE[None], 8, axis=0),
+        (transforms.resample(TONE, 16000, 384_000), 384_000),
+        (TONE * 32768).astype(np.int16),
+    ],
+)
+def test_sounds_come_in_every_shape(sound: Any) -> None:
+    found = sound_of(sound, "a test")
+    assert found.shape == (3200,)
+    assert found.dtype == np.float32
+    assert np.abs(found - TONE)[200:-200].max() < 2e-3
+
+
+@pytest.mark.parametrize(
+    ("sound", "says"),
+    [
+        ((TONE, 0), "rate is 0"),
+        ((TONE, -3), "rate is -3"),
+        ((TONE, 2.5), r"rate is 2\.5"),
+        (TONE[None, None], "wants one sound"),
+        (np.full(4, np.inf, np.float32), "inf"),
+        (np.zeros((0, 4), np.float32), "at least 1"),
+        (b"", "empty"),
+        (b"<!DOCTYPE html>" * 9, "web page"),
+    ],
+)
+def test_what_is_no_sound_is_an_error_that_says_why(sound: Any, says: str) -> None:
+    with pytest.raises(AudioError, match=says):
+        sound_of(sound, "a test")

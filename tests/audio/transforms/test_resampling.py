@@ -75,13 +75,9 @@ def test_settings_that_mean_nothing_are_refused(settings: Any, says: str) -> Non
 
 def test_another_library_resamples_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = np.sin(np.arange(4000) * 0.05).astype(np.float32)
-    try:
-        found = transforms.resample(np.stack([sound, sound]), 2, 1, resampling_method="soxr")
-    except MissingLibraryError:
-        pass
-    else:
-        assert found.shape == (2, 2000)
-        assert np.abs(found[0] - transforms.resample(sound, 2, 1))[200:-200].max() < 0.01
+    found = transforms.resample(np.stack([sound, sound]), 2, 1, resampling_method="soxr")
+    assert found.shape == (2, 2000)
+    assert np.abs(found[0] - transforms.resample(sound, 2, 1))[200:-200].max() < 0.01
     monkeypatch.setitem(sys.modules, "soxr", None)
     with pytest.raises(MissingLibraryError, match=r"numzoo\[soxr\]"):
         transforms.resample(sound, 2, 1, resampling_method="soxr")

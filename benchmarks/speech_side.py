@@ -1,0 +1,98 @@
+"""One side of the speech benchmark: SIDE SIZE. Weights are random: time does not depend on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from calls import least
+
+STEPS = 32
+SIZES = {"tiny": (384, 6, 4), "base": (512, 8, 6), "small": (768, 12, 12)}
+SOUND = (np.random.default_rng(0).normal(size=480_000) * 0.1).astype(np.float32)
+THREADS = int(os.environ["OMP_NUM_THREADS"])
+
+
+def numzoo(size: str) -> dict[str, float]:
+    from numzoo import engine
+    from numzoo.audio import models, transforms
+    from numzoo.audio.models.openai_whisper import DecoderCache
+
+    engine.set_threads(THREADS)
+    model, hear = models.whisper(size=size).eval(), transforms.whisper_mel()
+    model.requires_grad_(False)
+    mel = engine.Tensor(hear(SOUND)[None])
+
+    def prepare() -> tuple[Any, Any]:
+        cache = DecoderCache()
+        model.decoder(engine.Tensor(np.array([[50258, 50259, 50359, 50364]])), features, cache)
+        return cache, None
+
+    def step(cache: Any, _: Any) -> None:
+        model.decoder(engine.Tensor(np.array([[11]])), features, cache)
+
+    with engine.inference_mode():
+        features = model.encoder(mel)
+        return _figures(lambda: hear(SOUND), lambda: model.encoder(mel), prepare, step)
+
+
+def transformers(size: str) -> dict[str, float]:
+    import torch
+
+    if not hasattr(torch.ops.torchvision, "nms"):  # transformers imports a torchvision that may lack its compiled part
+        library = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    torch.set_num_threads(THREADS)
+    width, heads, layers = SIZES[size]
+    sizes = {
+        "encoder_layers": layers,
+        "decoder_layers": layers,
+        "encoder_attention_heads": heads,
+        "decoder_attention_heads": heads,
+    }
+    model = WhisperForConditionalGeneration(
+        WhisperConfig(**sizes, d_model=width, encoder_ffn_dim=4 * width, decoder_ffn_dim=4 * width)
+    ).eval()
+    hear = WhisperFeatureExtractor()
+    mel = torch.from_numpy(np.asarray(hear(SOUND, sampling_rate=16000, return_tensors="np").input_features))
+
+    def prepare() -> tuple[Any, Any]:
+        start = torch.tensor([[50258, 50259, 50359, 50364]])
+        return model(decoder_input_ids=start, encoder_outputs=features, use_cache=True).past_key_values, None
+
+    def step(cache: Any, _: Any) -> None:
+        model(decoder_input_ids=torch.tensor([[11]]), encoder_outputs=features, past_key_values=cache, use_cache=True)
+
+    with torch.inference_mode():
+        features = model.model.encoder(mel)
+        return _figures(
+            lambda: hear(SOUND, sampling_rate=16000, return_tensors="np"),
+            lambda: model.model.encoder(mel),
+            prepare,
+            step,
+        )
+
+
+def _figures(
+    hear: Callable[[], Any], encode: Callable[[], Any], prepare: Callable[[], Any], step: Callable[[Any, Any], None]
+) -> dict[str, float]:
+    best = float("inf")
+    for _ in range(4):
+        given = prepare()
+        start = time.process_time()
+        for _ in range(STEPS):
+            step(*given)
+        best = min(best, (time.process_time() - start) / STEPS)
+    return {"log-mel": least(hear, 5), "encoder": least(encode, 4), "decoder step": best * 1e3}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"numzoo": numzoo, "transformers": transformers}[sys.argv[1]](sys.argv[2])))
