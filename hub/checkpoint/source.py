@@ -136,6 +136,10 @@ def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, Binary
             opened = open(name, "rb")  # noqa: SIM115 (the caller closes it)
         except FileNotFoundError:
             raise NotFoundError(f"There is no file {name}.") from None
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{name!a} can be no file's name: {error}.") from None  # a NUL, or half a character
         except OSError as error:
             raise StorageError(f"{name} cannot be opened: {error.strerror}.") from error
         try:

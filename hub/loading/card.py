@@ -6,7 +6,7 @@ It is kept in the notes of a safetensors file and is data like an entry's: check
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ def card_notes(*, categories: Sequence[str] | None, transform: Any, task: str | 
     """The notes that say this. `transform` is a preset (it has ``settings()``) or the object that a manifest would hold."""
     notes = {}
     if categories is not None:
-        names = list(categories) if not isinstance(categories, str) else None
+        listed = isinstance(categories, Iterable) and not isinstance(categories, (str, bytes))
+        names = list(categories) if listed else categories
         _check_categories(names, who="hub.save, categories", error=UsageError)
         notes[CATEGORIES_KEY] = json.dumps(names, ensure_ascii=False)
     if transform is not None:

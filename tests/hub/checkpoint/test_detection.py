@@ -210,3 +210,9 @@ def test_64_levels_are_read_and_65_are_not(forge, save):
     assert list(read_checkpoint(path)) == [".".join("0" * 64)]
     with pytest.raises(FormatError, match="nest more than 64 deep"):
         read_checkpoint(save(forge.torch_zip(nested(65), {"0": bytes(4)})))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_what_can_be_no_name_of_a_file_is_told_as_that(name: str) -> None:
+    with pytest.raises(UsageError, match="can be no file's name"):
+        read_checkpoint(name)

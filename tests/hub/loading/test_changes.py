@@ -172,7 +172,8 @@ def test_a_file_with_its_own_categories_is_a_pipeline(zoo: Registry, tmp_path: P
 
 
 REFUSED_CARDS: list[tuple[dict[str, Any], str]] = [
-    ({"categories": "cats"}, "a list of names"),
+    ({"categories": "cats"}, "a list of names, .* but 'cats' was given"),
+    ({"categories": 3}, "a list of names, .* but 3 was given"),
     ({"categories": []}, "a list of names"),
     ({"categories": ["a", "a"]}, "two categories"),
     ({"categories": ["a\nb"]}, "control characters"),
