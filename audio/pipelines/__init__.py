@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .activity import Speech, VoiceActivity, voice_activity_detection
+    from .classifying import AudioClassification, audio_classification
     from .ctc import CtcRecognition, ctc_recognition
     from .pitch import Pitch, PitchEstimation, pitch_estimation
     from .recognition import SpeechRecognition, Transcript, speech_recognition
     from .speakers import SpeakerVerification, speaker_verification
 
 _HOMES = {
+    "AudioClassification": "classifying",
     "CtcRecognition": "ctc",
     "Pitch": "pitch",
     "PitchEstimation": "pitch",
@@ -24,6 +26,7 @@ _HOMES = {
     "SpeechRecognition": "recognition",
     "Transcript": "recognition",
     "VoiceActivity": "activity",
+    "audio_classification": "classifying",
     "ctc_recognition": "ctc",
     "pitch_estimation": "pitch",
     "speaker_verification": "speakers",
@@ -32,6 +35,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AudioClassification",
     "CtcRecognition",
     "Pitch",
     "PitchEstimation",
@@ -40,6 +44,7 @@ __all__ = [
     "SpeechRecognition",
     "Transcript",
     "VoiceActivity",
+    "audio_classification",
     "ctc_recognition",
     "pitch_estimation",
     "speaker_verification",

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numzoo.audio.decoding import Decoded, beam_search, greedy
-from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.letters import Letters, load_letters, read_json
+from numzoo.audio.pipelines.letters import Letters, load_letters
 from numzoo.audio.pipelines.recognition import Segment, Transcript
+from numzoo.audio.pipelines.samples import normal, normalizes
 from numzoo.audio.pipelines.sounds import RATE, sound_of
 from numzoo.engine import no_grad
 
@@ -57,7 +57,7 @@ class CtcRecognition:
         """How probable each token is at each place: natural logarithms (time, tokens), 50 places a second."""
         waveform = sound_of(sound, self.task, raw=raw)
         if self.normalize:
-            waveform = (waveform - waveform.mean()) / np.sqrt(waveform.var() + np.float32(1e-7))
+            waveform = normal(waveform)
         logits = self._logits(waveform)
         logits[:, self.letters.never] = -np.inf
         logits -= logits.max(axis=1, keepdims=True)
@@ -113,14 +113,4 @@ def ctc_recognition(
 ) -> CtcRecognition:
     """The pipeline of an entry or a folder whose model gives letters; `settings` may say normalize, and what `load_letters` reads."""
     letters = load_letters(files, model.lm_head.out_features, categories=categories, settings=settings)
-    normalize = (settings or {}).get("normalize", True)
-    if "preprocessor_config.json" in files:
-        said = read_json(files["preprocessor_config.json"])
-        normalize = said.get("do_normalize", True)
-        if said.get("sampling_rate", RATE) != RATE:
-            raise AudioError(
-                f"speech-recognition: the model hears {said['sampling_rate']!r:.20} samples a second, not {RATE}"
-            )
-    if not isinstance(normalize, bool):
-        raise AudioError(f"speech-recognition: whether sounds are normalised is {normalize!r:.40}, not true or false")
-    return CtcRecognition(model, letters, normalize=normalize)
+    return CtcRecognition(model, letters, normalize=normalizes(files, settings, CtcRecognition.task))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["PIPELINES", "files_beside", "files_of"]
 
 PIPELINES = {
+    "audio-classification": "audio.pipelines.audio_classification",
     "fill-mask": "text.pipelines.fill_mask",
     "pitch-estimation": "audio.pipelines.pitch_estimation",
     "question-answering": "text.pipelines.question_answering",

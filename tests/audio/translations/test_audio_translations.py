@@ -11,6 +11,7 @@ import pytest
 from integers import integer_array, integer_weights
 
 from numzoo import engine, hub
+from numzoo.audio.errors import AudioError
 from numzoo.hub.checkpoint import write_safetensors
 from numzoo.hub.errors import FormatError, HubError, LoadError
 from numzoo.hub.foreign.translation import translate
@@ -60,6 +61,23 @@ def test_a_model_of_words_can_have_a_head_of_other_words(tmp_path: Path) -> None
     model = hub.load(folder_of(GOLDENS["wav2vec2 layers"], tmp_path), classes=3)
     assert model(integer_array(5, (2, 400))).shape == (2, 3)
     assert set(model.load_report.initialised) == {"classifier.weight", "classifier.bias"}
+
+
+def test_a_folder_of_a_model_of_classes_is_a_pipeline_that_names_them(tmp_path: Path) -> None:
+    folder = folder_of(GOLDENS["wav2vec2 layers"], tmp_path)
+    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": False, "sampling_rate": 16_000}))
+    hear = hub.pipeline(folder)
+    sound = integer_array(5, (1, 400))
+    with engine.no_grad():
+        logits = hear.model(sound).numpy()[0].astype(np.float64)
+    chances = np.exp(logits) / np.exp(logits).sum()
+    found = hear(sound[0], top=2)
+    assert [label for label, _ in found] == [f"word {place}" for place in np.argsort(-chances)[:2]]
+    assert [chance for _, chance in found] == pytest.approx(sorted(chances)[::-1][:2], rel=1e-5)
+    with pytest.raises(ValueError, match="top is a number of classes from 1, not 0"):
+        hear(sound[0], top=0)
+    with pytest.raises(AudioError, match="5 samples, too few to be heard"):
+        hear(sound[0, :5])
 
 
 CTC = GOLDENS["wav2vec2 ctc"]["config"]

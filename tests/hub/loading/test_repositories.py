@@ -512,6 +512,7 @@ def test_online_the_other_cache_saves_the_download(site: Site, files: Files, tmp
 
 
 TEXT = json.loads((Path(__file__).parents[2] / "text" / "translations" / "goldens.json").read_text())["mpnet"]
+SPEECH = json.loads((Path(__file__).parents[2] / "audio" / "translations" / "goldens.json").read_text())["wav2vec2 ctc"]
 
 
 @pytest.fixture
@@ -542,6 +543,28 @@ def test_how_a_repository_pools_is_read_locked_and_found_again(
     locked = {file["name"] for file in json.loads(lock_path().read_text())["entries"][f"{NAME}@main"]["files"]}
     assert locked == sentences.keys() - {"onnx/config.json"}
     assert load(offline=True).pooling.kind == "cls"
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_a_repository_that_writes_down_speech_brings_its_letters(lower: bool, site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "speech.safetensors"
+    write_safetensors(path, integer_weights({name: tuple(shape) for name, shape in SPEECH["names"].items()}, 1.0))
+    letters = {token: place for place, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEF"])}
+    site.commit(
+        {
+            "model.safetensors": path.read_bytes(),
+            "config.json": json.dumps(SPEECH["config"]).encode(),
+            "preprocessor_config.json": b'{"do_normalize": true, "sampling_rate": 16000}',
+            "vocab.json": json.dumps(letters).encode(),
+            "tokenizer_config.json": json.dumps({"do_lower_case": lower}).encode(),
+        }
+    )
+    sound = np.random.default_rng(1).normal(size=4000).astype(np.float32)
+    said = hub.pipeline(NAME, trust_first_use=True, progress=False)(sound)
+    asked = len(site.asked)
+    assert said.text == (said.text.lower() if lower else said.text.upper()) != ""
+    assert hub.pipeline(NAME, offline=True, progress=False)(sound) == said
+    assert len(site.asked) == asked
 
 
 def test_the_lock_command_writes_keeps_moves_and_forgets_a_repository(

@@ -1,0 +1,56 @@
+"""Sounds to classes, by wav2vec 2.0 and HuBERT: words, speakers, moods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numzoo.audio.errors import AudioError
+from numzoo.audio.io import Raw
+from numzoo.audio.pipelines.samples import normal, normalizes
+from numzoo.audio.pipelines.sounds import sound_of
+from numzoo.engine import no_grad
+
+__all__ = ["AudioClassification", "audio_classification"]
+
+
+class AudioClassification:
+    """``pipe(sound)`` gives the most probable classes: [(label, probability), ...], the best first.
+
+    A sound is a path, bytes, an array at 16 kHz or a pair (array, rate); a file without a header needs `raw`. It is heard whole.
+    """
+
+    task = "audio-classification"
+
+    def __init__(self, model: Any, categories: Sequence[str] = (), *, normalize: bool = True) -> None:
+        model.requires_grad_(False)
+        model.eval()
+        self.model, self.categories, self.normalize = model, tuple(categories), normalize
+
+    def __call__(self, sound: Any, *, top: int = 5, raw: Raw | None = None) -> list[tuple[str, float]]:
+        if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+            raise ValueError(f"top is a number of classes from 1, not {top!r}")
+        waveform = sound_of(sound, self.task, raw=raw)
+        if self.model.base.config.frames(len(waveform)) < 1:
+            raise AudioError(
+                f"{self.task}: the sound has {len(waveform)} samples, too few to be heard; give a longer one"
+            )
+        with no_grad():
+            logits = self.model((normal(waveform) if self.normalize else waveform)[None]).numpy()[0].astype(np.float64)
+        powers = np.exp(logits - logits.max())
+        order = np.argsort(-powers, kind="stable")[:top]
+        return [(self._label(int(place)), float(powers[place] / powers.sum())) for place in order]
+
+    def _label(self, place: int) -> str:
+        return self.categories[place] if place < len(self.categories) else f"class {place}"
+
+
+def audio_classification(
+    model: Any, files: Mapping[str, Path], *, categories: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> AudioClassification:
+    """The pipeline of an entry or a folder for ``audio-classification``."""
+    who = AudioClassification.task
+    return AudioClassification(model, categories, normalize=normalizes(files, settings, who))
