@@ -37,6 +37,9 @@ __all__ = [
 _MANIFEST = Path(__file__).parent.parent.parent / "weights_manifest.json"
 _WARNED: set[tuple[str, str]] = set()
 _SECTIONS = {"sample": "samples", "data": "data"}
+_CALLED = {"sample": "sample", "data": "data set"}
+_FEW = 12
+"""So many names can be read in an error."""
 
 
 class Registry:
@@ -96,7 +99,12 @@ class Registry:
         if rest not in known:
             guesses = near(rest, known)
             meant = f" Did you mean {kind}:{guesses[0]}?" if guesses else ""
-            raise NotFoundError(f"There is no {kind} named {rest!r}.{meant} There are {', '.join(known) or 'none'}.")
+            there = (
+                f"There are {', '.join(known) or 'none'}."
+                if len(known) <= _FEW
+                else f"`numzoo ls --kind {section}` lists all."
+            )
+            raise NotFoundError(f"There is no {_CALLED[kind]} named {rest!r}.{meant} {there}")
         return self.manifest.resource(section, rest)
 
     def files(self, name: str) -> tuple[FileRecord, ...]:

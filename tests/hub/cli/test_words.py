@@ -105,3 +105,8 @@ def test_who_interrupts_the_import_sees_no_traceback() -> None:
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
+def test_an_error_lists_a_few_names_and_not_a_hundred(numzoo: Run, manifest: Path) -> None:
+    assert "`numzoo ls --kind data` lists all" in numzoo("data", "show", "mnisst", "--registry", "numzoo").err
+    assert "There are noise." in numzoo("show", "sample:voice", "--registry", manifest).err
