@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numzoo.engine import data
-from numzoo.text import tokenizers
+from numzoo import engine
+from numzoo.engine import data, nn, optim, train
+from numzoo.text import models, tokenizers
 from numzoo.text.errors import TokenizerError
 from numzoo.text.transforms import Blocks, MaskWords, Pad, Tokenize
 
@@ -101,6 +102,24 @@ def test_a_loader_masks_anew_in_every_epoch_and_by_its_seed(tokenizer: tokenizer
     assert read(once) != first
     assert read(loader(1)) != first
     assert all(batch["attention_mask"].numpy().all() for batch in loader(0))  # all of one length, so nothing is padded
+
+
+def test_a_masked_model_learns_what_stands_behind_the_masks(tokenizer: tokenizers.Tokenizer) -> None:
+    texts = [TEXT] * 64
+    engine.manual_seed(0)
+    model = models.bert_masked_lm(
+        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=16,
+    )  # fmt: skip
+
+    def compute(model: Any, batch: Any) -> Any:
+        labels = batch.pop("labels")
+        return nn.functional.cross_entropy(model(**batch).flatten(0, 1), labels.reshape(-1))
+
+    loader = data.DataLoader(Masked(tokenizer, texts), 16, collate_fn=Pad(tokenizer), seed=0)
+    optimizer = optim.AdamW(model.parameters(), lr=2e-2)
+    history = train.fit(model, loader, optimizer, epochs=15, compute=compute, progress=False)
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
 
 
 def test_blocks_foretell_every_token_once() -> None:
