@@ -1,0 +1,99 @@
+"""One side of the benchmark of texts: SIDE CASE. Its last line has the least milliseconds of a step, of wall and of processor time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+SMOLLM = {
+    "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+    "num_key_value_heads": 3, "rms_norm_eps": 1e-5, "tie_word_embeddings": True, "max_position_embeddings": 8192,
+}  # fmt: skip
+PROMPT, STEPS = 32, 24
+
+
+def main() -> None:
+    side, case = sys.argv[1:3]
+    step = theirs(case) if side == "transformers" else ours(case, bf16=side.endswith("bf16"))
+    wall, busy = [], []
+    for number in range(STEPS if "x" not in case else 8):
+        start, work = time.perf_counter(), time.process_time()
+        step(number)
+        wall.append(time.perf_counter() - start)
+        busy.append(time.process_time() - work)
+    print(json.dumps({"wall": min(wall[3:]) * 1e3, "cpu": min(busy[3:]) * 1e3}))
+
+
+def tokens_of(case: str) -> np.ndarray[Any, Any]:
+    """Token numbers (texts, length) of an encoder's case, as bert_8x128."""
+    texts, length = map(int, case.rpartition("_")[2].split("x"))
+    return np.random.default_rng(0).integers(1, 30000, (texts, length))
+
+
+def ours(case: str, *, bf16: bool) -> Callable[[int], None]:
+    """A step of numzoo's."""
+    from numzoo import engine
+    from numzoo.text import models
+
+    def precision() -> Any:
+        return engine.precision("bf16") if bf16 else contextlib.nullcontext()
+
+    if case.startswith("bert"):
+        encoder, tokens = models.bert_encoder().eval(), tokens_of(case)
+
+        def encode(_: int) -> None:
+            with engine.no_grad(), precision():
+                encoder(tokens).last_hidden_state.numpy()
+
+        return encode
+    model = (models.gpt2_causal_lm() if case == "gpt2" else models.llama_causal_lm(**SMOLLM)).eval()
+    cache = model.new_cache()
+    with engine.no_grad(), precision():
+        model(np.arange(PROMPT)[None], None, cache, last=True)
+
+    def step(number: int) -> None:
+        with engine.no_grad(), precision():
+            model(np.array([[number]]), None, cache, last=True).numpy()
+
+    return step
+
+
+def theirs(case: str) -> Callable[[int], None]:
+    """A step of transformers'."""
+    sys.modules["torchvision"] = None  # type: ignore[assignment]  # texts do without, and it may be of another build
+    import torch
+    import transformers
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if case.startswith("bert"):
+        encoder, tokens = transformers.BertModel(transformers.BertConfig()).eval(), torch.from_numpy(tokens_of(case))
+
+        def encode(_: int) -> None:
+            with torch.inference_mode():
+                encoder(tokens).last_hidden_state.numpy()
+
+        return encode
+    if case == "gpt2":
+        model = transformers.GPT2LMHeadModel(transformers.GPT2Config()).eval()
+    else:
+        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SMOLLM)).eval()
+    cache = transformers.DynamicCache()
+    with torch.inference_mode():
+        model(torch.arange(PROMPT)[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
+
+    def step(number: int) -> None:
+        with torch.inference_mode():
+            model(torch.tensor([[number]]), past_key_values=cache, use_cache=True, logits_to_keep=1).logits.numpy()
+
+    return step
+
+
+if __name__ == "__main__":
+    main()
