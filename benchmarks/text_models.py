@@ -20,7 +20,7 @@ def main() -> None:
         for _ in range(given.rounds):
             for side in given.sides.split(","):
                 python = given.peer_python if side == "transformers" else sys.executable
-                figures = ask(python, "texts_side.py", side, case, threads=given.threads)
+                figures = ask(python, "text_models_side.py", side, case, threads=given.threads)
                 if figures is not None:
                     rows.setdefault(case, {}).setdefault(side, []).append(figures[given.clock])
     finish(rows, OWN, "milliseconds", given.json)
