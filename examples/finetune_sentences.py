@@ -15,19 +15,7 @@ import numpy as np
 from numzoo import engine, hub
 from numzoo.engine import data, nn, optim, train
 from numzoo.text.datasets import Vader
-from numzoo.text.pipelines import SentenceSimilarity
 from numzoo.text.transforms import Pad, Tokenize
-
-
-class Judge(nn.Module):
-    """A sentence encoder and a linear head: how sad, how glad."""
-
-    def __init__(self, encoder: nn.Module, width: int) -> None:
-        super().__init__()
-        self.encoder, self.head = encoder, nn.Linear(width, 2)
-
-    def forward(self, **inputs: Any) -> engine.Tensor:
-        return self.head(self.encoder(**inputs))  # (texts, width) to (texts, 2)
 
 
 def ridge(vectors: np.ndarray, glad: np.ndarray, penalty: float = 1.0) -> tuple[np.ndarray, float]:
@@ -37,9 +25,9 @@ def ridge(vectors: np.ndarray, glad: np.ndarray, penalty: float = 1.0) -> tuple[
     return found[:-1], float(found[-1])
 
 
-def compute(model: Judge, batch: Any) -> tuple[engine.Tensor, ...]:
+def compute(model: nn.ModuleDict, batch: Any) -> tuple[engine.Tensor, ...]:
     inputs, targets = batch
-    logits = model(**inputs)
+    logits = model["head"](model["encoder"](**inputs))  # (texts, width) to (texts, 2): how sad, how glad
     return nn.functional.cross_entropy(logits, targets), logits, targets
 
 
@@ -59,20 +47,21 @@ def main() -> None:
     once = {re.sub(r"\W+", " ", text.lower()).strip(): (text, int(score > 0)) for text, score in reversed(list(tweets))}
     texts, glad = zip(*reversed(once.values()), strict=True)
     held, labels = np.arange(len(texts)) % 5 == 4, np.array(glad)
-    pipe: SentenceSimilarity = hub.pipeline(options.model)
+    pipe = hub.pipeline(options.model)
     vectors = pipe(texts)
     weight, bias = ridge(vectors[~held], labels[~held])
     right = ((vectors[held] @ weight + bias > 0) == labels[held]).mean()
     print(f"majority {max(labels[held].mean(), 1 - labels[held].mean()):.3f}, ridge head {right:.3f}", flush=True)
 
-    model = Judge(hub.load(options.model), len(weight))
+    encoder, head = hub.load(options.model), nn.Linear(len(weight), 2)
     with engine.no_grad():
-        model.head.weight.copy_(engine.tensor(np.outer([-5, 5], weight).astype(np.float32)))
-        model.head.bias.copy_(engine.tensor([-5 * bias, 5 * bias]))
+        head.weight.copy_(engine.tensor(np.outer([-5, 5], weight).astype(np.float32)))
+        head.bias.copy_(engine.tensor([-5 * bias, 5 * bias]))
     tokenize = Tokenize(pipe.tokenizer, longest=pipe.encoder.longest)
     examples = [(tokenize(text), label) for text, label in zip(texts, glad, strict=True)]
     parts = [[example for example, out in zip(examples, held, strict=True) if out == which] for which in (False, True)]
-    groups = [{"params": model.encoder.parameters(), "lr": 1e-4}, {"params": model.head.parameters(), "lr": 1e-3}]
+    model = nn.ModuleDict({"encoder": encoder, "head": head})
+    groups = [{"params": encoder.parameters(), "lr": 1e-4}, {"params": head.parameters(), "lr": 1e-3}]
     history = train.fit(
         model, loader(parts[0], Pad(pipe.tokenizer), True), optim.AdamW(groups, weight_decay=0.01), epochs=options.epochs, compute=compute,
         validation=loader(parts[1], Pad(pipe.tokenizer), False), metrics=[train.Accuracy()], clip_norm=1.0,

@@ -53,9 +53,7 @@ def main() -> None:
     tokenizer = learn_vocabulary(parts[0], options.vocabulary)
     training, held_out = (Blocks(tokenizer.encode(END.join(part) + END), options.length) for part in parts)
     letters = sum(len(text) + 1 for text in parts[1]) / len(held_out.tokens)
-    print(
-        f"{len(training.tokens):,} tokens to train on, {len(held_out.tokens):,} held out, {letters:.2f} characters each"
-    )
+    print(f"{len(training.tokens):,} tokens, {len(held_out.tokens):,} held out, {letters:.2f} characters each")
 
     model = gpt2_causal_lm(
         vocab_size=len(tokenizer), n_positions=options.length, n_embd=options.width, n_layer=4, n_head=6
