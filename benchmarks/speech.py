@@ -10,11 +10,15 @@ from rounds import ask, finish, options
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--size", default="base", help="of Whisper: tiny, base, small")
+    parser.add_argument("--ctranslate2", help="a folder with a model of CTranslate2 of this size, which is timed too")
     given = parser.parse_args()
+    sides = [("numzoo", sys.executable, given.size), ("transformers", given.peer_python, given.size)]
+    for kind in ("float32", "int8") if given.ctranslate2 else ():
+        sides.append((f"ctranslate2 {kind}", given.peer_python, given.ctranslate2))
     rows: dict[str, dict[str, list[float]]] = {}
     for _ in range(given.rounds):
-        for side, python in (("numzoo", sys.executable), ("transformers", given.peer_python)):
-            figures = ask(python, "speech_side.py", side, given.size, threads=given.threads)
+        for side, python, model in sides:
+            figures = ask(python, "speech_side.py", side, model, threads=given.threads)
             for part, milliseconds in (figures or {}).items():
                 rows.setdefault(part, {}).setdefault(side, []).append(milliseconds)
     finish(rows, "numzoo", "milliseconds", given.json)
