@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,8 @@ class VoiceActivity:
     grows by `pad` seconds at both ends. Sounds as `SpeechRecognition` takes them.
     """
 
+    task = "voice-activity-detection"
+
     def __init__(self, model: Any) -> None:
         model.requires_grad_(False)
         model.eval()
@@ -58,6 +61,13 @@ class VoiceActivity:
             silence=silence, pad=pad,
         )  # fmt: skip
         return [Speech(start / RATE, end / RATE) for start, end in found]
+
+    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
+        """The waveform with the speech marked, as a picture. Wants matplotlib."""
+        from numzoo.audio.pipelines.drawing import draw_speech
+
+        waveform = sound_of(sound, self.task, raw=raw)
+        draw_speech(waveform, [(each.start, each.end, "") for each in self((waveform, RATE))], path)
 
     def chances(self, sound: Any, *, raw: Raw | None = None) -> NDArray[np.float32]:
         """The chance of speech in each 32 ms."""

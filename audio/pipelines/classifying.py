@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ class AudioClassification:
         powers = np.exp(logits - logits.max())
         order = np.argsort(-powers, kind="stable")[:top]
         return [(self._label(int(place)), float(powers[place] / powers.sum())) for place in order]
+
+    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
+        """The waveform and its mel spectrogram, as a picture. Wants matplotlib."""
+        from numzoo.audio.pipelines.drawing import draw_spectrogram
+
+        draw_spectrogram(sound_of(sound, self.task, raw=raw), [], path)
 
     def _label(self, place: int) -> str:
         return self.categories[place] if place < len(self.categories) else f"class {place}"

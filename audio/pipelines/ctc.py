@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ class CtcRecognition:
         model.requires_grad_(False)
         model.eval()
         self.model, self.letters, self.normalize = model, letters, normalize
+
+    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
+        """The waveform and its mel spectrogram with what was said, as a picture. Wants matplotlib."""
+        from numzoo.audio.pipelines.drawing import draw_spectrogram
+
+        waveform = sound_of(sound, self.task, raw=raw)
+        said = self((waveform, RATE))
+        draw_spectrogram(waveform, [(each.start, each.end, each.text) for each in said.segments], path)
 
     def __call__(self, sound: Any, *, width: int = 1, raw: Raw | None = None) -> Transcript:
         table = self.log_probabilities(sound, raw=raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ class PitchEstimation:
     Where nothing has a pitch the confidence is low, and the pitch means nothing. Sounds as `SpeechRecognition` takes them.
     """
 
+    task = "pitch-estimation"
+
     def __init__(self, model: Any) -> None:
         model.requires_grad_(False)
         model.eval()
@@ -50,6 +53,13 @@ class PitchEstimation:
         chances = np.concatenate(likely)
         times: NDArray[np.float64] = np.arange(len(chances)) / (RATE / hop)
         return Pitch(times, pitch_of(chances), chances.max(axis=1))
+
+    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
+        """The waveform and the pitch curve, as a picture. Wants matplotlib."""
+        from numzoo.audio.pipelines.drawing import draw_pitch
+
+        waveform = sound_of(sound, self.task, raw=raw)
+        draw_pitch(waveform, *self((waveform, RATE)), path)
 
 
 def pitch_estimation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.sounds import sound_of
+from numzoo.audio.pipelines.sounds import RATE, sound_of
 from numzoo.audio.pipelines.whisper.decoding import Decoder, Decoding
 from numzoo.audio.pipelines.whisper.vocabulary import Vocabulary, load_tokenizer
 from numzoo.audio.pipelines.whisper.windows import Segment, transcribe
@@ -47,6 +48,8 @@ class SpeechRecognition:
     settings are those of `Decoding`; draws come from `seed`, or from engine.manual_seed's stream.
     """
 
+    task = "speech-recognition"
+
     def __init__(self, model: Any, tokenizer: Any) -> None:
         model.requires_grad_(False)
         model.eval()
@@ -65,6 +68,14 @@ class SpeechRecognition:
         ):
             found += segments
         return Transcript("".join(segment.text for segment in found).strip(), spoken, tuple(found))
+
+    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
+        """The waveform and its mel spectrogram with what was said, as a picture. Wants matplotlib."""
+        from numzoo.audio.pipelines.drawing import draw_spectrogram
+
+        waveform = sound_of(sound, self.task, raw=raw)
+        said = self((waveform, RATE))
+        draw_spectrogram(waveform, [(each.start, each.end, each.text) for each in said.segments], path)
 
     def stream(
         self, sound: Any, *, language: str | None = None, task: str = "transcribe", prompt: str = "", condition: bool = True,

@@ -36,6 +36,8 @@ class SpeakerVerification:
     has long ones, cut them out first (`VoiceActivity` finds the speech).
     """
 
+    task = "speaker-verification"
+
     def __init__(self, model: Any) -> None:
         model.requires_grad_(False)
         model.eval()

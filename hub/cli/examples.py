@@ -36,6 +36,8 @@ numzoo predict finetuned/model.safetensors photo.jpg
 numzoo predict smollm2_135m 'What is the capital of France?'
 numzoo predict minilm_l6 'a cat' 'a kitten' --json
 numzoo predict minilm_l6 - < lines.txt
+numzoo predict whisper_base speech.wav --plot speech.png
+numzoo predict speaker_encoder one.wav other.wav
 numzoo predict hf:OWNER/REPO photo.jpg --trust-first-use""",
     "verify": """
 numzoo verify                                   # every file of the cache

@@ -207,6 +207,8 @@ class _Run:
     def _failure(self, error: Exception, name: str) -> dict[str, Any]:
         from numzoo.hub.cli.main import exit_code
 
+        if isinstance(error, BrokenPipeError):
+            raise error  # whoever reads the results has gone
         failed = self.console.error(error, exit_code(error), about="" if name in str(error) else name)
         self.code = self.code or failed
         return {"state": "wrong", "error": str(error), "exit_code": failed}

@@ -15,13 +15,18 @@ from numzoo.hub.cli.run import fetch_options, trust_option
 __all__ = ["add"]
 
 _KINDS = {
+    "audio-classification": "sounds",
     "fill-mask": "texts",
     "image-classification": "images",
+    "pitch-estimation": "sounds",
     "question-answering": "texts",
     "sentence-similarity": "texts",
+    "speaker-verification": "sounds",
+    "speech-recognition": "sounds",
     "text-classification": "texts",
     "text-generation": "texts",
     "token-classification": "texts",
+    "voice-activity-detection": "sounds",
 }
 """Task -> the file that knows what is given to such a model, and how its answer is shown."""
 
@@ -31,9 +36,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     predict = commands.add_parser(
         "predict",
         parents=[shared, trust_option()],
-        help="a model's answer to images or texts",
+        help="a model's answer to images, texts or sounds",
         description="What MODEL makes of INPUT: classes of images and texts, answers to messages, how alike texts are, entities, words for "
-        "gaps, answers to questions.",
+        "gaps, answers to questions; what is said in a sound, where somebody speaks, pitch, how alike voices are.",
     )
     predict.add_argument(
         "model",
@@ -44,7 +49,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="what the model is for: image files (or sample:NAME), or texts ('-': standard input); for a question the question and the text",
+        help="what the model is for: image files (or sample:NAME), sound files, or texts ('-': standard input); for a question the question and the text",
     )
     predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many answers to print (default 5)")
     predict.add_argument("--device", help="cpu or cuda")
@@ -59,6 +64,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     writing.add_argument("--system", metavar="TEXT", help="what the model is told before the message")
     writing.add_argument(
         "--plain", action="store_true", help="continue the text, in place of answering it as a message"
+    )
+    hearing = predict.add_argument_group("models that hear")
+    hearing.add_argument(
+        "--rate", type=_positive, metavar="N", help="samples a second of a file without a header (16 bits, one channel)"
+    )
+    hearing.add_argument(
+        "--plot", metavar="FILE", help="draw the sound and the answer, such as out.png (wants matplotlib)"
     )
     predict.set_defaults(run=_predict)
 

@@ -18,6 +18,8 @@ def answer(classify: Any, options: argparse.Namespace, console: Console) -> int:
     for image in options.inputs:
         try:
             best = classify(image, top=options.top)
+        except BrokenPipeError:
+            raise  # whoever reads the answers has gone
         except Exception as error:
             # The other images are still worth their answers; the first failure decides how the command ends.
             failed = console.error(error, exit_code(error), about="" if image in str(error) else image)

@@ -1,0 +1,111 @@
+"""Sounds to answers: what was said, where somebody speaks, pitch, classes, how alike voices are; and pictures of them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numzoo.hub.cli.console import Console
+from numzoo.hub.errors import UsageError
+
+__all__ = ["answer"]
+
+_PACKAGE = __package__.partition(".")[0]
+
+
+def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
+    """Print what the model hears in every sound; one that cannot be read is named and leaves the others theirs."""
+    from numzoo.hub.cli.main import exit_code
+
+    sounds = importlib.import_module(f"{_PACKAGE}.audio")
+    raw = None if options.rate is None else sounds.Raw(rate=options.rate)
+    if options.plot and len(options.inputs) > 1:
+        raise UsageError(f"--plot draws one sound, but {len(options.inputs)} were given.")
+    if pipe.task == "speaker-verification":
+        return _compare(pipe, options, raw, console)
+    code, documents = 0, []
+    for given in options.inputs:
+        try:
+            if len(options.inputs) > 1:
+                console.line(f"{given}:")
+            documents.append({"sound": given, **_ANSWERS[pipe.task](pipe, given, raw, options, console)})
+            if options.plot:
+                pipe.draw(given, options.plot, raw=raw)
+                console.message(f"drawn: {options.plot}")
+        except BrokenPipeError:
+            raise  # whoever reads the answers has gone
+        except Exception as error:
+            # The other sounds are still worth their answers; the first failure decides how the command ends.
+            failed = console.error(error, exit_code(error), about="" if given in str(error) else given)
+            code = code or failed
+            documents.append({"sound": given, "error": str(error), "exit_code": failed})
+    console.document({"model": options.model, "task": pipe.task, "results": documents})
+    return code
+
+
+def _hear(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """What was said, a segment a line."""
+    said = pipe(sound, raw=raw)
+    for each in said.segments:
+        console.line(f"{each.start:8.2f} {each.end:8.2f}  {each.text.strip()}")
+    segments = [{"start": each.start, "end": each.end, "text": each.text} for each in said.segments]
+    return {"text": said.text, "language": said.language, "segments": segments}
+
+
+def _detect(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Where somebody speaks."""
+    found = pipe(sound, raw=raw)
+    for each in found:
+        console.line(f"{each.start:8.2f} {each.end:8.2f}")
+    if not found:
+        console.message("nobody speaks")
+    return {"speech": [{"start": each.start, "end": each.end} for each in found]}
+
+
+def _pitch(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The pitch every 10 ms."""
+    found = pipe(sound, raw=raw)
+    rows = [
+        (f"{time:.2f}", f"{pitch:.1f}", f"{sure:.2f}")
+        for time, pitch, sure in zip(found.times.tolist(), found.pitch.tolist(), found.confidence.tolist(), strict=True)
+    ]
+    console.table(("SECONDS", "HZ", "CONFIDENCE"), rows, right=(0, 1, 2))
+    return {"times": found.times.tolist(), "pitch": found.pitch.tolist(), "confidence": found.confidence.tolist()}
+
+
+def _classify(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The most probable classes."""
+    best = pipe(sound, top=options.top, raw=raw)
+    for label, chance in best:
+        console.line(f"{chance:.3f}  {label}")
+    return {"top": [{"label": label, "probability": chance} for label, chance in best]}
+
+
+def _compare(pipe: Any, options: argparse.Namespace, raw: Any, console: Console) -> int:
+    """How alike the voices in two or more sounds are."""
+    if len(options.inputs) < 2:
+        raise UsageError(f"{options.model} tells how alike voices are: give two sounds or more.")
+    if options.plot:
+        raise UsageError(f"--plot has nothing to draw for {options.model}.")
+    voices = [pipe.embed(given, raw=raw) for given in options.inputs]
+    table = [[float(one @ other) for other in voices] for one in voices]
+    header = ("", "SOUND", *(str(place + 1) for place in range(len(voices))))
+    rows = [
+        (str(place + 1), Path(given).name, *(f"{cosine:.3f}" for cosine in row))
+        for place, (given, row) in enumerate(zip(options.inputs, table, strict=True))
+    ]
+    console.table(header, rows, right=(0, *range(2, len(header))))
+    cosines = [[round(cosine, 6) for cosine in row] for row in table]
+    console.document({"model": options.model, "task": pipe.task, "sounds": list(options.inputs), "cosines": cosines})
+    return 0
+
+
+_ANSWERS: dict[str, Callable[..., dict[str, Any]]] = {
+    "audio-classification": _classify,
+    "pitch-estimation": _pitch,
+    "speech-recognition": _hear,
+    "voice-activity-detection": _detect,
+}
