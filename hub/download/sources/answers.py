@@ -31,7 +31,8 @@ __all__ = [
     "translated",
 ]
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
+_SMALL = 1 << 14  # where a read waits for a full block
 _DIGITS = 19  # no honest size has so many, and Python refuses to read numbers of thousands
 _PATIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _PAGE = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<\?xml[^>]*>\s*<!doctype\s+html)", re.IGNORECASE)
@@ -115,7 +116,7 @@ def blocks_of(raw: Any, patience: Patience, *, encoded: bool = False) -> Iterato
     limit = throttle.current()
     most = _BLOCK if limit is None else limit.block
     # read1 gives what is there; plain read would wait for a full block, however slowly that comes.
-    read, most = (raw.read1, most) if hasattr(raw, "read1") else (raw.read, min(most, _BLOCK >> 4))
+    read, most = (raw.read1, most) if hasattr(raw, "read1") else (raw.read, min(most, _SMALL))
     since, brought = time.monotonic(), 0
     while block := read(most, decode_content=encoded):
         if limit is not None:
