@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -30,7 +31,7 @@ class Recording(NamedTuple):
     piece: tuple[int, int] | None = None
 
 
-class AudioDataset:
+class AudioDataset(ABC):
     """Recordings of one split. By index: (waveform, rate, target).
 
     The waveform is float32 (channels, frames), `rate` its frames a second, and the target what the class says: the
@@ -120,8 +121,9 @@ class AudioDataset:
     def __repr__(self) -> str:
         return f"{self.who}(split={self.split!r}, {len(self)} recordings, transform={self.transform!r})"
 
+    @abstractmethod
     def _recordings(self) -> list[Recording]:
-        raise NotImplementedError
+        """The recordings of the split, in their order."""
 
     def _listed(self) -> list[Recording]:
         """The recordings; whatever a list with other things in it leads to is a DatasetError."""

@@ -41,8 +41,7 @@ def pull_data(
     where the licence was not accepted, and what fetching and unpacking raise.
 
     >>> from numzoo import hub
-    >>> hub.pull_data("flowers102", split="train")["102flowers.tgz"]          # doctest: +SKIP
-    PosixPath('/home/you/.cache/numzoo/data/flowers102/2d01ecc807db4629/files')
+    >>> hub.pull_data("flowers102", split="train")["102flowers.tgz"]  # a folder in the cache  # doctest: +SKIP
     """
     from numzoo.hub.licensing.acceptance import require_acceptance_of_files
 

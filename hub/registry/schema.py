@@ -44,7 +44,7 @@ class _Check:
                 rule = _RULES[keyword]
             except KeyError:
                 raise NotImplementedError(
-                    f"the manifest's schema uses {keyword!r}, which hub/schema.py lacks"
+                    f"the manifest's schema uses {keyword!r}, which hub/registry/schema.py lacks"
                 ) from None
             rule(self, value, wanted, path, schema)
 

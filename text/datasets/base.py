@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MAX_FIELD = 1 << 26  # bytes of a quoted field; the csv module stops at 128 kB, which some articles exceed
 
 
-class TextDataset:
+class TextDataset(ABC):
     """Texts of one split. By index: (text, target).
 
     The text is a str, or a tuple of them where an example has several (two sentences to compare, a question and what it
@@ -88,8 +89,9 @@ class TextDataset:
             raise AttributeError(f"{self.who}: the labels of {self.split!r} are not public")
         return numpy.array(self.targets, numpy.int64)
 
+    @abstractmethod
     def __len__(self) -> int:
-        raise NotImplementedError
+        """How many examples there are."""
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         text, target = self._example(self._place(index))
@@ -98,11 +100,13 @@ class TextDataset:
     def __repr__(self) -> str:
         return f"{self.who}(split={self.split!r}, {len(self)} examples, transform={self.transform!r})"
 
+    @abstractmethod
     def _open(self) -> None:
-        raise NotImplementedError
+        """Learn what there is; called once, with `split` and `roots` set."""
 
+    @abstractmethod
     def _example(self, place: int) -> tuple[Any, Any]:
-        raise NotImplementedError
+        """The text and the target at a place from 0."""
 
     def _place(self, index: Any) -> int:
         try:
@@ -189,8 +193,9 @@ class Table(TextDataset):
                 f"({error}); get the file again"
             ) from error
 
+    @abstractmethod
     def _read(self, fields: list[str]) -> tuple[Any, Any]:
-        raise NotImplementedError
+        """The text and the target that the fields of a line are."""
 
     def _number(self, name: str) -> int:
         """The number of the class with this name."""

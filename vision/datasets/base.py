@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,7 +24,7 @@ MAX_LIST_BYTES = 1 << 28
 MAX_JSON_BYTES = 1 << 30
 
 
-class ImageDataset:
+class ImageDataset(ABC):
     """Images of one split, each with a label.
 
     `folder` holds what the archives of the data set unpack to (torchvision's folders fit). Without it `fetch` gets each
@@ -78,12 +79,13 @@ class ImageDataset:
     def __repr__(self) -> str:
         return f"{self.who}(split={self.split!r}, {len(self)} images, transform={self.transform!r})"
 
+    @abstractmethod
     def _read(self) -> None:
         """Learn what there is; called once, with `split` set."""
-        raise NotImplementedError
 
-    def _image(self, place: int) -> Image:
-        raise NotImplementedError
+    @abstractmethod
+    def _image(self, place: int) -> Any:
+        """The image at a place from 0; an array, where examples are sequences of images."""
 
     def _target(self, place: int) -> Any:
         return int(self.labels[place])

@@ -30,8 +30,11 @@ class MovingMNIST(ImageDataset):
         return int(self.sequences.shape[1])
 
     def __getitem__(self, index: int) -> Any:
-        sequence = self.sequences[:, position(index, len(self), self.who)].copy()
+        sequence = self._image(position(index, len(self), self.who))
         return sequence if self.transform is None else self.transform(sequence)
+
+    def _image(self, place: int) -> NDArray[numpy.uint8]:
+        return self.sequences[:, place].copy()
 
     def _read(self) -> None:
         import numpy
