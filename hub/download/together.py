@@ -29,27 +29,33 @@ def fetch_together(
 ) -> list[Path]:
     """`fetch` each file, a few at once, and give the paths in the files' order; no file is fetched twice.
 
+    Records of the same bytes follow each other: the second then finds them in the store, or what the first has left.
     The first error ends all of it, and so does an interruption; what has come of the others is kept for the next time.
     """
-    waiting: queue.SimpleQueue[FileRecord] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[list[FileRecord]] = queue.SimpleQueue()
     ended: queue.SimpleQueue[tuple[FileRecord, Path | BaseException]] = queue.SimpleQueue()
     told = _Stoppable(progress)
     distinct = list(dict.fromkeys(files))
+    alike: dict[str, list[FileRecord]] = {}
     for file in distinct:
-        waiting.put(file)
+        alike.setdefault(file.key, []).append(file)
+    for group in alike.values():
+        waiting.put(group)
 
     def work() -> None:
         while not told.stopped:
             try:
-                file = waiting.get_nowait()
+                group = waiting.get_nowait()
             except queue.Empty:
                 return
-            try:
-                ended.put((file, fetch(file, told)))
-            except BaseException as problem:
-                ended.put((file, problem))
+            for file in group:
+                try:
+                    ended.put((file, fetch(file, told)))
+                except BaseException as problem:
+                    ended.put((file, problem))
+                    return
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_AT_ONCE, len(distinct)))]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_AT_ONCE, len(alike)))]
     found: dict[FileRecord, Path] = {}
     with kept_packages():
         for thread in threads:

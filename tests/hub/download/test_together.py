@@ -61,7 +61,14 @@ def test_one_that_fails_ends_the_others_and_what_came_is_kept(
     server.files["/slow"].settings.clear()
     Fetch(progress=False).paths([slow, several[0]])
     assert cache.has(slow.sha256)
-    assert server.files["/slow"].requests[-1].get("range") in (f"bytes={kept}-", None)  # whole again at the worst
+    assert server.files["/slow"].requests[-1].get("range") == f"bytes={kept}-"
+
+
+def test_records_of_the_same_bytes_are_fetched_once(server: Any, body: bytes, record_of: Any) -> None:
+    records = [record_of(body, server.add(f"/same/{at}", body), name=f"same{at}") for at in range(4)]
+    paths = Fetch(progress=False).paths(records)
+    assert [path.read_bytes() for path in paths] == [body] * 4
+    assert [len(server.files[f"/same/{at}"].requests) for at in range(4)] == [1, 0, 0, 0]
 
 
 def test_every_transfer_is_told_of_and_ends(several: list[Any]) -> None:
