@@ -1,0 +1,17 @@
+"""CUDA's kernels: NVIDIA's libraries and sources of our own, told to the operations they serve. The bodies serve the rest.
+
+Imported by ``engine.device`` when an array on a GPU first computes. Importing needs neither CuPy nor a driver.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from ...op import TABLE
+
+KERNELS: tuple[tuple[ModuleType, str], ...] = ()
+"""Modules of kernels, and the operations that each one serves."""
+
+for _module, _names in KERNELS:
+    for _name in _names.split():
+        TABLE[_name].kernel("cuda")(getattr(_module, _name))

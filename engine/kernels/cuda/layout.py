@@ -1,0 +1,110 @@
+"""How arrays lie in memory, in plain numbers: which axes may be walked as one, in which order, and grids that cover them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...dtype import Array, Dtype
+from .machine import Machine
+
+__all__ = ["Walk", "blocks_for", "channels_last", "dense_order", "empty_in_order", "empty_like", "walk"]
+
+Strides = tuple[int, ...]
+
+THREADS = 256
+"""Threads of a block where nothing speaks for another number."""
+BLOCKS_EACH = 8
+"""Blocks for each multiprocessor of a loop over many elements; more would only queue."""
+
+
+class Walk(tuple[tuple[int, ...], tuple[Strides, ...]]):
+    """The sizes of a walk over several arrays at once, outermost first, and each array's strides in elements."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes, without those of 1."""
+        return self[0]
+
+    @property
+    def strides(self) -> tuple[Strides, ...]:
+        """For each array, how many elements apart the neighbours along each axis are; 0 along a broadcast axis."""
+        return self[1]
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether every array is walked from one end to the other in steps of 1."""
+        return not self[0] or (len(self[0]) == 1 and all(steps == (1,) for steps in self[1]))
+
+
+def walk(shape: Sequence[int], *arrays: Array) -> Walk:
+    """The shortest walk over arrays that broadcast to ``shape``, in the order in which the first lies in memory.
+
+    Axes that all arrays step through as through one are joined. Strides may be negative, or 0 where an array is broadcast.
+    """
+    ndim = len(shape)
+    steps = []
+    for array in arrays:
+        lead = ndim - array.ndim
+        own = [
+            stride // array.itemsize if size != 1 else 0
+            for stride, size in zip(array.strides, array.shape, strict=True)
+        ]
+        steps.append([0] * lead + own)
+    axes = [axis for axis in range(ndim) if shape[axis] != 1]
+    if steps:
+        axes.sort(key=lambda axis: tuple(-abs(each[axis]) for each in steps))
+    sizes: list[int] = []
+    merged: list[list[int]] = [[] for _ in steps]
+    for axis in axes:
+        if sizes and all(row[-1] == each[axis] * shape[axis] for row, each in zip(merged, steps, strict=True)):
+            sizes[-1] *= shape[axis]
+            for row, each in zip(merged, steps, strict=True):
+                row[-1] = each[axis]
+        else:
+            sizes.append(shape[axis])
+            for row, each in zip(merged, steps, strict=True):
+                row.append(each[axis])
+    return Walk((tuple(sizes), tuple(tuple(row) for row in merged)))
+
+
+def dense_order(array: Array) -> tuple[int, ...] | None:
+    """The axes from the outermost to the innermost in memory, if the array fills its memory without gaps; else None."""
+    order = sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))
+    expected = array.itemsize
+    for axis in reversed(order):
+        if array.shape[axis] != 1:
+            if array.strides[axis] != expected:
+                return None
+            expected *= array.shape[axis]
+    return tuple(order)
+
+
+def channels_last(ndim: int) -> tuple[int, ...]:
+    """The order of (batch, channels, ...) images whose channels lie side by side."""
+    return (0, *range(2, ndim), 1)
+
+
+def empty_in_order(here: Machine, shape: tuple[int, ...], dtype: Dtype, order: tuple[int, ...]) -> Array:
+    """An array without gaps whose axes lie in memory in this order, the outermost first."""
+    if order == tuple(range(len(shape))):
+        return here.empty(shape, dtype)
+    back = sorted(range(len(order)), key=order.__getitem__)
+    result: Any = here.empty(tuple(shape[axis] for axis in order), dtype)
+    return result.transpose(back)
+
+
+def empty_like(here: Machine, array: Array, dtype: Dtype | None = None) -> Array:
+    """An array of this shape that lies in memory in the same order, without gaps."""
+    order = dense_order(array)
+    if order is None:
+        order = tuple(sorted(range(array.ndim), key=lambda axis: (-abs(array.strides[axis]), axis)))
+    return empty_in_order(here, array.shape, dtype or array.dtype, order)
+
+
+def blocks_for(here: Machine, elements: int, each: int = 1, threads: int = THREADS) -> int:
+    """Blocks for a loop over so many elements, of which a thread takes ``each`` at a time."""
+    wanted = -(-elements // (each * threads))
+    return max(1, min(wanted, here.processors * BLOCKS_EACH)) if elements else 0

@@ -1,0 +1,154 @@
+"""The GPU as the kernels see it: arrays, addresses, compiled modules and launches.
+
+Everything that touches CuPy and the driver goes through the one ``Machine`` here. Kernels never name CuPy themselves, so
+the tests can put another machine in its place, which runs the same sources on a CPU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from struct import Struct
+from typing import Any, Protocol
+
+from ...dtype import Array, Dtype
+
+__all__ = ["MOST_BYTES", "Launch", "Machine", "machine", "use"]
+
+MOST_BYTES = 4096
+"""What the arguments of one launch may take."""
+
+
+class Launch(Protocol):
+    """An entry point of a compiled module: grid and block in (x, y, z), bytes of shared memory, arguments and their layout."""
+
+    def __call__(
+        self,
+        grid: tuple[int, int, int],
+        block: tuple[int, int, int],
+        shared: int,
+        layout: Struct,
+        arguments: tuple[int | float, ...],
+    ) -> None: ...
+
+
+class Machine(Protocol):
+    """What kernels ask of a GPU."""
+
+    xp: Any
+    """Its array library, for bodies."""
+    architecture: str
+    """What sources are compiled for, as ``"sm_90a"``."""
+    processors: int
+    """How many multiprocessors it has."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
+        """A C-contiguous array of whatever the memory holds."""
+
+    def zeros(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
+        """A C-contiguous array of zeros."""
+
+    def address(self, array: Array) -> int:
+        """Where an array's first element lies."""
+
+    def stream(self) -> int:
+        """The stream that work now goes to, as the driver's number."""
+
+    def load(self, source: str, name: str, headers: dict[str, str], options: tuple[str, ...]) -> Any:
+        """A source, compiled; entry points are found in it by ``entry``."""
+
+    def entry(self, module: Any, name: str) -> Launch:
+        """An entry point of a module."""
+
+
+class CudaMachine:
+    """The current CUDA device through CuPy and the driver."""
+
+    def __init__(self) -> None:
+        import cupy
+        from cupy_backends.cuda import stream
+        from cupy_backends.cuda.api import driver
+
+        self.xp = cupy
+        self._driver = driver
+        self.stream = stream.get_current_stream_ptr if hasattr(stream, "get_current_stream_ptr") else _current_stream
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        major, minor = properties["major"], properties["minor"]
+        # Hopper's and Blackwell's own instructions are in the architectures with an "a"; code for 9.0a runs nowhere else.
+        self.architecture = f"sm_{major}{minor}" + ("a" if major >= 9 else "")
+        self.processors: int = properties["multiProcessorCount"]
+        self._local = threading.local()
+
+    def empty(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
+        return self.xp.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
+        return self.xp.zeros(shape, dtype)
+
+    def address(self, array: Array) -> int:
+        return array.data.ptr  # type: ignore[no-any-return]
+
+    def load(self, source: str, name: str, headers: dict[str, str], options: tuple[str, ...]) -> Any:
+        from .store import compiled
+
+        return self._driver.moduleLoadData(compiled(source, name, headers, options, self.architecture))
+
+    def entry(self, module: Any, name: str) -> Launch:
+        function, launch_kernel = self._driver.moduleGetFunction(module, name), self._driver.launchKernel
+        stream, local = self.stream, self._local
+
+        def launch(
+            grid: tuple[int, int, int],
+            block: tuple[int, int, int],
+            shared: int,
+            layout: Struct,
+            arguments: tuple[int | float, ...],
+        ) -> None:
+            try:
+                packed = local.packed
+            except AttributeError:
+                packed = local.packed = _Packed()
+            layout.pack_into(packed.buffer, 0, *arguments)
+            packed.size.value = layout.size
+            launch_kernel(function, *grid, *block, shared, stream(), 0, packed.description)
+
+        return launch
+
+
+class _Packed:
+    """A thread's own memory for packed arguments, and the driver's description of it: five words."""
+
+    def __init__(self) -> None:
+        self.buffer = ctypes.create_string_buffer(MOST_BYTES)
+        self.size = ctypes.c_size_t()
+        self._words = (ctypes.c_void_p * 5)(1, ctypes.addressof(self.buffer), 2, ctypes.addressof(self.size), 0)
+        self.description = ctypes.addressof(self._words)
+
+
+def _current_stream() -> int:
+    import cupy
+
+    return cupy.cuda.get_current_stream().ptr  # type: ignore[no-any-return]
+
+
+_machines: dict[int, Machine] = {}
+_used: Machine | None = None
+
+
+def machine() -> Machine:
+    """The machine of the current device."""
+    if _used is not None:
+        return _used
+    import cupy
+
+    number = cupy.cuda.runtime.getDevice()
+    found = _machines.get(number)
+    if found is None:
+        found = _machines[number] = CudaMachine()
+    return found
+
+
+def use(other: Machine | None) -> None:
+    """Let kernels run on another machine, or on the current device again (None)."""
+    global _used
+    _used = other

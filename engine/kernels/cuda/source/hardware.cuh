@@ -1,0 +1,30 @@
+// What can only be said in the machine's own words: conversions of narrow floats, and accesses of several numbers at once.
+
+struct half { unsigned short bits; };
+struct bfloat { unsigned short bits; };
+
+__device__ __forceinline__ float widened(half x) {
+    float y;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+    return y;
+}
+
+__device__ __forceinline__ float widened(bfloat x) { return __uint_as_float((unsigned)x.bits << 16); }
+
+__device__ __forceinline__ void narrow(float x, half& y) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x)); }
+
+__device__ __forceinline__ void narrow(float x, bfloat& y) { asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x)); }
+
+// `count` numbers that lie side by side at an address that their size divides: one access for up to 16 bytes.
+template <class T, int count>
+struct alignas(sizeof(T) * count) Several { T at[count]; };
+
+template <int count, class T>
+__device__ __forceinline__ Several<T, count> load_several(const T* from) {
+    return *reinterpret_cast<const Several<T, count>*>(from);
+}
+
+template <int count, class T>
+__device__ __forceinline__ void store_several(T* to, const Several<T, count>& values) {
+    *reinterpret_cast<Several<T, count>*>(to) = values;
+}
