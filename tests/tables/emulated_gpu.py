@@ -108,7 +108,7 @@ _ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rsh
 _REVERSED = "radd rsub rmul rtruediv rfloordiv rmod rpow rmatmul rand ror rxor"
 _IN_PLACE = "iadd isub imul itruediv ifloordiv imod ipow iand ior ixor"
 _OTHERS = "lt le gt ge eq ne neg pos abs invert"
-for _name in f"{_ARITHMETIC} {_REVERSED} {_IN_PLACE} {_OTHERS}".split():  # noqa: SIM905
+for _name in f"{_ARITHMETIC} {_REVERSED} {_IN_PLACE} {_OTHERS}".split():
     setattr(DeviceArray, f"__{_name}__", _operator(f"__{_name}__"))
 DeviceArray.__hash__ = None  # type: ignore[assignment]
 
