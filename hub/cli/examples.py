@@ -35,6 +35,7 @@ numzoo predict resnet50 a.jpg b.jpg --top 3 --json
 numzoo predict finetuned/model.safetensors photo.jpg
 numzoo predict smollm2_135m 'What is the capital of France?'
 numzoo predict minilm_l6 'a cat' 'a kitten' --json
+numzoo predict t5_small --task translation_en_to_de 'The house is small.'
 numzoo predict minilm_l6 - < lines.txt
 numzoo predict whisper_base speech.wav --plot speech.png
 numzoo predict speaker_encoder one.wav other.wav

@@ -16,7 +16,7 @@ from typing import Any
 from numzoo.hub.errors import FormatError, LoadError, NotFoundError
 from numzoo.hub.foreign.places import POOLING
 from numzoo.hub.registry.categories import categories
-from numzoo.hub.registry.manifest import Keys, check_settings, check_transform, parse_keys
+from numzoo.hub.registry.manifest import Keys, check_pipeline, check_settings, check_transform, parse_keys
 from numzoo.hub.registry.names import near
 
 __all__ = ["EXTRAS", "Translation", "families", "translate"]
@@ -42,6 +42,7 @@ class Translation:
     task: str = ""
     transform: Mapping[str, Any] | None = None
     categories: tuple[str, ...] = ()
+    pipeline: Mapping[str, Any] = field(default_factory=dict)
 
 
 def translate(config: object, extras: Mapping[str, Any], *, who: str) -> Translation:
@@ -128,4 +129,5 @@ def _checked(library: str, family: str, given: Mapping[str, Any], who: str) -> T
         task=given.get("task", ""),
         transform=given.get("transform"),
         categories=labels,
+        pipeline=check_pipeline(given.get("pipeline", {}), who=who),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Card:
     task: str = ""
     categories: tuple[str, ...] = ()
     transform: Mapping[str, Any] | None = None
+    pipeline: Mapping[str, Any] = field(default_factory=dict)
 
 
 def card_notes(*, categories: Sequence[str] | None, transform: Any, task: str | None) -> dict[str, str]:

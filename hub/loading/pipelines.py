@@ -87,7 +87,7 @@ def pipeline(
     if entry is not None:
         who, task, labels, settings = _of_entry(entry)
     elif place is not None and card is not None and card.task in PIPELINES:
-        who, task, labels, settings = place.name, card.task, card.categories, None
+        who, task, labels, settings = place.name, card.task, card.categories, card.pipeline
     else:
         who, task, labels, settings = _of_card(place.name, card) if place and card else _of_file(Path(os.fspath(name)))
     prepare = _transform(who, settings) if task in _READERS else None

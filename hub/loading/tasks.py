@@ -28,6 +28,7 @@ PIPELINES = {
     "speech-recognition": "audio.pipelines.speech_recognition",
     "text-classification": "text.pipelines.text_classification",
     "text-generation": "text.pipelines.text_generation",
+    "text-to-text": "text.pipelines.text_to_text",
     "token-classification": "text.pipelines.token_classification",
     "voice-activity-detection": "audio.pipelines.voice_activity_detection",
 }

@@ -295,6 +295,13 @@ def check_transform(settings: object, *, who: str) -> None:
     check(settings, schema["$defs"]["model"]["properties"]["transform"], schema, who=who)
 
 
+def check_pipeline(settings: Mapping[str, Any], *, who: str) -> Mapping[str, Any]:
+    """The settings themselves; FormatError unless they can be what an entry tells its pipeline."""
+    schema = _schema()
+    check(settings, schema["$defs"]["model"]["properties"]["pipeline"], schema, who=who)
+    return settings
+
+
 def parse(text: bytes, *, who: str) -> Any:
     """`text` as JSON in which no name stands twice and no number is NaN or infinite."""
 

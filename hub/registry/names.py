@@ -58,13 +58,16 @@ class Registry:
     def full_name(self, name: str, *, locked: bool = True) -> str:
         """``model.tag`` for a model's name with or without its tag. NotFoundError says what was perhaps meant.
 
-        A bare name means what the project's `models.lock` says (unless `locked` is False), or else the default tag.
+        A bare name means what the project's `models.lock` says (unless `locked` is False), or else the default tag; a hyphen in
+        a model's name may stand for an underscore.
         """
         if not isinstance(name, str) or not name:
             raise UsageError(f"A model's name is a text such as 'resnet50', but {name!r} was given.")
         asked, name = name, follow(name, self.manifest.aliases)
         model, dot, tag = name.partition(".")
         tags = self.manifest.tags.get(model)
+        if tags is None and (spelt := model.replace("-", "_")) in self.manifest.tags:
+            return self.full_name(f"{spelt}{dot}{tag}", locked=locked)  # as many people write it
         if tags is None:
             raise NotFoundError(f"There is no model named {name!r}.{self._meant(name)} `numzoo ls` lists all.")
         if not dot:

@@ -66,7 +66,7 @@ def beam_search(
         if first:
             step.select(np.repeat(np.arange(texts), beams))
             logits, first = np.repeat(logits, beams, axis=0), False
-        scores = choice.penalised(log_softmax(logits), written) + totals.reshape(-1, 1)
+        scores = choice.penalised(log_softmax(logits), written, length - 1, ends) + totals.reshape(-1, 1)
         vocabulary = scores.shape[1]
         flat = scores.reshape(texts, beams * vocabulary)
         most = (1 + max(1, len(ends))) * beams

@@ -6,6 +6,7 @@ arXiv:2407.01082), repetition penalty (Keskar et al., arXiv:1909.05858).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,8 @@ class Choice:
 
     `temperature` divides the logits; of what is likely then, `top_k` keeps the k likeliest tokens (0: all), `top_p` the
     likeliest that together have this probability, `min_p` those at least this part as likely as the likeliest.
-    `repetition_penalty` above 1 makes tokens that stand in the text already less likely, sampled or not.
+    `repetition_penalty` above 1 makes tokens that stand in the text already less likely, sampled or not; with `no_repeat` n no
+    n tokens in a row come twice (Paulus et al., arXiv:1705.04304, section 2.5); no text ends before it has `shortest` new tokens.
     """
 
     sample: bool = False
@@ -32,14 +34,18 @@ class Choice:
     top_p: float = 1.0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    no_repeat: int = 0
+    shortest: int = 0
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ValueError(
                 f"temperature must be above 0, not {self.temperature!r}; sample=False takes the likeliest token"
             )
-        if self.top_k < 0 or isinstance(self.top_k, bool) or int(self.top_k) != self.top_k:
-            raise ValueError(f"top_k must be a whole number from 0 (all tokens), not {self.top_k!r}")
+        for name, nothing in (("top_k", "all tokens"), ("no_repeat", "anything may"), ("shortest", "no least length")):
+            given = getattr(self, name)
+            if given < 0 or isinstance(given, bool) or int(given) != given:
+                raise ValueError(f"{name} must be a whole number from 0 ({nothing}), not {given!r}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie above 0 and at most at 1, not {self.top_p!r}")
         if not 0 <= self.min_p <= 1:
@@ -47,14 +53,22 @@ class Choice:
         if not self.repetition_penalty > 0:
             raise ValueError(f"repetition_penalty must be above 0, not {self.repetition_penalty!r}")
 
-    def penalised(self, scores: Scores, seen: Tokens) -> Scores:
-        """Scores (texts, vocabulary) with those of the tokens in `seen` (texts, length) made worse."""
-        if self.repetition_penalty == 1.0:
+    def penalised(self, scores: Scores, seen: Tokens, made: int = 0, ends: Collection[int] = ()) -> Scores:
+        """Scores (texts, vocabulary) with those of the tokens in `seen` (texts, length) made worse, and -infinity where a
+        token would repeat what may not be repeated, or would end (`ends`) a text of `made` new tokens too early."""
+        hurried = made < self.shortest and len(ends) > 0
+        if self.repetition_penalty == 1.0 and not self.no_repeat and not hurried:
             return scores
         scores = scores.copy()
-        rows = np.arange(len(scores))[:, None]
-        old = scores[rows, seen]
-        scores[rows, seen] = np.where(old < 0, old * self.repetition_penalty, old / self.repetition_penalty)
+        if self.repetition_penalty != 1.0:
+            rows = np.arange(len(scores))[:, None]
+            old = scores[rows, seen]
+            scores[rows, seen] = np.where(old < 0, old * self.repetition_penalty, old / self.repetition_penalty)
+        if self.no_repeat:
+            for row, tokens in zip(scores, seen, strict=True):
+                row[_following(tokens, self.no_repeat)] = -np.inf
+        if hurried:
+            scores[:, sorted(ends)] = -np.inf
         return scores
 
     def narrowed(self, scores: Scores) -> Scores:
@@ -75,9 +89,11 @@ class Choice:
             scores = np.where(chance < chance.max(axis=1, keepdims=True) + np.log(self.min_p), -np.inf, scores)
         return np.asarray(scores, np.float32)
 
-    def next(self, scores: Scores, seen: Tokens, generator: np.random.Generator) -> Tokens:
+    def next(
+        self, scores: Scores, seen: Tokens, generator: np.random.Generator, made: int = 0, ends: Collection[int] = ()
+    ) -> Tokens:
         """The next token of each text (texts,)."""
-        scores = self.penalised(scores, seen)
+        scores = self.penalised(scores, seen, made, ends)
         if not self.sample:
             return np.asarray(scores.argmax(axis=1), np.int64)
         # The largest of logits with Gumbel noise is a draw by softmax.
@@ -89,3 +105,11 @@ def log_softmax(scores: Scores) -> Scores:
     """log(softmax), over the last axis."""
     shifted = scores - scores.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)), scores.dtype)
+
+
+def _following(tokens: Tokens, size: int) -> Tokens:
+    """The tokens with which the end of `tokens` would become `size` in a row that stand there already."""
+    if len(tokens) < size:
+        return tokens[:0]
+    rows = np.lib.stride_tricks.sliding_window_view(tokens, size)
+    return np.asarray(rows[(rows[:, :-1] == tokens[len(tokens) - size + 1 :]).all(axis=1), -1])

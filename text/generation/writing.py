@@ -37,7 +37,7 @@ def generate(
     `model` is a decoder (with ``new_cache``) or a `Step`. `mask` is 0 at the padding of the prompts, on their left. A text is
     finished by a token of `ends`, which is given too, and filled up with `filler` (None: the first of `ends`, else 0). With
     `beams` above 1, the best of so many continuations is given (see `beam_search`). `choice` are the settings of `Choice`:
-    sample, temperature, top_k, top_p, min_p, repetition_penalty; draws come from `seed`, or from engine.manual_seed's stream.
+    sample, temperature, top_k, top_p, min_p, repetition_penalty, no_repeat, shortest; draws come from `seed`, or from engine.manual_seed's stream.
     """
     tokens, stops, fill = _checked(prompt, longest, ends, filler)
     chosen = Choice(**choice)
@@ -72,8 +72,8 @@ def stream(
     random = default_generator().numpy if seed is None else np.random.default_rng(seed)
     step = _step(model, mask)
     seen, newest, done = unpadded(tokens, mask), tokens, np.zeros(len(tokens), bool)
-    for _ in range(longest):
-        chosen_tokens = np.where(done, fill, chosen.next(step(newest), seen, random))
+    for made in range(longest):
+        chosen_tokens = np.where(done, fill, chosen.next(step(newest), seen, random, made, stops))
         yield chosen_tokens
         done |= np.isin(chosen_tokens, list(stops))
         if done.all():

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .answering import QuestionAnswering, question_answering
     from .classifying import TextClassification, TokenClassification, text_classification, token_classification
     from .filling import FillMask, fill_mask
+    from .rewriting import TextToText, text_to_text
     from .sentences import SentenceSimilarity, sentence_similarity
     from .writing import TextGeneration, text_generation
 
@@ -21,12 +22,14 @@ _HOMES = {
     "SentenceSimilarity": "sentences",
     "TextClassification": "classifying",
     "TextGeneration": "writing",
+    "TextToText": "rewriting",
     "TokenClassification": "classifying",
     "fill_mask": "filling",
     "question_answering": "answering",
     "sentence_similarity": "sentences",
     "text_classification": "classifying",
     "text_generation": "writing",
+    "text_to_text": "rewriting",
     "token_classification": "classifying",
 }
 
@@ -36,12 +39,14 @@ __all__ = [
     "SentenceSimilarity",
     "TextClassification",
     "TextGeneration",
+    "TextToText",
     "TokenClassification",
     "fill_mask",
     "question_answering",
     "sentence_similarity",
     "text_classification",
     "text_generation",
+    "text_to_text",
     "token_classification",
 ]
 

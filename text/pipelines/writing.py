@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from numzoo.text import generation, tokenizers
+from numzoo.text.pipelines.pieces import cut, pieces, stops_of
 from numzoo.text.tokenizers import Message
 
 __all__ = ["TextGeneration", "text_generation"]
@@ -23,7 +26,7 @@ class TextGeneration:
 
     `longest` is the number of new tokens at most, and no text grows beyond the places that the model has; `stop` are texts at
     which it ends, which are left out. The other settings are those of `numzoo.text.generation.generate`: sample, temperature,
-    top_k, top_p, min_p, repetition_penalty, seed, beams.
+    top_k, top_p, min_p, repetition_penalty, no_repeat, shortest, seed, beams.
     """
 
     task = "text-generation"
@@ -45,50 +48,36 @@ class TextGeneration:
         longest = self._room(len(tokens), longest)
         found = generation.generate(self.model, [tokens], longest=longest, ends=self.ends, **choice)[0].tolist()
         text = self.tokenizer.decode([token for token in found if token not in self.ends])
-        return _cut(text, _stops(stop))[0]
+        return cut(text, stops_of(stop))[0]
 
     def many(
         self, prompts: Sequence[Prompt], *, longest: int = 256, stop: str | Sequence[str] = (), **choice: Any
     ) -> list[str]:
         """The same for many prompts side by side, which is faster than one after another."""
-        texts = [prompt if isinstance(prompt, str) else self.tokenizer.chat(prompt) for prompt in prompts]
-        if not texts:
+        rows = [self._tokens(prompt) for prompt in prompts]
+        if not rows:
             return []
-        batch = self.tokenizer(texts, side="left")
-        longest = self._room(batch.input_ids.shape[1], longest)
-        found = generation.generate(
-            self.model, batch.input_ids, mask=batch.attention_mask, longest=longest, ends=self.ends, **choice
-        )
+        width = max(len(row) for row in rows)
+        ids, mask = np.full((len(rows), width), self._filler(rows), np.int64), np.zeros((len(rows), width), np.int64)
+        for place, row in enumerate(rows):
+            ids[place, width - len(row) :], mask[place, width - len(row) :] = row, 1
+        longest = self._room(width, longest)
+        found = generation.generate(self.model, ids, mask=mask, longest=longest, ends=self.ends, **choice)
         answers = []
-        for row in found.tolist():
-            end = next((place for place, token in enumerate(row) if token in self.ends), len(row))
-            answers.append(_cut(self.tokenizer.decode(row[:end]), _stops(stop))[0])
+        for tokens in found.tolist():
+            end = next((place for place, token in enumerate(tokens) if token in self.ends), len(tokens))
+            answers.append(cut(self.tokenizer.decode(tokens[:end]), stops_of(stop))[0])
         return answers
 
     def stream(
         self, prompt: Prompt, *, longest: int = 256, stop: str | Sequence[str] = (), **choice: Any
     ) -> Iterator[str]:
         """What follows, in pieces, each as soon as it is sure: characters of several tokens come whole, and no part of a stop."""
-        stops = _stops(stop)
-        tokens: list[int] = []
-        given = ""
         known = self._tokens(prompt)
-        longest = self._room(len(known), longest)
-        for step in generation.stream(self.model, [known], longest=longest, ends=self.ends, **choice):
-            token = int(step[0])
-            if token in self.ends:
-                break
-            tokens.append(token)
-            text, stopped = _cut(self.tokenizer.decode(tokens), stops)
-            sure = text if stopped else text[: len(text) - _unsure(text, stops)]
-            if len(sure) > len(given):
-                yield sure[len(given) :]
-                given = sure
-            if stopped:
-                return
-        text, _ = _cut(self.tokenizer.decode(tokens), stops)
-        if len(text) > len(given):
-            yield text[len(given) :]
+        steps = generation.stream(
+            self.model, [known], longest=self._room(len(known), longest), ends=self.ends, **choice
+        )
+        yield from pieces((int(step[0]) for step in steps), self.tokenizer.decode, self.ends, stops_of(stop))
 
     def _tokens(self, prompt: Prompt) -> list[int]:
         text = prompt if isinstance(prompt, str) else self.tokenizer.chat(prompt)
@@ -96,6 +85,10 @@ class TextGeneration:
         if not tokens:
             raise ValueError("a prompt needs at least one token")
         return tokens
+
+    def _filler(self, rows: Sequence[Sequence[int]]) -> int:
+        """What fills up the shorter prompts, which the model does not see: any token that it has."""
+        return self.tokenizer.number("pad") if "pad" in self.tokenizer.special else rows[0][0]
 
     def _room(self, known: int, longest: int) -> int:
         """How many new tokens the model has places for behind `known` ones, `longest` at most; the last one needs none."""
@@ -106,26 +99,6 @@ class TextGeneration:
                 f"the prompt has {known} tokens, but the model has places for {self.places}; give a shorter one"
             )
         return min(longest, self.places - known + 1)
-
-
-def _stops(stop: str | Sequence[str]) -> list[str]:
-    stops = [stop] if isinstance(stop, str) else list(stop)
-    if any(not isinstance(each, str) or not each for each in stops):
-        raise ValueError(f"stop is a text or a list of texts, none of them empty, not {stop!r}")
-    return stops
-
-
-def _cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """The text up to the first of the stops, and whether there was one."""
-    places = [place for each in stops if (place := text.find(each)) >= 0]
-    return (text[: min(places)], True) if places else (text, False)
-
-
-def _unsure(text: str, stops: Sequence[str]) -> int:
-    """How many characters at the end may change with the next token: half a character, or the beginning of a stop."""
-    whole = text.rstrip("\N{REPLACEMENT CHARACTER}")
-    begun = [size for each in stops for size in range(1, len(each)) if whole.endswith(each[:size])]
-    return len(text) - len(whole) + max(begun, default=0)
 
 
 def text_generation(

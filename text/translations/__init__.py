@@ -20,6 +20,7 @@ _TRANSFORMERS = {
     "llama": "llama",
     "mistral": "llama",
     "mpnet": "mpnet",
+    "mt5": "t5",
     "qwen2": "llama",
     "roberta": "roberta",
     "t5": "t5",
@@ -31,11 +32,13 @@ _OTHERWISE = {
     "deberta": "its attention has parts for places and for contents",
     "deberta-v2": "its attention has parts for places and for contents",
     "gemma": "its norms add one to their weights, and its embeddings are scaled",
+    "longt5": "its encoder attends to what is near",
     "modernbert": "it has rotary places and gated perceptrons",
     "nomic_bert": "it has rotary places",
     "phi3": "its queries, keys and values are one matrix",
     "qwen3": "it normalises queries and keys",
     "roberta-prelayernorm": "it normalises before its layers",
+    "umt5": "every one of its layers has relative places of its own",
     "xlnet": "it reads texts in any order",
 }
 """What looks like something that numzoo has, and why it is not."""

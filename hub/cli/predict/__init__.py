@@ -25,6 +25,7 @@ _KINDS = {
     "speech-recognition": "sounds",
     "text-classification": "texts",
     "text-generation": "texts",
+    "text-to-text": "texts",
     "token-classification": "texts",
     "voice-activity-detection": "sounds",
 }
@@ -55,11 +56,17 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     predict.add_argument("--device", help="cpu or cuda")
     predict.add_argument("--dtype", help="such as bfloat16")
     writing = predict.add_argument_group("models that write")
-    writing.add_argument("--longest", type=_positive, default=256, metavar="N", help="new tokens at most (default 256)")
+    writing.add_argument(
+        "--longest", type=_positive, metavar="N", help="new tokens at most (default 256, or as --task has it)"
+    )
+    writing.add_argument("--beams", type=_positive, metavar="N", help="the best of so many answers side by side")
     writing.add_argument("--temperature", type=float, metavar="X", help="draw words at random, the bolder the higher")
     writing.add_argument("--seed", type=int, metavar="N", help="what decides the random words")
     writing.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end before this text (may be repeated)"
+    )
+    writing.add_argument(
+        "--task", metavar="NAME", help="what a model was trained for, such as summarization or translation_en_to_de"
     )
     writing.add_argument("--system", metavar="TEXT", help="what the model is told before the message")
     writing.add_argument(

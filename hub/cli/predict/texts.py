@@ -69,25 +69,53 @@ def _refusals() -> Iterator[None]:
 
 def _write(pipe: Any, texts: Sequence[str], options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Each text is a message to the model, or goes on where the model knows no conversations."""
-    settings: dict[str, Any] = {"longest": options.longest, "stop": options.stop, "seed": options.seed}
-    if options.temperature is not None:
-        settings |= {"sample": True, "temperature": options.temperature}
+    if options.task is not None:
+        raise UsageError(f"--task is for models that answer texts with texts, and {options.model} continues them.")
     chat = not options.plain and pipe.tokenizer.template is not None
     if options.system is not None and not chat:
         raise UsageError(f"--system is for conversations, and {options.model} continues texts here.")
     first = [] if options.system is None else [{"role": "system", "content": options.system}]
-    documents = []
-    for text in texts:
+    given = [[*first, {"role": "user", "content": text}] if chat else text for text in texts]
+    return {"chat": chat, "results": _written(pipe, texts, given, options, console)}
+
+
+def _answer(pipe: Any, texts: Sequence[str], options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Each text is answered with a text, behind the prefix of a task where one is named."""
+    if options.system is not None:
+        raise UsageError(f"--system is for conversations, and {options.model} knows none.")
+    if options.task is None:
+        return {"results": _written(pipe, texts, texts, options, console)}
+    answers = pipe.ask(options.task, list(texts), **_settings(options))
+    for answer in _each(texts, answers, console):
+        console.line(answer)
+    rows = [{"text": text, "answer": answer} for text, answer in zip(texts, answers, strict=True)]
+    return {"asked": options.task, "results": rows}
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What generation is told: what the command line says, and nothing else."""
+    settings: dict[str, Any] = {"stop": options.stop}
+    said = {name: getattr(options, name) for name in ("longest", "seed", "beams")}
+    settings |= {name: value for name, value in said.items() if value is not None}
+    return settings | ({} if options.temperature is None else {"sample": True, "temperature": options.temperature})
+
+
+def _written(
+    pipe: Any, texts: Sequence[str], given: Sequence[Any], options: argparse.Namespace, console: Console
+) -> list[dict[str, Any]]:
+    """What the model writes for each of `given`, shown while it comes, but for beams, of which the best is known at the end."""
+    settings, documents = _settings(options), []
+    for text, prompt in zip(texts, given, strict=True):
         if len(texts) > 1:
             console.line(f"{_short(text)}:")
         pieces = []
-        for piece in pipe.stream([*first, {"role": "user", "content": text}] if chat else text, **settings):
+        for piece in [pipe(prompt, **settings)] if options.beams else pipe.stream(prompt, **settings):
             pieces.append(piece)
             if not console.json:
                 print(piece, end="", flush=True)
         console.line()
         documents.append({"text": text, "answer": "".join(pieces)})
-    return {"chat": chat, "results": documents}
+    return documents
 
 
 def _compare(pipe: Any, texts: Sequence[str], options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -162,10 +190,11 @@ _ANSWERS: dict[str, Callable[[Any, Sequence[str], argparse.Namespace, Console], 
     "sentence-similarity": _compare,
     "text-classification": _classify,
     "text-generation": _write,
+    "text-to-text": _answer,
     "token-classification": _name,
 }
 
-_WHOLE = {"text-generation", "question-answering"}
+_WHOLE = {"text-generation", "text-to-text", "question-answering"}
 """Tasks for which standard input is one text; for the others each of its lines is one."""
 
 

@@ -90,6 +90,18 @@ def test_a_message_is_written_as_the_model_knows_conversations(numzoo: Run, text
     assert (plain["chat"], plain["results"][0]["answer"]) == (False, pipe("Capital?", longest=8))
 
 
+def test_a_text_is_answered_with_a_text(numzoo: Run, texts: Path) -> None:
+    pipe = hub.pipeline("rewriter", registry=str(texts))
+    command = ("predict", "rewriter", "The cat sat.", "--registry", texts)
+    assert numzoo(*command, "--longest", "6").out == pipe("The cat sat.", longest=6) + "\n"
+    best = numzoo(*command, "--longest", "6", "--beams", "3", "--json").json["results"]
+    assert best == [{"text": "The cat sat.", "answer": pipe("The cat sat.", longest=6, beams=3)}]
+    short = numzoo("predict", "rewriter", "The cat sat.", "A dog.", "--task", "summarization", "--registry", texts)
+    assert short.out == f"The cat sat.:\n{pipe.summarize('The cat sat.')}\nA dog.:\n{pipe.summarize('A dog.')}\n"
+    drawn = numzoo(*command, "--temperature", "2", "--seed", "0", "--longest", "6").out
+    assert drawn == pipe("The cat sat.", sample=True, temperature=2.0, seed=0, longest=6) + "\n"
+
+
 def test_standard_input_is_a_text_or_a_text_in_each_line(texts: Path) -> None:
     def predict(body: bytes, *arguments: str) -> Any:
         command = [sys.executable, "-m", "numzoo", "predict", *arguments, "--registry", texts, "--json"]
@@ -118,6 +130,10 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a question too long": (["answerer", "who " * 40, "anna"], "takes all of the 24 tokens"),
     "a frozen temperature": (["writer", "go", "--temperature", "0"], "temperature must be above 0"),
     "an empty stop": (["writer", "go", "--stop", ""], "none of them empty"),
+    "an unknown task": (["rewriter", "go", "--task", "rhyme"], "no task 'rhyme'; it has summarization"),
+    "a task of another model": (["writer", "go", "--task", "rhyme"], "--task is for models that answer texts with texts"),
+    "a conversation with T5": (["rewriter", "go", "--system", "x"], "--system is for conversations"),
+    "beams that draw": (["rewriter", "go", "--beams", "2", "--temperature", "1"], "beams and sample=True do not go together"),
     "a system without conversations": (["writer", "go", "--system", "x"], "--system is for conversations"),
     "nothing on standard input": (["minilm_l6", "-"], "standard input holds none"),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from numzoo import engine, hub
 from numzoo.engine import Tensor, nn
 from numzoo.hub.checkpoint import write_safetensors
 from numzoo.text import models, pipelines, tokenizers
-from numzoo.text.pipelines.writing import _cut, _unsure
+from numzoo.text.pipelines.pieces import cut, unsure
 
 WORDS = [
     "[PAD]",
@@ -180,14 +180,13 @@ def test_a_stream_gives_whole_characters_and_no_part_of_a_stop(writer: pipelines
 
 
 def test_where_a_text_stops_and_how_much_of_it_is_sure() -> None:
-    assert _cut("one two three", ["three", "two"]) == ("one ", True)
-    assert _cut("one", ["two"]) == ("one", False)
-    assert _unsure("what st", ["stop"]) == 2
-    assert _unsure("half \ufffd", []) == 1
+    assert cut("one two three", ["three", "two"]) == ("one ", True)
+    assert cut("one", ["two"]) == ("one", False)
+    assert unsure("what st", ["stop"]) == 2
+    assert unsure("half \ufffd", []) == 1
 
 
 def test_many_prompts_go_side_by_side(tmp_path: Path, writer: pipelines.TextGeneration) -> None:
-    writer.tokenizer.special["pad"] = "<|endoftext|>"
     assert writer.many(["go", "go on"], stop=" é") == ["a cat", "a cat"]
     assert writer.many([]) == []
 
