@@ -164,6 +164,8 @@ class AudioEncoder(nn.Module):
 class TextDecoder(nn.Module):
     """The tokens so far and the features to a logit for every next token."""
 
+    narrow = ("token_embedding.weight",)
+
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__()
         width = config.n_text_state

@@ -24,6 +24,7 @@ class Linear(Module):
     """x weight^T + bias: (..., in_features) to (..., out_features)."""
 
     bias: Parameter  # None where the layer was made without
+    narrow = ("weight",)
 
     def __init__(
         self,

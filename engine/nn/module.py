@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import device as devices
 from ..device import DeviceLike, as_device
-from ..dtype import DtypeLike, as_dtype, is_floating
+from ..dtype import DtypeLike, as_dtype, bfloat16, float16, is_floating
 from ..errors import ArgumentError, DtypeError, StateError
 from ..tensor import Tensor, tensor_of
 from .hooks import ModuleHooks, RemovableHook, call, everywhere
@@ -40,6 +40,8 @@ class Module:
     frozen: bool = False
     """Whether ``train()`` passes this module by: what ``nn.freeze`` sets for normalisations, so that their statistics stay."""
     classifier_modules: ClassVar[tuple[str, ...]] = ()
+    narrow: ClassVar[tuple[str, ...]] = ()
+    """Parameters of its own or below it that it computes with just as well in a type narrower than float32."""
     _buffers: Mapping[str, bool] = {}
     _hooks: ModuleHooks | None = None
 
@@ -187,6 +189,18 @@ class Module:
             raise StateError(f"{type(self).__name__}: the state does not fit.\n{report}")
         load_into(self, state, report, assign)
         return report
+
+    def hold_narrow(self, dtypes: Mapping[str, Any]) -> None:
+        """Hold what the modules call ``narrow`` in the 16-bit types given by name: for weights that are used as a file has them.
+
+        They are widened where they are used, so results are those of the widened weights. Such a model is not trained.
+        """
+        parameters = dict(self.named_parameters())
+        for path, module in self.named_modules():
+            for name in module.narrow:
+                whole = f"{path}.{name}" if path else name
+                if whole in parameters and whole in dtypes and dtypes[whole] in (float16, bfloat16):
+                    parameters[whole].convert(dtypes[whole], None)
 
     # ---- modes and places -----------------------------------------------------------------------------------------
 

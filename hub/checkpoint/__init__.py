@@ -50,6 +50,7 @@ def read_checkpoint(
     format: str | None = None,
     checksums: bool = True,
     dequantise: bool = True,
+    stored: bool = False,
 ) -> dict[str, NDArray[Any]]:
     """Give every tensor of a checkpoint by name, in the file's order.
 
@@ -62,7 +63,8 @@ def read_checkpoint(
     mapping where the file aligns them, and tensors that share a storage share memory, transposed and sliced views too.
     bfloat16 and float8 are those of ml_dtypes. Quantised tensors come as float32, of which a file may need several times
     its own size (`open_checkpoint` takes one at a time); `dequantise=False` gives them as they are stored: the blocks of
-    GGUF as rows of bytes, the integers of CTranslate2 with their `NAME_scale`.
+    GGUF as rows of bytes, the integers of CTranslate2 with their `NAME_scale`. With `stored` the mapping is read-only, and numbers of two bytes lie
+    on it wherever the file has them, aligned or not: for weights that are used and not trained.
 
     `format`, one of FORMATS, is a demand: another one raises FormatError. `checksums=False` skips the CRC-32 of zip
     members, for a file whose sha256 is known to be right.
@@ -70,7 +72,7 @@ def read_checkpoint(
     Errors: NotFoundError, StorageError (the file cannot be opened); FormatError (damaged or unknown); UnsafeFileError
     (asks for code to run, or breaks a rule of safe reading); UsageError (a wrong argument).
     """
-    with open_checkpoint(file, format=format, checksums=checksums, dequantise=dequantise) as opened:
+    with open_checkpoint(file, format=format, checksums=checksums, dequantise=dequantise, stored=stored) as opened:
         return opened.read()
 
 
@@ -80,11 +82,12 @@ def open_checkpoint(
     format: str | None = None,
     checksums: bool = True,
     dequantise: bool = True,
+    stored: bool = False,
 ) -> Checkpoint:
     """Open a checkpoint to read its tensors one by one; arguments, arrays and errors are those of `read_checkpoint`."""
     if format is not None and format not in FORMATS:
         raise UsageError(f"There is no checkpoint format {format!r}; wanted one of {', '.join(FORMATS)}.")
-    return Checkpoint(file, format, checksums, dequantise)
+    return Checkpoint(file, format, checksums, dequantise, stored)
 
 
 def read_metadata(

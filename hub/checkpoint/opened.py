@@ -30,11 +30,12 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
         format: str | None = None,
         checksums: bool = True,
         dequantise: bool = True,
+        stored: bool = False,
     ) -> None:
         from numzoo.hub.checkpoint.detect import read_contents
 
-        self._source, self._opened, self._name = open_source(file)
-        self._closed = False
+        self._source, self._opened, self._name = open_source(file, writable=not stored)
+        self._closed, self._aligned = False, not stored
         try:
             with self._named():
                 self._contents = read_contents(self._source, format, checksums, dequantise)
@@ -49,7 +50,7 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
             raise UsageError(f"{self._name} was closed; open it again to read {name!r}.")
         tensor = self._contents.tensors[name]
         with self._named():
-            return Builder(self._source.size).build(tensor)
+            return Builder(self._source.size, aligned=self._aligned).build(tensor)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._contents.tensors)
@@ -59,7 +60,7 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
 
     def read(self) -> dict[str, NDArray[Any]]:
         """Build all tensors; those of one storage share memory."""
-        builder = Builder(self._source.size)
+        builder = Builder(self._source.size, aligned=self._aligned)
         with self._named():
             return {name: builder.build(tensor) for name, tensor in self._contents.tensors.items()}
 

@@ -1,6 +1,7 @@
-"""The bytes of a checkpoint: one private, writable mapping of the very file that was opened.
+"""The bytes of a checkpoint: one mapping of the very file that was opened, private and writable unless it is asked to be
+read-only.
 
-Arrays made on the mapping share its pages until somebody writes to them; a write stays in this process.
+Arrays made on a writable mapping share its pages until somebody writes to them; a write stays in this process.
 """
 
 from __future__ import annotations
@@ -73,8 +74,9 @@ class Source:
 class Folder:
     """The folder of a checkpoint that names files beside it: they are opened by plain names, and closed together."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, writable: bool = True) -> None:
         self.path = path
+        self.writable = writable
         self.bytes = 0
         self._opened: list[BinaryIO] = []
 
@@ -88,7 +90,7 @@ class Folder:
             raise UnsafeFileError(f"{who} names the file {name[:100]!a}; wanted a plain name in its own folder.")
         path = os.path.join(self.path, name)
         try:
-            source, opened, _ = open_source(path)
+            source, opened, _ = open_source(path, writable=self.writable)
         except (NotFoundError, UsageError):
             raise FormatError(
                 f"{who} lies in the file {name[:100]!a}, which is not in the folder {self.path}."
@@ -120,7 +122,9 @@ def find_in_folder(folder: str) -> str:
     )
 
 
-def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, BinaryIO | None, str]:
+def open_source(
+    file: str | os.PathLike[str] | BinaryIO, *, writable: bool = True
+) -> tuple[Source, BinaryIO | None, str]:
     """Map `file` from its first byte; give the source, what the caller must close afterwards, and a name for messages.
 
     An open file keeps its position and stays open; one without a descriptor (io.BytesIO) is read into memory.
@@ -143,8 +147,8 @@ def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, Binary
         except OSError as error:
             raise StorageError(f"{name} cannot be opened: {error.strerror}.") from error
         try:
-            source = map_descriptor(opened.fileno(), name)
-            source.folder = Folder(os.path.dirname(name))
+            source = map_descriptor(opened.fileno(), name, writable=writable)
+            source.folder = Folder(os.path.dirname(name), writable)
             return source, opened, name
         except BaseException:
             opened.close()
@@ -158,7 +162,7 @@ def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, Binary
         if isinstance(raw, io.FileIO):
             if raw.writable():
                 file.flush()
-            return map_descriptor(raw.fileno(), name), None, name
+            return map_descriptor(raw.fileno(), name, writable=writable), None, name
         position = file.tell()
         file.seek(0)
         content = bytearray(file.read())
@@ -172,15 +176,15 @@ def open_source(file: str | os.PathLike[str] | BinaryIO) -> tuple[Source, Binary
     return Source(memoryview(content)), None, name
 
 
-def map_descriptor(descriptor: int, name: str) -> Source:
-    """Map the whole file behind `descriptor`, private and writable."""
+def map_descriptor(descriptor: int, name: str, *, writable: bool = True) -> Source:
+    """Map the whole file behind `descriptor`, private and writable, or else read-only."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{name} is not a regular file; a checkpoint must be one.")
     if status.st_size == 0:
         raise FormatError(f"{name} is empty.")
     try:
-        mapping: Any = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
+        mapping: Any = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY if writable else mmap.ACCESS_READ)
     except OSError as error:
         raise StorageError(f"{name} cannot be mapped: {error.strerror}.") from error
     return Source(memoryview(mapping), descriptor)

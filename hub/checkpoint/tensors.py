@@ -118,9 +118,13 @@ class Decoded:
 
 
 class Builder:
-    """Builds the arrays of one file; what two tensors share is loaded once."""
+    """Builds the arrays of one file; what two tensors share is loaded once.
 
-    def __init__(self, file_bytes: int) -> None:
+    Unless they are to be `aligned`, numbers of two bytes stay on the mapping where they begin at odd addresses.
+    """
+
+    def __init__(self, file_bytes: int, *, aligned: bool = True) -> None:
+        self._anywhere = 1 if aligned else 2  # bytes of the widest numbers that may begin at any address
         self._bases: dict[tuple[int, str, int], NDArray[Any]] = {}
         self._arrays: dict[int, NDArray[Any]] = {}
         self._overlapping = file_bytes + limits.OVERLAPPING_BYTES
@@ -176,7 +180,7 @@ class Builder:
         if shared is not None:  # a copy that was made for another dtype of the same storage
             return shared[:size]
         mapped = storage.source.array(storage.offset + shift, size)
-        if mapped.__array_interface__["data"][0] % dtype.bytes == 0:
+        if dtype.unit <= self._anywhere or mapped.__array_interface__["data"][0] % dtype.bytes == 0:
             return mapped
         fresh = storage.source.copy(storage.offset + shift, storage.size - shift)
         self._bases[(id(storage), "", shift)] = fresh

@@ -74,9 +74,10 @@ def read(
     *,
     checksums: bool = True,
     opened: Mapping[str, tuple[BinaryIO, str]] | None = None,
+    stored: bool = False,
 ) -> tuple[Arrays, tuple[str, ...]]:
     """Every tensor of the weights by the files' names, and the sha256 of every file; those that are `opened` already are
-    not opened again.
+    not opened again. `stored` is that of `read_checkpoint`.
 
     Raises LoadError where two files hold one tensor, and FormatError where the index and its files do not agree.
     """
@@ -86,7 +87,7 @@ def read(
     digests = []
     for name, stream, sha256 in open_files(place, weights, opened):
         with stream:
-            found = read_checkpoint(stream, checksums=checksums)
+            found = read_checkpoint(stream, checksums=checksums, stored=stored)
             if isinstance(stream, VerifiedFile):
                 stream.check_unchanged()
         digests.append(sha256)

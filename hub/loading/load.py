@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numzoo.hub.download.fetch import Fetch
 from numzoo.hub.errors import UsageError
 from numzoo.hub.loading.changes import merge_adapters
-from numzoo.hub.loading.contract import fit
+from numzoo.hub.loading.contract import fit, under_model_names
 from numzoo.hub.loading.places import place_arrays, place_of
 from numzoo.hub.loading.plan import Plan
 from numzoo.hub.loading.reading import entry_arrays, path_arrays
@@ -40,6 +40,7 @@ def load(
     classes: int | None = None,
     device: Any = None,
     dtype: Any = None,
+    stored: bool = False,
     trust_first_use: bool = False,
     offline: bool | None = None,
     registry: Registries = None,
@@ -56,6 +57,8 @@ def load(
     more than the model, or holds it below another name ("state_dict.", "module."), `prefix` says how the model's tensors
     begin; the others are ignored, and the report lists them. `classes` gives another number of classes: the backbone is
     loaded, the head stays freshly initialised, and the report lists it. `device` and `dtype` are those of ``Module.to``.
+    With `stored` the weights of an entry, a repository or a folder stay on a read-only mapping of the file, in the narrower
+    type that it may have them in where the model computes with it: for a model that is used and not trained.
     `trust_first_use` accepts a file whose full sha256 the registry does not know, and a repository that was not used
     before; `offline` forbids the network (default: NUMZOO_OFFLINE), `registry` names
     other registries than the configured ones, one or several in their order (``hub.Registry``, a folder, an address).
@@ -71,14 +74,14 @@ def load(
     path = as_path(name_or_path, known)
     place = place_of(name_or_path, path, fetch)
     if place is not None:
-        arrays, plan = place_arrays(place, model, known, fetch)
+        arrays, plan = place_arrays(place, model, known, fetch, stored=stored)
     elif path is None:
         if prefix is not None:
             raise UsageError(
                 "prefix is for a file of one's own; an entry of the registry says itself how names are spelt."
             )
         entry = known.entry(os.fspath(name_or_path))
-        arrays, plan = entry_arrays(entry, fetch)
+        arrays, plan = entry_arrays(entry, fetch, stored=stored)
     else:
         arrays, plan = path_arrays(path, model, known, fetch)
     if model is not None and not isinstance(model, str):
@@ -95,6 +98,8 @@ def load(
         arrays, plan.adapted = merge_adapters(arrays, source=plan.source)
     if prefix:
         plan.keys = plan.keys.below(prefix)
+    if stored and hasattr(built, "hold_narrow"):
+        built.hold_narrow({name: array.dtype for name, array in under_model_names(arrays, plan.keys).items()})
     return _fill(built, arrays, plan, classes, device=device, dtype=dtype)
 
 

@@ -18,7 +18,7 @@ from numzoo.hub.loading.card import Card, card_of_notes, read_card
 from numzoo.hub.loading.load import as_path, load
 from numzoo.hub.loading.places import place_card, place_of
 from numzoo.hub.loading.resolve import build, resolve
-from numzoo.hub.loading.tasks import PIPELINES, files_beside, files_of
+from numzoo.hub.loading.tasks import PIPELINES, STORED, files_beside, files_of
 from numzoo.hub.registry.categories import categories
 from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.manifest import Entry
@@ -95,6 +95,7 @@ def pipeline(
         who if path is None and place is None else name,
         device=device,
         dtype=dtype,
+        stored=task in STORED and device is None and dtype is None,
         trust_first_use=trust_first_use,
         offline=offline,
         registry=known,

@@ -36,7 +36,9 @@ def place_of(given: str | os.PathLike[str], path: Path | None, fetch: Fetch) -> 
     return Folder(path) if path is not None and path.is_dir() else None
 
 
-def place_arrays(place: Place, model: str | Any | None, known: Registry, fetch: Fetch) -> tuple[Arrays, Plan]:
+def place_arrays(
+    place: Place, model: str | Any | None, known: Registry, fetch: Fetch, *, stored: bool = False
+) -> tuple[Arrays, Plan]:
     """Every tensor of the place under its files' names, and the plan of what they belong to."""
     from numzoo.hub.foreign import weights
 
@@ -60,7 +62,7 @@ def place_arrays(place: Place, model: str | Any | None, known: Registry, fetch: 
                     f"hub.load({place.name!r}, model='resnet50'), or 'vision.models.resnet50', or a model already built."
                 )
             plan.model, plan.config, plan.stored, plan.keys = said.model, said.config, said.config, said.keys
-        arrays, digests = weights.read(place, chosen, checksums=not place.verified, opened=opened)
+        arrays, digests = weights.read(place, chosen, checksums=not place.verified, opened=opened, stored=stored)
     plan.sha256 = ", ".join(digests)
     if said is not None:
         _check_layers(plan, len(arrays))

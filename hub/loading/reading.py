@@ -42,7 +42,7 @@ def read_entry(entry: Entry) -> tuple[Arrays, str]:
     return arrays, plan.sha256
 
 
-def entry_arrays(entry: Entry, fetch: Fetch) -> tuple[Arrays, Plan]:
+def entry_arrays(entry: Entry, fetch: Fetch, *, stored: bool = False) -> tuple[Arrays, Plan]:
     """The verified tensors of an entry under the file's names, and the plan that the entry makes of them."""
     from numzoo.hub.checkpoint import FORMATS
 
@@ -55,7 +55,7 @@ def entry_arrays(entry: Entry, fetch: Fetch) -> tuple[Arrays, Plan]:
     for file in files:
         stream, sha256 = fetch.open(file)
         digests.append(sha256)
-        for own, array in tensors_of(stream, checksums=False).items():
+        for own, array in tensors_of(stream, checksums=False, stored=stored).items():
             name = file.prefix + own
             if name in arrays:
                 raise LoadError(f"{entry.name}: two of its files hold a tensor named {name!r}.")
@@ -119,13 +119,13 @@ def open_file(path: Path) -> BinaryIO:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def tensors_of(stream: BinaryIO, *, checksums: bool = True) -> Arrays:
+def tensors_of(stream: BinaryIO, *, checksums: bool = True, stored: bool = False) -> Arrays:
     """The tensors of an open file; a file whose sha256 was checked needs no checksums of its members as well."""
     from numzoo.hub.checkpoint import read_checkpoint
     from numzoo.hub.store.opened import VerifiedFile
 
     with stream:
-        arrays = read_checkpoint(stream, checksums=checksums)
+        arrays = read_checkpoint(stream, checksums=checksums, stored=stored)
         if isinstance(stream, VerifiedFile):
             stream.check_unchanged()
         return arrays

@@ -16,7 +16,7 @@ from numzoo.hub.registry.manifest import Entry
 if TYPE_CHECKING:
     from numzoo.hub.download.fetch import Fetch
 
-__all__ = ["PIPELINES", "files_beside", "files_of"]
+__all__ = ["PIPELINES", "STORED", "files_beside", "files_of"]
 
 PIPELINES = {
     "audio-classification": "audio.pipelines.audio_classification",
@@ -33,6 +33,9 @@ PIPELINES = {
     "voice-activity-detection": "audio.pipelines.voice_activity_detection",
 }
 """Task -> the dotted name of its pipeline."""
+
+STORED = frozenset({"speech-recognition"})
+"""Tasks whose models compute with weights as a file stores them, so that these are mapped and not copied."""
 
 _BESIDE = (
     "merges.txt",

@@ -51,7 +51,7 @@ for _module, _names in (
     (attention, "attend attend_backward"),
     (arithmetic, "add sub mul div clip"),
     (convolution, "conv2d conv2d_input conv2d_weight"),
-    (copy, "cast"),
+    (copy, "cast _rows"),
     (dropping, "drop"),
     (entropy, "class_entropy"),
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),

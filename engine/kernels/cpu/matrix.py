@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...modes import modes
-from . import packs, pool
+from . import packs, pool, stored
 from .library import Library
 from .memory import FLOAT32, FLOATS, MOST_DIMENSIONS, Array, Layout, Result, address, dense_strides, disjoint
 from .plans import PLANS, Plan, plan
@@ -37,6 +37,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
     """x weight^T + bias: x (..., K), weight (N, K), bias (N) -> (..., N)."""
     if x.size * len(weight) < FEWEST_PRODUCTS:
         return NotImplemented
+    if weight.dtype is not x.dtype and stored.is_narrow(x, weight):
+        weight = stored.wide(x, weight)
     key = (
         linear, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
         None if bias is None else (bias.shape, bias.strides, bias.dtype), modes.wide,

@@ -11,7 +11,12 @@ from .memory import Array, Result
 
 def take_rows(table: Array, index: Array, *, padding: int | None = None, by_frequency: bool = False) -> Result:
     """The rows of `table` that `index` names."""
-    if table.ndim != 2 or index.size * table.shape[1] * table.itemsize < pool.SMALLEST:
+    if table.ndim != 2 or not index.size:
+        return NotImplemented
+    if not table.flags.aligned and table.flags.c_contiguous:  # NumPy would first copy the whole of such a table
+        check_rows("take_rows", index, table.shape[0])
+        return np.take(table.view(np.uint8), index, axis=0).view(table.dtype)
+    if index.size * table.shape[1] * table.itemsize < pool.SMALLEST:
         return NotImplemented
     check_rows("take_rows", index, table.shape[0])
     result = pool.empty((*index.shape, table.shape[1]), table.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtype import Array, accumulator, bfloat16
+from ...dtype import Array, accumulator, bfloat16, float16, float32
 from ...errors import DtypeError, ShapeError
 from ...node import Node
 from ...op import op
@@ -17,6 +17,9 @@ __all__ = [
     "linear",
     "matmul",
 ]
+
+
+NARROW = (float16, bfloat16)
 
 
 def check_one_dtype(name: str, *arrays: Array) -> None:
@@ -79,7 +82,10 @@ def matmul(xp: Any, x: Array, y: Array) -> Array:
 
 def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
     """Refuse a weight or bias that does not fit."""
-    check_one_dtype("linear", x, weight, bias)
+    if x.dtype == float32 and weight.dtype in NARROW:
+        check_one_dtype("linear", x, bias)
+    else:
+        check_one_dtype("linear", x, weight, bias)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear: x has {x.shape[-1] if x.ndim else 'no'} features but weight expects {weight.shape[-1] if weight.ndim else 'none'} "
@@ -109,13 +115,18 @@ def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
 
 @op(
     narrows=True,
-    x=lambda grad, weight: matmul(grad, weight),
+    x=lambda grad, weight: matmul(grad, weight.to(dtype=grad.dtype)),
     weight=lambda grad, x: linear_weight(grad, x),
     bias=lambda grad: grad,
 )
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """x weight^T + bias: (..., in), (out, in) and (out,) to (..., out)."""
+    """x weight^T + bias: (..., in), (out, in) and (out,) to (..., out).
+
+    A weight stored in float16 or bfloat16 serves float32 as well; it is widened.
+    """
     check_linear(x, weight, bias)
+    if weight.dtype != x.dtype:
+        weight = weight.astype(x.dtype)
     if x.dtype == bfloat16:
         wide = accumulator(x.dtype)
         out = xp.matmul(x.astype(wide), weight.astype(wide).T)

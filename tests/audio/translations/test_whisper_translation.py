@@ -34,6 +34,24 @@ def test_a_folder_gives_the_outputs_of_transformers(prefix: str, tmp_path: Path)
     assert model.load_report.initialised == ()
 
 
+def test_a_pipeline_computes_with_float16_weights_as_the_file_has_them(tmp_path: Path) -> None:
+    arrays = integer_weights({name: tuple(shape) for name, shape in GOLDEN["names"].items()}, 1.0)
+    narrow = {name: array.astype(np.float16) for name, array in arrays.items()}
+    write_safetensors(tmp_path / "model.safetensors", narrow)
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["config"]))
+    loaded, used = hub.load(tmp_path), hub.load(tmp_path, stored=True)
+    assert {str(tensor.dtype) for tensor in loaded.state_dict().values()} == {"float32"}
+    matrices = {name for name, tensor in used.state_dict().items() if str(tensor.dtype) == "float16"}
+    assert "decoder.token_embedding.weight" in matrices
+    assert {name for name in matrices if used.state_dict()[name].ndim != 2} == set()
+    assert not any(used.state_dict()[name].array.flags.writeable for name in matrices)
+    assert matrices.isdisjoint(used.load_report.converted)
+    used.requires_grad_(False)
+    sound = ((np.arange(2 * 6 * 20).reshape(2, 6, 20) * 37 % 64 - 32) / 32).astype(np.float32)
+    tokens = np.arange(1, 9).reshape(2, 4) * 11
+    np.testing.assert_allclose(used(sound, tokens).numpy(), loaded(sound, tokens).detach().numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

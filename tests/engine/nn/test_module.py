@@ -530,3 +530,15 @@ def test_unflatten_undoes_flatten() -> None:
     x = engine.randn(2, 12, 5)
     assert nn.Unflatten(1, (3, -1))(x).shape == (2, 3, 4, 5)
     assert repr(nn.Unflatten(1, (3, 4))) == "Unflatten(dim=1, unflattened_size=(3, 4))"
+
+
+def test_weights_of_linear_layers_alone_are_held_in_narrower_types() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    names = {name: np.dtype(np.float16) for name in model.state_dict()} | {"2.weight": np.dtype(np.float64)}
+    model.hold_narrow(names)
+    assert {name for name, tensor in model.state_dict().items() if tensor.dtype == np.float16} == {"0.weight"}
+    given = Tensor(np.ones((1, 3), np.float32))
+    wide = model[0].weight.to(dtype="float32")
+    np.testing.assert_allclose(
+        model[0](given).numpy(), nn.functional.linear(given, wide, model[0].bias).numpy(), rtol=1e-6
+    )

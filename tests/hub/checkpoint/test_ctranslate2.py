@@ -48,6 +48,19 @@ def test_an_alias_is_a_second_name_for_the_same_memory(save):
     assert np.shares_memory(found["again"], found["weight"])  # decoded once, however many aliases a file may give
 
 
+def test_stored_weights_lie_read_only_on_the_file_at_any_address(save):
+    arrays = {name: np.arange(6, dtype=dtype) for name, dtype in (("a", np.float16), ("bc", np.float16), ("d", np.float32), ("ef", np.float32))}  # fmt: skip
+    path = save(build([variable(name, array) for name, array in arrays.items()]))
+    found = read_checkpoint(path, stored=True)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+    halves = [found["a"], found["bc"]]
+    assert sorted(half.flags.aligned for half in halves) == [False, True]  # their names are of two lengths
+    assert not any(half.flags.writeable for half in halves)
+    assert all(found[name].flags.aligned for name in ("d", "ef"))
+    assert all(array.flags.writeable and array.flags.aligned for array in read_checkpoint(path).values())
+
+
 def test_a_scale_of_zero_gives_infinities_and_no_warning(save):
     found = read_checkpoint(
         save(build([variable("w", np.array([[1, 0]], np.int8)), variable("w_scale", np.float32([0]))]))

@@ -170,10 +170,10 @@ def _happens_before_mapping(monkeypatch: pytest.MonkeyPatch, what: Callable[[Pat
     """Let something happen once, after the hash and before the descriptor is mapped."""
     whole = source.map_descriptor
 
-    def late(descriptor: int, name: str) -> Any:
+    def late(descriptor: int, name: str, **how: bool) -> Any:
         monkeypatch.setattr(source, "map_descriptor", whole)
         what(*given)
-        return whole(descriptor, name)
+        return whole(descriptor, name, **how)
 
     monkeypatch.setattr(source, "map_descriptor", late)
 

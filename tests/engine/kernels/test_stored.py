@@ -1,0 +1,146 @@
+"""Weights of 16 bits, as files have them: widened exactly, kept for few rows, and their pages given back."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from numzoo import engine
+from numzoo.engine import DtypeError, Tensor, ops
+from numzoo.engine.kernels.cpu import onednn, packs, stored
+from numzoo.engine.kernels.cpu.copy import cast
+from numzoo.engine.kernels.cpu.rows import take_rows
+
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+NARROW = [np.dtype(np.float16), BFLOAT16]
+EVERY = np.arange(1 << 16, dtype=np.uint16)
+
+
+def drawn(*shape: int, dtype: Any = np.float32, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32).astype(dtype)
+
+
+def at_odd_address(array: Any) -> Any:
+    raw = np.zeros(array.nbytes + 1, np.uint8)
+    moved = np.ndarray(array.shape, array.dtype, raw, 1)
+    moved[...] = array
+    assert not moved.flags.aligned
+    return moved
+
+
+def mapped(path: Path, array: Any) -> Any:
+    path.write_bytes(bytes(16) + array.tobytes())
+    with open(path, "rb") as file:
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapping, array.dtype, array.size, 16).reshape(array.shape)
+
+
+def resident(path: Path) -> int:
+    """The bytes of a file that the process has in its pages now."""
+    found = 0
+    is_it = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if line[:1] not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+            is_it = line.endswith(str(path))
+        elif is_it and line.startswith("Rss:"):
+            found += int(line.split()[1]) * 1024
+    return found
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+@pytest.mark.parametrize("finite", [True, False])
+def test_every_number_of_16_bits_is_widened_exactly(dtype: Any, odd: bool, finite: bool) -> None:
+    exponent = 0x7F80 if dtype == BFLOAT16 else 0x7C00
+    numbers = (EVERY[EVERY & exponent != exponent] if finite else EVERY).view(dtype)
+    wide = np.empty(numbers.shape, np.float32)
+    with np.errstate(invalid="ignore"):
+        stored.widen(at_odd_address(numbers) if odd else numbers, wide)
+        wanted = numbers.astype(np.float32)
+    np.testing.assert_array_equal(wide, wanted)
+    assert np.array_equal(np.signbit(wide), np.signbit(wanted))
+
+
+def test_a_cast_from_float16_is_numpys() -> None:
+    numbers = np.concatenate([EVERY, EVERY]).view(np.float16).reshape(2, -1)
+    np.testing.assert_array_equal(cast(numbers, dtype=np.float32), numbers.astype(np.float32))
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("rows", [1, 3, stored.MANY + 1])
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_products_are_those_of_the_widened_weight(dtype: Any, rows: int, odd: bool) -> None:
+    x, weight, bias = Tensor(drawn(rows, 600)), drawn(513, 600, dtype=dtype, seed=1), Tensor(drawn(513, seed=2))
+    weight = at_odd_address(weight) if odd else weight
+    wanted = x.numpy().astype(np.float64) @ weight.astype(np.float64).T
+    with engine.no_grad():
+        for _ in range(3):  # at last from what was kept
+            np.testing.assert_allclose(ops.linear(x, Tensor(weight)).numpy(), wanted, atol=2e-4)
+        with_bias = ops.linear(x, Tensor(weight), bias)
+    assert with_bias.dtype == np.float32
+    np.testing.assert_allclose(with_bias.numpy(), wanted + bias.numpy(), atol=2e-4)
+
+
+def test_few_rows_keep_a_wide_weight_and_many_keep_nothing() -> None:
+    weight = drawn(512, 600, dtype=np.float16)
+    before = packs.kept_bytes()
+    stored.wide(drawn(stored.MANY, 600), weight)
+    assert packs.kept_bytes() == before
+    kept = stored.wide(drawn(1, 600), weight)
+    assert packs.kept_bytes() == before + 512 * 600 * 4
+    assert stored.wide(drawn(stored.MANY, 600), weight) is kept
+
+
+def test_a_changed_weight_is_widened_anew() -> None:
+    x, weight = drawn(2, 600), drawn(512, 600, dtype=np.float16)
+    for _ in range(3):
+        weight += np.float16(1)
+        onednn.forget(weight)
+        np.testing.assert_array_equal(stored.wide(x, weight), weight.astype(np.float32))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of a mapping are given back on Linux alone")
+def test_pages_of_a_read_only_mapping_are_given_back_and_come_again(tmp_path: Path) -> None:
+    values = drawn(2048, 600, dtype=np.float16)
+    weight = mapped(tmp_path / "weights", values)
+    np.testing.assert_array_equal(weight, values)
+    assert resident(tmp_path / "weights") >= values.nbytes
+    for rows in (stored.MANY, 1):
+        np.testing.assert_array_equal(stored.wide(drawn(rows, 600), weight), values.astype(np.float32))
+        assert resident(tmp_path / "weights") < values.nbytes / 10
+    np.testing.assert_array_equal(weight, values)
+
+
+def test_memory_that_may_be_written_to_is_never_given_back() -> None:
+    mapping = mmap.mmap(-1, 1 << 20)
+    weight = np.frombuffer(mapping, np.float16).reshape(512, 1024)
+    weight[...] = 3
+    weight.flags.writeable = False
+    assert (stored.wide(drawn(1, 1024), weight) == 3).all()
+    assert (weight == 3).all()
+
+
+def test_rows_of_a_table_at_an_odd_address_are_its_rows() -> None:
+    table = drawn(100, 64, dtype=np.float16)
+    index = np.array([[3, 99], [0, 3]])
+    np.testing.assert_array_equal(take_rows(at_odd_address(table), index), table[index])
+
+
+@pytest.mark.parametrize("size", [4, 600])
+def test_a_gradient_passes_through_a_stored_weight(size: int) -> None:
+    x, weight = Tensor(drawn(3, size), requires_grad=True), drawn(512, size, dtype=np.float16, seed=1)
+    ops.linear(x, Tensor(weight)).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy()[0], weight.astype(np.float64).sum(0), atol=1e-3)
+
+
+@pytest.mark.parametrize(("x", "weight"), [("float64", "float16"), ("float16", "float32"), ("bfloat16", "float16")])
+def test_other_mixtures_are_still_refused(x: str, weight: str) -> None:
+    with pytest.raises(DtypeError, match="one dtype"):
+        ops.linear(Tensor(np.ones((2, 3))).to(dtype=x), Tensor(np.ones((4, 3))).to(dtype=weight))
