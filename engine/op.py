@@ -76,6 +76,8 @@ class Op(Recorder, Generic[P, R]):
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.complete: dict[str, bool] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
+        self.narrow_kernels: dict[str, Callable[..., Any]] = {}
+        self.narrow_implementations: dict[type, Callable[..., Any] | None] = {}
         self.plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
         everyone.add(self)
         if listed:
@@ -96,6 +98,19 @@ class Op(Recorder, Generic[P, R]):
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             self.kernels[device_type] = function
             self.complete[device_type] = complete
+            self.implementations.clear()
+            return function
+
+        return register
+
+    def narrow_kernel(self, device_type: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register what computes in a narrower ``dtype`` on operands that are still float32, where nothing is recorded: a kernel's parameters and ``dtype``.
+
+        It may answer ``NotImplemented``; then the operands are narrowed one by one and the ordinary implementation computes.
+        """
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.narrow_kernels[device_type] = function
             self.implementations.clear()
             return function
 
@@ -146,7 +161,7 @@ class Op(Recorder, Generic[P, R]):
         implementation = self.implementations.get(type(first)) or self._prepare(type(first))
         try:
             if self.narrows and modes.precision is not None:
-                result = self._run_narrow(implementation, inputs, arrays, settings)
+                result = self._run_narrow(implementation, inputs, arrays, settings, record)
             elif self.keeps:
                 result = implementation(*arrays, keep=record, **settings)
             else:
@@ -232,8 +247,11 @@ class Op(Recorder, Generic[P, R]):
         if not (issubclass(array_type, ndarray) or array_type.__module__.startswith("cupy")):
             raise ArgumentError(f"{self.name}: wants tensors or arrays, not {array_type.__name__}")
         implementation = self._choose(array_type)
+        narrow = self.narrow_kernels.get(device.load_kernels(array_type))
         for watcher in watchers:
             implementation = watcher.around(self, implementation)
+            narrow = narrow and watcher.around(self, narrow)
+        self.narrow_implementations[array_type] = narrow
         self.implementations[array_type] = implementation
         return implementation
 
@@ -258,13 +276,18 @@ class Op(Recorder, Generic[P, R]):
         return implementation if self.setting_names or self.keeps else plain
 
     def _run_narrow(
-        self, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any]
-    ) -> Any:
+        self, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any], record: bool
+    ) -> Any:  # fmt: skip
         """Run on operands narrowed to the mode's precision, and widen the result to float32 again if the op says so."""
         narrow: Dtype = modes.precision  # type: ignore[assignment]
         dtypes = {array.dtype for array in arrays if array is not None}
         if float32 not in dtypes or not dtypes <= {float32, narrow}:
             return implementation(*arrays, **settings)
+        own = None if record or narrow in dtypes else self.narrow_implementations.get(type(arrays[0]))
+        if own is not None:
+            result = own(*arrays, dtype=narrow, **settings)
+            if result is not NotImplemented:
+                return result
         # A parameter comes again and again: its narrow form is kept until it changes.
         operands = [
             array

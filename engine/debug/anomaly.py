@@ -51,7 +51,7 @@ class Anomaly(Watcher):
         def checked(*arrays: Any, **settings: Any) -> Any:
             result = compute(*arrays, **settings)
             # Rules may pass through infinities that they leave out again; their results are looked at instead.
-            if not getattr(self._now, "inside", False):
+            if result is not NotImplemented and not getattr(self._now, "inside", False):
                 self._check(op, arrays, settings, result)
             return result
 

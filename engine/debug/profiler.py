@@ -143,6 +143,8 @@ class Profile(Watcher):
         def timed(*arrays: Any, **settings: Any) -> Any:
             begin = perf_counter()
             result = compute(*arrays, **settings)
+            if result is NotImplemented:  # another implementation is asked next
+                return result
             _wait(result)
             end = perf_counter()
             node = getattr(self._now, "node", None)

@@ -18,6 +18,7 @@ from . import (
     elementary,
     entropy,
     grouping,
+    linear,
     matrix,
     normalization,
     pooling,
@@ -57,7 +58,8 @@ for _module, _names in (
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),
     (grouping, "group_norm group_norm_backward rms_norm rms_norm_backward"),
     (rectifier, "leaky_relu leaky_relu_input hardsigmoid hardsigmoid_input"),
-    (matrix, "matmul linear linear_weight"),
+    (matrix, "matmul"),
+    (linear, "linear linear_weight"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),
     (recurrent, "gru_layer gru_backward lstm_layer lstm_backward rnn_layer rnn_backward"),
     (shape, "cat_along stack_along"),
@@ -71,3 +73,5 @@ for _module, _names in (
     for _name in _names.split():
         TABLE[_name].kernel("cpu", complete=_name in ("add", "sub", "mul"))(getattr(_module, _name))
 TABLE["mean"].kernel("cpu")(mean)
+TABLE["linear"].narrow_kernel("cpu")(linear.linear_narrowed)
+TABLE["attend"].narrow_kernel("cpu")(attention.attend_narrowed)

@@ -36,21 +36,38 @@ def attend(query: Array, key: Array, value: Array, bias: Array | None = None, **
     return blockwise.forward(np, _TOOLS, query, key, value, bias, *_ordered(settings))
 
 
+def attend_narrowed(
+    query: Array, key: Array, value: Array, bias: Array | None = None, *, dtype: Any, **settings: object
+) -> Result:
+    """The same for one query in float32: narrowing all keys and values would take longer than computing."""
+    return NotImplemented if _is_served(query, key, value) else _few(query, key, value, bias, *_ordered(settings))
+
+
 def _few(
     query: Array, key: Array, value: Array, bias: Array | None, scale: Any, causal: Any, dropout: Any, _: Any
 ) -> Result:
     """The formula as it stands for one query, the step of a decoder, where preparing takes longer than computing."""
-    if bias is not None or causal or dropout or not query.dtype == key.dtype == value.dtype == FLOAT32:
+    dtype = query.dtype
+    if (
+        bias is not None
+        or causal
+        or dropout
+        or dtype not in (FLOAT32, BFLOAT16)
+        or not dtype == key.dtype == value.dtype
+    ):
         return NotImplemented
     if query.ndim < 2 or query.shape[-2] != 1 or key.ndim < 2 or not value.size or query.shape[-1] != key.shape[-1]:
         return NotImplemented
     if key.shape[-2] != value.shape[-2] or not _is_within(query, key, value):
         return NotImplemented
+    if dtype != FLOAT32:
+        query, key, value = (array.astype(FLOAT32) for array in (query, key, value))
     scores = np.matmul(query * np.float32(scale), key.swapaxes(-1, -2))
     scores -= scores.max(-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(-1, keepdims=True)
-    return np.matmul(scores, value)
+    result = np.matmul(scores, value)
+    return result if dtype == FLOAT32 or modes.wide else result.astype(dtype)
 
 
 def _is_within(query: Array, key: Array, value: Array) -> bool:

@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterator
-from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, c_char, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,14 @@ class Library:
             )
             for name, arguments in _CREATE.items()
         }
+
+        # C (M, N) = alpha A B + beta C by rows: transposed A and B (N or T), M, N, K, alpha, A, its rows' step, B, its, beta, C, its.
+        product = (c_char, c_char, c_int64, c_int64, c_int64, c_float, c_void_p, c_int64, c_void_p, c_int64, c_float, c_void_p, c_int64)  # fmt: skip
+        self.multiply_float32 = self._bind(self._working, "dnnl_sgemm", *product)
+        try:  # not in the published header, though the library has it
+            self.multiply_bfloat16 = self._bind(self._working, "dnnl_gemm_bf16bf16f32", *product)
+        except AttributeError:
+            self.multiply_bfloat16 = None
 
         engine = c_void_p()
         _check(self._working.dnnl_engine_create(ctypes.byref(engine), ENGINE_CPU, c_size_t(0)), "dnnl_engine_create")

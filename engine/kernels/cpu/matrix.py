@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...modes import modes
-from . import packs, pool, stored
+from . import pool
 from .library import Library
 from .memory import FLOAT32, FLOATS, MOST_DIMENSIONS, Array, Layout, Result, address, dense_strides, disjoint
 from .plans import PLANS, Plan, plan
-from .primitive import BIAS, DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe
+from .primitive import DESTINATION, SOURCE, WEIGHTS, Primitive, describe
 from .reorder import as_dense, packer
 
 # Below this many multiplications NumPy's product is done before a plan is found and two threads are woken.
@@ -33,27 +33,7 @@ def matmul(x: Array, y: Array) -> Result:
     return (PLANS.get(key) or plan(key, _plan_matmul, x, y))(x, y)
 
 
-def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
-    """x weight^T + bias: x (..., K), weight (N, K), bias (N) -> (..., N)."""
-    if x.size * len(weight) < FEWEST_PRODUCTS:
-        return NotImplemented
-    if weight.dtype is not x.dtype and stored.is_narrow(x, weight):
-        weight = stored.wide(x, weight)
-    key = (
-        linear, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
-        None if bias is None else (bias.shape, bias.strides, bias.dtype), modes.wide,
-    )  # fmt: skip
-    return (PLANS.get(key) or plan(key, _plan_linear, x, weight, bias))(x, weight, bias)
-
-
-def linear_weight(flow: Array, x: Array) -> Result:
-    """flow^T x over all leading axes: flow (..., N), x (..., K) -> (N, K)."""
-    if flow.size * x.shape[-1] < FEWEST_PRODUCTS or not x.size:
-        return NotImplemented
-    return matmul(flow.reshape(-1, flow.shape[-1]).T, x.reshape(-1, x.shape[-1]))
-
-
-def _given(x: Array) -> np.dtype[Any]:
+def given_type(x: Array) -> np.dtype[Any]:
     """The dtype of a result: the operands', or float32 where narrow ones may give it at once."""
     return FLOAT32 if modes.wide else x.dtype
 
@@ -75,7 +55,7 @@ def _plan_matmul(library: Library, x: Array, y: Array) -> Plan | None:
     if x.dtype == FLOAT32 and (full[-1] == 1 or (full[-2] == 1 and _products(batch, 1) == 1)):
         return None  # a matrix times one vector: NumPy reads it at twice the speed of oneDNN's unpacked product
     shape = (*batch, *full[-2 : -1 if x.ndim > 1 else -2], *full[-1 : None if y.ndim > 1 else -1])
-    allocate = pool.allocator(shape, _given(x))
+    allocate = pool.allocator(shape, given_type(x))
     found = _product(library, left, right, full)
     if found is None:
         return _plan_matmul_of_copies(library, left, right, full, allocate)
@@ -98,7 +78,7 @@ def _plan_matmul_packed(
     """The product with the right operand packed first, where that pays: one large matrix stored by rows."""
     if min(full[-1], right.shape[-2]) < FEWEST_PACKED:
         return None
-    matrices = _matrix(left, full[:-2]), _matrix(right, full[:-2])
+    matrices = as_matrix(left, full[:-2]), as_matrix(right, full[:-2])
     axes = None if matrices[0] is None or matrices[1] is None else _merge_batch(full, *matrices[0], *matrices[1])
     if axes is None or len(axes[0]) != 2 or axes[2][1][1] != 1 or axes[0][0] < FEWEST_PACKED:
         return None
@@ -106,7 +86,7 @@ def _plan_matmul_packed(
     plain = Layout(library, right_shape, right.dtype, right_strides)
     description = describe(
         library, "matmul", Layout(library, left_shape, left.dtype, left_strides), Layout(library, right_shape, right.dtype), None,
-        Layout(library, shape, _given(left), dense_strides(shape)),
+        Layout(library, shape, given_type(left), dense_strides(shape)),
     )  # fmt: skip
     if description is None or description.same_layout(WEIGHTS, plain):
         return None
@@ -151,7 +131,7 @@ def _products(full: Shape, inner: int) -> int:
 
 def _product(library: Library, x: Array, y: Array, full: Shape) -> Primitive | None:
     """The primitive for x (..., M, K) times y (..., K, N) -> dense `full`, or None where the strides do not suit."""
-    left, right = _matrix(x, full[:-2]), _matrix(y, full[:-2])
+    left, right = as_matrix(x, full[:-2]), as_matrix(y, full[:-2])
     if left is None or right is None:
         return None
     axes = _merge_batch(full, *left, *right)
@@ -160,7 +140,7 @@ def _product(library: Library, x: Array, y: Array, full: Shape) -> Primitive | N
     shape, left_layout, right_layout = axes
     if len(shape) > MOST_DIMENSIONS:
         return None
-    out = Layout(library, shape, _given(x), dense_strides(shape))
+    out = Layout(library, shape, given_type(x), dense_strides(shape))
     description = describe(
         library, "matmul", Layout(library, left_layout[0], x.dtype, left_layout[1]),
         Layout(library, right_layout[0], x.dtype, right_layout[1]), None, out,
@@ -168,7 +148,7 @@ def _product(library: Library, x: Array, y: Array, full: Shape) -> Primitive | N
     return None if description is None else Primitive(description, (SOURCE, WEIGHTS, DESTINATION))
 
 
-def _matrix(array: Array, batch: Shape) -> tuple[list[int], list[int]] | None:
+def as_matrix(array: Array, batch: Shape) -> tuple[list[int], list[int]] | None:
     """Lengths and strides in elements of an operand as oneDNN takes it: repeated axes have length one.
 
     None unless the matrices are stored by rows or by columns and nothing overlaps.
@@ -218,58 +198,3 @@ def _merge_batch(
         left_shape[:2] = [left_shape[0] * left_shape[1]]
         del left[0], right[0], right_shape[0]
     return tuple(full_axes), (tuple(left_shape), tuple(left)), (tuple(right_shape), tuple(right))
-
-
-def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None) -> Plan | None:
-    dtype = x.dtype
-    if dtype not in FLOATS or weight.dtype != dtype or weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
-        return None
-    outs, inner = weight.shape
-    if bias is not None and (
-        bias.dtype != dtype or bias.shape != (outs,) or (outs > 1 and bias.strides != (bias.itemsize,))
-    ):
-        return None
-    rows = x.size // inner if inner else 0
-    if _products((rows, outs), inner) < FEWEST_PRODUCTS:
-        return None
-    flat, result_layout = (rows, inner), Layout(library, (rows, outs), _given(x), (outs, 1))
-    bias_layout = None if bias is None else Layout(library, (1, outs), dtype, (outs, 1))
-    given = _matrix(weight.T, ())
-    if given is None:
-        return None
-    weight_layout = Layout(library, (inner, outs), dtype, tuple(given[1]))
-    source = Layout(library, flat, dtype, (inner, 1))
-
-    def find(weights: Layout) -> Description | None:
-        return describe(library, "matmul", source, weights, bias_layout, result_layout)
-
-    packed, plain = find(Layout(library, (inner, outs), dtype)), find(weight_layout)
-    if packed is None or plain is None:
-        return None
-    pack = packer(library, weight, weight_layout, packed.layout(WEIGHTS), keep=True)
-    if pack is None:
-        return None
-    names = (SOURCE, WEIGHTS, DESTINATION) if bias is None else (SOURCE, WEIGHTS, DESTINATION, BIAS)
-    return _linear(
-        Primitive(packed, names).run, Primitive(plain, names).run, pack, as_dense(x),
-        pool.allocator((*x.shape[:-1], outs), _given(x)), (weight.shape, weight.strides, dtype, "seen"),
-    )  # fmt: skip
-
-
-def _linear(
-    run_packed: Callable[..., None], run_plain: Callable[..., None], pack: Callable[[Array], Array],
-    fetch: Callable[[Array], Array], allocate: Callable[[], Array], seen: object,
-) -> Plan:  # fmt: skip
-    # Weights are packed when they are used a second time unchanged: a training step, which changes them after each use,
-    # and a process that predicts once would only lose by it.
-    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
-        source, result = fetch(x), allocate()
-        vectors = () if bias is None else (address(bias),)
-        if packs.seen(weight, seen):
-            packed = pack(weight)  # held here, or another thread's forget might free it
-            run_packed(address(source), address(packed), address(result), *vectors)
-        else:
-            run_plain(address(source), address(weight), address(result), *vectors)
-        return result
-
-    return compute

@@ -27,8 +27,6 @@ class _Record:
         self.packs: dict[PackKey, tuple[int, Any]] = {}  # (address, token) -> (address past the end, the pack)
 
 
-_SEEN = b""  # holds the place of a pack
-
 _records: dict[int, _Record] = {}
 _forgotten = 0
 
@@ -58,11 +56,12 @@ def obtain(array: Array, token: object, make: Callable[[Array], Any]) -> Any:
     return pack
 
 
-def seen(array: Array, token: object) -> bool:
-    """Whether this was asked before of these contents under this token."""
-    if find(array, token) is not None:
+def seen(array: Array, token: object, times: int = 1) -> bool:
+    """Whether this was asked `times` before of these contents under this token."""
+    count = find(array, token) or 0
+    if count >= times:
         return True
-    _keep(array, token, _SEEN)
+    _keep(array, token, count + 1)  # a number in the place of a pack
     return False
 
 
@@ -91,7 +90,7 @@ def forget(array: Array) -> None:
 def kept_bytes() -> int:
     """The bytes of all packs."""
     packs = [pack for record in list(_records.values()) for _, pack in list(record.packs.values())]
-    return sum(pack.nbytes for pack in packs if pack is not _SEEN)
+    return sum(pack.nbytes for pack in packs if not isinstance(pack, int))
 
 
 def clear() -> None:

@@ -250,6 +250,17 @@ def _lane(team: int) -> _Lane:
     return lane
 
 
+def join_team() -> None:
+    """Let what this thread calls next use as many threads as the kernels are to use."""
+    team = threads.current()
+    try:
+        if _local.lane.threads == team:
+            return
+    except AttributeError:
+        pass
+    _lane(team)
+
+
 def _described(library: Library, code: int, handle: ctypes.c_void_p, operation: str) -> Description | None:
     if code == UNIMPLEMENTED:
         return None

@@ -110,7 +110,7 @@ def packer(
 
     if not keep:
         return temporary
-    token = (array.shape, array.strides, array.dtype, *signature(library, destination))
+    token = pack_token(library, array, destination)
     find, worth_keeping = packs.find, packs.worth_keeping
 
     def kept(array: Array) -> Array:
@@ -120,3 +120,8 @@ def packer(
         return found  # type: ignore[no-any-return]
 
     return kept
+
+
+def pack_token(library: Library, array: Array, destination: int) -> tuple[object, ...]:
+    """What a kept pack of such weights in the layout `destination` is found by (`packs.find`), whoever made it."""
+    return (array.shape, array.strides, array.dtype, *signature(library, destination))

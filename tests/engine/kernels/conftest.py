@@ -14,8 +14,10 @@ from numzoo.engine.kernels.cpu import (
     arithmetic,
     copy,
     elementary,
+    linear,
     matrix,
     normalization,
+    one_row,
     onednn,
     packs,
     plans,
@@ -26,6 +28,9 @@ from numzoo.engine.kernels.cpu import (
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 THRESHOLDS = (
     (matrix, "FEWEST_PRODUCTS"),
+    (linear, "FEWEST_PRODUCTS"),
+    (linear, "OFTEN"),
+    (one_row, "FEWEST_PRODUCTS"),
     (activation, "FEWEST"),
     (activation, "FEWEST_RELU"),
     (activation, "FEWEST_SOFTMAX"),

@@ -54,6 +54,35 @@ def test_the_kernel_is_the_body(dtype: str, shapes: str, turned: bool, settings:
         assert np.abs(a - b).max() <= tolerance * np.abs(b).max()
 
 
+ONE_QUERY = {
+    "heads": ((2, 3, 1, 16), (2, 3, 80, 16), (2, 3, 80, 24)),
+    "shared keys": ((1, 3, 2, 1, 8), (1, 3, 1, 70, 8), (1, 3, 1, 70, 8)),
+}
+
+
+@pytest.mark.parametrize("shapes", ONE_QUERY)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_one_query_is_answered_by_the_formula(dtype: str, shapes: str) -> None:
+    query, key, value = (drawn(shape, i, dtype, False) for i, shape in enumerate(ONE_QUERY[shapes]))
+    given, wanted = (
+        kernel.attend(query, key, value, scale=0.3), ops.attend.body(np, query, key, value, scale=0.3)
+    )  # fmt: skip
+    assert given.dtype == wanted.dtype == query.dtype
+    difference = np.abs(given.astype(np.float64) - wanted.astype(np.float64)).max()
+    assert difference <= (1e-5 if dtype == "float32" else 1e-2) * np.abs(wanted.astype(np.float64)).max()
+
+
+def test_one_query_of_float32_is_not_narrowed_with_all_keys() -> None:
+    query, key, value = (engine.tensor(drawn(shape, i, "float32", False)) for i, shape in enumerate(ONE_QUERY["heads"]))
+    with engine.no_grad():
+        whole = ops.attend(query, key, value, scale=0.3)
+        with engine.precision("bf16"):
+            np.testing.assert_array_equal(ops.attend(query, key, value, scale=0.3).numpy(), whole.numpy())
+    query.requires_grad_(True)  # recorded, it is, as the way back will be
+    with engine.precision("bf16"):
+        assert np.abs(ops.attend(query, key, value, scale=0.3).detach().numpy() - whole.numpy()).max() > 1e-5
+
+
 @pytest.mark.parametrize("form", ["padding", "every score", "queries without keys"])
 def test_a_bias_is_added_and_hides(form: str) -> None:
     query, key, value = (drawn((2, 3, 64, 16), i, "float32", True) for i in range(3))

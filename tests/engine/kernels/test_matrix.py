@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from numzoo.engine.kernels.cpu import matrix as module
-from numzoo.engine.kernels.cpu import packs, plans
-from numzoo.engine.kernels.cpu.matrix import linear, matmul
+from numzoo.engine.kernels.cpu import plans
+from numzoo.engine.kernels.cpu.linear import linear
+from numzoo.engine.kernels.cpu.matrix import matmul
 
 LAYOUTS = ["dense", "cut", "every other", "transposed", "reversed"]
 SHAPES = [
@@ -116,39 +117,6 @@ def test_random_broadcasts_agree_with_numpy(make: Any, assert_close: Any, data: 
     x = make((*some(), rows, inner), data.draw(layout))
     y = make((*some(), inner, columns), data.draw(layout), seed=1)
     assert_close(matmul(x, y), double(x) @ double(y))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("lead", [(), (1,), (5,), (2, 3), (2, 1, 4)])
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("biased", [False, True])
-def test_linear_is_a_product_with_the_transposed_weight(
-    make: Any, assert_close: Any, lead: Any, layout: str, dtype: Any, biased: bool
-) -> None:
-    x, weight, bias = (
-        make((*lead, 12), layout, dtype),
-        make((7, 12), dtype=dtype, seed=1),
-        make((7,), dtype=dtype, seed=2),
-    )
-    expected = double(x) @ double(weight).T + (double(bias) if biased else 0)
-    for _ in range(3):  # plain, then packed, then from the kept pack
-        assert_close(linear(x, weight, bias if biased else None), expected)
-
-
-def test_linear_takes_weights_stored_the_other_way(make: Any, assert_close: Any) -> None:
-    x, weight = make((4, 12)), make((12, 7), seed=1).T
-    for _ in range(3):
-        assert_close(linear(x, weight), double(x) @ double(weight).T)
-
-
-def test_linear_packs_weights_at_their_second_use(make: Any) -> None:
-    x, weight = make((4, 12)), make((7, 12), seed=1)
-    linear(x, weight)
-    assert packs.kept_bytes() == 0
-    linear(x, weight)
-    assert packs.kept_bytes() > 0
-    packs.forget(weight)
-    assert packs.kept_bytes() == 0
 
 
 def test_small_products_are_left_to_numpy(monkeypatch: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from numzoo.engine import enable_grad, no_grad
 from numzoo.engine.kernels.cpu import onednn, packs
 from numzoo.engine.kernels.cpu.convolution import conv2d
-from numzoo.engine.kernels.cpu.matrix import linear
+from numzoo.engine.kernels.cpu.linear import linear
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,37 @@ def test_step_by_step_gives_what_all_at_once_gives(case: Case) -> None:
     assert cache.length == 17
 
 
+LARGE: dict[str, Any] = {
+    "gpt2": lambda: models.gpt2_causal_lm(vocab_size=900, n_positions=64, n_embd=192, n_layer=2, n_head=3),
+    "llama": lambda: models.llama_causal_lm(
+        vocab_size=900, hidden_size=192, intermediate_size=512, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["precision", "parameters"])
+@pytest.mark.parametrize("name", LARGE)
+def test_steps_in_bfloat16_stay_near_those_in_float32(name: str, way: str) -> None:
+    engine.manual_seed(0)
+    model = LARGE[name]().eval()
+
+    def steps() -> Any:
+        cache = model.new_cache()
+        with engine.no_grad():
+            parts = [model(np.arange(12)[None], None, cache, last=True)]
+            parts += [model(np.array([[7 * number]]), None, cache, last=True) for number in range(9)]
+        return np.concatenate([part.float().numpy() for part in parts], axis=1)
+
+    wanted = steps()
+    if way == "precision":
+        with engine.precision("bf16"):
+            found = steps()
+    else:
+        model.to(dtype=engine.bfloat16)
+        found = steps()
+    assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
 def test_padding_on_the_left_changes_nothing() -> None:
     model, _ = sequence_check.build(CAUSAL[0])
     given = inputs("causal")
