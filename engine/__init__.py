@@ -32,11 +32,13 @@ from .dtype import (
 )  # fmt: skip
 from .errors import (
     ArgumentError,
+    CaptureError,
     DeviceError,
     DtypeError,
     EngineError,
     GradientError,
     MatrixError,
+    OutOfMemoryError,
     SettingError,
     ShapeError,
     StateError,
@@ -58,7 +60,8 @@ from .sampling import exponential, multinomial, poisson, rand_like, randint_like
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
-    from . import check, data, distributions, fft, func, linalg, nn, ops, optim, special, train
+    from . import check, cuda, data, distributions, fft, func, linalg, nn, ops, optim, special, train
+    from .cuda.graphs import capture
     from .debug import graph
     from .debug.anomaly import detect_anomaly
     from .debug.profiler import profile
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CPU",
     "ArgumentError",
+    "CaptureError",
     "Device",
     "DeviceError",
     "DtypeError",
@@ -79,6 +83,7 @@ __all__ = [
     "GradientError",
     "MatrixError",
     "Op",
+    "OutOfMemoryError",
     "SettingError",
     "ShapeError",
     "StateError",
@@ -87,11 +92,13 @@ __all__ = [
     "bernoulli",
     "bfloat16",
     "bool_",
+    "capture",
     "check",
     "checkpoint",
     "checkpoint_sequential",
     "complex64",
     "complex128",
+    "cuda",
     "data",
     "detect_anomaly",
     "device",
@@ -148,10 +155,11 @@ __all__ = [
 ]
 __all__ += ops.__all__
 
-_LAZY = ("check", "data", "distributions", "fft", "func", "linalg", "nn", "optim", "special", "train")
+_LAZY = ("check", "cuda", "data", "distributions", "fft", "func", "linalg", "nn", "optim", "special", "train")
 _LAZY_NAMES = {
     "Function": "function",
     "GradScaler": "optim",
+    "capture": "cuda.graphs",
     "checkpoint": "recompute",
     "checkpoint_sequential": "recompute",
     "detect_anomaly": "debug.anomaly",

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .capturing import in_capture
 from .dtype import Array, Dtype
-from .errors import DeviceError
+from .errors import CaptureError, DeviceError
 
 DeviceLike: TypeAlias = "Device | str"
 
@@ -47,7 +48,7 @@ def device_of(array: Array) -> Device:
 
 def namespace(array: Array) -> Any:
     """The array library that an array belongs to: the module ``numpy`` or ``cupy``."""
-    return np if isinstance(array, np.ndarray) else _cupy()
+    return np if isinstance(array, np.ndarray) else cupy()
 
 
 def is_array(value: Any) -> bool:
@@ -57,20 +58,35 @@ def is_array(value: Any) -> bool:
 
 def namespace_of_type(array_type: type) -> Any:
     """The array library that arrays of this type belong to."""
-    return np if issubclass(array_type, np.ndarray) else _cupy()
+    return np if issubclass(array_type, np.ndarray) else cupy()
 
 
 def move(array: Array, device: Device) -> Array:
-    """The array on ``device``; itself when it is there already."""
-    if device_of(array) == device:
+    """The array on ``device``; itself when it is there already.
+
+    Raises CaptureError between the CPU and a GPU while a step is being captured.
+    """
+    here = device_of(array)
+    if here == device:
         return array
+    refuse_host(f"a tensor of shape {tuple(array.shape)} moves from {here} to {device}")
     if device.type == "cpu":
-        return _cupy().asnumpy(array)
-    cupy = _cupy()
-    if device.index >= cupy.cuda.runtime.getDeviceCount():
-        raise DeviceError(f"there is no {device}: this machine has {cupy.cuda.runtime.getDeviceCount()} CUDA device(s)")
-    with cupy.cuda.Device(device.index):
-        return cupy.asarray(array)
+        return cupy().asnumpy(array)
+    library = cupy()
+    count = library.cuda.runtime.getDeviceCount()
+    if device.index >= count:
+        raise DeviceError(f"there is no {device}: this machine has {count} CUDA device(s)")
+    with library.cuda.Device(device.index):
+        return library.asarray(array) if here == CPU else array.copy()
+
+
+def refuse_host(what: str) -> None:
+    """Raise CaptureError for something that the CPU has a part in, if a step is being captured."""
+    if in_capture():
+        raise CaptureError(
+            f"a captured step runs on the GPU alone, but in this one {what}; give it as an argument of the step, "
+            "return it from the step, or do it outside"
+        )
 
 
 def load_kernels(array_type: type) -> str:
@@ -116,13 +132,32 @@ def threads() -> int:
     return count
 
 
-def _cupy() -> Any:
+def cupy() -> Any:
+    """The module ``cupy``, seen to have a driver and a GPU; a DeviceError says what is missing."""
+    global _library
+    if _library is None:
+        try:
+            library = importlib.import_module("cupy")
+        except ImportError as error:
+            raise DeviceError(
+                f"device 'cuda' needs CuPy, which did not import ({error}); install it with: pip install 'numzoo[gpu]'"
+            ) from error
+        if not library.cuda.is_available():
+            raise DeviceError(f"device 'cuda' was asked for, but {_missing(library)}; use device='cpu'")
+        _library = library
+    return _library
+
+
+_library: Any = None
+
+
+def _missing(library: Any) -> str:
+    """Why CuPy has no GPU, in words."""
     try:
-        cupy = importlib.import_module("cupy")
-    except ImportError as error:
-        raise DeviceError(
-            f"device 'cuda' needs CuPy, which did not import ({error}); install it with: pip install 'numzoo[gpu]'"
-        ) from error
-    if not cupy.cuda.is_available():
-        raise DeviceError("device 'cuda' was asked for, but CuPy finds no NVIDIA driver or GPU; use device='cpu'")
-    return cupy
+        count = library.cuda.runtime.getDeviceCount()
+    except Exception as error:  # whatever the driver says
+        text = str(error)
+        if "insufficient" in text.lower():
+            return f"there is no NVIDIA driver, or it is older than CuPy's CUDA ({text})"
+        return f"the NVIDIA driver answers: {text}"
+    return "the NVIDIA driver finds no GPU" if not count else "CuPy cannot use the GPU"

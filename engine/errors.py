@@ -37,3 +37,11 @@ class StateError(EngineError, ValueError):
 
 class MatrixError(EngineError, ValueError):
     """A matrix without the inverse, the factors or the eigenvalues that were asked for."""
+
+
+class OutOfMemoryError(EngineError, MemoryError):
+    """A result that there is no memory for, on the CPU or on a GPU."""
+
+
+class CaptureError(EngineError, RuntimeError):
+    """A step that cannot be captured as one launch, or a call that a captured step does not fit."""

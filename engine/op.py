@@ -171,6 +171,8 @@ class Op(Recorder, Generic[P, R]):
                 return self(*inputs, **settings)
         except (TypeError, ValueError) as error:
             raise self._explain(error, arrays) from None
+        except MemoryError as error:
+            raise self._lack(error, first) from None
         if self.outputs == 1 and not self.residuals:
             out = new_tensor(Tensor)
             out.array = result if type(result) is ndarray else _whole(result)
@@ -198,6 +200,8 @@ class Op(Recorder, Generic[P, R]):
         except RuntimeWarning:
             with _quiet():
                 result = implementation(array)
+        except MemoryError as error:
+            raise self._lack(error, array) from None
         out = new_tensor(Tensor)
         out.array = result if type(result) is ndarray else _whole(result)
         if x.requires_grad and modes.recording and self.rules[0] is not None:
@@ -223,6 +227,8 @@ class Op(Recorder, Generic[P, R]):
                 result = implementation(a, b)
         except (TypeError, ValueError) as error:
             raise self._explain(error, [a, b]) from None
+        except MemoryError as error:
+            raise self._lack(error, a) from None
         out = new_tensor(Tensor)
         out.array = result if type(result) is ndarray else _whole(result)
         mask = 0
@@ -305,6 +311,12 @@ class Op(Recorder, Generic[P, R]):
         if isinstance(result, tuple):
             return tuple(array if array.dtype == float32 else device.convert(array, float32) for array in result)
         return result if result.dtype == float32 else device.convert(result, float32)
+
+    def _lack(self, error: MemoryError, array: Array) -> MemoryError:
+        """The allocator's complaint, with who asked, what is held, and what may help."""
+        from .cuda.memory import out_of_memory
+
+        return error if isinstance(error, EngineError) else out_of_memory(self.name, error, device.device_of(array))
 
     def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
         """The array library's complaint, with who was computing and on what."""

@@ -138,7 +138,7 @@ class Tensor(methods.Methods):
             raise ShapeError(
                 f"item: needs a tensor of one element, not of shape {tuple(self.shape)}; use .numpy() or .tolist()"
             )
-        return self.array.reshape(()).item()
+        return devices.move(self.array, CPU).reshape(()).item()
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
@@ -147,7 +147,7 @@ class Tensor(methods.Methods):
     def __bool__(self) -> bool:
         if self.numel() != 1:
             raise ShapeError(f"the truth of a tensor of shape {tuple(self.shape)} is ambiguous; use .any() or .all()")
-        return bool(self.array)
+        return bool(devices.move(self.array, CPU))
 
     def __float__(self) -> float:
         return float(self.item())

@@ -93,15 +93,18 @@ class _BatchNorm(_Channels):
     def forward(self, x: Tensor) -> Tensor:
         self._check(x)
         momentum = self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            seen = int(self.num_batches_tracked) + 1
-            momentum = 1.0 / seen if momentum is None else momentum
+        if momentum is None and self.training and self.num_batches_tracked is not None:
+            momentum = 1.0 / (int(self.num_batches_tracked) + 1)
         out = F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps
         )
         if self.training and self.num_batches_tracked is not None:
-            # A new array in the same tensor: the old one may belong to a file.
-            self.num_batches_tracked.array = tensor_of(self.num_batches_tracked.array + 1).array
+            count = self.num_batches_tracked
+            if count.device == CPU:
+                # A new array in the same tensor: the old one may belong to a file.
+                count.array = tensor_of(count.array + 1).array
+            else:
+                count.array += 1  # in the memory that a captured step reads again
         return out
 
 

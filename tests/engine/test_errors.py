@@ -12,11 +12,13 @@ import pytest
 from numzoo import engine
 from numzoo.engine import (
     ArgumentError,
+    CaptureError,
     DeviceError,
     DtypeError,
     EngineError,
     GradientError,
     MatrixError,
+    OutOfMemoryError,
     SettingError,
     ShapeError,
     StateError,
@@ -27,7 +29,7 @@ from numzoo.engine import (
 F = nn.functional
 STANDARD = {
     ShapeError: ValueError, DtypeError: TypeError, DeviceError: RuntimeError, ArgumentError: TypeError, SettingError: ValueError,
-    GradientError: RuntimeError, MatrixError: ValueError, StateError: ValueError,
+    GradientError: RuntimeError, MatrixError: ValueError, StateError: ValueError, OutOfMemoryError: MemoryError, CaptureError: RuntimeError,
 }  # fmt: skip
 
 

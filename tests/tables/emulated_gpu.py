@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import weakref
+from contextlib import nullcontext
 from pathlib import Path
 from struct import Struct
 from types import ModuleType, SimpleNamespace
@@ -49,7 +50,7 @@ class DeviceArray:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if any(isinstance(value, np.ndarray) and value.ndim for value in inputs):
             raise TypeError(f"Unsupported type {np.ndarray}")
-        return wrapped(getattr(ufunc, method)(*unwrapped(inputs), **unwrapped(settings)))
+        return computed(getattr(ufunc, method), unwrapped(inputs), unwrapped(settings))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -68,12 +69,12 @@ class DeviceArray:
         return np.array(self.host)
 
     def __getitem__(self, index: Any) -> Any:
-        return wrapped(self.host[unwrapped(index)])
+        return computed(self.host.__getitem__, (unwrapped(index),), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:
             raise TypeError(f"Unsupported type {np.ndarray}")
-        self.host[unwrapped(index)] = unwrapped(value)
+        computed(self.host.__setitem__, (unwrapped(index), unwrapped(value)), {})
 
     def __len__(self) -> int:
         return len(self.host)
@@ -98,8 +99,8 @@ def _operator(name: str) -> Any:
     def apply(self: DeviceArray, *others: Any) -> Any:
         if any(isinstance(other, np.ndarray) and other.ndim for other in others):
             raise TypeError(f"Unsupported type {np.ndarray}")
-        result = getattr(self.host, name)(*unwrapped(others))
-        return self if result is self.host else wrapped(result)
+        result = computed(getattr(self.host, name), unwrapped(others), {})
+        return self if isinstance(result, DeviceArray) and result.host is self.host else result
 
     return apply
 
@@ -139,9 +140,110 @@ def called(attribute: Any) -> Any:
         return wrapped(attribute) if isinstance(attribute, np.ndarray) else attribute
 
     def call(*inputs: Any, **settings: Any) -> Any:
-        return wrapped(attribute(*unwrapped(inputs), **unwrapped(settings)))
+        return computed(attribute, unwrapped(inputs), unwrapped(settings))
 
     return call
+
+
+class Recording:
+    """A CUDA graph, emulated: what was computed while it was captured, to be computed again in the same places.
+
+    A real capture runs nothing; here everything runs once, and `end` puts all memory back as it was.
+    """
+
+    now: Recording | None = None
+
+    def __init__(self, here: EmulatedMachine) -> None:
+        self.steps: list[Any] = []
+        self._before = [(raw, raw.copy()) for raw in here.memory()]
+        self._known: dict[int, tuple[Any, Any]] = {}
+
+    def touch(self, array: Any) -> None:
+        """Remember what NumPy's own memory holds before something is computed into it."""
+        root = array
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        self._known.setdefault(id(root), (root, root.copy()))
+
+    def end(self) -> None:
+        """Undo what happened meanwhile."""
+        for memory, before in [*self._before, *self._known.values()]:
+            memory[...] = before
+
+    def launch(self, stream: Any = None) -> None:
+        """Replay."""
+        for step in self.steps:
+            step()
+
+
+def computed(function: Any, inputs: Any, settings: Any) -> Any:
+    """What a NumPy function gives, as device arrays; in a capture it is recorded too."""
+    recording = Recording.now
+    if recording is None:
+        return wrapped(function(*inputs, **settings))
+    owner = getattr(function, "__self__", None)
+    for value in (owner, *inputs, *settings.values()):
+        if isinstance(value, np.ndarray) and value.flags.writeable:
+            recording.touch(value)
+    result = function(*inputs, **settings)
+    if isinstance(result, np.generic):
+        result = np.asarray(result)
+
+    def again() -> None:
+        found = function(*inputs, **settings)
+        for place, value in zip(*((r if isinstance(r, (tuple, list)) else [r]) for r in (result, found)), strict=True):
+            if isinstance(place, np.ndarray) and place.flags.writeable and not np.may_share_memory(place, value):
+                place[...] = value
+
+    recording.steps.append(again)
+    return wrapped(result)
+
+
+class Stream:
+    """CuPy's class of that name: the only stream there is, which can be captured."""
+
+    ptr = 0
+
+    def __init__(self, here: EmulatedMachine) -> None:
+        self._here = here
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def record(self) -> None:
+        """Nothing is ever under way."""
+
+    def wait_event(self, event: Any) -> None: ...
+
+    def synchronize(self) -> None: ...
+
+    def begin_capture(self) -> None:
+        """Record from now on."""
+        Recording.now = Recording(self._here)
+
+    def end_capture(self) -> Recording:
+        """What was recorded."""
+        recording, Recording.now = Recording.now, None
+        assert recording is not None, "no capture is under way"
+        recording.end()
+        return recording
+
+
+class Pool:
+    """CuPy's memory pool, which counts nothing here."""
+
+    def malloc(self, size: int) -> None: ...
+
+    def used_bytes(self) -> int:
+        """None."""
+        return 0
+
+    def total_bytes(self) -> int:
+        """None."""
+        return 0
+
+    def free_all_blocks(self) -> None: ...
 
 
 class Device:
@@ -172,9 +274,17 @@ class Namespace:
         self.cuda = SimpleNamespace(
             Device=Device,
             is_available=lambda: True,
-            runtime=SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0),
-            get_current_stream=lambda: SimpleNamespace(ptr=0, synchronize=lambda: None),
+            runtime=SimpleNamespace(
+                getDeviceCount=lambda: 1, getDevice=lambda: 0, memGetInfo=lambda: (1 << 30, 2 << 30)
+            ),
+            get_current_stream=lambda: Stream(here),
+            Stream=lambda non_blocking=False: Stream(here),
+            MemoryPool=Pool,
+            using_allocator=lambda allocator: nullcontext(),
         )
+
+    def get_default_memory_pool(self) -> Pool:
+        return Pool()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
@@ -288,13 +398,23 @@ class EmulatedMachine:
         def launch(grid: Any, block: Any, shared: int, layout: Struct, arguments: Any) -> None:
             assert layout.size == size(), f"{name} takes {size()} bytes of arguments, but {layout.size} are packed"
             assert shared <= 227 << 10
-            packed = layout.pack(*arguments)
-            complaint = run(packed, (ctypes.c_uint * 6)(*grid, *block), int(self.descending))
-            assert not complaint, f"{name}: {complaint.decode()}"
-            self.launched.append(name)
-            self._check_guards(name)
+            packed, sizes = layout.pack(*arguments), (ctypes.c_uint * 6)(*grid, *block)
+
+            def execute() -> None:
+                complaint = run(packed, sizes, int(self.descending))
+                assert not complaint, f"{name}: {complaint.decode()}"
+                self.launched.append(name)
+                self._check_guards(name)
+
+            if Recording.now is not None:
+                Recording.now.steps.append(execute)
+            execute()
 
         return launch
+
+    def memory(self) -> list[Any]:
+        """The bytes of all arrays that live now."""
+        return [held.inner for held in (reference() for reference in self._guards) if held is not None]
 
     def _check_guards(self, name: str) -> None:
         living = []
@@ -311,8 +431,8 @@ class _Guarded:
 
     def __init__(self, raw: Any, start: int, size: int) -> None:
         self.raw, self.start, self.size = raw, start, size
-        inner = raw[start : start + size]
-        self.__array_interface__ = inner.__array_interface__
+        self.inner = raw[start : start + size]
+        self.__array_interface__ = self.inner.__array_interface__
 
     def whole(self) -> bool:
         before, after = self.raw[: self.start], self.raw[self.start + self.size :]

@@ -7,6 +7,7 @@ from typing import Any
 import ml_dtypes
 
 from ... import ops
+from ...device import CPU
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
 from ...tensor import Tensor, tensor_like
@@ -137,10 +138,14 @@ def last_axes(name: str, x: Tensor, normalized_shape: Size) -> tuple[int, ...]:
 
 
 def _move(held: Tensor, seen: Array, momentum: float, factor: float) -> None:
-    """A running statistic, moved towards what was seen."""
-    held.array = held.array * held.dtype.type(1 - momentum) + seen.astype(held.dtype, copy=False) * held.dtype.type(
-        momentum * factor
-    )
+    """A running statistic, moved towards what was seen: on a GPU in its own memory, which a captured step reads again."""
+    kept, share = held.dtype.type(1 - momentum), held.dtype.type(momentum * factor)
+    seen = seen.astype(held.dtype, copy=False)
+    if held.device == CPU:
+        held.array = held.array * kept + seen * share
+    else:
+        held.array *= kept
+        held.array += seen * share
 
 
 def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the tests of CUDA kernels share: a machine that runs their sources on the CPU, and the engine's devices on it."""
+"""An emulated GPU for the engine's tests: a machine that runs the CUDA sources on the CPU, and the devices on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def gpu(request: Any, monkeypatch: Any) -> Iterator[EmulatedMachine]:
     if compiler() is None:
         pytest.skip("no C++ compiler (g++ or clang++) is on the path, which the emulated GPU needs")
     here = EmulatedMachine(descending=request.param == "descending")
-    monkeypatch.setattr(device, "_cupy", lambda: here.xp)
+    monkeypatch.setattr(device, "cupy", lambda: here.xp)
     machine.use(here)
     yield here
     machine.use(None)

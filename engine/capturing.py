@@ -1,0 +1,53 @@
+"""Whether this thread is capturing a step, and what the host has to do before each replay of it.
+
+A captured step replays what the GPU did; nothing of Python runs again. What depends on the number of the step, such as an
+optimiser's learning rate, is read from memory on the GPU, which is written anew before each replay.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Capturing", "before_each_replay", "capturing", "in_capture"]
+
+
+class Capturing:
+    """One capture under way."""
+
+    def __init__(self) -> None:
+        self.before: list[Callable[[], None]] = []
+
+
+class _Now(threading.local):
+    capture: Capturing | None = None
+
+
+_now = _Now()
+
+
+def in_capture() -> bool:
+    """Whether what this thread gives to the GPU is being captured, and not run."""
+    return _now.capture is not None
+
+
+def before_each_replay(action: Callable[[], None]) -> bool:
+    """In a capture: let ``action`` run before each replay, the first included, and give True; else False.
+
+    So an optimiser counts its step at once, or, in a capture, leaves that to the action.
+    """
+    if _now.capture is None:
+        return False
+    _now.capture.before.append(action)
+    return True
+
+
+@contextmanager
+def capturing(capture: Capturing) -> Iterator[Capturing]:
+    """This thread captures, for the length of the block."""
+    previous, _now.capture = _now.capture, capture
+    try:
+        yield capture
+    finally:
+        _now.capture = previous
