@@ -56,9 +56,7 @@ def transformers(fields: Fields, extras: Mapping[str, Any]) -> dict[str, Any]:
         "relative_attention_max_distance": fields.whole("relative_attention_max_distance", 128, least=buckets),
         "layer_norm_epsilon": fields.number("layer_norm_epsilon", 1e-6, most=1.0),
         "feed_forward_proj": projection,
-        # Newer files of transformers say under another name whether the output is divided, which is what tying meant.
-        "tie_word_embeddings": fields.flag("tie_word_embeddings", usual["tied"])
-        and fields.flag("scale_decoder_outputs", True),
+        "tie_word_embeddings": _tied(fields, usual["tied"], multilingual),
         "pad_token_id": fields.whole("pad_token_id", 0, least=0, most=1 << 22),
         "decoder_start_token_id": fields.whole("decoder_start_token_id", 0, least=0, most=1 << 22),
     }
@@ -78,6 +76,16 @@ def transformers(fields: Fields, extras: Mapping[str, Any]) -> dict[str, Any]:
         "task": task,
         "pipeline": {"tasks": tasks} if tasks else {},
     }
+
+
+def _tied(fields: Fields, usual: bool, multilingual: bool) -> bool:
+    """Whether the output's weight is that of the embeddings and its input is divided.
+
+    Newer files of transformers always say that it is tied: those of T5 say under another name whether the output is divided, and mT5's never is.
+    """
+    newer = str(fields.values.get("transformers_version", "4")).partition(".")[0] not in ("2", "3", "4")
+    tied = fields.flag("tie_word_embeddings", usual) and fields.flag("scale_decoder_outputs", True)
+    return tied and not (multilingual and newer)
 
 
 def _tasks(fields: Fields) -> dict[str, dict[str, Any]]:
