@@ -30,6 +30,12 @@ class UsageError(HubError, ValueError):
     exit_code = 2
 
 
+class MissingLibraryError(HubError, ImportError):
+    """What was asked for needs a Python package that is an extra of numzoo's and is not installed."""
+
+    exit_code = 2
+
+
 class LoadError(HubError, ValueError):
     """The names or shapes of a checkpoint do not fit the model."""
 

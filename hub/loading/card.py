@@ -6,6 +6,7 @@ It is kept in the notes of a safetensors file and is data like an entry's: check
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ from numzoo.hub.registry.manifest import check_transform, parse
 __all__ = ["Card", "card_notes", "card_of_notes", "read_card"]
 
 TASK_KEY, CATEGORIES_KEY, TRANSFORM_KEY = "numzoo.task", "numzoo.categories", "numzoo.transform"
+BESIDE_KEY = "numzoo.beside"
+"""The names and sha256 of the files that a model's pipeline reads and that lie beside it, such as a tokenizer."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_PIXELS = 1 << 14
 """The longest side that a file may ask images to be resized to: it decides how much memory a picture takes."""
 
@@ -29,9 +33,13 @@ class Card:
     categories: tuple[str, ...] = ()
     transform: Mapping[str, Any] | None = None
     pipeline: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
-def card_notes(*, categories: Sequence[str] | None, transform: Any, task: str | None) -> dict[str, str]:
+def card_notes(
+    *, categories: Sequence[str] | None, transform: Any, task: str | None, beside: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """The notes that say this. `transform` is a preset (it has ``settings()``) or the object that a manifest would hold."""
     notes = {}
     if categories is not None:
@@ -47,6 +55,8 @@ def card_notes(*, categories: Sequence[str] | None, transform: Any, task: str | 
             )
         _check_transform(dict(settings), who="hub.save, transform")
         notes[TRANSFORM_KEY] = json.dumps(dict(settings))
+    if beside:
+        notes[BESIDE_KEY] = json.dumps(dict(beside))
     if task is not None or notes:
         notes[TASK_KEY] = task or "image-classification"
     return notes
@@ -70,7 +80,12 @@ def card_of_notes(notes: Mapping[str, str], *, who: str) -> Card:
     if TRANSFORM_KEY in notes:
         transform = parse(notes[TRANSFORM_KEY].encode(), who=f"{who}, {TRANSFORM_KEY}")
         _check_transform(transform, who=f"{who}, {TRANSFORM_KEY}")
-    return Card(notes.get(TASK_KEY, ""), categories, transform)
+    beside = parse(notes.get(BESIDE_KEY, "{}").encode(), who=f"{who}, {BESIDE_KEY}")
+    if not isinstance(beside, dict) or not all(_SHA256.fullmatch(str(each)) for each in beside.values()):
+        raise FormatError(
+            f"{who}, {BESIDE_KEY} is {beside!r:.60}; wanted an object from the names of files to their sha256."
+        )
+    return Card(notes.get(TASK_KEY, ""), categories, transform, beside=beside)
 
 
 def _check_categories(names: object, *, who: str, error: type[FormatError] | type[UsageError]) -> None:

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from numzoo.hub.download.fetch import Fetch
-from numzoo.hub.errors import FormatError, NotFoundError, UsageError
-from numzoo.hub.loading.card import Card, card_of_notes, read_card
+from numzoo.hub.errors import FormatError, UsageError
+from numzoo.hub.loading.asked import asked
+from numzoo.hub.loading.card import read_card
 from numzoo.hub.loading.load import as_path, load
 from numzoo.hub.loading.places import place_card, place_of
 from numzoo.hub.loading.resolve import build, resolve
-from numzoo.hub.loading.tasks import PIPELINES, STORED, files_beside, files_of
-from numzoo.hub.registry.categories import categories
+from numzoo.hub.loading.tasks import PIPELINES, READERS, STORED
 from numzoo.hub.registry.choice import Registries
-from numzoo.hub.registry.manifest import Entry
 from numzoo.hub.registry.names import Registry, is_resource, open_registry
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "pipeline", "transform"]
 
-_READERS = {"image-classification": "vision.io.read_image"}
 _FROM_ARRAY = {"image-classification": "vision.io.from_array"}
 
 
@@ -79,67 +76,26 @@ def pipeline(
     >>> pipeline("minilm_l6").similarity("a cat", "a kitten")   # doctest: +SKIP
     """
     known = open_registry(registry, offline=offline)
-    path = as_path(name, known)
     fetch = Fetch(offline, trust_first_use, progress)
-    place = place_of(name, path, fetch)
-    entry = known.entry(os.fspath(name)) if place is None and path is None else None
-    card = place_card(place) if place is not None else None
-    if entry is not None:
-        who, task, labels, settings = _of_entry(entry)
-    elif place is not None and card is not None and card.task in PIPELINES:
-        who, task, labels, settings = place.name, card.task, card.categories, card.pipeline
-    else:
-        who, task, labels, settings = _of_card(place.name, card) if place and card else _of_file(Path(os.fspath(name)))
-    prepare = _transform(who, settings) if task in _READERS else None
+    wanted = asked(name, known, fetch)
+    if wanted.task in READERS:
+        _transform(wanted.who, wanted.settings)  # refused before anything is fetched
     model = load(
-        who if path is None and place is None else name,
+        wanted.name or name,
         device=device,
         dtype=dtype,
-        stored=task in STORED and device is None and dtype is None,
+        stored=wanted.task in STORED and device is None and dtype is None,
         trust_first_use=trust_first_use,
         offline=offline,
         registry=known,
         progress=progress,
     )
-    if place is None and entry is None and prepare is not None:  # In the words of the bytes that were loaded.
-        _, task, labels, settings = _of_card(who, card_of_notes(model.load_report.notes, who=who))
-        prepare = _transform(who, settings)
-    if prepare is not None:
-        return Pipeline(model, prepare, labels, who, task, known, fetch)
-    files = files_beside(place) if entry is None and place is not None else files_of(entry, fetch) if entry else {}
-    return resolve(PIPELINES[task], "pipelines")(model, files, categories=labels, settings=settings)
-
-
-def _of_entry(entry: Entry) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
-    """An entry's full name, its task, the names of its classes and its preprocessing (or what its pipeline is told)."""
-    if entry.task in PIPELINES:
-        given = entry.categories or ()
-        return entry.name, entry.task, categories(given) if isinstance(given, str) else given, entry.pipeline
-    if entry.task not in _READERS:
-        raise UsageError(
-            f"hub.pipeline serves {', '.join([*_READERS, *PIPELINES])}, but {entry.name} is for {entry.task}; use hub.load."
-        )
-    if entry.categories is None:
-        raise UsageError(f"{entry.name} classifies nothing: it has no list of categories. {entry.notes}".rstrip())
-    labels = entry.categories if isinstance(entry.categories, tuple) else categories(entry.categories)
-    return entry.name, entry.task, labels, entry.transform
-
-
-def _of_file(path: Path) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
-    """The same of a file, in its own words."""
-    if not path.exists():
-        raise NotFoundError(f"There is no file {path} and no model of that name; `numzoo ls` lists the models.")
-    return _of_card(str(path), read_card(path))
-
-
-def _of_card(who: str, card: Card) -> tuple[str, str, Sequence[str], Mapping[str, Any] | None]:
-    if card.task not in _READERS or not card.categories:
-        what = f"is for {card.task}" if card.task and card.task not in _READERS else "does not name its categories"
-        raise UsageError(
-            f"hub.pipeline serves {', '.join(_READERS)} by files that say how they are used, but {who} {what}. "
-            "Write it with hub.save(model, path, categories=[...], transform=...), or use hub.load."
-        )
-    return who, card.task, card.categories, card.transform
+    wanted = wanted.by_notes(model.load_report.notes)
+    if wanted.task in READERS:
+        prepare = _transform(wanted.who, wanted.settings)
+        return Pipeline(model, prepare, wanted.labels, wanted.who, wanted.task, known, fetch)
+    make = resolve(PIPELINES[wanted.task], "pipelines")
+    return make(model, wanted.files(fetch), categories=wanted.labels, settings=wanted.settings)
 
 
 class Pipeline:
@@ -201,10 +157,10 @@ class Pipeline:
             (file,) = files
             stream, _ = self._fetch.open(file)
             with stream:
-                return resolve(_READERS[self.task], "io")(stream)
+                return resolve(READERS[self.task], "io")(stream)
         if isinstance(image, np.ndarray):
             return resolve(_FROM_ARRAY[self.task], "io")(image)
-        return resolve(_READERS[self.task], "io")(image)
+        return resolve(READERS[self.task], "io")(image)
 
 
 def _transform(who: str, given: Mapping[str, Any] | None) -> Callable[[Any], Any]:

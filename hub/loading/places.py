@@ -83,7 +83,7 @@ def place_card(place: Place) -> Card:
             with stream:
                 return card_of_notes(read_metadata(stream).notes, who=place.label(chosen.files[0]))
     said = translation_of(place)
-    return Card() if said is None else Card(said.task, said.categories, said.transform, said.pipeline)
+    return Card() if said is None else Card(said.task, said.categories, said.transform, said.pipeline, said.model)
 
 
 def translation_of(place: Place) -> Translation | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from numzoo.hub.download.fetch import Fetch
 from numzoo.hub.errors import FormatError, LoadError, NotFoundError, StorageError, UsageError
 from numzoo.hub.loading.changes import BASE_KEY, BASE_SHA256_KEY, check_base, overlay
+from numzoo.hub.loading.libraries import check_formats
 from numzoo.hub.loading.plan import Plan
 from numzoo.hub.loading.resolve import find_model
 from numzoo.hub.registry.manifest import Entry, check_settings, parse
@@ -50,6 +51,7 @@ def entry_arrays(entry: Entry, fetch: Fetch, *, stored: bool = False) -> tuple[A
     if not files:
         formats = ", ".join(sorted({file.format for file in entry.files}))
         raise FormatError(f"{entry.name} has no file with tensors that can be read; its files are {formats}.")
+    check_formats({file.format for file in files}, entry.name)
     arrays: Arrays = {}
     digests = []
     for file in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from numzoo.hub.loading.resolve import find_model
 from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.manifest import check_settings
 from numzoo.hub.registry.names import open_registry
+from numzoo.hub.store.cache import storage
 
 __all__ = ["save"]
 
@@ -30,6 +32,7 @@ def save(
     categories: Sequence[str] | None = None,
     transform: Any = None,
     task: str | None = None,
+    beside: Sequence[str | os.PathLike[str]] = (),
     registry: Registries = None,
 ) -> Path:
     """Write the state of `model` to `path` (safetensors), whole or not at all; the path that was written.
@@ -37,7 +40,8 @@ def save(
     The file carries the builder and its settings, so that ``hub.load(path)`` needs no more: of a model that `load` made
     they are known; of another, give them (``builder="vision.models.resnet50", config={"classes": 10}``) or pass
     ``model=`` when loading. With `categories` (a name for each output) and `transform` (a preset, or its settings),
-    ``hub.pipeline(path)`` and ``numzoo predict`` need no more either.
+    ``hub.pipeline(path)`` and ``numzoo predict`` need no more either. A `task` other than classifying images is named, and so are the
+    files that its pipeline reads `beside` the new one, such as a tokenizer.json: their sha256 is kept, and they are held to it.
 
     ``only="changed"`` writes what differs from the registry entry that the model was loaded from, low-rank adapters too, with the entry's name and
     sha256; `registry` is the manifest that has it, if not numzoo's own. Raises FormatError for settings that a file cannot carry, UsageError for a
@@ -54,7 +58,10 @@ def save(
     report = getattr(model, "load_report", None)
     if builder is None and report is not None and report.model:
         builder, config = report.model, report.config
-    metadata = {"format": "pt", **card_notes(categories=categories, transform=transform, task=task)}
+    metadata = {
+        "format": "pt",
+        **card_notes(categories=categories, transform=transform, task=task, beside=_beside(beside, Path(path))),
+    }
     if builder is not None:
         settings = dict(config or {})
         check_settings(settings, who="hub.save, config")
@@ -74,6 +81,17 @@ def save(
         metadata |= {BASE_KEY: entry.name, BASE_SHA256_KEY: sha256}
     write_safetensors(path, arrays, metadata)
     return Path(path)
+
+
+def _beside(files: Sequence[str | os.PathLike[str]], path: Path) -> dict[str, str]:
+    found = {}
+    for each in files:
+        file = Path(each)
+        if file.resolve().parent != path.resolve().parent:
+            raise UsageError(f"hub.save: {file} does not lie beside {path}, where its pipeline will look for it.")
+        with storage(f"read {file}"):
+            found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
 
 
 def _check_count(categories: Any, heads: Any, arrays: Mapping[str, Any]) -> None:

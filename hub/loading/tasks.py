@@ -16,7 +16,10 @@ from numzoo.hub.registry.manifest import Entry
 if TYPE_CHECKING:
     from numzoo.hub.download.fetch import Fetch
 
-__all__ = ["PIPELINES", "STORED", "files_beside", "files_of"]
+__all__ = ["PIPELINES", "READERS", "STORED", "files_beside", "files_of"]
+
+READERS = {"image-classification": "vision.io.read_image"}
+"""Task -> what reads the input of the hub's own pipeline."""
 
 PIPELINES = {
     "audio-classification": "audio.pipelines.audio_classification",

@@ -84,25 +84,32 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _predict(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.errors import UsageError
+    from numzoo.hub.loading.asked import asked
+    from numzoo.hub.loading.libraries import require
     from numzoo.hub.loading.pipelines import pipeline
     from numzoo.hub.registry.names import open_registry
 
     fetch = fetch_options(options, console)
+    registry = open_registry(options.registry)
+    wanted = asked(options.model, registry, fetch)
+    if wanted.task not in _KINDS:
+        raise UsageError(
+            f"numzoo predict shows answers for {', '.join(_KINDS)}, but {options.model} is for {wanted.task}; use hub.pipeline."
+        )
+    if _KINDS[wanted.task] == "sounds" and options.rate is None:
+        require("soundfile", f"Reading sounds for {wanted.who}")
+    if options.plot:
+        require("matplotlib", "--plot")
     pipe = pipeline(
         options.model,
         device=options.device,
         dtype=options.dtype,
         trust_first_use=options.trust_first_use,
         offline=fetch.offline,
-        registry=open_registry(options.registry),
+        registry=registry,
         progress=fetch.progress,
     )
-    task = getattr(pipe, "task", "another task")
-    if task not in _KINDS:
-        raise UsageError(
-            f"numzoo predict shows answers for {', '.join(_KINDS)}, but {options.model} is for {task}; use hub.pipeline."
-        )
-    code: int = importlib.import_module(f"{__name__}.{_KINDS[task]}").answer(pipe, options, console)
+    code: int = importlib.import_module(f"{__name__}.{_KINDS[wanted.task]}").answer(pipe, options, console)
     return code
 
 

@@ -233,17 +233,17 @@ def test_a_missing_file_and_wrong_counts_are_named(zoo: Registry, tmp_path: Path
 def test_a_pipeline_has_the_names_of_the_bytes_that_it_loaded(
     zoo: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from numzoo.hub.loading import pipelines
+    from numzoo.hub.loading import asked
 
     model = hub.load("lenet", classes=3, registry=zoo)
     path = hub.save(model, tmp_path / "x.safetensors", categories=["cat", "dog", "bird"], transform=PRESET)
     other = hub.save(model, tmp_path / "y.safetensors", categories=["one", "two", "three"], transform=PRESET)
-    read = pipelines.read_card
+    read = asked.read_card
 
     def swapped(given: Path) -> Any:
         card = read(given)
         other.replace(given)  # Another file comes to lie there between the first look and the load.
         return card
 
-    monkeypatch.setattr(pipelines, "read_card", swapped)
+    monkeypatch.setattr(asked, "read_card", swapped)
     assert hub.pipeline(path).categories == ("one", "two", "three")
