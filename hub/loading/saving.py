@@ -60,7 +60,7 @@ def save(
         builder, config = report.model, report.config
     metadata = {
         "format": "pt",
-        **card_notes(categories=categories, transform=transform, task=task, beside=_beside(beside, Path(path))),
+        **card_notes(categories=categories, transform=transform, task=task, beside=_beside(beside, path)),
     }
     if builder is not None:
         settings = dict(config or {})
@@ -83,11 +83,11 @@ def save(
     return Path(path)
 
 
-def _beside(files: Sequence[str | os.PathLike[str]], path: Path) -> dict[str, str]:
+def _beside(files: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) -> dict[str, str]:
     found = {}
     for each in files:
         file = Path(each)
-        if file.resolve().parent != path.resolve().parent:
+        if file.resolve().parent != Path(path).resolve().parent:
             raise UsageError(f"hub.save: {file} does not lie beside {path}, where its pipeline will look for it.")
         with storage(f"read {file}"):
             found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
