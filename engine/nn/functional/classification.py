@@ -151,7 +151,7 @@ def multi_margin_loss(
     excess = clip(rows - gather(rows, index, axis=1) + margin, low=0.0)
     cost = where(index == _numbers(rows, rows.shape[1]), 0.0, excess if p == 1 else excess * excess)
     if weight is not None:
-        weight = class_weight("multi_margin_loss", weight, rows.shape[1])
+        weight = class_weight("multi_margin_loss", weight, rows)
         cost = cost * tensor_of(weight.array[labels]).unsqueeze(1)
     loss = cost.sum(1) / float(rows.shape[1])
     return reduced(loss.squeeze(0) if single else loss, reduction, dtype)

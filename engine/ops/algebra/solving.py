@@ -181,7 +181,7 @@ def substituted(xp: Any, a: Array, b: Array, *, upper: bool, unit: bool) -> Arra
         raise ShapeError(f"solve_triangular: A {tuple(a.shape)} and B {tuple(b.shape)} do not fit")
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     b = xp.broadcast_to(b, (*batch, *b.shape[-2:]))
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         if not upper:
             return _forward(xp, a, b, unit)
         # Read backwards, an upper triangle is a lower one.

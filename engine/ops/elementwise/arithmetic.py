@@ -55,7 +55,7 @@ def mul(xp: Any, x: Array, y: Array) -> Array:
 @floating(x=lambda grad, y: grad / y, y=lambda grad, out, y: -grad * out / y)
 def div(xp: Any, x: Array, y: Array) -> Array:
     """The quotient x / y; infinite or NaN where y is 0."""
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return x / y
 
 
@@ -81,7 +81,7 @@ def pow(xp: Any, x: Array, y: Array) -> Array:
         return x | ~y
     if y.dtype.kind == "i" and y.size and y.min() < 0:
         raise DtypeError("pow: whole numbers have no negative powers among whole numbers; convert with .float()")
-    with xp.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return x**y
 
 
@@ -173,7 +173,7 @@ def _limit(value: Any, dtype: Dtype) -> Any:
 def floor_divide(xp: Any, x: Array, y: Array) -> Array:
     """The quotient rounded down; no gradient."""
     _refuse_zero("floor_divide", y)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return x // y
 
 
@@ -181,7 +181,7 @@ def floor_divide(xp: Any, x: Array, y: Array) -> Array:
 def remainder(xp: Any, x: Array, y: Array) -> Array:
     """x - y floor(x / y): it has the sign of y."""
     _refuse_zero("remainder", y)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return x % y
 
 
@@ -220,9 +220,15 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tensor | tuple[Tensor
     condition = condition if isinstance(condition, Tensor) else Tensor(condition)
     x, y = (Tensor(value) if isinstance(value, (list, tuple)) else value for value in (x, y))
     dtype = result_type(*(value.array if isinstance(value, Tensor) else value for value in (x, y)))
+    # Numbers that came as tensors without axes go where the others are.
+    like = next(
+        (v for v in (condition, x, y) if isinstance(v, Tensor) and not isinstance(v.array, np.ndarray)), condition
+    )
     operands = [
-        value.to(dtype=dtype) if isinstance(value, Tensor) else _constant(condition, value, dtype) for value in (x, y)
+        _beside(like, value.to(dtype=dtype)) if isinstance(value, Tensor) else _constant(like, value, dtype)
+        for value in (x, y)
     ]
+    condition = _beside(like, condition)
     try:
         return either(condition, *operands)
     except ShapeError:
@@ -230,6 +236,10 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tensor | tuple[Tensor
             f"where: the shapes {', '.join(str(tuple(v.shape)) for v in (condition, *operands))} do not broadcast: "
             "counted from the last axis, sizes must be equal or 1"
         ) from None
+
+
+def _beside(like: Tensor, x: Tensor) -> Tensor:
+    return x.to(device=like.device) if not x.ndim and like is not x and isinstance(x.array, np.ndarray) else x
 
 
 def _constant(like: Tensor, value: Any, dtype: Any) -> Tensor:

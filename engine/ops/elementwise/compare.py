@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...dtype import Array
 from ...errors import DtypeError, SettingError
 from ...op import comparison, elementwise
@@ -178,7 +180,7 @@ def isclose(xp: Any, x: Array, y: Array, rtol: float = 1e-5, atol: float = 1e-8,
     if x.dtype.kind == "b":
         return same
     wide = x.astype("float64") if x.dtype.kind in "iu" else x
-    with xp.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         gap = xp.abs(wide - y)
         near = xp.isfinite(gap) & (gap <= atol + rtol * xp.abs(y))
     if equal_nan:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...dtype import Array, accumulator, float32
 from ...modes import modes
 from ...op import elementwise, floating, op
@@ -32,42 +34,42 @@ TWO_OVER_SQRT_PI = 1.1283791670955126
 @floating(x=lambda grad, out: grad * out)
 def exp(xp: Any, x: Array) -> Array:
     """e to the power of x."""
-    with xp.errstate(over="ignore"):
+    with np.errstate(over="ignore"):
         return xp.exp(x)
 
 
 @floating(x=lambda grad, x: grad / x)
 def log(xp: Any, x: Array) -> Array:
     """The natural logarithm; -inf at 0, NaN below."""
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return xp.log(x)
 
 
 @floating(x=lambda grad, x: grad / (x + 1.0))
 def log1p(xp: Any, x: Array) -> Array:
     """log(1 + x), exact near 0."""
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return xp.log1p(x)
 
 
 @floating(x=lambda grad, out: grad * (out + 1.0))
 def expm1(xp: Any, x: Array) -> Array:
     """exp(x) - 1, exact near 0."""
-    with xp.errstate(over="ignore"):
+    with np.errstate(over="ignore"):
         return xp.expm1(x)
 
 
 @floating(x=lambda grad, out: grad / (out * 2.0))
 def sqrt(xp: Any, x: Array) -> Array:
     """The square root; NaN below 0."""
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         return xp.sqrt(x)
 
 
 @floating(x=lambda grad, out: grad * out * out * out * -0.5)
 def rsqrt(xp: Any, x: Array) -> Array:
     """1 / sqrt(x)."""
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return (1 / xp.sqrt(x)).astype(x.dtype, copy=False)
 
 
@@ -78,14 +80,14 @@ def _sin_x(grad: Tensor, x: Tensor) -> Tensor:
 @floating(x=_sin_x)
 def sin(xp: Any, x: Array) -> Array:
     """The sine of an angle in radians."""
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         return xp.sin(x)
 
 
 @floating(x=lambda grad, x: -grad * sin(x))
 def cos(xp: Any, x: Array) -> Array:
     """The cosine of an angle in radians."""
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         return xp.cos(x)
 
 
@@ -211,7 +213,7 @@ def complementary_error_function(xp: Any, x: Array) -> Array:
     square = size * size
     # The square of a few leading bits is exact, so the exponential loses nothing to rounding.
     leading = xp.trunc(size * 16) / 16
-    with xp.errstate(under="ignore"):
+    with np.errstate(under="ignore"):
         decay = xp.exp(-leading * leading) * xp.exp((leading - size) * (leading + size))
         outer = decay * ratio(_MIDDLE, xp.minimum(size, work.type(4)))
         far = size > 4

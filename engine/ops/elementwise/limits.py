@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...device import is_array
 from ...dtype import Array, kind
 from ...errors import ArgumentError, DtypeError
@@ -111,7 +113,7 @@ def addcdiv(xp: Any, x: Array, first: Array, second: Array, *, value: Any = 1) -
     """x + value first / second, for floating-point tensors."""
     if kind(x.dtype) < 2:
         raise DtypeError(f"addcdiv: wants floating-point tensors, not {x.dtype}; convert with .float()")
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         ratio = first / second
     return x + (ratio if value == 1 else ratio * x.dtype.type(_scale("addcdiv", value, x)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ml_dtypes
+import numpy as np
 
 from ...dtype import Array, kind
 from ...errors import DtypeError, SettingError
@@ -55,7 +56,7 @@ def div_trunc(xp: Any, x: Array, y: Array) -> Array:
         _refuse_zero("div", y)
         down = x // y
         return down + ((down < 0) & (down * y != x)).astype(down.dtype)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return xp.trunc(x / y)
 
 
@@ -67,7 +68,7 @@ def _fmod_y(grad: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def fmod(xp: Any, x: Array, y: Array) -> Array:
     """x - y trunc(x / y): it has the sign of x."""
     _refuse_zero("fmod", y)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return xp.fmod(x, y)
 
 
@@ -87,7 +88,7 @@ def frac(xp: Any, x: Array) -> Array:
     """x - trunc(x): what follows its point, with the sign of x."""
     if kind(x.dtype) < 2:
         raise DtypeError(f"frac: whole numbers ({x.dtype}) have no fraction; convert with .float()")
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         return x - xp.trunc(x)
 
 
@@ -125,7 +126,7 @@ def nan_to_num(xp: Any, x: Array, nan: float = 0.0, posinf: float | None = None,
     number = x.dtype.type
     high = ends.max if posinf is None else posinf
     low = ends.min if neginf is None else neginf
-    with xp.errstate(over="ignore"):
+    with np.errstate(over="ignore"):
         finite = xp.where(x == xp.inf, number(high), xp.where(x == -xp.inf, number(low), x))
         return xp.where(x != x, number(nan), finite)
 

@@ -9,6 +9,8 @@ import math
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from ...dtype import Array, float64
 from ...errors import SettingError
 from ...op import floating
@@ -35,7 +37,7 @@ def erfinv(xp: Any, x: Array) -> Array:
     """The number whose error function is x; infinite at -1 and 1, NaN beyond."""
     wide = x.astype(float64, copy=False)
     size = xp.abs(wide)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         middle = wide / 2 * ratio(_CENTRE, 0.180625 - wide * wide / 4)
         root = xp.sqrt(-xp.log((1 - size) / 2))
         outer = xp.where(root <= 5, ratio(_SIDE, root - 1.6), ratio(_TAIL, root - 5))
@@ -54,7 +56,7 @@ def lgamma(xp: Any, x: Array) -> Array:
     wide = x.astype(float64, copy=False)
     negative = wide < 0
     size = xp.abs(wide)
-    with xp.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         result = _log_gamma_small(xp, xp.minimum(size, 8.5))
         large = size > 8.5
         if large.any():
@@ -124,7 +126,7 @@ def digamma(xp: Any, x: Array) -> Array:
     negative = wide < 0
     place = xp.where(negative, 1 - wide, wide)
     steps = xp.zeros_like(place)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         for _ in range(8):
             low = place < 8
             steps = xp.where(low, steps - 1 / place, steps)
@@ -158,7 +160,7 @@ def polygamma_of(xp: Any, x: Array, *, n: int) -> Array:
     place = xp.where(mirrored, 1 - wide, wide)
     total = xp.zeros_like(place)
     power = n + 1
-    with xp.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for _ in range(12):
             low = place < 12
             total = xp.where(low, total + place**-power, total)

@@ -16,6 +16,7 @@ from ...dtype import Array, accumulator, is_floating
 from ...errors import DtypeError, ShapeError
 from ...op import op
 from ...tensor import Tensor
+from ..indexing.places import picked
 
 __all__ = [
     "resample",
@@ -107,11 +108,11 @@ def resample(xp: Any, x: Array, *, tables: Tables) -> Array:
 def _along(xp: Any, x: Array, axis: int, table: Taps) -> Array:
     """One axis resampled."""
     if table.weight is None:
-        return xp.take(x, xp.asarray(table.index[:, 0]), axis, None, "wrap")
+        return picked(xp, x, xp.asarray(table.index[:, 0]), axis)
     across = (-1, *(1 for _ in range(x.ndim - axis - 1)))
     total = None
     for place in range(table.index.shape[1]):
-        part = xp.take(x, xp.asarray(table.index[:, place]), axis, None, "wrap")  # which NumPy does fastest
+        part = picked(xp, x, xp.asarray(table.index[:, place]), axis)
         part *= xp.asarray(table.weights(x.dtype)[:, place].reshape(across))
         total = part if total is None else xp.add(total, part, total)
     return total

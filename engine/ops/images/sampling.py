@@ -22,6 +22,7 @@ from ...tensor import Tensor, tensor_like, tensor_of
 from ..algebra.matrix import check_one_dtype, matmul
 from ..elementwise.arithmetic import clip, where
 from ..indexing.accumulation import added
+from ..indexing.places import picked
 from ..shapes.shape import cat, reshape
 from .convolution import AXES
 from .resampling import BLOCK, cubic_weights
@@ -59,7 +60,7 @@ def sample(xp: Any, x: Array, weight: Array, index: Array) -> Array:
         for points in _blocks(xp, channels, index.shape[2]):
             total: Any = 0
             for tap, place in zip(much, numbers, strict=True):
-                part = xp.take(source, place[points], 0 if rows else 1, None, "wrap")
+                part = picked(xp, source, place[points], 0 if rows else 1)
                 part *= tap[points, None] if rows else tap[points]
                 total = part if isinstance(total, int) else xp.add(total, part, total)
             if rows:
@@ -112,7 +113,7 @@ def sample_weight(xp: Any, flow: Array, x: Array, index: Array) -> Array:
         source, arrived = (xp.ascontiguousarray(image.T), xp.ascontiguousarray(came.T)) if rows else (image, came)
         for points in _blocks(xp, len(image), index.shape[2]):
             for tap, place in enumerate(numbers):
-                seen = xp.take(source, place[points], 0 if rows else 1, None, "wrap")
+                seen = picked(xp, source, place[points], 0 if rows else 1)
                 if rows:
                     result[tap, points] = xp.einsum("pc,pc->p", seen, arrived[points])
                 else:

@@ -16,7 +16,7 @@ from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
 from ...op import op
 from ...tensor import Tensor, tensor_like, tensor_of
-from ..indexing.places import check_places, pick_places, put_places
+from ..indexing.places import check_places, pick_places, picked, put_places
 from ..shapes.shape import permute, reshape, squeeze, unsqueeze
 from .convolution import AXES, Sizes
 from .pooling import avg_pool2d, max_pool2d, pooled_shape, window_counts
@@ -123,11 +123,9 @@ def largest_places(xp: Any, x: Array, *, windows: Windows) -> Array:
         largest: Any = None
         chosen: Any = None
         for places in windows[axis - lead].T:
-            seen = xp.take(best, xp.asarray(places), axis, None, "wrap")
+            seen = picked(xp, best, xp.asarray(places), axis)
             number = xp.asarray((places * steps).reshape(across))
-            number = number + (
-                numbers if axis == x.ndim - 1 else xp.take(numbers, xp.asarray(places), axis, None, "wrap")
-            )
+            number = number + (numbers if axis == x.ndim - 1 else picked(xp, numbers, xp.asarray(places), axis))
             if largest is None:
                 largest, chosen = seen, xp.broadcast_to(number, seen.shape)
                 continue

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...device import is_array
-from ...dtype import Array, accumulator
+from ...dtype import Array, Dtype, accumulator, int64
 from .rows import sum_rows
 
 __all__: list[str] = []
@@ -16,15 +16,24 @@ __all__: list[str] = []
 
 def added(xp: Any, places: Array, values: Array, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` (n) added at the ``places`` (n) of the flat array; half types add up in float32."""
-    wide = accumulator(values.dtype)
+    wide = _summable(xp, values.dtype)
     out = xp.zeros(math.prod(shape), wide)
-    if xp is np:
-        np.add.at(out, places, values.astype(wide, copy=False))
-    else:
-        import cupyx
-
-        cupyx.scatter_add(out, places, values.astype(wide, copy=False))
+    add_at(xp, out, places, values.astype(wide, copy=False))
     return out.astype(values.dtype, copy=False).reshape(shape)
+
+
+def _summable(xp: Any, dtype: Dtype) -> Dtype:
+    """The dtype in which numbers are added up at places: CuPy adds whole numbers of four or eight bytes alone."""
+    return int64 if xp is not np and dtype.kind in "biu" else accumulator(dtype)
+
+
+def add_at(xp: Any, out: Array, index: Any, values: Array) -> None:
+    """out[index] += values, in place, what is named several times adding up; complex numbers part by part, as CuPy has no other way."""
+    if xp is not np and out.dtype.kind == "c":
+        xp.add.at(out.real, index, values.real)
+        xp.add.at(out.imag, index, values.imag)
+    else:
+        xp.add.at(out, index, values)
 
 
 def lies_within(index: Array, size: int) -> bool:
@@ -61,9 +70,10 @@ def scattered(xp: Any, x: Array, shape: tuple[int, ...], index: Any) -> Array:
         return out
     plain = all(is_array(part) or part == slice(None) for part in parts if part is not None and part is not Ellipsis)
     if not plain or any(part is None or part is Ellipsis for part in parts) or any(a.ndim == 0 for a in arrays):
-        out = xp.zeros(shape, x.dtype)
-        xp.add.at(out, index, x)
-        return out
+        wide = _summable(xp, x.dtype)
+        out = xp.zeros(shape, wide)
+        add_at(xp, out, index, x.astype(wide, copy=False))
+        return out.astype(x.dtype, copy=False)
     return _gathered(xp, x, shape, parts)
 
 

@@ -44,6 +44,8 @@ def _raw(xp: Any, part: Any) -> Any:
             part = xp.asarray(part, dtype=None if part else "int64")
         except ValueError:
             raise ShapeError(f"index: the nested lists of {part!r:.60} are ragged") from None
+    if isinstance(part, np.ndarray) and part.ndim and xp is not np:
+        return xp.asarray(part)  # an index may lie on the CPU
     if isinstance(part, np.integer) or (is_array(part) and part.ndim == 0 and part.dtype.kind in "iu"):
         return int(part)
     return part

@@ -77,11 +77,12 @@ def sum_rows(xp: Any, x: Array, index: Array, *, rows: int) -> Array:
     out = xp.zeros((rows, x.shape[-1]), x.dtype)
     if xp is np:
         add_rows(out, x, index)
-    elif x.size:
-        import cupyx
-
-        cupyx.scatter_add(out, index.reshape(-1), x.reshape(-1, x.shape[-1]))
-    return out
+        return out
+    if x.size:
+        wide = accumulator(x.dtype)
+        out = out.astype(wide, copy=False)
+        xp.add.at(out, index.reshape(-1), x.reshape(-1, x.shape[-1]).astype(wide, copy=False))
+    return out.astype(x.dtype, copy=False)
 
 
 def check_sum(x: Array, index: Array, rows: int) -> None:

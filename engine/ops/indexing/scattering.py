@@ -117,8 +117,27 @@ def _combined(xp: Any, how: str, x: Array, src: Array, index: Array, axis: int) 
     out = xp.array(x, dtype=wide, order="C")
     if index.size:
         places = flat_places(xp, index, x.shape, axis).reshape(-1)
-        getattr(xp, how).at(out.reshape(-1), places, src.reshape(-1).astype(wide, copy=False))
+        combine, values = getattr(xp, how), src.reshape(-1).astype(wide, copy=False)
+        if xp is np:
+            combine.at(out.reshape(-1), places, values)
+        else:
+            _combine_pairs(xp, combine, out.reshape(-1), places, values)
     return out.astype(x.dtype, copy=False)
+
+
+def _combine_pairs(xp: Any, combine: Any, out: Array, places: Array, values: Array) -> None:
+    """out[places] combined with the values: those for one place in pairs, the pairs in pairs, and what is left with ``out``."""
+    order = xp.argsort(places, kind="stable")
+    places, values = places[order], values[order]
+    first = xp.ones(places.shape, bool)
+    first[1:] = places[1:] != places[:-1]
+    rank = xp.arange(places.size) - xp.flatnonzero(first)[xp.cumsum(first) - 1]
+    while places.size and int(rank.max()):
+        second = xp.flatnonzero(rank % 2)
+        values[second - 1] = combine(values[second - 1], values[second])
+        stay = rank % 2 == 0
+        places, values, rank = places[stay], values[stay], rank[stay] // 2
+    out[places] = combine(out[places], values)
 
 
 def _extreme_shares(grad: Tensor, out: Tensor, x: Tensor, src: Tensor, index: Tensor, axis: int) -> tuple[Any, ...]:

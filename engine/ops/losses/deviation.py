@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...dtype import Array
 from ...op import floating
 from ...tensor import Tensor
@@ -64,7 +66,7 @@ def _bernoulli_y(grad: Tensor, x: Tensor) -> Tensor:
 def bernoulli_nll(xp: Any, x: Array, y: Array) -> Array:
     """-(y log(x) + (1 - y) log(1 - x)) of probabilities x, logarithms being at least -100."""
     number = x.dtype.type
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         yes = xp.maximum(xp.log(x), number(LOWEST_LOG))
         no = xp.maximum(xp.log1p(-x), number(LOWEST_LOG))
     return (y - number(1)) * no - y * yes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dtype import Array, accumulator, float32, kind
-from ...errors import DtypeError, SettingError, ShapeError
+from ...errors import DeviceError, DtypeError, SettingError, ShapeError
 from ...node import Node
 from ...op import op
 from ...tensor import Tensor, tensor_like, tensor_of
@@ -196,7 +196,7 @@ def _class_entropy(x: Tensor, target: Tensor, weight: Any, ignore_index: int, re
         labels, counts = labels.reshape(-1), counts.reshape(-1)
     scale = counts.astype(x.dtype)
     if weight is not None:
-        scale = scale * class_weight("cross_entropy", weight, classes).to(dtype=x.dtype).array[labels]
+        scale = scale * class_weight("cross_entropy", weight, x).to(dtype=x.dtype).array[labels]
     return class_entropy(x, tensor_of(labels), tensor_of(scale), tensor_of(scale.sum(dtype=x.dtype)) if mean else None)
 
 
@@ -231,7 +231,7 @@ def class_nll(
         labels, counts = labels.reshape(-1), counts.reshape(-1)
     scale = counts.astype(x.dtype)
     if weight is not None:
-        weight = class_weight(name, weight, classes).to(dtype=x.dtype)
+        weight = class_weight(name, weight, x).to(dtype=x.dtype)
         scale = scale * weight.array[labels]
     loss = nll(x, tensor_of(labels), tensor_of(scale))
     if label_smoothing:
@@ -265,9 +265,14 @@ def checked_labels(name: str, x: Tensor, target: Tensor, ignore_index: int | Non
     return labels * counts, counts
 
 
-def class_weight(name: str, weight: Any, classes: int) -> Tensor:
-    """The weight of each class, checked."""
-    vector = tensor_like(name, weight)
+def class_weight(name: str, weight: Any, x: Tensor) -> Tensor:
+    """The weight of each class of scores x (batch, classes, ...) or (classes,), checked; raw arrays and lists go where the scores are."""
+    classes = x.shape[1 if x.ndim > 1 else 0]
+    vector = weight if isinstance(weight, Tensor) else tensor_like(name, weight).to(device=x.device)
+    if vector.device != x.device:
+        raise DeviceError(
+            f"{name}: the scores are on {x.device} but weight on {vector.device}; move it with .to(device)"
+        )
     if tuple(vector.shape) != (classes,):
         raise ShapeError(f"{name}: weight {tuple(vector.shape)} must have one number for each of the {classes} classes")
     return vector
@@ -284,7 +289,7 @@ def _soft_cross_entropy(x: Tensor, target: Tensor, weight: Any, label_smoothing:
         target = target * (1.0 - label_smoothing) + label_smoothing / classes
     terms = log_softmax(x.to(dtype=float32) if accumulator(x.dtype) != x.dtype else x, axis=axis) * target
     if weight is not None:
-        weight = class_weight("cross_entropy", weight, classes)
+        weight = class_weight("cross_entropy", weight, x)
         terms = terms * weight.reshape(classes, *(1,) * (x.ndim - 2))
     loss = -terms.sum(axis)
     if reduction == "none":

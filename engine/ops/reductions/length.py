@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ...dtype import Array, DtypeLike, accumulator, as_dtype, kind
 from ...errors import DtypeError, SettingError, ShapeError
 from ...op import op
@@ -51,7 +53,7 @@ def vector_norm_of(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, 
         row = x.reshape(-1)
         total = xp.sqrt(xp.dot(row, row))
         return total.reshape((1,) * x.ndim) if keepdim else total
-    with xp.errstate(over="ignore", divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         values = x.astype(wide, copy=False)
         sizes = values if p == 2 else xp.abs(values)
         if p == 2:

@@ -96,7 +96,7 @@ def variance(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, cor
     for a in axes:
         count *= x.shape[a]
     values = x.astype(accumulator(x.dtype), copy=False)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         average = xp.add.reduce(values, axes, None, None, True) if xp is np else xp.sum(values, axes, keepdims=True)
         average = average / values.dtype.type(count)
         away = values - average
@@ -123,7 +123,7 @@ def logsumexp_of(xp: Any, x: Array, axis: Axes, keepdim: bool = False) -> Array:
         return xp.log(xp.sum(xp.exp(x), axes, keepdims=keepdim))
     high = xp.max(x.real, axes, keepdims=True)
     high = xp.where(xp.isfinite(high), high, high.dtype.type(0))
-    with xp.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         result = xp.log(
             xp.sum(
                 xp.exp(x - high),

@@ -127,7 +127,7 @@ def mean(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, dtype: 
     count = _count(x.shape, axis)
     wide = accumulator(x.dtype)
     total = xp.sum(x, axes, dtype=wide, keepdims=keepdim)
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return (total / wide.type(count)).astype(x.dtype)
 
 

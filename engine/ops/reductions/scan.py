@@ -62,7 +62,7 @@ def running_product(xp: Any, x: Array, axis: int, *, reverse: bool = False) -> A
     if not x.ndim:
         return x.copy()
     way = _way(x.ndim, one_axis("cumprod", axis, x.ndim), reverse)
-    with xp.errstate(over="ignore", invalid="ignore", under="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         total = xp.cumprod(x[way], axis, dtype=accumulator(x.dtype))
     return total[way].astype(x.dtype, copy=False)
 
@@ -151,7 +151,7 @@ def logcumsumexp_of(xp: Any, x: Array, axis: int) -> Array:
         return x.copy()
     axis = one_axis("logcumsumexp", axis, x.ndim)
     wide = x.astype(accumulator(x.dtype), copy=False)
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         return accumulated(xp, xp.logaddexp, wide, axis).astype(x.dtype, copy=False)
 
 
@@ -178,7 +178,7 @@ def extreme_so_far(xp: Any, x: Array, axis: int, *, largest: bool) -> tuple[Arra
         return itself(xp, x)
     axis = one_axis("cummax" if largest else "cummin", axis, x.ndim)
     wide = x.astype(accumulator(x.dtype), copy=False)
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         best = accumulated(xp, xp.maximum if largest else xp.minimum, wide, axis)
     hit = wide == best
     if x.dtype.kind not in "biu":

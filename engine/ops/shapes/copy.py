@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ... import device as devices
 from ...device import Device
 from ...dtype import Array, Dtype, kind
@@ -24,7 +26,7 @@ def cast(xp: Any, x: Array, *, dtype: Dtype) -> Array:
     """The values in another dtype; what does not fit wraps or is rounded, as in NumPy."""
     if x.dtype.kind == "c" and kind(dtype) in (1, 2):
         raise DtypeError(f"cast: {x.dtype} values do not fit {dtype}; take .real, .imag, .abs() or view_as_real")
-    with xp.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return x.astype(dtype)
 
 
@@ -46,7 +48,7 @@ def move(x: Tensor, *, device: Device) -> Tensor:
 @op(x=lambda grad: grad)
 def clone(xp: Any, x: Array) -> Array:
     """A copy, in the same memory order."""
-    return x.copy(order="K") if xp.__name__ == "numpy" else x.copy()
+    return x.copy(order="K")
 
 
 def contiguous(x: Tensor) -> Tensor:

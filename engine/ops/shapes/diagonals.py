@@ -165,7 +165,7 @@ def windows(xp: Any, x: Array, axis: int, size: int, step: int) -> Array:
     strides = (*x.strides[:axis], x.strides[axis] * step, *x.strides[axis + 1 :], x.strides[axis])
     if xp is np:
         # Elements lie in several windows: such memory is not written to.
-        return xp.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+        return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
     return xp.lib.stride_tricks.as_strided(x, shape, strides)
 
 

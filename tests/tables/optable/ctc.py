@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from numzoo import engine
 from numzoo.engine import ops
 
-from .row import Row
+from .row import Row, beside
 
 
 def ctc_reference(x: Any) -> Any:
@@ -27,8 +26,8 @@ def ctc_reference(x: Any) -> Any:
 
 
 def ctc(x: Any) -> Any:
-    states = engine.tensor([[0, 1, 0, 2, 0], [0, 2, 0, 2, 0]])
-    return ops.ctc_nll(x, states, engine.tensor([4, 3]), engine.tensor([2, 2]))
+    states = beside(x, [[0, 1, 0, 2, 0], [0, 2, 0, 2, 0]])
+    return ops.ctc_nll(x, states, beside(x, [4, 3]), beside(x, [2, 2]))
 
 
 ROWS = [Row("ctc_nll", ((4, 2, 3),), ctc_reference, call=ctc)]

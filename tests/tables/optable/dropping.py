@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from numzoo import engine
 from numzoo.engine import ops
 
-from .row import Row
+from .row import Row, beside
 
 KEEP = np.arange(12).reshape(3, 4) % 3 > 0
 LARGE = np.arange(60_000).reshape(200, 300) % 3 > 0
 
 
 def dropped(keep: Any) -> Any:
-    return lambda x: ops.drop(x, engine.Tensor(keep), scale=1.5)
+    return lambda x: ops.drop(x, beside(x, keep), scale=1.5)
 
 
 ROWS = [

@@ -31,11 +31,11 @@ def frames(x: Any) -> Any:
 
 
 def spectra(x: Any) -> Any:
-    return ops.stft(x, 8, 3, window=ops.hann_window(8, dtype=x.dtype))
+    return ops.stft(x, 8, 3, window=ops.hann_window(8, dtype=x.dtype).to(device=x.device))
 
 
 def back(x: Any) -> Any:
-    return ops.istft(spectra(x) * 2.0, 8, 3, window=ops.hann_window(8, dtype=x.dtype))
+    return ops.istft(spectra(x) * 2.0, 8, 3, window=ops.hann_window(8, dtype=x.dtype).to(device=x.device))
 
 
 PAIR = ((3, 4), (3, 4))

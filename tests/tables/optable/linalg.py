@@ -24,7 +24,11 @@ def wide(function: Any) -> Any:
 
 def firm(x: Any) -> Any:
     """Square matrices far from singular."""
-    return x + 5 * (engine.eye(x.shape[-1], dtype=x.dtype) if isinstance(x, engine.Tensor) else np.eye(x.shape[-1]))
+    return x + 5 * (
+        engine.eye(x.shape[-1], dtype=x.dtype).to(device=x.device)
+        if isinstance(x, engine.Tensor)
+        else np.eye(x.shape[-1])
+    )
 
 
 def positive(x: Any) -> Any:
@@ -36,7 +40,7 @@ def spread_out(x: Any) -> Any:
     """Symmetric matrices with eigenvalues that lie apart."""
     size = x.shape[-1]
     line = (
-        engine.diag(engine.arange(size).to(x.dtype) * 6)
+        engine.diag(engine.arange(size).to(dtype=x.dtype, device=x.device) * 6)
         if isinstance(x, engine.Tensor)
         else np.diag(6.0 * np.arange(size))
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from numzoo import engine
 from numzoo.engine import ops
 from numzoo.engine.op import TABLE
 
@@ -39,3 +40,8 @@ class Row:
 
 def flat(name: str, reference: Any, *, count: int = 1, low: float = -2.0, high: float = 2.0, **more: Any) -> Row:
     return Row(name, ((3, 4),) * count, reference, low=low, high=high, elementwise=True, **more)
+
+
+def beside(x: Any, values: Any) -> Any:
+    """A tensor of values on the device of another."""
+    return engine.tensor(values).to(device=x.device)

@@ -8,7 +8,7 @@ import numpy as np
 
 from numzoo.engine import ops
 
-from .row import Row
+from .row import Row, beside
 
 
 def windows_reference(x: Any, reduce: Any, fill: float, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any = None) -> Any:  # fmt: skip
@@ -73,10 +73,11 @@ ROWS = [
         call=lambda x: ops.adaptive_avg_pool(x, (2, 6, 3))),
     Row("adaptive_max_pool", ((2, 3, 5, 6),), lambda x: adaptive_reference(x, np.max, (2, 4)), call=lambda x: ops.adaptive_max_pool(x, (2, 4))),
     Row("largest_places", ((2, 3, 5, 4),), largest_reference, {"windows": TABLES}, smooth=False),
-    Row("pick_places", ((2, 3, 5),), lambda x: np.stack([x[0][:, NUMBERS[0, 0]], x[1][:, NUMBERS[1, 0]]]), call=lambda x: ops.pick_places(x, NUMBERS)),
-    Row("spread_places", ((2, 3, 3),), lambda x: spread_reference(x, NUMBERS, 6), call=lambda x: ops.spread_places(x, NUMBERS, size=6)),
+    Row("pick_places", ((2, 3, 5),), lambda x: np.stack([x[0][:, NUMBERS[0, 0]], x[1][:, NUMBERS[1, 0]]]),
+        call=lambda x: ops.pick_places(x, beside(x, NUMBERS))),
+    Row("spread_places", ((2, 3, 3),), lambda x: spread_reference(x, NUMBERS, 6), call=lambda x: ops.spread_places(x, beside(x, NUMBERS), size=6)),
     Row("max_unpool", ((2, 1, 3),), lambda x: spread_reference(x, ONCE, 8),
-        call=lambda x: ops.max_unpool(x, ONCE, (8,))),
+        call=lambda x: ops.max_unpool(x, beside(x, ONCE), (8,))),
 ]  # fmt: skip
 
 # Reached by the row of max_unpool.

@@ -1,0 +1,398 @@
+"""CuPy as tests imitate it where there is no GPU: NumPy computes behind a type of its own, which the engine takes for CuPy's.
+
+It refuses what CuPy refuses: NumPy's functions on its arrays, NumPy's arrays among its own, arguments and functions that CuPy
+does not have (as CuPy itself tells, which imports without a GPU).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from contextlib import nullcontext
+from functools import cache
+from operator import attrgetter
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from emulated_gpu import EmulatedMachine
+
+
+class DeviceArray:
+    """An array that passes for CuPy's: NumPy computes, but no NumPy function takes it, and reductions give arrays."""
+
+    __module__ = "cupy.emulated"
+    __array_priority__ = 100
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly."
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        if any(isinstance(value, np.ndarray) for value in inputs):
+            raise TypeError(f"Unsupported type {np.ndarray}")
+        return computed(getattr(ufunc, method), unwrapped(inputs), unwrapped(settings))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return called(getattr(self.host, name), known(f"ndarray.{name}"))
+
+    @property
+    def device(self) -> Any:
+        return Device(0)
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self.host.ctypes.data)
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        return self.host.__array_interface__
+
+    def get(self) -> Any:
+        return np.array(self.host)
+
+    def diagonal(self, *axes: Any) -> Any:
+        view = self.host.diagonal(*axes)
+        view.flags.writeable = True
+        return DeviceArray(view)
+
+    @property
+    def real(self) -> Any:
+        return DeviceArray(self.host.real)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.host.real = unwrapped(value)
+
+    @property
+    def imag(self) -> Any:
+        return DeviceArray(self.host.imag)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.host.imag = unwrapped(value)
+
+    def __getitem__(self, index: Any) -> Any:
+        return computed(self.host.__getitem__, (unwrapped(index),), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.ndim:
+            raise TypeError(f"Unsupported type {np.ndarray}")
+        computed(self.host.__setitem__, (unwrapped(index), unwrapped(value)), {})
+
+    def __len__(self) -> int:
+        return len(self.host)
+
+    def __bool__(self) -> bool:
+        return bool(self.host)
+
+    def __int__(self) -> int:
+        return int(self.host)
+
+    def __index__(self) -> int:
+        return int(self.host.__index__())
+
+    def __float__(self) -> float:
+        return float(self.host)
+
+    def __repr__(self) -> str:
+        return repr(self.host)
+
+
+def _operator(name: str) -> Any:
+    def apply(self: DeviceArray, *others: Any) -> Any:
+        if any(isinstance(other, np.ndarray) for other in others):
+            raise TypeError(f"Unsupported type {np.ndarray}")
+        result = computed(getattr(self.host, name), unwrapped(others), {})
+        return self if isinstance(result, DeviceArray) and result.host is self.host else result
+
+    return apply
+
+
+_ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod"
+_REVERSED = "radd rsub rmul rtruediv rfloordiv rmod rpow rmatmul rand ror rxor"
+_IN_PLACE = "iadd isub imul itruediv ifloordiv imod ipow iand ior ixor"
+_OTHERS = "lt le gt ge eq ne neg pos abs invert"
+for _name in f"{_ARITHMETIC} {_REVERSED} {_IN_PLACE} {_OTHERS}".split():
+    setattr(DeviceArray, f"__{_name}__", _operator(f"__{_name}__"))
+DeviceArray.__hash__ = None  # type: ignore[assignment]
+
+
+def unwrapped(value: Any) -> Any:
+    """The same with NumPy's arrays in the places of device arrays, in lists, tuples and dictionaries too."""
+    if isinstance(value, DeviceArray):
+        return value.host
+    if type(value) in (list, tuple):
+        return type(value)(unwrapped(item) for item in value)
+    if type(value) is dict:
+        return {key: unwrapped(item) for key, item in value.items()}
+    return value
+
+
+def wrapped(value: Any) -> Any:
+    """The same with device arrays in the places of NumPy's arrays and numbers."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return DeviceArray(np.asarray(value))
+    if isinstance(value, (list, tuple)):
+        return (list if isinstance(value, list) else tuple)(wrapped(item) for item in value)
+    return value
+
+
+def called(attribute: Any, signature: inspect.Signature | None = None) -> Any:
+    """A function that takes and gives device arrays, with the arguments that CuPy's takes; what is no function stays as it is."""
+    if not callable(attribute) or isinstance(attribute, (type, np.dtype)):
+        return wrapped(attribute) if isinstance(attribute, np.ndarray) else attribute
+
+    def call(*inputs: Any, **settings: Any) -> Any:
+        if signature is not None:
+            signature.bind(*inputs, **settings)
+        if any(isinstance(value, np.ndarray) for value in (*inputs, *settings.values())):
+            raise TypeError(f"Unsupported type {np.ndarray}")
+        return computed(attribute, unwrapped(inputs), unwrapped(settings))
+
+    return call
+
+
+class Recording:
+    """A CUDA graph, emulated: what was computed while it was captured, to be computed again in the same places.
+
+    A real capture runs nothing; here everything runs once, and `end` puts all memory back as it was.
+    """
+
+    now: Recording | None = None
+
+    def __init__(self, here: EmulatedMachine) -> None:
+        self.steps: list[Any] = []
+        self._before = [(raw, raw.copy()) for raw in here.memory()]
+        self._known: dict[int, tuple[Any, Any]] = {}
+
+    def touch(self, array: Any) -> None:
+        """Remember what NumPy's own memory holds before something is computed into it."""
+        root = array
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        self._known.setdefault(id(root), (root, root.copy()))
+
+    def end(self) -> None:
+        """Undo what happened meanwhile."""
+        for memory, before in [*self._before, *self._known.values()]:
+            memory[...] = before
+
+    def launch(self, stream: Any = None) -> None:
+        """Replay."""
+        for step in self.steps:
+            step()
+
+
+def computed(function: Any, inputs: Any, settings: Any) -> Any:
+    """What a NumPy function gives, as device arrays; in a capture it is recorded too."""
+    recording = Recording.now
+    if recording is None:
+        return wrapped(function(*inputs, **settings))
+    owner = getattr(function, "__self__", None)
+    for value in (owner, *inputs, *settings.values()):
+        if isinstance(value, np.ndarray) and value.flags.writeable:
+            recording.touch(value)
+    result = function(*inputs, **settings)
+    if isinstance(result, np.generic):
+        result = np.asarray(result)
+
+    def again() -> None:
+        found = function(*inputs, **settings)
+        for place, value in zip(*((r if isinstance(r, (tuple, list)) else [r]) for r in (result, found)), strict=True):
+            if isinstance(place, np.ndarray) and place.flags.writeable and not np.may_share_memory(place, value):
+                place[...] = value
+
+    recording.steps.append(again)
+    return wrapped(result)
+
+
+class Stream:
+    """CuPy's class of that name: the only stream there is, which can be captured."""
+
+    ptr = 0
+
+    def __init__(self, here: EmulatedMachine) -> None:
+        self._here = here
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def record(self) -> None:
+        """Nothing is ever under way."""
+
+    def wait_event(self, event: Any) -> None: ...
+
+    def synchronize(self) -> None: ...
+
+    def begin_capture(self) -> None:
+        """Record from now on."""
+        Recording.now = Recording(self._here)
+
+    def end_capture(self) -> Recording:
+        """What was recorded."""
+        recording, Recording.now = Recording.now, None
+        assert recording is not None, "no capture is under way"
+        recording.end()
+        return recording
+
+
+class Pool:
+    """CuPy's memory pool, which counts nothing here."""
+
+    def malloc(self, size: int) -> None: ...
+
+    def used_bytes(self) -> int:
+        """None."""
+        return 0
+
+    def total_bytes(self) -> int:
+        """None."""
+        return 0
+
+    def free_all_blocks(self) -> None: ...
+
+
+@cache
+def known(path: str) -> inspect.Signature | None:
+    """The signature of what CuPy has under this name, None where it does not say; an error if it has none. CuPy needs no GPU for it."""
+    try:
+        import cupy
+    except ImportError:
+        return None
+    found = attrgetter(path)(cupy)
+    try:
+        return None if isinstance(found, cupy.ufunc) else inspect.signature(found)
+    except (TypeError, ValueError):
+        # Compiled methods tell theirs in the first line of their documentation.
+        told = re.match(r"[\w.]+\((.*?)\)(?: ->|$)", (getattr(found, "__doc__", None) or "").strip().split("\n")[0])
+        if told is None or not callable(found):
+            return None
+        names = [re.sub(r"^\w+ (?=\w)", "", part.strip()) for part in told[1].split(",") if part.strip()]
+        space: dict[str, Any] = {}
+        exec(f"def told({', '.join(names)}): ...", space)
+        signature = inspect.signature(space["told"])
+        return signature.replace(parameters=[p for name, p in signature.parameters.items() if name != "self"])
+
+
+class Device:
+    """CuPy's class of that name, as far as the engine uses it."""
+
+    def __init__(self, number: int = 0) -> None:
+        self.id = number
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and other.id == self.id
+
+    def synchronize(self) -> None:
+        """Nothing is ever under way."""
+
+
+class Namespace:
+    """The module ``cupy`` over an emulated machine: NumPy's functions on device arrays, and what the engine asks besides."""
+
+    __name__ = "cupy"
+
+    def __init__(self, here: EmulatedMachine) -> None:
+        self._here = here
+        self.ndarray = DeviceArray
+        self.cuda = SimpleNamespace(
+            Device=Device,
+            is_available=lambda: True,
+            runtime=SimpleNamespace(
+                getDeviceCount=lambda: 1, getDevice=lambda: 0, memGetInfo=lambda: (1 << 30, 2 << 30)
+            ),
+            get_current_stream=lambda: Stream(here),
+            Stream=lambda non_blocking=False: Stream(here),
+            MemoryPool=Pool,
+            using_allocator=lambda allocator: nullcontext(),
+        )
+
+    def get_default_memory_pool(self) -> Pool:
+        return Pool()
+
+    def __getattr__(self, name: str) -> Any:
+        return _of_module(np, name, name)
+
+    def asarray(self, value: Any, dtype: Any = None, order: Any = None) -> Any:
+        if isinstance(value, DeviceArray):
+            return value if dtype is None or value.dtype == dtype else value.astype(dtype)
+        return self._here.put(np.asarray(value, dtype))
+
+    def array(self, value: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> Any:
+        return self._here.put(np.array(unwrapped(value), dtype, order=order))
+
+    def asnumpy(self, value: Any) -> Any:
+        return value.get() if isinstance(value, DeviceArray) else np.asarray(value)
+
+    def empty(self, shape: Any, dtype: Any = float, order: str = "C") -> Any:
+        return self._here.empty(tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),), dtype)
+
+
+def _of_module(module: Any, name: str, path: str) -> Any:
+    found = getattr(module, name)
+    if isinstance(found, ModuleType):
+        return _Submodule(found, path)
+    if isinstance(found, np.ufunc):
+        known(path)
+        return Ufunc(found)
+    return called(found, known(path))
+
+
+class _Submodule:
+    """A module in the library, as ``linalg``."""
+
+    def __init__(self, module: Any, path: str) -> None:
+        self._module, self._path = module, path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _of_module(self._module, name, f"{self._path}.{name}")
+
+
+SUMMABLE = ["int32", "int64", "uint32", "uint64", "float16", "float32", "float64"]
+METHODS = {
+    "at": ("add", "subtract", "bitwise_and", "bitwise_or", "bitwise_xor"),
+    "reduce": ("add", "multiply"),
+    "accumulate": ("add", "multiply"),
+    "reduceat": ("add",),
+}
+"""The universal functions for which CuPy has a method."""
+
+
+class Ufunc:
+    """A universal function of device arrays, with the methods that CuPy's have."""
+
+    def __init__(self, ufunc: Any) -> None:
+        self._ufunc = ufunc
+
+    def __call__(self, *inputs: Any, **settings: Any) -> Any:
+        return called(self._ufunc)(*inputs, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._ufunc.__name__ not in METHODS.get(name, (self._ufunc.__name__,)):
+            raise NotImplementedError(f"`{self._ufunc.__name__}.{name}` is not supported yet")
+        method = called(getattr(self._ufunc, name))
+        if name != "at":
+            return method
+
+        def at(a: Any, index: Any, values: Any) -> None:
+            if values.dtype.name not in SUMMABLE:
+                raise TypeError(f"cupy.add.at does not support {values.dtype}")
+            method(a, index, values)
+
+        return at
