@@ -131,7 +131,7 @@ def _results(case: Case, model: Any) -> list[Any]:
     if case.kind in ("waveforms", "mixture"):
         return [model(next(iter(named.values())))]
     output = model(**named)
-    if case.builder.endswith("_encoder"):
+    if case.builder.endswith(("_encoder", "_encoder_decoder")):
         parts = [output.last_hidden_state, getattr(output, "pooler_output", None)]
     elif case.builder.endswith("_question_answering"):
         parts = [output.start_logits, output.end_logits]

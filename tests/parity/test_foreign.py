@@ -139,6 +139,7 @@ TEXTS: dict[str, tuple[str, str, Config]] = {
         "MT5Config",
         {**_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     ),
+    "t5 vectors": ("T5Model", "T5Config", _T5),
     "t5 encoder": ("T5EncoderModel", "T5Config", _T5),
     "llama": ("LlamaForCausalLM", "LlamaConfig", _LLAMA),
     "llama tied": ("LlamaForCausalLM", "LlamaConfig", {**_LLAMA, "tie_word_embeddings": True, "attention_bias": True}),
@@ -161,7 +162,11 @@ def test_a_folder_of_a_text_model_gives_its_outputs(case: str, reference: Simple
     theirs.save_pretrained(tmp_path)
     model = hub.load(tmp_path)
     tokens = np.random.default_rng(3).integers(1, 40, (2, 9))
-    answers = {"decoder_input_ids": tokens[:, :4]} if architecture.endswith("T5ForConditionalGeneration") else {}
+    answers = (
+        {"decoder_input_ids": tokens[:, :4]}
+        if architecture in ("T5ForConditionalGeneration", "MT5ForConditionalGeneration", "T5Model")
+        else {}
+    )
     with torch.no_grad():
         outputs = theirs(torch.from_numpy(tokens), **{name: torch.from_numpy(each) for name, each in answers.items()})
     expected = next(iter(value for value in outputs.values() if value is not None)).numpy()

@@ -1,10 +1,11 @@
-"""Models of torchaudio: its files through the spellings of the shipped entry, and its Conv-TasNet, beside numzoo's."""
+"""Models of torchaudio: its files through the spellings of the shipped entries, and its Conv-TasNet, beside numzoo's."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import json
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,18 +13,24 @@ from typing import Any
 import numpy as np
 import pytest
 from integers import integer_array, integer_weights
+from published_layouts import published
 from sequences import CONV_TASNET, WAV2VEC2
 
 from numzoo import engine, hub
 from numzoo.audio import models
-from numzoo.hub.loading.contract import fit
+from numzoo.audio.models.wav2vec2 import Wav2Vec2Config
 from numzoo.hub.registry.names import open_registry
 
 for package in ("torch", "torchaudio"):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"models of torchaudio are compared where {package} is installed", allow_module_level=True)
 
-ENTRY = "wav2vec2_base.960h-torchaudio"
+REGISTRY = open_registry()
+NAMES = [
+    name
+    for name in REGISTRY.names()
+    if REGISTRY.entry(name).source == "https://github.com/pytorch/audio" and not name.startswith("conv_tasnet")
+]
 
 
 def spelt(name: str, older: bool) -> str:
@@ -34,47 +41,67 @@ def spelt(name: str, older: bool) -> str:
     return name.replace("parametrizations.weight.original1", "weight_v")
 
 
-@pytest.mark.parametrize("older", [False, True])
-def test_every_name_of_the_published_size_has_its_place(older: bool, reference: SimpleNamespace) -> None:
-    import torch
-    from torchaudio.models import wav2vec2_base
+def theirs_of(config: dict[str, Any]) -> Any:
+    """Their model for an entry's config."""
+    from torchaudio.models import wav2vec2_model
 
-    entry = open_registry().entry(ENTRY)
+    said = {**asdict(Wav2Vec2Config()), **config}
+    layers = list(zip(said["conv_dim"], said["conv_kernel"], said["conv_stride"], strict=True))
+    return wav2vec2_model(
+        extractor_mode=f"{said['feat_extract_norm']}_norm", extractor_conv_layer_config=layers,
+        extractor_conv_bias=said["conv_bias"], encoder_embed_dim=said["hidden_size"], encoder_projection_dropout=0.1,
+        encoder_pos_conv_kernel=said["num_conv_pos_embeddings"], encoder_pos_conv_groups=said["num_conv_pos_embedding_groups"],
+        encoder_num_layers=said["num_hidden_layers"], encoder_num_heads=said["num_attention_heads"],
+        encoder_attention_dropout=0.1, encoder_ff_interm_features=said["intermediate_size"], encoder_ff_interm_dropout=0.0,
+        encoder_dropout=0.1, encoder_layer_norm_first=said["do_stable_layer_norm"], encoder_layer_drop=0.05,
+        aux_num_out=config.get("vocab_size"),
+    ).eval()  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs: of its own parts that will go
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_layouts_are_theirs(name: str, reference: SimpleNamespace) -> None:
+    import torch
+
+    entry = REGISTRY.entry(name)
     with torch.device("meta"):
-        theirs = wav2vec2_base(aux_num_out=32).state_dict()
-    nothing = np.zeros((), np.float32)
-    state = {spelt(name, older): np.broadcast_to(nothing, tuple(value.shape)) for name, value in theirs.items()}
-    model = models.wav2vec2_ctc(**entry.config)
-    fit(state, model.state_dict(), name=entry.name, source="torchaudio", sha256="", keys=entry.keys)
+        state = {key: tuple(value.shape) for key, value in theirs_of(dict(entry.config)).state_dict().items()}
+    older, today = published(entry.config, entry.model)
+    assert today == state
+    assert older == {spelt(key, True): shape for key, shape in state.items()}
 
 
 @pytest.mark.filterwarnings("ignore")  # theirs: of its own parts that will go
 @pytest.mark.parametrize("older", [False, True])
-def test_a_file_of_torchaudio_loads_by_the_entrys_spellings_and_gives_its_logits(
-    older: bool, reference: SimpleNamespace, tmp_path: Path
+@pytest.mark.parametrize(
+    "entry_name",
+    ["wav2vec2_base.960h-torchaudio", "wav2vec2_large_lv60k.960h", "hubert_large.pretrained", "wav2vec2_mms.alignment"],
+)
+def test_a_file_of_torchaudio_loads_by_the_entrys_spellings_and_gives_its_results(
+    entry_name: str, older: bool, reference: SimpleNamespace, tmp_path: Path
 ) -> None:
     import torch
-    from torchaudio.models import wav2vec2_model
 
+    shipped: dict[str, Any] = json.loads((Path(hub.__file__).parents[1] / "weights_manifest.json").read_text())
+    entry = shipped["models"][entry_name]
+    config = {**entry["config"], **WAV2VEC2}
+    config |= {
+        key: entry["config"][key]
+        for key in ("feat_extract_norm", "conv_bias", "do_stable_layer_norm")
+        if key in entry["config"]
+    }
     torch.manual_seed(0)
-    layers = list(zip(WAV2VEC2["conv_dim"], WAV2VEC2["conv_kernel"], WAV2VEC2["conv_stride"], strict=True))
-    theirs = wav2vec2_model(
-        extractor_mode="group_norm", extractor_conv_layer_config=layers, extractor_conv_bias=False, encoder_embed_dim=48,
-        encoder_projection_dropout=0.1, encoder_pos_conv_kernel=16, encoder_pos_conv_groups=4, encoder_num_layers=3,
-        encoder_num_heads=4, encoder_attention_dropout=0.1, encoder_ff_interm_features=96, encoder_ff_interm_dropout=0.0,
-        encoder_dropout=0.1, encoder_layer_norm_first=False, encoder_layer_drop=0.05, aux_num_out=32,
-    ).eval()  # fmt: skip
+    theirs = theirs_of(config)
     state = {spelt(name, older): torch.nn.Parameter(value) for name, value in theirs.state_dict().items()}
     torch.save(state, tmp_path / "speech.pth")
     content = (tmp_path / "speech.pth").read_bytes()
-    shipped: dict[str, Any] = json.loads((Path(hub.__file__).parents[1] / "weights_manifest.json").read_text())
-    entry = shipped["models"][ENTRY] | {"config": {**WAV2VEC2, "vocab_size": 32}}
+    entry = {**entry, "config": config, "license": "MIT"}
     file = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "format": "torch-zip"}
     entry |= {"files": [{**file, "sources": ["file:speech.pth"]}]}
     del entry["parameters"]
     (tmp_path / "mine.json").write_text(json.dumps({"schema": 1, "models": {"speech.small": entry}}))
     model = hub.load("speech", registry=tmp_path / "mine.json")
-    assert set(model.load_report.initialised) == {"wav2vec2.masked_spec_embed"}
+    assert [name.rpartition(".")[2] for name in model.load_report.initialised] == ["masked_spec_embed"]
     sound = integer_array(5, (2, 800))
     with torch.no_grad(), engine.no_grad():
         wanted, found = theirs(torch.from_numpy(sound))[0].numpy(), model(sound).numpy()

@@ -134,6 +134,7 @@ CASES = [
         {**T5, "num_decoder_layers": 3},
         kind="text to text",
     ),
+    Case("t5_vectors", "text", "t5_encoder_decoder", "T5Model", T5, kind="text to text"),
     Case("t5_encoder", "text", "t5_encoder", "T5EncoderModel", T5, kind="plain"),
     Case("whisper", "audio", "whisper", "WhisperForConditionalGeneration", WHISPER, kind="sound"),
     Case("wav2vec2", "audio", "wav2vec2_encoder", "Wav2Vec2Model", WAV2VEC2, kind="waveform"),

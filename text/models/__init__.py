@@ -63,7 +63,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
         "mpnet_sentence_encoder",
     ),
     "gpt2": ("gpt2_causal_lm",),
-    "t5": ("t5_encoder", "t5_text_to_text"),
+    "t5": ("t5_encoder", "t5_encoder_decoder", "t5_text_to_text"),
     "llama": ("llama_causal_lm",),
 }
 

@@ -21,7 +21,16 @@ from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, token_numbers
 from numzoo.text.models.relative import hidden, relative_bias
 
-__all__ = ["T5Cache", "T5Config", "T5EncoderModel", "T5ForConditionalGeneration", "t5_encoder", "t5_text_to_text"]
+__all__ = [
+    "T5Cache",
+    "T5Config",
+    "T5EncoderModel",
+    "T5ForConditionalGeneration",
+    "T5Model",
+    "t5_encoder",
+    "t5_encoder_decoder",
+    "t5_text_to_text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,8 @@ class T5Config:
     """The sizes, under the names of config.json; as they stand, those of t5-small.
 
     ``feed_forward_proj`` is an activation, or "gated-" and one ("gated-gelu" is the tanh form of gelu). With
-    ``tie_word_embeddings`` the output's weight is that of the embeddings, and the vectors are divided by sqrt(d_model).
+    ``tie_word_embeddings`` the output's weight is that of the embeddings, and the vectors are divided by sqrt(d_model);
+    ``scale_decoder_outputs`` says of the division alone whether it is done.
     """
 
     vocab_size: int = 32128
@@ -45,6 +55,7 @@ class T5Config:
     layer_norm_epsilon: float = 1e-6
     feed_forward_proj: str = "relu"
     tie_word_embeddings: bool = True
+    scale_decoder_outputs: bool | None = None
     pad_token_id: int = 0
     decoder_start_token_id: int = 0
 
@@ -66,6 +77,11 @@ class T5Config:
                 f"t5: relative_attention_num_buckets {self.relative_attention_num_buckets} must be from 4 to "
                 f"relative_attention_max_distance {self.relative_attention_max_distance}"
             )
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the decoder's vectors are divided by sqrt(d_model) before the output."""
+        return self.tie_word_embeddings if self.scale_decoder_outputs is None else self.scale_decoder_outputs
 
     @property
     def gated(self) -> bool:
@@ -243,8 +259,8 @@ class T5EncoderModel(nn.Module):
         return self.encoder(self.shared(tokens), padding_mask(attention_mask, tokens))
 
 
-class T5ForConditionalGeneration(T5EncoderModel):
-    """A source (batch, length) and the answer so far (batch, places) to a logit for every word: (batch, places, vocab_size).
+class T5Model(T5EncoderModel):
+    """A source (batch, length) and the answer so far (batch, places) to the decoder's vectors: (batch, places, d_model).
 
     ``attention_mask`` (batch, length) is 0 at the source's padding. To generate, `read` the source once and `decode` on.
     """
@@ -252,8 +268,6 @@ class T5ForConditionalGeneration(T5EncoderModel):
     def __init__(self, config: T5Config) -> None:
         super().__init__(config)
         self.decoder = T5Stack(config, decoder=True)
-        tied = config.tie_word_embeddings
-        self.lm_head = None if tied else nn.Linear(config.d_model, config.vocab_size, bias=False)
 
     def read(self, input_ids: Any, attention_mask: Any = None) -> T5Cache:
         """The source as the decoder needs it, with no token of the answer yet."""
@@ -263,7 +277,7 @@ class T5ForConditionalGeneration(T5EncoderModel):
         return T5Cache(source, padding_mask(attention_mask, tokens))
 
     def decode(self, tokens: Any, cache: T5Cache, *, last: bool = False) -> Tensor:
-        """The newest tokens of the answer (batch, new) to logits (batch, new, vocab_size), of the last place alone with `last`."""
+        """The newest tokens of the answer (batch, new) to what stands at them, at the last place alone with `last`."""
         numbers = token_numbers(tokens, self.config.vocab_size, "t5")
         past, new = cache.length, numbers.shape[1]
         order = np.arange(past + new)
@@ -271,10 +285,7 @@ class T5ForConditionalGeneration(T5EncoderModel):
         if new > 1:
             mask = Tensor(order <= order[past:, None]).to(device=self.shared.weight.device)  # (new, all)
         x = self.decoder(self.shared(numbers), mask, cache)
-        x = x[:, -1:] if last else x
-        if self.lm_head is not None:
-            return self.lm_head(x)
-        return F.linear(x * self.config.d_model**-0.5, self.shared.weight)
+        return x[:, -1:] if last else x
 
     def forward(
         self, input_ids: Any, attention_mask: Any = None, decoder_input_ids: Any = None, labels: Any = None
@@ -296,9 +307,29 @@ class T5ForConditionalGeneration(T5EncoderModel):
         return ops.where(moved == -100, self.config.pad_token_id, moved)
 
 
+class T5ForConditionalGeneration(T5Model):
+    """The same with a logit for every word at every place of the answer: (batch, places, vocab_size)."""
+
+    def __init__(self, config: T5Config) -> None:
+        super().__init__(config)
+        tied = config.tie_word_embeddings
+        self.lm_head = None if tied else nn.Linear(config.d_model, config.vocab_size, bias=False)
+
+    def decode(self, tokens: Any, cache: T5Cache, *, last: bool = False) -> Tensor:
+        """The newest tokens of the answer (batch, new) to logits (batch, new, vocab_size), of the last place alone with `last`."""
+        x = super().decode(tokens, cache, last=last)
+        x = x * self.config.d_model**-0.5 if self.config.scaled else x
+        return F.linear(x, self.shared.weight) if self.lm_head is None else self.lm_head(x)
+
+
 def t5_encoder(**settings: Any) -> T5EncoderModel:
     """T5's encoder alone; `settings` as in `T5Config`."""
     return T5EncoderModel(T5Config(**settings))
+
+
+def t5_encoder_decoder(**settings: Any) -> T5Model:
+    """T5 without an output: the decoder's vectors; `settings` as in `T5Config`."""
+    return T5Model(T5Config(**settings))
 
 
 def t5_text_to_text(**settings: Any) -> T5ForConditionalGeneration:

@@ -65,5 +65,5 @@ class FillMask:
 def fill_mask(
     model: Any, files: Mapping[str, Path], *, categories: Sequence[str] = (), settings: Mapping[str, Any] | None = None
 ) -> FillMask:
-    """The pipeline of an entry for ``fill-mask``."""
-    return FillMask(model, tokenizers.load(files))
+    """The pipeline of an entry for ``fill-mask``; `settings` may say lower, whether a vocab.txt is of lower-case words."""
+    return FillMask(model, tokenizers.load(files, lower=(settings or {}).get("lower")))

@@ -10,7 +10,14 @@ from typing import Any
 
 from numzoo.text.errors import MissingTokenizerError, TokenizerError
 from numzoo.text.tokenizers.library import library
-from numzoo.text.tokenizers.sentencepiece import BYTE, CONTROL, UNKNOWN, USER_DEFINED, read_sentencepiece
+from numzoo.text.tokenizers.sentencepiece import (
+    BYTE,
+    CONTROL,
+    UNKNOWN,
+    USER_DEFINED,
+    SentencePieces,
+    read_sentencepiece,
+)
 from numzoo.text.tokenizers.tokenizer import Tokenizer
 from numzoo.text.tokenizers.vocabularies import byte_level, sentence_bpe, unigram, wordpiece
 
@@ -27,8 +34,9 @@ def load(
     """The tokenizer in a file, in a folder as a repository has it, or in files that lie anywhere (name -> path).
 
     Read are tokenizer.json, vocab.txt (WordPiece), vocab.json with merges.txt beside it (byte-level BPE), SentencePiece models
-    (unigram and BPE) and GGUF files. tokenizer_config.json beside the file gives special tokens, the longest input and the chat
-    template. ``lower`` says whether a vocab.txt is of lower-case words (None: as the configuration says, else yes).
+    (unigram and BPE; one called sentencepiece.bpe.model is numbered as XLM-RoBERTa does) and GGUF files. tokenizer_config.json
+    beside the file gives special tokens, the longest input and the chat template. ``lower`` says whether a vocab.txt is of
+    lower-case words (None: as the configuration says, else yes).
 
     Raises MissingTokenizerError where there is no such file, TokenizerError for another kind of file or a malformed one.
     """
@@ -47,7 +55,7 @@ def load(
             return _from_json(file, settings)
         return _from_pairs(file, document, beside.find("merges.txt"), settings)
     if start[:1] == b"\n":  # field 1 of ModelProto, the first piece
-        return _from_sentencepiece(file, settings)
+        return _from_sentencepiece(file, settings, xlm=beside.name == "sentencepiece.bpe.model")
     raise TokenizerError(
         f"{file} is no file of a tokenizer: it begins with {start[:8].hex(' ')}. Read are tokenizer.json, vocab.txt, vocab.json with "
         "merges.txt, models of SentencePiece, and GGUF."
@@ -124,8 +132,10 @@ def _from_pairs(
     return _wrapped(backend, settings, _guessed(backend))
 
 
-def _from_sentencepiece(file: Path, settings: Mapping[str, Any]) -> Tokenizer:
+def _from_sentencepiece(file: Path, settings: Mapping[str, Any], *, xlm: bool) -> Tokenizer:
     found = read_sentencepiece(_bytes(file), str(file))
+    if xlm and found.kind != "bpe" and [piece for piece, _ in found.pieces[:3]] == ["<unk>", "<s>", "</s>"]:
+        return _of_xlm_roberta(found, settings)
     added = [
         piece
         for (piece, _), kind in zip(found.pieces, found.types, strict=True)
@@ -144,6 +154,25 @@ def _from_sentencepiece(file: Path, settings: Mapping[str, Any]) -> Tokenizer:
             special=added,
         )
     return _wrapped(backend, settings, found.special)
+
+
+def _of_xlm_roberta(found: SentencePieces, settings: Mapping[str, Any]) -> Tokenizer:
+    """XLM-RoBERTa numbers the special tokens in its own way, and each piece one higher than its file (arXiv:1911.02116)."""
+    special = {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>"}
+    first = [special[role] for role in ("bos", "pad", "eos", "unk")]
+    pieces = [*((piece, 0.0) for piece in first), *found.pieces[3:], ("<mask>", 0.0)]
+    backend = unigram(
+        pieces,
+        unknown=3,
+        charsmap=found.charsmap,
+        prefix=found.prefix,
+        squeeze=found.squeeze,
+        special=list(special.values()),
+    )
+    backend.post_processor = library().processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return _wrapped(backend, settings, {**special, "cls": "<s>", "sep": "</s>"})
 
 
 def _from_gguf(file: Path) -> Tokenizer:

@@ -14,6 +14,7 @@ __all__ = ["transformers"]
 _BUILDERS = {
     "T5ForConditionalGeneration": ("t5_text_to_text", "text-to-text"),
     "T5WithLMHeadModel": ("t5_text_to_text", "text-to-text"),
+    "T5Model": ("t5_encoder_decoder", "feature-extraction"),
     "T5EncoderModel": ("t5_encoder", "feature-extraction"),
 }
 _NAME = re.compile("[a-z][a-z0-9_]*")
@@ -64,10 +65,10 @@ def transformers(fields: Fields, extras: Mapping[str, Any]) -> dict[str, Any]:
         r"(encoder|decoder)\.embed_tokens\.weight",
         r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",  # which is never used
     ]
-    if config["tie_word_embeddings"]:
+    if config["tie_word_embeddings"] or builder != "t5_text_to_text":
         ignore.append(r"lm_head\.weight")
     if builder == "t5_encoder":
-        ignore += [r"decoder\..+", r"lm_head\.weight"]
+        ignore.append(r"decoder\..+")
     tasks = _tasks(fields) if task == "text-to-text" else {}
     return {
         "model": f"text.models.{builder}",

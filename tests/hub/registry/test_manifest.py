@@ -64,7 +64,7 @@ BROKEN_ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     "escape": ({"keys": {"rename": [{"match": "(a)", "to": r"\g<x>"}]}}, r"\.keys\.rename\[0\]\.to is"),
     "chunks": ({"files": [{**FILE, "chunks": {"size": 2, "sha256": ["ab" * 32]}}]}, r"\.files\[0\] is inconsistent"),
     "prefix": ({"files": [{**FILE, "sha256_prefix": "00" * 4}]}, r"\.files\[0\] is inconsistent"),
-    "no digest": ({"files": [{"format": "x", "sources": ["file:a"]}]}, r"\.files\[0\] fits none of its 2 forms"),
+    "no source": ({"files": [{"format": "x", "sources": []}]}, r"\.files\[0\]\.sources"),
     "foreign model": ({"model": "os.system"}, r"\.model is 'os\.system'"),
     "foreign preset": ({"transform": {"preset": "vision.io.write_image"}}, r"\.transform\.preset is"),
 }

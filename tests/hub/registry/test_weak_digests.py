@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from numzoo import hub
 from numzoo.hub.download.obtain import obtain
 from numzoo.hub.errors import FormatError, IntegrityError, TrustError, UsageError
 from numzoo.hub.registry import trust
 from numzoo.hub.registry.manifest import Manifest
 from numzoo.hub.registry.record import FileRecord, Unpack
+from numzoo.vision.models import lenet
 
 
 def md5_of(body: bytes) -> str:
@@ -147,7 +149,24 @@ def test_a_data_set_that_contradicts_itself_is_refused(fields: dict[str, Any], m
         resource(**fields)
 
 
-def test_a_models_file_still_needs_a_digest(tmp_path: Path) -> None:
-    entry = {"model": "vision.models.lenet", "task": "x", "files": [FILE], "license": "MIT", "source": "here"}
-    with pytest.raises(FormatError, match="lacks the field 'sha256'"):
-        Manifest({"schema": 1, "models": {"a.b": entry}}, who="mine").entry("a.b")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_without_a_full_digest_loads_on_a_persons_word_and_its_digest_then_binds(
+    tmp_path: Path, cache: Any, kind: str
+) -> None:
+    weights, mine = tmp_path / "small.safetensors", tmp_path / "mine.json"
+    hub.save(lenet(), weights)
+    file = {"format": "safetensors", "sources": ["file:small.safetensors"]}
+    file |= {"md5": md5_of(weights.read_bytes())} if KINDS[kind] else {}
+    file |= {} if kind in ("md5 without a size", "nothing") else {"bytes": weights.stat().st_size}
+    entry = {"model": "vision.models.lenet", "task": "x", "files": [file], "license": "MIT", "source": "here"}
+    mine.write_text(json.dumps({"schema": 1, "models": {"small.one": entry}}))
+    with pytest.raises(TrustError, match="--trust-first-use"):
+        hub.load("small", registry=mine)
+    assert not (cache.root / "models.lock").exists()
+    sha256 = hub.load("small", registry=mine, trust_first_use=True).load_report.sha256
+    assert sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert hub.load("small", registry=mine).load_report.sha256 == sha256
+    hub.save(lenet(), weights)  # other weights, of as many bytes
+    cache.remove(sha256)
+    with pytest.raises(IntegrityError):
+        hub.load("small", registry=mine, trust_first_use=True)

@@ -160,6 +160,21 @@ def test_sentencepiece_models_are_read(kind: int, wanted: list[str], tmp_path: P
     assert tokenizer.decode(tokenizer.encode("ab a b")) == "ab a b"
 
 
+def test_a_model_of_xlm_roberta_is_numbered_as_there(tmp_path: Path) -> None:
+    """The pieces follow <s> <pad> </s> <unk>, and <mask> follows the pieces, which their file does not say."""
+    pieces = [*PIECES[:3], (",", -3.0, 1), ("▁ab", -1.0, 1), ("▁a", -2.0, 1), ("b", -2.5, 1)]
+    path = tmp_path / "sentencepiece.bpe.model"
+    path.write_bytes(sentence_model(pieces, 1, unk=0, bos=1, eos=2))
+    tokenizer = tokenizers.load({path.name: path})
+    assert tokenizer.encode("ab, a") == [0, 5, 4, 6, 2]
+    assert tokenizer(["ab"], pairs=["a"]).input_ids.tolist() == [[0, 5, 2, 2, 6, 2]]
+    assert tokenizer.encode("ab ?", special=False)[-1] == 3
+    assert [tokenizer.number(role) for role in ("bos", "pad", "eos", "unk", "mask")] == [0, 1, 2, 3, 8]
+    other = tmp_path / "tokenizer.model"
+    other.write_bytes(path.read_bytes())
+    assert tokenizers.load(other).encode("ab", special=False) == [4]
+
+
 @given(st.binary(max_size=80))
 def test_bytes_are_a_model_of_sentencepiece_or_refused_as_none(data: bytes) -> None:
     for body in (data, sentence_model(PIECES)[: len(data)] + data[:3]):
