@@ -76,7 +76,7 @@ def test_every_error_is_a_standard_kind_with_an_exit_code() -> None:
     from numzoo.hub import errors
 
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, HubError)]
-    assert len(kinds) == 12
+    assert len(kinds) == 13
     for kind in kinds:
         assert str(kind("A whole sentence.")) == "A whole sentence."
         if kind is not HubError:
