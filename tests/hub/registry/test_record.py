@@ -80,7 +80,7 @@ def test_every_error_is_a_standard_kind_with_an_exit_code() -> None:
     for kind in kinds:
         assert str(kind("A whole sentence.")) == "A whole sentence."
         if kind is not HubError:
-            assert issubclass(kind, (ValueError, LookupError, OSError))
+            assert issubclass(kind, (ValueError, LookupError, OSError, ImportError))
             assert kind.exit_code in range(2, 10)
 
 
