@@ -36,6 +36,7 @@ from .errors import (
     DeviceError,
     DtypeError,
     EngineError,
+    ExchangeError,
     GradientError,
     MatrixError,
     OutOfMemoryError,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from .debug import graph
     from .debug.anomaly import detect_anomaly
     from .debug.profiler import profile
+    from .exchange import from_dlpack
     from .function import Function
     from .optim import GradScaler
     from .recompute import checkpoint, checkpoint_sequential
@@ -77,6 +79,7 @@ __all__ = [
     "DeviceError",
     "DtypeError",
     "EngineError",
+    "ExchangeError",
     "Function",
     "Generator",
     "GradScaler",
@@ -113,6 +116,7 @@ __all__ = [
     "float32",
     "float64",
     "floating",
+    "from_dlpack",
     "func",
     "grad",
     "graph",
@@ -163,6 +167,7 @@ _LAZY_NAMES = {
     "checkpoint": "recompute",
     "checkpoint_sequential": "recompute",
     "detect_anomaly": "debug.anomaly",
+    "from_dlpack": "exchange",
     "graph": "debug",
     "profile": "debug.profiler",
 }

@@ -45,3 +45,7 @@ class OutOfMemoryError(EngineError, MemoryError):
 
 class CaptureError(EngineError, RuntimeError):
     """A step that cannot be captured as one launch, or a call that a captured step does not fit."""
+
+
+class ExchangeError(EngineError, BufferError):
+    """A tensor whose memory cannot be shared with another library."""

@@ -132,6 +132,18 @@ class Tensor(methods.Methods):
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        from .exchange import export
+
+        return export(self, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        from .exchange import device_of_tensor
+
+        return device_of_tensor(self)
+
     def item(self) -> Any:
         """The number that a tensor of one element holds."""
         if self.numel() != 1:
@@ -263,6 +275,8 @@ def as_array(data: Any, dtype: DtypeLike | None = None) -> Array:
         if not data.dtype.isnative and data.dtype.kind in "biufc":
             data = data.astype(data.dtype.newbyteorder("="))
     elif not devices.is_array(data):
+        if hasattr(data, "__dlpack_device__") and int(data.__dlpack_device__()[0]) == 2:  # another library's, on a GPU
+            return as_array(devices.cupy().from_dlpack(data), dtype)
         if (
             isinstance(data, Sequence)
             and not isinstance(data, (str, bytes))

@@ -9,6 +9,7 @@
 from .collate import default_collate, default_convert
 from .dataset import ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
 from .delimited import CSVDataset
+from .device import OnDevice, on_device
 from .errors import DataError, ItemError, MissingDataError, WorkerError, WorkerTimeoutError
 from .lengths import LengthBatchSampler
 from .loader import DataLoader
@@ -39,6 +40,7 @@ __all__ = [
     "LengthBatchSampler",
     "MissingDataError",
     "NumpyFolder",
+    "OnDevice",
     "RandomSampler",
     "Sampler",
     "Seeded",
@@ -53,6 +55,7 @@ __all__ = [
     "default_collate",
     "default_convert",
     "get_worker_info",
+    "on_device",
     "random_split",
     "read_arrays",
     "sample_generator",

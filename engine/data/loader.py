@@ -377,19 +377,15 @@ def _is_stream(dataset: Any) -> bool:
 
 def _pinner() -> Callable[[Any], Any] | None:
     """What copies a tensor into page-locked memory; None where there is no GPU."""
-    try:
-        import cupy
-        import cupyx
-    except ImportError:
-        return None
-    if not cupy.cuda.is_available():
+    from .. import cuda
+    from .device import pinned_copy
+
+    if not cuda.is_available():
         return None
 
     def pin(value: Any) -> Any:
         if not isinstance(value, Tensor) or not isinstance(value.array, np.ndarray) or value.requires_grad:
             return value
-        pinned = cupyx.empty_pinned(value.shape, value.dtype)
-        pinned[...] = value.array
-        return tensor_of(pinned)
+        return tensor_of(pinned_copy(value.array))
 
     return pin

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data import DataError, DataLoader, TensorDataset
+from ..data import DataError, DataLoader, TensorDataset, on_device
+from ..device import CPU
 from ..errors import ArgumentError, SettingError
 from ..nn import Module
 from ..ops import cross_entropy
@@ -76,9 +77,9 @@ def fit(
     )
     if checkpoint is None and (resume or save_every is not None):
         raise SettingError("fit: resume and save_every want a folder for checkpoints; give checkpoint=")
-    loader, watched = _loader("data", data, batch_size, True), _listed("metrics", metrics)
+    loader, watched = _beside(_loader("data", data, batch_size, True), model), _listed("metrics", metrics)
     own_callbacks = _listed("callbacks", callbacks)
-    held_out = None if validation is None else _loader("validation", validation, batch_size, False)
+    held_out = None if validation is None else _beside(_loader("validation", validation, batch_size, False), model)
     _check_monitor(monitor, names_of(watched), held_out is not None)
     steps = math.ceil(len(loader) / accumulate) if hasattr(type(loader), "__len__") and _has_length(loader) else None
     if isinstance(ema, (int, float)):
@@ -277,6 +278,12 @@ def _check_schedule(schedule: Any, optimizer: Optimizer) -> None:
         raise ArgumentError(
             "fit: schedule belongs to another optimizer, and would not change the rates of this one; make it of this one"
         )
+
+
+def _beside(loader: Any, model: Module) -> Any:
+    """The loader; where the model is on a GPU, its batches are copied there while the one before is computed with."""
+    first = next(model.parameters(), None)
+    return loader if first is None or first.device == CPU else on_device(loader, first.device)
 
 
 def _has_length(loader: Any) -> bool:

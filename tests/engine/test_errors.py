@@ -16,6 +16,7 @@ from numzoo.engine import (
     DeviceError,
     DtypeError,
     EngineError,
+    ExchangeError,
     GradientError,
     MatrixError,
     OutOfMemoryError,
@@ -30,6 +31,7 @@ F = nn.functional
 STANDARD = {
     ShapeError: ValueError, DtypeError: TypeError, DeviceError: RuntimeError, ArgumentError: TypeError, SettingError: ValueError,
     GradientError: RuntimeError, MatrixError: ValueError, StateError: ValueError, OutOfMemoryError: MemoryError, CaptureError: RuntimeError,
+    ExchangeError: BufferError,
 }  # fmt: skip
 
 

@@ -56,6 +56,12 @@ class DeviceArray:
     def __cuda_array_interface__(self) -> Any:
         return self.host.__array_interface__
 
+    def set(self, source: Any, stream: Any = None) -> None:
+        assert source.shape == self.shape
+        assert source.dtype == self.dtype
+        assert source.flags.c_contiguous
+        self.host[...] = source
+
     def get(self) -> Any:
         return np.array(self.host)
 
@@ -215,6 +221,16 @@ def computed(function: Any, inputs: Any, settings: Any) -> Any:
     return wrapped(result)
 
 
+class Event:
+    """CuPy's class of that name."""
+
+    done = True
+
+
+class PinnedMemory(bytearray):
+    """Page-locked memory, as CuPy's class PinnedMemoryPointer."""
+
+
 class Stream:
     """CuPy's class of that name: the only stream there is, which can be captured."""
 
@@ -227,8 +243,9 @@ class Stream:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def record(self) -> None:
+    def record(self) -> Event:
         """Nothing is ever under way."""
+        return Event()
 
     def wait_event(self, event: Any) -> None: ...
 
@@ -318,6 +335,8 @@ class Namespace:
             get_current_stream=lambda: Stream(here),
             Stream=lambda non_blocking=False: Stream(here),
             MemoryPool=Pool,
+            PinnedMemoryPointer=PinnedMemory,
+            alloc_pinned_memory=PinnedMemory,
             using_allocator=lambda allocator: nullcontext(),
         )
 

@@ -10,6 +10,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import data
+from numzoo.engine.data.device import is_pinned
 from numzoo.engine.errors import ArgumentError, EngineError, SettingError, StateError
 
 
@@ -330,20 +331,8 @@ def test_an_error_of_the_data_set_comes_through_as_it_is() -> None:
         assert caught.value.__notes__ == ["DataLoader: this came from item 0 of the data set"]
 
 
-def test_pinned_batches_are_copies_in_page_locked_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-    import types
-
-    made = []
-
-    def empty_pinned(shape: Any, dtype: Any) -> Any:
-        made.append(np.empty(shape, dtype))
-        return made[-1]
-
-    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(is_available=lambda: True))
-    monkeypatch.setitem(sys.modules, "cupy", cupy)  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "cupyx", types.SimpleNamespace(empty_pinned=empty_pinned))  # type: ignore[arg-type]
+def test_pinned_batches_are_copies_in_page_locked_memory(gpu: Any) -> None:
     batches = list(data.DataLoader([{"x": 1.5, "s": "a"}, {"x": 2.5, "s": "b"}], 2, pin_memory=True))
-    assert batches[0]["x"].array is made[0]
+    assert is_pinned(gpu.xp, batches[0]["x"].array)
     assert batches[0]["x"].tolist() == [1.5, 2.5]
     assert batches[0]["s"] == ["a", "b"]
