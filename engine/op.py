@@ -286,14 +286,14 @@ class Op(Recorder, Generic[P, R]):
     ) -> Any:  # fmt: skip
         """Run on operands narrowed to the mode's precision, and widen the result to float32 again if the op says so."""
         narrow: Dtype = modes.precision  # type: ignore[assignment]
-        dtypes = {array.dtype for array in arrays if array is not None}
-        if float32 not in dtypes or not dtypes <= {float32, narrow}:
-            return implementation(*arrays, **settings)
-        own = None if record or narrow in dtypes else self.narrow_implementations.get(type(arrays[0]))
-        if own is not None:
+        own = None if record else self.narrow_implementations.get(type(arrays[0]))
+        if own is not None and arrays[0].dtype == float32:
             result = own(*arrays, dtype=narrow, **settings)
             if result is not NotImplemented:
                 return result
+        dtypes = {array.dtype for array in arrays if array is not None}
+        if float32 not in dtypes or not dtypes <= {float32, narrow}:
+            return implementation(*arrays, **settings)
         # A parameter comes again and again: its narrow form is kept until it changes.
         operands = [
             array

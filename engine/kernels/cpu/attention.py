@@ -27,6 +27,8 @@ FORWARD_TRAINING = 64
 
 FEWEST = 1 << 14
 """Scores from which on oneDNN's blocks beat NumPy's."""
+FEW = 8
+"""Queries (of all heads that share keys) for which reading the keys is most of the work."""
 
 
 def attend(query: Array, key: Array, value: Array, bias: Array | None = None, **settings: object) -> Result:
@@ -39,14 +41,14 @@ def attend(query: Array, key: Array, value: Array, bias: Array | None = None, **
 def attend_narrowed(
     query: Array, key: Array, value: Array, bias: Array | None = None, *, dtype: Any, **settings: object
 ) -> Result:
-    """The same for one query in float32: narrowing all keys and values would take longer than computing."""
-    return NotImplemented if _is_served(query, key, value) else _few(query, key, value, bias, *_ordered(settings))
+    """The same in float32 for few queries: narrowing all keys and values would take longer than computing."""
+    return attend(query, key, value, bias, **settings) if query.ndim > 1 and query.shape[-2] <= FEW else NotImplemented
 
 
 def _few(
     query: Array, key: Array, value: Array, bias: Array | None, scale: Any, causal: Any, dropout: Any, _: Any
 ) -> Result:
-    """The formula as it stands for one query, the step of a decoder, where preparing takes longer than computing."""
+    """The formula as it stands for few queries, the step of a decoder, where preparing takes longer than computing."""
     dtype = query.dtype
     if (
         bias is not None
@@ -56,24 +58,33 @@ def _few(
         or not dtype == key.dtype == value.dtype
     ):
         return NotImplemented
-    if query.ndim < 2 or query.shape[-2] != 1 or key.ndim < 2 or not value.size or query.shape[-1] != key.shape[-1]:
+    if (
+        query.ndim < 2
+        or not 0 < query.shape[-2] <= FEW
+        or key.ndim < 2
+        or not value.size
+        or query.shape[-1] != key.shape[-1]
+    ):
         return NotImplemented
     if key.shape[-2] != value.shape[-2] or not _is_within(query, key, value):
         return NotImplemented
     if dtype != FLOAT32:
         query, key, value = (array.astype(FLOAT32) for array in (query, key, value))
     scores = np.matmul(query * np.float32(scale), key.swapaxes(-1, -2))
-    scores -= scores.max(-1, keepdims=True)
+    scores -= np.maximum.reduce(scores, -1, keepdims=True)
     np.exp(scores, out=scores)
-    scores /= scores.sum(-1, keepdims=True)
+    scores /= np.add.reduce(scores, -1, keepdims=True)
     result = np.matmul(scores, value)
     return result if dtype == FLOAT32 or modes.wide else result.astype(dtype)
 
 
 def _is_within(query: Array, key: Array, value: Array) -> bool:
     """Whether the batch axes of keys and values stretch to those of the queries."""
+    batch = query.shape[:-2]
+    if key.shape[:-2] == value.shape[:-2] == batch:
+        return True
     return all(
-        each.ndim == query.ndim and all(n in (1, m) for n, m in zip(each.shape[:-2], query.shape[:-2], strict=True))
+        each.ndim == query.ndim and all(n in (1, m) for n, m in zip(each.shape[:-2], batch, strict=True))
         for each in (key, value)
     )
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from . import pool
+from . import one_example, pool
 from .memory import FLOAT32, Array, Result
 from .normalization import layer_norm, layer_norm_backward
 
@@ -56,6 +56,8 @@ def group_norm_backward(
 
 def rms_norm(x: Array, weight: Array | None = None, *, epsilon: float = 1e-6, axes: int = 1) -> Result:
     """The last `axes` axes over the root of their mean square, times weight."""
+    if one_example.is_one(x, axes, weight):
+        return one_example.rms_norm(x, weight, epsilon)
     if not _has_rows(x, weight, axes):
         return NotImplemented
     rows = x.reshape(-1, math.prod(x.shape[x.ndim - axes :]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import pool
+from . import one_example, pool
 from .copy import cast_always
 from .library import Library
 from .memory import FLOAT32, FLOATS, Array, Layout, Result, address, channels_last_strides
@@ -80,6 +80,8 @@ def layer_norm(
     x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5, axes: int = 1
 ) -> Result:
     """layer_norm over the last `axes` axes; with it each example's mean and 1 / sqrt(variance + epsilon) in float32."""
+    if one_example.is_one(x, axes, weight, bias):
+        return one_example.layer_norm(x, weight, bias, epsilon)
     key = (layer_norm, x.shape, x.strides, x.dtype, _form(weight), _form(bias), epsilon, axes)
     return (PLANS.get(key) or plan(key, _plan_layer_norm, x, weight, bias, epsilon, axes))(x, weight, bias)
 

@@ -108,7 +108,13 @@ def scaled_dot_product_attention(
         attn_mask = _bias(tensor_like("attention", attn_mask), query, key)
     shape = query.shape
     if enable_gqa:
-        query, key, value, attn_mask = _grouped(query, key, value, attn_mask)
+        group = _size_of_groups(query, key, value)
+        if (
+            shape[-2] == 1 and attn_mask is None and not is_causal
+        ):  # the one query of each head: those of a group side by side
+            query = query.reshape((*shape[:-3], shape[-3] // group, group, shape[-1]))
+        else:
+            query, key, value, attn_mask = _grouped(query, key, value, attn_mask, group)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     if dropout_p == 1.0:
@@ -139,10 +145,8 @@ def _bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
     return mask if mask.dtype == query.dtype else mask.to(dtype=query.dtype)
 
 
-def _grouped(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Queries with their heads in groups, (..., heads of keys, group, queries, width); keys and values with an axis of one to meet it."""
+def _size_of_groups(query: Tensor, key: Tensor, value: Tensor) -> int:
+    """How many heads of queries share one of keys."""
     if query.ndim < 3 or key.ndim < 3 or value.ndim < 3:
         raise ShapeError("attention: enable_gqa wants heads, the third axis from the end of query, key and value")
     heads, shared = query.shape[-3], key.shape[-3]
@@ -150,7 +154,14 @@ def _grouped(
         raise ShapeError(
             f"attention: the {heads} heads of query must be a multiple of those of key ({shared}) and value ({value.shape[-3]}), which must be equal"
         )
-    group = heads // shared
+    return heads // shared
+
+
+def _grouped(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, group: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Queries with their heads in groups, (..., heads of keys, group, queries, width); keys and values with an axis of one to meet it."""
+    heads, shared = query.shape[-3], key.shape[-3]
     if bias is not None and bias.ndim > 2:
         own = bias.shape[-3] == heads
         bias = bias.reshape((*bias.shape[:-3], shared, group, *bias.shape[-2:])) if own else bias.unsqueeze(-3)
