@@ -226,6 +226,9 @@ class Event:
 
     done = True
 
+    def synchronize(self) -> None:
+        """Nothing is ever under way."""
+
 
 class PinnedMemory(bytearray):
     """Page-locked memory, as CuPy's class PinnedMemoryPointer."""

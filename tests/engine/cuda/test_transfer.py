@@ -1,0 +1,48 @@
+"""Weights on their way to the GPU: every byte, through few buffers, whatever their number and size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from numzoo import engine
+from numzoo.engine import nn
+from numzoo.engine.cuda import transfer
+from numzoo.engine.device import Device
+
+RNG = np.random.default_rng(9)
+
+
+@pytest.mark.parametrize("piece", [7, 64, 4096])
+def test_every_byte_arrives(gpu: Any, monkeypatch: Any, piece: int) -> None:
+    monkeypatch.setattr(transfer, "PIECE", piece)
+    arrays = [
+        RNG.standard_normal((3, 5)).astype(np.float32),
+        np.zeros((0, 4)),
+        np.array(7),
+        RNG.standard_normal(33).astype(ml_dtypes.bfloat16),
+        RNG.integers(0, 9, (4, 4)).T,
+        RNG.integers(0, 2, 100).astype(bool),
+    ]
+    for found, wanted in zip(transfer.to_gpu(arrays, Device("cuda")), arrays, strict=True):
+        assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+        assert np.array_equal(found.get(), wanted)
+    assert transfer.to_gpu([], Device("cuda")) == []
+
+
+def test_a_module_goes_there_and_back(gpu: Any, tmp_path: Any) -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 4))
+    model[2].bias = model[2].weight  # shared, of whatever use
+    mapped = np.lib.format.open_memmap(tmp_path / "w.npy", "w+", np.float32, (4, 2, 3, 3))
+    mapped[...] = 3
+    model[0].weight.set_array(mapped)
+    wanted = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    model.to("cuda", dtype="bfloat16")
+    assert {str(value.device) for value in model.state_dict().values()} == {"cuda:0"}
+    assert model[2].bias is model[2].weight
+    assert model[0].weight.dtype == engine.bfloat16
+    for name, value in model.to("cpu", dtype="float32").state_dict().items():
+        assert np.allclose(value.numpy(), wanted[name], rtol=1e-2, atol=1e-2), name
