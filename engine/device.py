@@ -116,6 +116,14 @@ def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
     return array.astype(dtype)
 
 
+def product(xp: Any, x: Array, y: Array) -> Array:
+    """The product of matrices over the last two axes, as ``numpy.matmul``: what bodies multiply by on every device."""
+    if xp is np:
+        return np.matmul(x, y)
+    load_kernels(type(x))
+    return importlib.import_module(f"{__package__}.kernels.cuda.matrix").product(x, y)
+
+
 def set_threads(count: int) -> None:
     """Let CPU kernels use ``count`` threads (at first: NUMZOO_THREADS, else the cores this process may use)."""
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:

@@ -6,8 +6,9 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from functools import wraps
-from typing import Any, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 from .dtype import Dtype, bfloat16, float16
 from .errors import SettingError
@@ -15,10 +16,21 @@ from .errors import SettingError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class Tf32(Enum):
+    """The precision that is no dtype: operands stay float32, and CUDA's matrix units read 10 bits of their fractions."""
+
+    TF32 = "tf32"
+
+
+TF32 = Tf32.TF32
+Precision: TypeAlias = "Dtype | Tf32"
+"""What ``precision`` computes in."""
+
+
 class _Modes(threading.local):
     recording = True
     inference = False
-    precision: Dtype | None = None
+    precision: Precision | None = None
     wide = False  # whether a kernel that is given narrow operands may give float32 at once, which is what is wanted
 
 
@@ -159,7 +171,9 @@ def _truth(who: str, value: Any) -> bool:
     return value
 
 
-_PRECISIONS: dict[str, Dtype | None] = {"f32": None, "float32": None, "bf16": bfloat16, "bfloat16": bfloat16, "fp16": float16, "float16": float16}  # fmt: skip
+_PRECISIONS: dict[str, Precision | None] = {
+    "f32": None, "float32": None, "tf32": TF32, "bf16": bfloat16, "bfloat16": bfloat16, "fp16": float16, "float16": float16,
+}  # fmt: skip
 
 
 @contextmanager
@@ -171,18 +185,26 @@ def precision(name: str) -> Iterator[None]:
     float32 tensor it becomes float32, by the rules of promotion.) Statistics of normalisations, gradients of parameters,
     losses and optimiser states stay float32. The backward pass of what was computed inside runs in the same precision,
     wherever ``backward`` is called.
+
+    ``"tf32"`` narrows nothing: on a GPU from Ampere on, products and convolutions of float32 tensors read 10 bits of their
+    operands' fractions instead of 23, several times as fast; on a CPU it changes nothing.
     """
     if name not in _PRECISIONS:
-        raise SettingError(f"precision: {name!r} is not known; give 'f32', 'bf16' or 'fp16'")
+        raise SettingError(f"precision: {name!r} is not known; give 'f32', 'tf32', 'bf16' or 'fp16'")
     with precision_of(_PRECISIONS[name]):
         yield
 
 
 @contextmanager
-def precision_of(dtype: Dtype | None) -> Iterator[None]:
-    """The same, by dtype; None is full precision."""
-    previous, modes.precision = modes.precision, dtype
+def precision_of(chosen: Precision | None) -> Iterator[None]:
+    """The same, by dtype (or TF32); None is full precision."""
+    previous, modes.precision = modes.precision, chosen
     try:
         yield
     finally:
         modes.precision = previous
+
+
+def is_narrowing() -> bool:
+    """Whether operands of products and convolutions are brought to a narrower dtype, so that theirs may differ before."""
+    return modes.precision is not None and modes.precision is not TF32

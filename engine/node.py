@@ -7,6 +7,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from .dtype import Dtype
+from .modes import Precision
 
 if TYPE_CHECKING:
     from .op import Op
@@ -26,7 +27,7 @@ class Node:
         "settings", "shape",
     )  # fmt: skip
 
-    precision: Dtype | None = None
+    precision: Precision | None = None
 
     sequence: int
     op: Op[Any, Any]
@@ -74,7 +75,7 @@ class ReducedNode(Node):
 
     __slots__ = ("precision",)
 
-    def __init__(self, precision: Dtype) -> None:
+    def __init__(self, precision: Precision) -> None:
         self.precision = precision
 
 

@@ -30,9 +30,9 @@ import numpy as np
 
 from . import device
 from .debug.watch import everyone, watchers
-from .dtype import Array, Dtype, float32
+from .dtype import Array, float32
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
-from .modes import modes
+from .modes import TF32, modes
 from .node import Node
 from .recording import Recorder
 from .signature import Rule
@@ -285,7 +285,9 @@ class Op(Recorder, Generic[P, R]):
         self, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any], record: bool
     ) -> Any:  # fmt: skip
         """Run on operands narrowed to the mode's precision, and widen the result to float32 again if the op says so."""
-        narrow: Dtype = modes.precision  # type: ignore[assignment]
+        narrow = modes.precision
+        if narrow is None or narrow is TF32:
+            return implementation(*arrays, **settings)
         own = None if record else self.narrow_implementations.get(type(arrays[0]))
         if own is not None and arrays[0].dtype == float32:
             result = own(*arrays, dtype=narrow, **settings)

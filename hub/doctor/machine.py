@@ -89,3 +89,14 @@ def gpu() -> Iterator[Finding]:
         properties = cupy.cuda.runtime.getDeviceProperties(index)
         name = properties["name"].decode(errors="replace")
         yield Finding("GPU", "ok", f"cuda:{index} {name}, {size_text(properties['totalGlobalMem'])}")
+    yield from gpu_libraries()
+
+
+def gpu_libraries() -> Iterator[Finding]:
+    """Which of NVIDIA's libraries are installed, and in which versions?"""
+    parts = importlib.import_module(f"{_PACKAGE}.engine.kernels.cuda.libraries").parts
+    for name, found, purpose in parts():
+        if found is None:
+            yield Finding(name, "warn", f"not installed: {purpose}", "python -m pip install 'numzoo[gpu]'")
+        else:
+            yield Finding(name, "ok", f"{found}: {purpose}")

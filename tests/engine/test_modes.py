@@ -163,6 +163,25 @@ def test_doubles_and_other_operations_are_not_narrowed() -> None:
     np.testing.assert_array_equal(softmax.numpy(), engine.softmax(Tensor(A), axis=1).numpy())
 
 
+def test_tf32_changes_nothing_on_a_cpu_and_holds_for_the_backward_pass() -> None:
+    x, w = Tensor(A, requires_grad=True), Tensor(B, requires_grad=True)
+    with engine.precision("tf32"):
+        out = engine.matmul(x, w)
+        image = engine.conv2d(Tensor(IMAGE), Tensor(KERNEL))
+        with pytest.raises(engine.DtypeError):
+            engine.matmul(Tensor(A), Tensor(B.astype(np.float64)))
+        with pytest.raises(engine.DtypeError):
+            engine.nn.functional.conv1d(Tensor(IMAGE[0]), Tensor(KERNEL[:, :, 0].astype(np.float64)))
+    np.testing.assert_array_equal(out.numpy(), engine.matmul(Tensor(A), Tensor(B)).numpy())
+    np.testing.assert_array_equal(image.numpy(), engine.conv2d(Tensor(IMAGE), Tensor(KERNEL)).numpy())
+    assert out.node is not None
+    assert out.node.precision is modes.TF32  # type: ignore[union-attr]
+    out.sum().backward()
+    assert modes.modes.precision is None
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), np.ones((5, 3), np.float32) @ B.T, rtol=1e-5, atol=1e-6)
+
+
 def test_precisions_nest_and_end() -> None:
     with engine.precision("bf16"):
         with engine.precision("f32"):

@@ -125,6 +125,17 @@ class EmulatedMachine:
         """The bytes of all arrays that live now."""
         return [held.inner for held in (reference() for reference in self._guards) if held is not None]
 
+    def prepare(self, wanted: Any) -> Any:
+        from emulated_libraries import prepare
+
+        run = prepare(wanted)
+
+        def checked(*addresses: int) -> None:
+            run(*addresses)
+            self._check_guards(type(wanted).__name__)
+
+        return None if run is None else checked
+
     def _check_guards(self, name: str) -> None:
         living = []
         for reference in self._guards:

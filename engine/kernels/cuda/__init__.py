@@ -8,8 +8,9 @@ from __future__ import annotations
 from types import ModuleType
 
 from ...op import TABLE
+from . import matrix
 
-KERNELS: tuple[tuple[ModuleType, str], ...] = ()
+KERNELS: tuple[tuple[ModuleType, str], ...] = ((matrix, "matmul linear linear_weight"),)
 """Modules of kernels, and the operations that each one serves."""
 
 for _module, _names in KERNELS:

@@ -60,6 +60,9 @@ class Machine(Protocol):
     def entry(self, module: Any, name: str) -> Launch:
         """An entry point of a module."""
 
+    def prepare(self, wanted: Any) -> Any:
+        """What runs a computation of NVIDIA's libraries, given addresses (see ``libraries``); None where they refuse it."""
+
 
 class CudaMachine:
     """The current CUDA device through CuPy and the driver."""
@@ -113,6 +116,11 @@ class CudaMachine:
             launch_kernel(function, *grid, *block, shared, stream(), 0, packed.description)
 
         return launch
+
+    def prepare(self, wanted: Any) -> Any:
+        from .libraries import prepare
+
+        return prepare(self, wanted)
 
 
 class _Packed:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...device import product
 from ...dtype import Array, accumulator, bfloat16, float16, float32
 from ...errors import DtypeError, ShapeError
 from ...node import Node
@@ -76,8 +77,8 @@ def matmul(xp: Any, x: Array, y: Array) -> Array:
     check_matmul(x, y)
     if x.dtype == bfloat16:
         wide = accumulator(x.dtype)
-        return xp.matmul(x.astype(wide), y.astype(wide)).astype(x.dtype)
-    return xp.matmul(x, y)
+        return product(xp, x.astype(wide), y.astype(wide)).astype(x.dtype)
+    return product(xp, x, y)
 
 
 def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
@@ -109,8 +110,8 @@ def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
     rows, flows = x.reshape(count, x.shape[-1]), flow.reshape(count, flow.shape[-1])
     if x.dtype == bfloat16:
         wide = accumulator(x.dtype)
-        return xp.matmul(flows.astype(wide).T, rows.astype(wide)).astype(x.dtype)
-    return xp.matmul(flows.T, rows)
+        return product(xp, flows.astype(wide).T, rows.astype(wide)).astype(x.dtype)
+    return product(xp, flows.T, rows)
 
 
 @op(
@@ -129,9 +130,9 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
         weight = weight.astype(x.dtype)
     if x.dtype == bfloat16:
         wide = accumulator(x.dtype)
-        out = xp.matmul(x.astype(wide), weight.astype(wide).T)
+        out = product(xp, x.astype(wide), weight.astype(wide).T)
         return (out if bias is None else out + bias.astype(wide)).astype(x.dtype)
-    out = xp.matmul(x, weight.T)
+    out = product(xp, x, weight.T)
     if bias is not None:
         out = xp.add(out, bias, out=out if out.ndim else None)
     return out

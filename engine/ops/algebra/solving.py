@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from ...device import product
 from ...dtype import Array, accumulator, kind
 from ...errors import DtypeError, MatrixError, SettingError, ShapeError
 from ...op import op, op_with_results
@@ -197,13 +198,13 @@ def _forward(xp: Any, a: Array, b: Array, unit: bool) -> Array:
     if size > SMALL:
         half = size // 2
         first = _forward(xp, a[..., :half, :half], b[..., :half, :], unit)
-        rest = b[..., half:, :] - xp.matmul(a[..., half:, :half], first)
+        rest = b[..., half:, :] - product(xp, a[..., half:, :half], first)
         return xp.concatenate([first, _forward(xp, a[..., half:, half:], rest, unit)], -2)
     out = xp.empty(b.shape, b.dtype)
     for i in range(size):
         row = b[..., i, :]
         if i:
-            row = row - xp.matmul(a[..., i : i + 1, :i], out[..., :i, :])[..., 0, :]
+            row = row - product(xp, a[..., i : i + 1, :i], out[..., :i, :])[..., 0, :]
         out[..., i, :] = row if unit else row / a[..., i, i][..., None]
     return out
 
@@ -254,7 +255,7 @@ def pseudoinverse(xp: Any, x: Array, *, absolute: float = 0.0, relative: float, 
         size = values
     kept = size > xp.maximum(absolute, relative * size.max(-1, keepdims=True))
     inverted = xp.where(kept, 1 / xp.where(kept, values, 1), 0).astype(values.dtype)
-    return xp.matmul(xp.conj(back.swapaxes(-1, -2)) * inverted[..., None, :], xp.conj(u.swapaxes(-1, -2)))
+    return product(xp, xp.conj(back.swapaxes(-1, -2)) * inverted[..., None, :], xp.conj(u.swapaxes(-1, -2)))
 
 
 def _tolerance(x: Tensor, atol: Any, rtol: Any) -> tuple[float, float]:

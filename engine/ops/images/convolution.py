@@ -7,14 +7,15 @@ gradient for the image, run forward.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
+from ...device import product
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
-from ...modes import modes
+from ...modes import is_narrowing
 from ...op import op
 from ...tensor import Tensor, tensor_like
 from ..algebra.matrix import check_one_dtype
@@ -84,7 +85,7 @@ def check_convolution(
 
 def places(kernel: Sizes, out: Sizes, stride: Sizes, dilation: Sizes) -> Iterator[tuple[Sizes, tuple[Any, ...]]]:
     """Each place of the kernel, row by row, with the index of the elements of the padded image that it meets."""
-    for place in product(*map(range, kernel)):
+    for place in itertools.product(*map(range, kernel)):
         first = (at * step for at, step in zip(place, dilation, strict=True))
         yield (
             place,
@@ -116,7 +117,7 @@ def _forward(
     total = xp.zeros((batch, groups, outs // groups, math.prod(out)), wide)
     for place, met in places(kernel, out, stride, dilation):
         seen = image[met].reshape(batch, groups, channels // groups, math.prod(out))
-        total += xp.matmul(grouped[(..., *place)], seen)
+        total += product(xp, grouped[(..., *place)], seen)
     total = total.reshape(batch, outs, *out)
     if bias is not None:
         total += bias.astype(wide).reshape(-1, *(1 for _ in out))
@@ -134,7 +135,7 @@ def _to_input(
     arrived = flow.astype(wide, copy=False).reshape(batch, groups, outs // groups, math.prod(out))
     image = xp.zeros((batch, channels, *(size + 2 * p for size, p in zip(shape[2:], padding, strict=True))), wide)
     for place, met in places(kernel, out, stride, dilation):
-        part = xp.matmul(grouped[(..., *place)].swapaxes(-1, -2), arrived)
+        part = product(xp, grouped[(..., *place)].swapaxes(-1, -2), arrived)
         image[met] += part.reshape(batch, channels, *out)
     return image[within(shape, padding)].astype(flow.dtype, copy=False)
 
@@ -155,7 +156,7 @@ def _to_weight(
     for place, met in places(shape[2:], out, stride, dilation):
         seen = image[met].reshape(batch, groups, channels // groups, count)
         seen = seen.transpose(1, 0, 3, 2).reshape(groups, batch * count, channels // groups)
-        total[(..., *place)] = xp.matmul(arrived, seen)
+        total[(..., *place)] = product(xp, arrived, seen)
     return total.reshape(shape).astype(x.dtype, copy=False)
 
 
@@ -269,7 +270,7 @@ def convolve(
     if len(stride) == 1:
         x, weight = tensor_like("conv1d", x), tensor_like("conv1d", weight)
         bias = None if bias is None else tensor_like("conv1d", bias)
-        if modes.precision is None:  # which brings operands to one dtype itself
+        if not is_narrowing():  # which brings operands to one dtype itself
             check_one_dtype("conv1d", x, weight, bias)
         check_convolution("conv1d", x, weight, bias, stride, padding, dilation, groups)
         # fmt: off
@@ -323,7 +324,7 @@ def _check_transposed(
 ) -> None:  # fmt: skip
     axes = len(stride)
     given = f"(x {tuple(x.shape)}, weight {tuple(weight.shape)})"
-    if modes.precision is None:
+    if not is_narrowing():
         check_one_dtype(name, *(t for t in (x, weight, bias) if t is not None))
     check_settings(name, stride, padding, dilation, groups)
     if min(output_padding) < 0 or any(

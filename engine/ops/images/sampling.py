@@ -16,7 +16,7 @@ import numpy as np
 from ...device import namespace
 from ...dtype import Array, accumulator, is_floating, kind, result_type
 from ...errors import DtypeError, SettingError, ShapeError
-from ...modes import modes
+from ...modes import is_narrowing
 from ...op import op
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..algebra.matrix import check_one_dtype, matmul
@@ -154,7 +154,7 @@ def grid_sample(
     of its outermost elements. What lies outside is "zeros", the "border", or a "reflection". Gradients of any order, for both.
     """
     x, grid = tensor_like("grid_sample", x), tensor_like("grid_sample", grid)
-    if modes.precision is not None and x.dtype != grid.dtype:  # what convolutions gave is narrow there
+    if is_narrowing() and x.dtype != grid.dtype:  # what convolutions gave is narrow there
         x, grid = (t.to(dtype=result_type(x.array, grid.array)) for t in (x, grid))
     _check_grid(x, grid, mode, padding_mode)
     align, xp = bool(align_corners), namespace(x.array)

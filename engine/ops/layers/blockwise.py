@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ...device import product
 from ...dtype import Array, accumulator, is_floating
 from ...errors import DtypeError, ShapeError
 from .dropping import mask_of_block
@@ -66,7 +67,7 @@ class Plain:
 
     def product(self, x: Array, y: Array, out: Array | None = None) -> Array:
         wide = accumulator(x.dtype)
-        result = self.xp.matmul(x.astype(wide, copy=False), y.astype(wide, copy=False))
+        result = product(self.xp, x.astype(wide, copy=False), y.astype(wide, copy=False))
         if out is None:
             return result
         out[...] = result

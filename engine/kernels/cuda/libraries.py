@@ -1,0 +1,134 @@
+"""NVIDIA's libraries: which are here, in which versions, and which of them computes what. None is loaded before it is needed.
+
+cublasLt multiplies matrices (cuBLAS where nvmath-python is missing), cuDNN convolves and attends, NVRTC compiles the sources.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ...errors import DeviceError
+from .gemm import Gemm
+from .machine import Machine
+
+__all__ = ["PARTS", "parts", "preload", "prepare", "product_version"]
+
+WORKSPACE = {8: 8 << 20, 9: 32 << 20, 10: 32 << 20}
+"""Bytes for cublasLt by the major number of the architecture: what NVIDIA recommends."""
+
+PARTS = (
+    ("CuPy", ("cupy-cuda13x", "cupy-cuda12x", "cupy"), "arrays on the GPU"),
+    ("nvmath-python", ("nvmath-python",), "products of matrices by cublasLt; cuBLAS through CuPy serves without it"),
+    ("cublasLt", ("nvidia-cublas", "nvidia-cublas-cu12"), "products of matrices"),
+    ("NVRTC", ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"), "the compiler of the kernels"),
+    (
+        "CUDA runtime",
+        ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu12"),
+        "what cuDNN's front end asks about the device",
+    ),
+    ("cuDNN", ("nvidia-cudnn-cu13", "nvidia-cudnn-cu12"), "convolution and attention"),
+    ("cuDNN front end", ("nvidia-cudnn-frontend",), "convolution and attention"),
+)
+"""What the GPU path is made of: its name, the packages that may bring it, and what it is for."""
+
+_products: dict[int, Any] = {}
+
+
+def prepare(here: Machine, wanted: Any) -> Callable[..., None] | None:
+    """What runs a computation, or None where no library takes it.
+
+    For a Gemm a function of the addresses of A, B, D and the bias. Raises DeviceError where a library is missing.
+    """
+    if isinstance(wanted, Gemm):
+        return _prepare_product(here, wanted)
+    raise TypeError(f"no library computes {wanted!r}")
+
+
+def _prepare_product(here: Machine, wanted: Gemm) -> Callable[..., None] | None:
+    from . import blas, lt
+
+    found = _products.get(id(here))
+    if found is None:
+        found = _products[id(here)] = _open_products(here)
+    if isinstance(found, lt.Products):
+        run = found.prepare(wanted)
+        if run is not None or wanted.epilogue:
+            return run
+    cublas, handle = _cublas(here)
+    return blas.prepare(wanted, cublas, handle)
+
+
+def _open_products(here: Machine) -> Any:
+    from . import lt
+
+    preload("cublasLt")
+    if importlib.util.find_spec("nvmath") is None:
+        return "cuBLAS"
+    major = int(here.architecture.removeprefix("sm_").rstrip("a")) // 10
+    return lt.Products(
+        here, lt.bindings(), _device_name(here), WORKSPACE.get(major, 32 << 20 if major > 10 else 8 << 20)
+    )
+
+
+def _cublas(here: Machine) -> tuple[Any, int]:
+    try:
+        from cupy_backends.cuda.libs import cublas
+    except ImportError as problem:
+        raise DeviceError(
+            f"products of matrices on a GPU need cublasLt or cuBLAS, which did not load ({problem}); "
+            "install them with: pip install 'numzoo[gpu]'"
+        ) from problem
+    return cublas, here.xp.cuda.device.get_cublas_handle()
+
+
+def _device_name(here: Machine) -> str:
+    properties = here.xp.cuda.runtime.getDeviceProperties(here.xp.cuda.Device().id)
+    return f"{properties['name'].decode(errors='replace')} {here.architecture}"
+
+
+@cache
+def preload(part: str) -> str | None:
+    """Load a library of a wheel so that others find it under its name; gives its path, or None where there is no such wheel."""
+    pattern = {
+        "cublasLt": "cu1*/lib/libcublasLt.so.1*",
+        "CUDA runtime": "cu1*/lib/libcudart.so.1*",
+        "cuDNN": "cudnn/lib/libcudnn.so.9",
+    }[part]
+    older = {"cublasLt": "cublas/lib/libcublasLt.so.1*", "CUDA runtime": "cuda_runtime/lib/libcudart.so.1*"}.get(part)
+    path: str
+    for path in [*_in_wheels(pattern), *(_in_wheels(older) if older else ())]:
+        try:
+            ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return path
+    return None
+
+
+def _in_wheels(pattern: str) -> Iterator[str]:
+    package = importlib.util.find_spec("nvidia")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        yield from sorted(glob.glob(os.path.join(folder, pattern)), reverse=True)
+
+
+def product_version(packages: tuple[str, ...]) -> str | None:
+    """The version of the first of these packages that is installed."""
+    for name in packages:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def parts() -> Iterator[tuple[str, str | None, str]]:
+    """Each part of the GPU path, its version (None where no package brings it), and what it is for."""
+    for name, packages, purpose in PARTS:
+        yield name, product_version(packages), purpose

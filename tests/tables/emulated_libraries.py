@@ -1,0 +1,80 @@
+"""What NVIDIA's libraries compute, on a CPU and from their own words: for tests of what they are asked.
+
+A product follows the definition of ``cublasLtMatmul``: matrices stored by columns, leading sizes, steps from matrix to
+matrix. It reads and writes the memory at the addresses that it is given, so what is asked wrongly computes wrongly.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from numzoo.engine.kernels.cuda.gemm import Gemm
+
+EPILOGUES = {"", "bias", "relu", "bias relu", "gelu", "bias gelu"}
+ASKED: list[Any] = []
+"""Everything that was prepared, in order."""
+
+
+def prepare(wanted: Any) -> Any:
+    """What computes it from addresses."""
+    ASKED.append(wanted)
+    if isinstance(wanted, Gemm):
+        return prepare_product(wanted)
+    raise TypeError(f"no library computes {wanted!r}")
+
+
+def at(address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
+    """The array of ``shape`` at an address; strides are in elements."""
+    kind = np.dtype(dtype)
+    span = 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+    raw = (ctypes.c_char * (span * kind.itemsize)).from_address(address)
+    flat = np.frombuffer(raw, kind)
+    return np.lib.stride_tricks.as_strided(flat, shape, tuple(step * kind.itemsize for step in strides))
+
+
+def named(dtype: str) -> Any:
+    """A dtype by name."""
+    return np.dtype(getattr(ml_dtypes, dtype, dtype))
+
+
+def prepare_product(gemm: Gemm) -> Any:
+    """A product of matrices as cublasLt defines it."""
+    stored_a = (gemm.inner, gemm.rows) if gemm.turned[0] else (gemm.rows, gemm.inner)
+    stored_b = (gemm.columns, gemm.inner) if gemm.turned[1] else (gemm.inner, gemm.columns)
+    for rows, leading in zip((stored_a[0], stored_b[0], gemm.rows), gemm.leading, strict=True):
+        assert leading >= max(rows, 1), f"cublasLt refuses a leading size of {leading} for {rows} rows"
+    assert gemm.epilogue in EPILOGUES
+    assert gemm.alignment in (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    assert gemm.steps[2] >= gemm.leading[2] * (gemm.columns - 1) + gemm.rows or gemm.batch == 1, "results overlap"
+    kind, result = named(gemm.dtype), named(gemm.result)
+    wide = np.dtype(np.float32) if kind.itemsize < 4 else kind
+
+    def run(a: int, b: int, d: int, bias: int) -> None:
+        for address in (a, b, d):
+            assert not address % gemm.alignment, f"{address} is no multiple of {gemm.alignment}"
+
+        def matrices(address: int, shape: tuple[int, int], place: int, dtype: Any) -> Any:
+            return at(address, (gemm.batch, *shape), (gemm.steps[place], 1, gemm.leading[place]), dtype)
+
+        left, right = matrices(a, stored_a, 0, kind).astype(wide), matrices(b, stored_b, 1, kind).astype(wide)
+        left = left.swapaxes(1, 2) if gemm.turned[0] else left
+        right = right.swapaxes(1, 2) if gemm.turned[1] else right
+        out = matrices(d, (gemm.rows, gemm.columns), 2, result)
+        made = wide.type(gemm.scale) * (left @ right)
+        if gemm.accumulates:
+            made = made + out.astype(wide)
+        if "bias" in gemm.epilogue:
+            assert bias
+            assert not bias % 16
+            made = made + at(bias, (gemm.rows, 1), (1, 0), result).astype(wide)
+        if "relu" in gemm.epilogue:
+            made = np.maximum(made, 0)
+        if "gelu" in gemm.epilogue:
+            made = made * 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (made + 0.044715 * made**3)))
+        out[...] = made.astype(result)
+
+    return run
