@@ -95,6 +95,11 @@ class MultiHeadAttention(nn.Module):
         """Keys and values of x (batch, others, width)."""
         return self._split(self.key(x)), self._split(self.value(x))
 
+    def scores(self, x: Tensor, keys: Tensor) -> Tensor:
+        """How well the keys fit what x looks for, before the softmax: (batch, heads, length, others)."""
+        query = self._split(self.query(x))
+        return query @ keys.transpose(2, 3) * query.shape[3] ** -0.5
+
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (batch, heads, length, width / heads)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from numzoo.audio.decoding import Decoded, beam_search, greedy
 from numzoo.audio.io import Raw
 from numzoo.audio.pipelines.letters import Letters, load_letters
-from numzoo.audio.pipelines.recognition import Segment, Transcript
+from numzoo.audio.pipelines.recognition import Segment, Transcript, Word
 from numzoo.audio.pipelines.samples import normal, normalizes
 from numzoo.audio.pipelines.sounds import RATE, sound_of
 from numzoo.engine import no_grad
@@ -35,7 +35,8 @@ class CtcRecognition:
     'GO FORWARD TEN METERS'
 
     A sound is a path, bytes, an array at 16 kHz or a pair (array, rate); a file without a header needs `raw`. With `width` above 1
-    beam search keeps that many beginnings and adds up all paths of a text. Of a segment's fields those of Whisper's decoding
+    beam search keeps that many beginnings and adds up all paths of a text. With `word_timestamps` a segment's word is in its
+    `words` too, as it is with Whisper. Of a segment's fields those of Whisper's decoding
     (temperature, no_speech, compression) say nothing here.
     """
 
@@ -54,13 +55,15 @@ class CtcRecognition:
         said = self((waveform, RATE))
         draw_spectrogram(waveform, [(each.start, each.end, each.text) for each in said.segments], path)
 
-    def __call__(self, sound: Any, *, width: int = 1, raw: Raw | None = None) -> Transcript:
+    def __call__(
+        self, sound: Any, *, width: int = 1, raw: Raw | None = None, word_timestamps: bool = False
+    ) -> Transcript:
         table = self.log_probabilities(sound, raw=raw)
         blank = self.letters.blank
         if not len(table):
             return Transcript("", "", ())
         found = greedy(table, blank=blank) if width == 1 else beam_search(table, width=width, blank=blank)[0]
-        return Transcript(self.letters.text(found.tokens), "", self._segments(found, table))
+        return Transcript(self.letters.text(found.tokens), "", self._segments(found, table, word_timestamps))
 
     def log_probabilities(self, sound: Any, *, raw: Raw | None = None) -> NDArray[np.float64]:
         """How probable each token is at each place: natural logarithms (time, tokens), 50 places a second."""
@@ -95,23 +98,25 @@ class CtcRecognition:
             frames = (frames - 1) * stride + kernel
         return frames
 
-    def _segments(self, found: Decoded, table: NDArray[np.float64]) -> tuple[Segment, ...]:
+    def _segments(self, found: Decoded, table: NDArray[np.float64], words: bool) -> tuple[Segment, ...]:
         seconds = float(np.prod(self.model.base.config.conv_stride)) / RATE
         segments = []
         for word in self.letters.words(found.tokens):
             tokens = tuple(found.tokens[place] for place in word)
             start, end = found.steps[word[0]][0], found.steps[word[-1]][1]
             logs = [table[slice(*found.steps[place]), found.tokens[place]].max() for place in word]
+            one = Word(self.letters.text(tokens), start * seconds, end * seconds, float(np.exp(np.mean(logs))))
             segments.append(
                 Segment(
-                    start=start * seconds,
-                    end=end * seconds,
-                    text=self.letters.text(tokens),
+                    start=one.start,
+                    end=one.end,
+                    text=one.text,
                     tokens=tokens,
                     temperature=0.0,
                     log_probability=float(np.mean(logs)),
                     no_speech=0.0,
                     compression=1.0,
+                    words=(one,) if words else (),
                 )
             )
         return tuple(segments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
 from numzoo.audio.pipelines.sounds import RATE, sound_of
 from numzoo.audio.pipelines.whisper.decoding import Decoder, Decoding
 from numzoo.audio.pipelines.whisper.vocabulary import Vocabulary, load_tokenizer
 from numzoo.audio.pipelines.whisper.windows import Segment, transcribe
+from numzoo.audio.pipelines.whisper.words import Word
 from numzoo.audio.transforms.presets import WhisperMel
 from numzoo.engine.random import default_generator
 
-__all__ = ["Segment", "SpeechRecognition", "Transcript", "speech_recognition"]
+__all__ = ["Segment", "SpeechRecognition", "Transcript", "Word", "speech_recognition"]
 
 _AHEAD = 480_000  # samples of silence behind the sound: a window of it
 
@@ -45,16 +48,17 @@ class SpeechRecognition:
 
     A sound is a path, bytes, an array at 16 kHz or a pair (array, rate); a file without a header needs `raw`. `language` is a
     code such as "de" (None: heard in the first window), `task` "transcribe" or "translate" (into English). The other
-    settings are those of `Decoding`; draws come from `seed`, or from engine.manual_seed's stream.
+    settings are those of `Decoding`, such as `word_timestamps`; draws come from `seed`, or from engine.manual_seed's stream.
+    `heads` are those that tell when words are said, where the model is none of its authors' (`alignment.heads_of`).
     """
 
     task = "speech-recognition"
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, heads: Any = None) -> None:
         model.requires_grad_(False)
         model.eval()
         self.model, self.tokenizer = model, tokenizer
-        self.decoder = Decoder(model, Vocabulary(tokenizer, model.config.n_vocab))
+        self.decoder = Decoder(model, Vocabulary(tokenizer, model.config.n_vocab), heads)
         self.hear = WhisperMel(n_mels=model.config.n_mels)
 
     def __call__(
@@ -89,7 +93,7 @@ class SpeechRecognition:
     def languages(self, sound: Any, *, raw: Raw | None = None) -> dict[str, float]:
         """How probable each language is for the first 30 s, the most probable first."""
         waveform = sound_of(sound, "speech-recognition", raw=raw)
-        return self.decoder.languages(self.decoder.features(self.hear(waveform)))
+        return self.decoder.languages(self.decoder.hear(self.hear(waveform)))
 
     def _windows(
         self, sound: Any, settings: Decoding, prompt: str, condition: bool, raw: Raw | None, seed: int | None
@@ -113,4 +117,16 @@ def speech_recognition(
         from numzoo.audio.pipelines.ctc import ctc_recognition
 
         return ctc_recognition(model, files, categories=categories, settings=settings)
-    return SpeechRecognition(model, load_tokenizer(files))
+    return SpeechRecognition(model, load_tokenizer(files), (settings or {}).get("alignment") or _said_heads(files))
+
+
+def _said_heads(files: Mapping[str, Path]) -> Any:
+    """What a repository's generation_config.json says of the heads that tell when words are said."""
+    path = files.get("generation_config.json")
+    if path is None:
+        return None
+    try:
+        said = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise AudioError(f"{path} is no JSON document: {error}") from None
+    return said.get("alignment_heads") if isinstance(said, dict) else None

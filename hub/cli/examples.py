@@ -38,6 +38,7 @@ numzoo predict minilm_l6 'a cat' 'a kitten' --json
 numzoo predict t5_small --task translation_en_to_de 'The house is small.'
 numzoo predict minilm_l6 - < lines.txt
 numzoo predict whisper_base speech.wav --plot speech.png
+numzoo predict whisper_base speech.wav --words
 numzoo predict speaker_encoder one.wav other.wav
 numzoo predict hf:OWNER/REPO photo.jpg --trust-first-use""",
     "verify": """

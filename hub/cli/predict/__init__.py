@@ -76,6 +76,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     hearing.add_argument(
         "--rate", type=_positive, metavar="N", help="samples a second of a file without a header (16 bits, one channel)"
     )
+    hearing.add_argument("--words", action="store_true", help="the times of every word of what is said")
     hearing.add_argument(
         "--plot", metavar="FILE", help="draw the sound and the answer, such as out.png (wants matplotlib)"
     )

@@ -47,11 +47,18 @@ def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
 
 
 def _hear(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """What was said, a segment a line."""
-    said = pipe(sound, raw=raw)
+    """What was said, a segment a line; or a word a line."""
+    said = pipe(sound, raw=raw, word_timestamps=options.words)
+    segments = []
     for each in said.segments:
-        console.line(f"{each.start:8.2f} {each.end:8.2f}  {each.text.strip()}")
-    segments = [{"start": each.start, "end": each.end, "text": each.text} for each in said.segments]
+        segments.append({"start": each.start, "end": each.end, "text": each.text})
+        if options.words:
+            segments[-1]["words"] = [
+                {"start": word.start, "end": word.end, "text": word.text, "probability": round(word.probability, 6)}
+                for word in each.words
+            ]
+        for line in each.words if options.words else (each,):
+            console.line(f"{line.start:8.2f} {line.end:8.2f}  {line.text.strip()}")
     return {"text": said.text, "language": said.language, "segments": segments}
 
 

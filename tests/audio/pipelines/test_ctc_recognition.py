@@ -62,6 +62,11 @@ def test_a_folder_writes_down_what_it_hears(tmp_path: Path) -> None:
     assert times == sorted(times)
     assert 0 <= times[0] < times[-1] <= 1
     assert hear(SOUND, width=3).text == hear.letters.text(beam_search(table, width=3)[0].tokens)
+    assert all(segment.words == () for segment in said.segments)
+    for segment in hear(SOUND, word_timestamps=True).segments:
+        (word,) = segment.words
+        assert (word.text, word.start, word.end) == (segment.text, segment.start, segment.end)
+        assert 0 < word.probability <= 1
     loud = hear((np.stack([100 * SOUND, 100 * SOUND]), 16_000))
     assert loud.text == said.text
 

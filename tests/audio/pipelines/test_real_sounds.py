@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,23 @@ import pytest
 
 from numzoo import hub
 from numzoo.audio import Raw, read_audio
+from numzoo.hub.cli.main import main
 from numzoo.hub.errors import HubError
 
 LINE = "sense_and_sensibility_01_austen_64kb-0880.wav"
+WORDS = [  # of openai-whisper 20250625, on the same weights
+    ("He", 0.0, 0.34), ("was", 0.34, 0.52), ("not", 0.52, 0.8), ("an", 0.8, 1.3), ("ill", 1.3, 1.46), ("-disposed", 1.46, 2.04),
+    ("young", 2.04, 2.28), ("man.", 2.28, 2.6),
+]  # fmt: skip
+ROOT = str(Path(hub.__file__).parents[1] / ".dev")
+PEAK = """
+import sys
+from pathlib import Path
+from numzoo import hub
+hub.pipeline("whisper_base")(hub.pull("data:sphinx-speech/" + sys.argv[1]))
+status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["VmHWM"].split()[0]) * 1024)
+"""
 
 
 def fetched(model: str, *recordings: str) -> tuple[Any, list[Path]]:
@@ -35,6 +53,45 @@ def test_whisper_writes_what_was_said_word_for_word() -> None:
     assert (said.language, said.segments[0].start, said.segments[0].end) == ("en", 0.0, 2.0)
     wanted = next(text for text in texts.read_text().splitlines() if LINE[:-4] in text).partition("</s>")[0]
     assert words(hear(line).text) == words(wanted.replace("<s>", ""))
+
+
+@pytest.mark.network
+def test_whisper_says_when_each_word_was_said_as_its_authors_code_does() -> None:
+    hear, (line,) = fetched("whisper_base", LINE)
+    said = hear(line, word_timestamps=True)
+    found = [(word.text.strip(), word.start, word.end) for segment in said.segments for word in segment.words]
+    assert [word for word, _, _ in found] == [word for word, _, _ in WORDS]
+    assert [time for _, *times in found for time in times] == pytest.approx(
+        [time for _, *times in WORDS for time in times], abs=0.021
+    )
+
+
+@pytest.mark.network
+def test_the_command_line_prints_a_word_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    _, (line,) = fetched("whisper_base", LINE)
+    assert main(["predict", "whisper_base", str(line), "--words"]) == 0
+    printed = [row.split() for row in capsys.readouterr().out.splitlines()]
+    assert [row[2] for row in printed] == [word for word, _, _ in WORDS]
+    assert main(["predict", "whisper_base", str(line), "--words", "--json"]) == 0
+    (segment,) = json.loads(capsys.readouterr().out)["results"][0]["segments"]
+    assert [word["text"] for word in segment["words"]] == [
+        f" {word}" if word[0] != "-" else word for word, _, _ in WORDS
+    ]
+    assert all(0 < word["probability"] <= 1 for word in segment["words"])
+
+
+@pytest.mark.network
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells the peak of a process in /proc")
+def test_whisper_base_transcribes_within_400_megabytes() -> None:
+    fetched("whisper_base", LINE)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, LINE],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ROOT},
+    )
+    assert int(done.stdout) < 400_000_000
 
 
 @pytest.mark.network

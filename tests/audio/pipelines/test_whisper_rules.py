@@ -103,9 +103,10 @@ def test_without_times_only_blanks_and_symbols_are_left_out() -> None:
     ],
 )
 def test_a_window_is_cut_at_its_times(tokens: list[int], pieces: list[tuple[int, int, int]], moved: int) -> None:
-    found, on = split(tokens, T, 3000)
+    found, on, whole = split(tokens, T, 3000)
     assert [(piece.start, piece.end, len(piece.tokens)) for piece in found] == pieces
     assert on == moved
+    assert whole == (tokens[-2:-1] < [T] and tokens[-1:] >= [T] and len(tokens) > 1)
 
 
 class Table:
