@@ -16,6 +16,9 @@ __all__ = ["Encoder", "as_list", "softmax"]
 
 Floats = NDArray[np.float64]
 
+POOL = 32
+"""So many batches are tokenised at once, and sorted by their numbers of tokens."""
+
 
 class Encoder:
     """A model and its tokenizer: texts in, what the model gives out, `size` texts at a time, those of like length together.
@@ -35,13 +38,18 @@ class Encoder:
         self, texts: Sequence[str], pairs: Sequence[str] | None = None
     ) -> Iterator[tuple[NDArray[np.intp], Batch, Any]]:
         """For each batch the rows of `texts` that it holds, their tokens, and what the model gives."""
-        lengths = [len(text) + (0 if pairs is None else len(pairs[row])) for row, text in enumerate(texts)]
-        order = np.argsort(lengths, kind="stable")
-        for start in range(0, len(order), self.size):
-            rows = order[start : start + self.size]
-            second = None if pairs is None else [pairs[row] for row in rows]
-            batch = self.tokenizer([texts[row] for row in rows], second, truncation=self.longest)
-            yield rows, batch, self.run(batch)
+        characters = [len(text) + (0 if pairs is None else len(pairs[row])) for row, text in enumerate(texts)]
+        near = np.argsort(characters, kind="stable")
+        # Texts of as many characters differ in tokens, and every token of padding costs what a real one does.
+        for start in range(0, len(near), POOL * self.size):
+            pool = near[start : start + POOL * self.size]
+            second = None if pairs is None else [pairs[row] for row in pool]
+            tokens = self.tokenizer([texts[row] for row in pool], second, truncation=self.longest)
+            order = np.argsort(tokens.attention_mask.sum(1), kind="stable")
+            for first in range(0, len(order), self.size):
+                chosen = order[first : first + self.size]
+                batch = tokens.of(chosen)
+                yield pool[chosen], batch, self.run(batch)
 
     def run(self, batch: Batch) -> Any:
         """What the model gives for tokens."""

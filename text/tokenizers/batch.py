@@ -31,6 +31,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def of(self, rows: NDArray[np.intp]) -> Batch:
+        """Those rows alone, without the columns that are padding in all of them."""
+        used = np.flatnonzero(self.attention_mask[rows].any(0))
+        columns = slice(used[0], used[-1] + 1) if len(used) else slice(0)
+        arrays = (self.input_ids, self.attention_mask, self.token_type_ids, self.offsets, self.special, self.words)
+        return Batch(*(array[rows, columns] for array in arrays))
+
     def inputs(self, *names: str) -> Mapping[str, NDArray[np.int64]]:
         """The arrays of these names (all three that models take, if none is given), as keyword arguments of a model."""
         return {name: getattr(self, name) for name in names or ("input_ids", "attention_mask", "token_type_ids")}

@@ -72,6 +72,14 @@ def test_sentences_are_found_by_what_they_are_like(tokenizer: tokenizers.Tokeniz
     assert pipe.search("a dog", []) == []
 
 
+def test_batches_hold_texts_of_as_many_tokens_whatever_their_characters(tokenizer: tokenizers.Tokenizer) -> None:
+    encoder = pipelines.batches.Encoder(Told(lambda tokens: tokens), tokenizer, size=2)
+    texts = ["a " * 7, "the cat sat", "kitten kitten", "a a", "on on on on", "mat"]
+    batches = [(rows.tolist(), batch.attention_mask) for rows, batch, _ in encoder.batches(texts)]
+    assert [rows for rows, _ in batches] == [[5, 3], [2, 1], [4, 0]]
+    assert [(mask == 0).sum() for _, mask in batches] == [1, 1, 3]
+
+
 def test_texts_are_classified(tokenizer: tokenizers.Tokenizer) -> None:
     model = Told(lambda ids: one_hot((ids == WORDS.index("dog")).any(axis=1).astype(int), 2))
     pipe = pipelines.TextClassification(model, tokenizer, ["no dog", "dog"])

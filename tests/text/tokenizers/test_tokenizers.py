@@ -50,6 +50,17 @@ def test_a_batch_is_padded_and_says_where_its_tokens_stand(words: Path) -> None:
     assert left.attention_mask[0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_rows_of_a_batch_come_without_the_padding_of_others(side: Any, words: Path) -> None:
+    tokenizer = tokenizers.load(words)
+    texts = ["cats", "the cats sat.", "the cat"]
+    some = tokenizer(texts, side=side).of(np.array([2, 0]))
+    alone = tokenizer(["the cat", "cats"], side=side)
+    for name in ("input_ids", "attention_mask", "token_type_ids", "offsets", "special", "words"):
+        assert np.array_equal(getattr(some, name), getattr(alone, name)), name
+    assert tokenizer(["", ""], special=False).of(np.array([1])).input_ids.shape == (1, 0)
+
+
 def test_pairs_and_truncation(words: Path) -> None:
     tokenizer = tokenizers.load(words)
     batch = tokenizer("the cat", "sat.")
