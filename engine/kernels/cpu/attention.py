@@ -9,8 +9,9 @@ import numpy as np
 from ...modes import modes
 from ...ops.layers import blockwise
 from . import pool
+from .epilogue import Epilogue
 from .library import Library
-from .memory import BFLOAT16, FLOAT32, Array, Layout, Result, address, disjoint
+from .memory import BFLOAT16, FLOAT32, FLOATS, Array, Layout, Result, address, dense_strides, disjoint
 from .plans import PLANS, Plan, plan
 from .primitive import (
     DESTINATION,
@@ -119,18 +120,20 @@ class _Tools:
         return FLOAT32 if modes.wide else operand.dtype
 
     @staticmethod
-    def product(x: Array, y: Array, out: Array | None = None) -> Array:
-        """x (heads, M, K) times y (heads, K, N), in new float32 memory or in `out`."""
+    def product(
+        x: Array, y: Array, out: Array | None = None, *, scale: float = 1.0, bias: Array | None = None
+    ) -> Array:
+        """scale x y + bias, x (entries, heads, M, K) and y (entries, heads, K, N), in new float32 memory or in `out`."""
         if x.dtype != y.dtype:
             x, y = (a if a.dtype == BFLOAT16 else _narrow(a) for a in (x, y))
-        if out is None:
-            out = pool.empty((x.shape[0], x.shape[1], y.shape[2]), FLOAT32)
         key = (
-            product, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype, out.shape, out.strides, out.dtype,
+            product, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype,
+            None if out is None else (out.strides, out.dtype), scale,
+            None if bias is None else (bias.strides, bias.dtype),
         )  # fmt: skip
-        if (PLANS.get(key) or plan(key, _plan_product, x, y, out))(x, y, out) is NotImplemented:
-            out[...] = np.matmul(x.astype(FLOAT32, copy=False), y.astype(FLOAT32, copy=False))
-        return out
+        compute = PLANS.get(key) or plan(key, _plan_product, x, y, out, scale, bias)
+        result: Array = compute(x, y, out, bias)
+        return _PLAIN.product(x, y, out, scale=scale, bias=bias) if result is NotImplemented else result
 
     @staticmethod
     def softmax(scores: Array) -> Array:
@@ -162,35 +165,74 @@ def _narrow(array: Array) -> Array:
 
 
 def _layout(library: Library, array: Array) -> Layout | None:
-    """An operand (heads, rows, columns) in its own strides; a repeated head is one head."""
+    """An operand (entries, heads, rows, columns) in its own strides; repeated entries and heads are one."""
     size = array.itemsize
-    shape = tuple(1 if n > 1 and step == 0 and axis == 0 else n for axis, (n, step) in enumerate(zip(array.shape, array.strides, strict=True)))  # fmt: skip
+    shape = [1 if step == 0 else n for n, step in zip(array.shape[:-2], array.strides, strict=False)]
+    shape += array.shape[-2:]
     if any(n > 1 and (step <= 0 or step % size) for n, step in zip(shape, array.strides, strict=True)):
         return None
-    heads, rows, columns = (step // size for step in array.strides)
-    if shape[2] == 1:
-        columns = 1 if rows != 1 else shape[1]
-    if shape[1] == 1:
-        rows = shape[2] if columns == 1 else 1
-    if shape[0] == 1:
-        heads = max(rows * shape[1], columns * shape[2])
-    strides = (heads, rows, columns)
-    return Layout(library, shape, array.dtype, strides) if 1 in (rows, columns) and disjoint(shape, strides) else None
-
-
-def _plan_product(library: Library, x: Array, y: Array, out: Array) -> Plan | None:
-    layouts = [_layout(library, array) for array in (x, y, out)]
-    if any(layout is None for layout in layouts):
+    strides = [step // size for step in array.strides]
+    if shape[-1] == 1:
+        strides[-1] = 1 if strides[-2] != 1 else shape[-2]
+    if shape[-2] == 1:
+        strides[-2] = shape[-1] if strides[-1] == 1 else 1
+    if 1 not in strides[-2:]:
         return None
-    description = describe(library, "matmul", layouts[0], layouts[1], None, layouts[2])
-    if description is None:
+    extent = max(n * step for n, step in zip(shape, strides, strict=True) if n > 1 or step == 1)
+    strides = [
+        extent if n == 1 and axis < 2 else step for axis, (n, step) in enumerate(zip(shape, strides, strict=True))
+    ]
+    return Layout(library, tuple(shape), array.dtype, tuple(strides)) if disjoint(shape, strides) else None
+
+
+def _plan_product(
+    library: Library, x: Array, y: Array, out: Array | None, scale: float, bias: Array | None
+) -> Plan | None:
+    shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1])
+    layouts = [_layout(library, array) for array in (x, y, np.empty(shape, FLOAT32) if out is None else out)]
+    if None in layouts:
         return None
-    run = Primitive(description, (SOURCE, WEIGHTS, DESTINATION)).run
 
-    def compute(x: Array, y: Array, out: Array) -> None:
-        run(address(x), address(y), address(out))
+    def find(added: Layout | None) -> Primitive | None:
+        epilogue, names = Epilogue(library), [SOURCE, WEIGHTS, DESTINATION]
+        if scale != 1.0:
+            epilogue.scale(scale)
+        if added is not None:
+            names.append(epilogue.add(added))
+        description = describe(library, "matmul", layouts[0], layouts[1], None, layouts[2], epilogue=epilogue)
+        return None if description is None else Primitive(description, names)
 
-    return compute
+    allocate, added = pool.allocator(shape, FLOAT32), None if bias is None else _addend(library, bias)
+    whole = None if added is None else find(added)
+    found = find(None) if whole is None else whole
+    if found is None:
+        return None
+    run = found.run
+
+    def compute(x: Array, y: Array, out: Array | None, bias: Array | None) -> Array:
+        result = allocate() if out is None else out
+        run(address(x), address(y), address(result))
+        if bias is not None:
+            result += bias
+        return result
+
+    def compute_whole(x: Array, y: Array, out: Array | None, bias: Array) -> Array:
+        result = allocate() if out is None else out
+        run(address(x), address(y), address(result), address(bias))
+        return result
+
+    return compute if whole is None else compute_whole
+
+
+def _addend(library: Library, array: Array) -> Layout | None:
+    """An operand that a product's results are added to, its repeated axes of length one; None unless it is dense."""
+    shape = tuple(1 if step == 0 else n for n, step in zip(array.shape, array.strides, strict=True))
+    strides = dense_strides(shape)
+    if any(
+        n > 1 and n_step != step * array.itemsize for n, n_step, step in zip(shape, array.strides, strides, strict=True)
+    ):
+        return None
+    return Layout(library, shape, array.dtype, strides) if array.dtype in FLOATS else None
 
 
 def _rows(library: Library, array: Array) -> Layout | None:

@@ -149,15 +149,28 @@ class Library:
             self.multiply_bfloat16 = self._bind(self._working, "dnnl_gemm_bf16bf16f32", *product)
         except AttributeError:
             self.multiply_bfloat16 = None
+        self.attributes_create = self._bind(self._noting, "dnnl_primitive_attr_create", c_void_p)
+        self.attributes_destroy = self._bind(self._noting, "dnnl_primitive_attr_destroy", c_void_p)
+        self.attributes_scratchpad = self._bind(
+            self._noting, "dnnl_primitive_attr_set_scratchpad_mode", c_void_p, c_int
+        )
+        self.attributes_steps = self._bind(self._noting, "dnnl_primitive_attr_set_post_ops", c_void_p, c_void_p)
+        self.steps_create = self._bind(self._noting, "dnnl_post_ops_create", c_void_p)
+        self.steps_destroy = self._bind(self._noting, "dnnl_post_ops_destroy", c_void_p)
+        self.steps_eltwise = self._bind(self._noting, "dnnl_post_ops_append_eltwise", c_void_p, c_int, c_float, c_float)
+        self.steps_binary = self._bind(self._noting, "dnnl_post_ops_append_binary", c_void_p, c_int, c_void_p)
 
         engine = c_void_p()
         _check(self._working.dnnl_engine_create(ctypes.byref(engine), ENGINE_CPU, c_size_t(0)), "dnnl_engine_create")
         self.engine = engine
+        self.attributes = self.new_attributes()
+
+    def new_attributes(self) -> c_void_p:
+        """Attributes of a primitive that takes its scratch memory from its caller."""
         attributes = c_void_p()
-        _check(self._working.dnnl_primitive_attr_create(ctypes.byref(attributes)), "dnnl_primitive_attr_create")
-        status = self._working.dnnl_primitive_attr_set_scratchpad_mode(attributes, SCRATCHPAD_USER)
-        _check(status, "dnnl_primitive_attr_set_scratchpad_mode")
-        self.attributes = attributes
+        _check(self.attributes_create(ctypes.byref(attributes)), "dnnl_primitive_attr_create")
+        _check(self.attributes_scratchpad(attributes, SCRATCHPAD_USER), "dnnl_primitive_attr_set_scratchpad_mode")
+        return attributes
 
     def omp_set_num_threads(self, threads: int) -> None:
         """Set the calling thread's team size, in the very OpenMP runtime that this library is linked with."""

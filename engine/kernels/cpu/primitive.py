@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import threads
+from .epilogue import Epilogue
 from .library import (
     OUT_OF_MEMORY,
     QUERY_ARGUMENT,
@@ -98,12 +99,15 @@ def signature(library: Library, layout: int) -> tuple[int, ...]:
     return (number(QUERY_DATA_TYPE), levels, *padded, *strides, *blocks)
 
 
-def describe(library: Library, operation: str, *arguments: object) -> Description | None:
+def describe(
+    library: Library, operation: str, *arguments: object, epilogue: Epilogue | None = None
+) -> Description | None:
     """The descriptor of an operation, or None where oneDNN has nothing but its slow reference code for it."""
     handle = ctypes.c_void_p()
     plain = [argument.handle if isinstance(argument, Layout | Description) else argument for argument in arguments]
     _lane(threads.current())  # the team size is compiled in, and this thread may not have said it yet
-    code = library.creators[operation](ctypes.byref(handle), library.engine, *plain, library.attributes)
+    attributes = library.attributes if epilogue is None else epilogue.handle
+    code = library.creators[operation](ctypes.byref(handle), library.engine, *plain, attributes)
     return _described(library, code, handle, operation)
 
 

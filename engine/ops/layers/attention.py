@@ -15,7 +15,7 @@ from ...tensor import Tensor, tensor_like, tensor_of
 from ..algebra.matrix import matmul
 from ..elementwise.arithmetic import where
 from .activation import softmax
-from .blockwise import Key, Plain, backward, blocks, check_attention, forward
+from .blockwise import Key, Plain, backward, blocks, check_attention, forward, whole
 from .dropping import drop, mask_of_block
 
 __all__ = [
@@ -60,11 +60,12 @@ def _whole_mask(weights: Tensor, causal: bool, dropout: float, seed: Key) -> Arr
     """The masks of all blocks, put together."""
     *batch, queries, keys = weights.shape
     xp = namespace(weights.array)
-    mask = xp.ones((*(batch or (1,)), queries, keys), bool)
-    for number, place, rows, seen in blocks(tuple(batch), queries, keys, causal):
-        part = mask[place][:, rows, :seen]
+    lead = whole(tuple(batch))
+    mask = xp.ones((*lead, queries, keys), bool)
+    for number, place, rows, seen in blocks(lead, queries, keys, causal):
+        part = mask[place][..., rows, :seen]
         part[...] = xp.asarray(mask_of_block(seed, number, part.shape, dropout))
-    return mask if batch else mask[0]
+    return mask.reshape(weights.shape)
 
 
 @op(jointly=_attend_joint, narrows=True)

@@ -31,7 +31,7 @@ SETTINGS = {"scale": 1.0, "causal": False, "dropout": 0.0, "seed": (0, 0)}
 
 Key = tuple[int, int]
 Block = tuple[int, Any, slice, int]
-"""Its number, the index of its batch entry and heads, its queries, and how many keys it sees."""
+"""Its number, the index of its batch entries and heads (two slices at the end), its queries, and how many keys it sees."""
 
 
 class Tools(Protocol):
@@ -43,8 +43,10 @@ class Tools(Protocol):
     def result(self, operand: Array) -> Any:
         """The dtype of results."""
 
-    def product(self, x: Array, y: Array, out: Array | None = None) -> Array:
-        """x y over the last two axes, in float32 at least, or in ``out``."""
+    def product(
+        self, x: Array, y: Array, out: Array | None = None, *, scale: float = 1.0, bias: Array | None = None
+    ) -> Array:
+        """scale x y + bias over the last two of four axes, in float32 at least, or in ``out``."""
 
     def softmax(self, scores: Array) -> Array:
         """The softmax along the last axis, perhaps in place."""
@@ -65,9 +67,15 @@ class Plain:
     def result(self, operand: Array) -> Any:
         return operand.dtype
 
-    def product(self, x: Array, y: Array, out: Array | None = None) -> Array:
+    def product(
+        self, x: Array, y: Array, out: Array | None = None, *, scale: float = 1.0, bias: Array | None = None
+    ) -> Array:
         wide = accumulator(x.dtype)
         result = product(self.xp, x.astype(wide, copy=False), y.astype(wide, copy=False))
+        if scale != 1.0:
+            result *= result.dtype.type(scale)
+        if bias is not None:
+            result += bias
         if out is None:
             return result
         out[...] = result
@@ -87,22 +95,38 @@ class Plain:
         return flow
 
 
+def whole(batch: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes before the last two, at least two of them: the last counts the heads, the one before the entries of the batch."""
+    return (1,) * (2 - len(batch)) + batch
+
+
 def blocks(batch: tuple[int, ...], queries: int, keys: int, causal: bool) -> Iterator[Block]:
-    """The blocks of scores, in order. ``batch`` are the axes before the last two; the last of them counts the heads."""
-    *lead, heads = batch or (1,)
+    """The blocks of scores, in order; ``batch`` as ``whole`` gives it."""
+    *lead, entries, heads = batch
     per_head = max(queries * keys, 1)
-    together = min(max(SCORES // per_head, 1), heads)
-    together = -(-heads // -(-heads // together)) if heads else 1
+    together = _evenly(heads, SCORES // per_head)
+    side_by_side = _evenly(entries, SCORES // (per_head * heads)) if together == heads else 1
     rows = queries if together > 1 or per_head <= SCORES else max(SCORES // max(keys, 1), FEWEST_ROWS)
     number = 0
-    for entry in np.ndindex(*lead):
-        for first in range(0, heads, together):
-            place = (*entry, slice(first, min(first + together, heads)))
-            for start in range(0, queries, max(rows, 1)):
-                stop = min(start + rows, queries)
-                seen = min(keys, -(-stop // KEYS_STEP) * KEYS_STEP) if causal else keys
-                yield number, place, slice(start, stop), seen
-                number += 1
+    for outer in np.ndindex(*lead):
+        for entry in range(0, entries, side_by_side):
+            for first in range(0, heads, together):
+                place = (
+                    *outer,
+                    slice(entry, min(entry + side_by_side, entries)),
+                    slice(first, min(first + together, heads)),
+                )
+                for start in range(0, queries, max(rows, 1)):
+                    stop = min(start + rows, queries)
+                    seen = min(keys, -(-stop // KEYS_STEP) * KEYS_STEP) if causal else keys
+                    yield number, place, slice(start, stop), seen
+                    number += 1
+
+
+def _evenly(count: int, most: int) -> int:
+    """The size of the fewest parts of ``count`` things that have at most so many each, all of about one size."""
+    most = min(max(most, 1), count)
+    return -(-count // -(-count // most)) if count else 1
 
 
 def _batched(xp: Any, array: Array, batch: tuple[int, ...]) -> Array:
@@ -112,7 +136,7 @@ def _batched(xp: Any, array: Array, batch: tuple[int, ...]) -> Array:
 
 def _like(tools: Tools, array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """New memory of a shape, its axes in the order that the array's have in memory: then no heads need to be turned."""
-    if array.ndim != len(shape) or 0 in array.strides:
+    if array.ndim != len(shape) or any(step == 0 and n > 1 for n, step in zip(array.shape, array.strides, strict=True)):
         return tools.empty(shape, dtype)
     order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
     back = sorted(range(array.ndim), key=lambda position: order[position])
@@ -156,42 +180,36 @@ class _Call:
                 f"attention: the batch axes of query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)} "
                 "do not broadcast; with fewer heads of keys than of queries give enable_gqa=True"
             ) from None
-        self.xp, self.tools, self.batch = xp, tools, batch
-        self.query, self.key, self.value = (_batched(xp, a, batch or (1,)) for a in (query, key, value))
+        self.xp, self.tools, self.batch = xp, tools, whole(batch)
+        self.added = (0,) * (2 - len(batch))  # the index that takes away the axes that only this computation has
+        self.query, self.key, self.value = (_batched(xp, a, self.batch) for a in (query, key, value))
         self.queries, self.keys = query.shape[-2], key.shape[-2]
-        # Numbers are multiplied where there are fewest, but in narrow dtypes only where they are wide.
-        self.wide = bool(accumulator(query.dtype) == query.dtype)
-        wide = accumulator(query.dtype).type
-        self.scale, self.grown = wide(scale), wide(1 / (1 - dropout))
+        self.scale, self.grown = float(scale), 1 / (1 - dropout)
         self.causal, self.dropout, self.seed = causal, dropout, seed
         self.bias = self.dead = None
         if bias is not None:
-            self.bias = xp.broadcast_to(bias, (*(batch or (1,)), self.queries, self.keys))
+            self.bias = xp.broadcast_to(bias, (*self.batch, self.queries, self.keys))
             # A query that may see no key gets 0, as in PyTorch.
             hidden = (bias == -math.inf).all(-1, keepdims=True)
             if hidden.any():
-                self.dead = xp.broadcast_to(hidden, (*(batch or (1,)), self.queries, 1))
+                self.dead = xp.broadcast_to(hidden, (*self.batch, self.queries, 1))
 
     def blocks(self) -> Iterator[Block]:
         return blocks(self.batch, self.queries, self.keys, self.causal)
 
-    def weights(self, block: Block) -> tuple[Array, Array]:
-        """The scaled queries of a block, and the weights that they give to the keys."""
+    def weights(self, block: Block) -> Array:
+        """The weights that the queries of a block give to the keys."""
         _, place, rows, seen = block
-        scaled = self.query[place][:, rows] * self.scale if self.wide else self.query[place][:, rows]
-        scores = self.tools.product(scaled, self.key[place][:, :seen].swapaxes(-1, -2))
-        if not self.wide:
-            scores *= self.scale
+        keys = self.key[place][..., :seen, :].swapaxes(-1, -2)
+        bias = None if self.bias is None else self.bias[place][..., rows, :seen]
+        scores = self.tools.product(self.query[place][..., rows, :], keys, scale=self.scale, bias=bias)
         if self.causal:
             scores[..., rows.start :] += self._later(rows, seen, scores.dtype)
-        if self.bias is None:
-            return scaled, self.tools.softmax(scores)
-        scores += self.bias[place][:, rows, :seen]
         if self.dead is None:
-            return scaled, self.tools.softmax(scores)
-        dead = self.dead[place][:, rows]
+            return self.tools.softmax(scores)
+        dead = self.dead[place][..., rows, :]
         weights = self.tools.softmax(self.xp.where(dead, scores.dtype.type(0), scores))
-        return scaled, self.xp.where(dead, scores.dtype.type(0), weights)
+        return self.xp.where(dead, scores.dtype.type(0), weights)
 
     def _later(self, rows: slice, seen: int, dtype: Any) -> Array:
         """Minus infinity where a key comes after its query: (queries of the block, keys from its first query on)."""
@@ -201,65 +219,56 @@ class _Call:
 
     def mask(self, block: Block, shape: tuple[int, ...]) -> Array:
         """What dropout leaves of a block's weights."""
-        mask = self.xp.asarray(mask_of_block(self.seed, block[0], shape, self.dropout))
-        return mask if self.wide else mask * self.grown
+        return self.xp.asarray(mask_of_block(self.seed, block[0], shape, self.dropout))
 
 
 def forward(xp: Any, tools: Tools, *operands: Any) -> Array:
     """The result of ``attend``, block by block."""
     call = _Call(xp, tools, *operands)
-    batch, query, value = call.batch or (1,), call.query, call.value
-    out = _like(tools, query, (*batch, call.queries, value.shape[-1]), tools.result(query))
+    query, value = call.query, call.value
+    out = _like(tools, query, (*call.batch, call.queries, value.shape[-1]), tools.result(query))
     for block in call.blocks():
         _, place, rows, seen = block
-        _, weights = call.weights(block)
+        weights = call.weights(block)
         if call.dropout:
             weights *= call.mask(block, weights.shape)
-        tools.product(weights, value[place][:, :seen], out[place][:, rows])
-    if call.dropout and call.wide:
-        out *= call.grown
-    return out if call.batch else out[0]
+        tools.product(weights, value[place][..., :seen, :], out[place][..., rows, :], scale=call.grown)
+    return out[call.added]
 
 
 def backward(xp: Any, tools: Tools, flow: Array, *operands: Any) -> tuple[Array, Array, Array]:
     """The gradients of ``attend`` for query, key and value, block by block."""
     call = _Call(xp, tools, *operands)
-    query, key, value = call.query, call.key, call.value
-    flow = _batched(xp, flow, call.batch or (1,))
+    query, key, value, scale, grown = call.query, call.key, call.value, call.scale, call.grown
+    flow = _batched(xp, flow, call.batch)
     dquery, dkey, dvalue = _three_like(tools, query, key, value)
     once = all(rows == slice(0, call.queries) and seen == call.keys for _, _, rows, seen in call.blocks())
     sums = (dkey, dvalue) if once else tuple(xp.zeros(a.shape, accumulator(a.dtype)) for a in (key, value))
     for block in call.blocks():
         _, place, rows, seen = block
-        scaled, weights = call.weights(block)
-        arrived = flow[place][:, rows]
-        if call.dropout and call.wide:
-            arrived = arrived * call.grown
+        weights = call.weights(block)
+        arrived = flow[place][..., rows, :]
         dropped = weights
-        dweights = tools.product(arrived, value[place][:, :seen].swapaxes(-1, -2))
+        dweights = tools.product(arrived, value[place][..., :seen, :].swapaxes(-1, -2), scale=grown)
         if call.dropout:
             mask = call.mask(block, weights.shape)
             dropped = weights * mask
             dweights *= mask
-        _gather(tools, dropped, arrived, sums[1][place][:, :seen], once)
+        _gather(tools, dropped, arrived, sums[1][place][..., :seen, :], once, grown)
         dscores = tools.softmax_backward(weights, dweights)
-        if not call.wide:
-            dscores *= call.scale
-        tools.product(dscores, key[place][:, :seen], dquery[place][:, rows])
-        _gather(tools, dscores, scaled, sums[0][place][:, :seen], once)
-    if call.wide:
-        dquery *= call.scale
+        tools.product(dscores, key[place][..., :seen, :], dquery[place][..., rows, :], scale=scale)
+        _gather(tools, dscores, query[place][..., rows, :], sums[0][place][..., :seen, :], once, scale)
     if not once:
         dkey[...], dvalue[...] = sums
-    return (dquery, dkey, dvalue) if call.batch else (dquery[0], dkey[0], dvalue[0])
+    return dquery[call.added], dkey[call.added], dvalue[call.added]
 
 
-def _gather(tools: Tools, x: Array, y: Array, out: Array, once: bool) -> None:
-    """x^T y in ``out``, or added to it."""
+def _gather(tools: Tools, x: Array, y: Array, out: Array, once: bool, scale: float) -> None:
+    """scale x^T y in ``out``, or added to it."""
     if once:
-        tools.product(x.swapaxes(-1, -2), y, out)
+        tools.product(x.swapaxes(-1, -2), y, out, scale=scale)
     else:
-        out += tools.product(x.swapaxes(-1, -2), y)
+        out += tools.product(x.swapaxes(-1, -2), y, scale=scale)
 
 
 def check_attention(query: Any, key: Any, value: Any) -> None:

@@ -101,6 +101,21 @@ def test_a_bias_is_added_and_hides(form: str) -> None:
         assert not kernel.attend(query, key, value, bias, scale=0.2)[:, :, 5:9].any()
 
 
+@pytest.mark.parametrize("keys", [64, 600])
+@pytest.mark.parametrize(
+    "axes", [(2, 1, 1), (2, 1, 64), (1, 3, 64), (2, 3, 64), (1, 1, 64), (1, 3, 1), (2, 3, 1), (1, 1, 1)], ids=str
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_bias_repeats_along_any_axes(dtype: str, axes: tuple[int, ...], keys: int) -> None:
+    query, key, value = (drawn((2, 3, n, 16), n, dtype, True) for n in (64, keys, keys))
+    for columns in (keys, 1):
+        bias = drawn((*axes, columns), 5, dtype, False)
+        given = kernel.attend(query, key, value, bias, scale=0.2)
+        wanted = ops.attend.body(np, query, key, value, bias, scale=0.2)
+        a, b = given.astype(np.float64), wanted.astype(np.float64)
+        assert np.abs(a - b).max() <= (1e-5 if dtype == "float32" else 2e-2) * np.abs(b).max()
+
+
 def test_a_nan_reaches_the_whole_row() -> None:
     query, key, value = (drawn((2, 3, 64, 16), i, "float32", False) for i in range(3))
     query[1, 2, 7, 3] = np.nan
