@@ -21,7 +21,7 @@ class MissingAudioError(AudioError, FileNotFoundError):
 
 
 class MissingLibraryError(AudioError, ImportError):
-    """The library that reads and writes sound files is not installed."""
+    """A library that was asked for is not installed: the one that reads and writes sound files, or another."""
 
     exit_code: ClassVar[int] = 3
 

@@ -1,11 +1,12 @@
 """Who speaks, by the GE2E speaker encoder: a voice as a vector, and how like two voices are.
 
-Wan et al., arXiv:1710.10467, section 3; loudness and windows as in Resemblyzer, whose weights these are.
+Wan et al., arXiv:1710.10467, section 3; loudness, silences and windows as in Resemblyzer, whose weights these are.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
+from numzoo.audio.pipelines.silences import has_detector, shortened, voiced_by_detector, voiced_by_speeches
 from numzoo.audio.pipelines.sounds import RATE, sound_of
 from numzoo.audio.transforms.presets import Ge2eMel
 from numzoo.engine import Tensor, inference_mode
+from numzoo.hub.errors import HubWarning
 
 __all__ = ["SpeakerVerification", "speaker_verification"]
 
@@ -32,8 +35,10 @@ _PARTS = 32  # at a time
 class SpeakerVerification:
     """``pipe(one, other)`` gives the cosine of two voices: near 1 for one speaker, for different ones mostly below 0.7.
 
-    ``pipe.embed(sound)`` gives the voice itself, a vector (256,) of length 1. Silences are no part of a voice: where a sound
-    has long ones, cut them out first (`VoiceActivity` finds the speech).
+    ``pipe.embed(sound)`` gives the voice itself, a vector (256,) of length 1. Silences are no part of a voice: what is longer than
+    0.2 s of them is cut out first. `speech` says how speech is told from silence: "webrtc" as Resemblyzer does, which wants the
+    package webrtcvad; a pipeline that finds speech, ``hub.pipeline("silero_vad")``; "all" takes the sound as it is. Without a word
+    it is "webrtc" where webrtcvad is installed, and else "all", with a warning.
     """
 
     task = "speaker-verification"
@@ -44,17 +49,17 @@ class SpeakerVerification:
         self.model = model
         self.hear = Ge2eMel(n_mels=model.lstm.input_size)
 
-    def __call__(self, one: Any, other: Any, *, raw: Raw | None = None) -> float:
-        return float(self.embed(one, raw=raw) @ self.embed(other, raw=raw))
+    def __call__(self, one: Any, other: Any, *, speech: Any = None, raw: Raw | None = None) -> float:
+        return float(self.embed(one, speech=speech, raw=raw) @ self.embed(other, speech=speech, raw=raw))
 
-    def embed(self, sound: Any, *, raw: Raw | None = None) -> NDArray[np.float32]:
+    def embed(self, sound: Any, *, speech: Any = None, raw: Raw | None = None) -> NDArray[np.float32]:
         """The voice in a sound (256,): the mean of `parts`, at length 1."""
-        mean = self.parts(sound, raw=raw).mean(axis=0)
+        mean = self.parts(sound, speech=speech, raw=raw).mean(axis=0)
         return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
-    def parts(self, sound: Any, *, raw: Raw | None = None) -> NDArray[np.float32]:
-        """The voice in every 1.6 s of a sound, 0.77 s apart: (parts, 256), each of length 1."""
-        waveform = _raised(sound_of(sound, "speaker-verification", raw=raw))
+    def parts(self, sound: Any, *, speech: Any = None, raw: Raw | None = None) -> NDArray[np.float32]:
+        """The voice in every 1.6 s of what is left of a sound without its silences, 0.77 s apart: (parts, 256), each of length 1."""
+        waveform = _spoken(_raised(sound_of(sound, self.task, raw=raw)), speech)
         starts = _starts(len(waveform))
         waveform = np.pad(waveform, (0, max(0, (starts[-1] + _WINDOW) * _HOP - len(waveform))))
         mel = self.hear(waveform)
@@ -62,6 +67,28 @@ class SpeakerVerification:
         with inference_mode():
             found = [self.model(Tensor(windows[row : row + _PARTS])).numpy() for row in range(0, len(windows), _PARTS)]
         return np.asarray(np.concatenate(found), np.float32)
+
+
+def _spoken(waveform: NDArray[np.float32], speech: Any) -> NDArray[np.float32]:
+    """The waveform without long silences, by what `speech` says."""
+    if speech is None:
+        speech = "webrtc" if has_detector() else "all"
+        if speech == "all":
+            warnings.warn(
+                "speaker-verification: silences stay in the sounds, since the package webrtcvad is not installed; voices are told "
+                "apart better without them. pip install 'numzoo[voices]', or say speech=hub.pipeline('silero_vad'), or speech='all'.",
+                HubWarning,
+                stacklevel=5,
+            )
+    if speech == "all":
+        return waveform
+    if speech == "webrtc":
+        return shortened(waveform, voiced_by_detector(waveform))
+    if not callable(speech):
+        raise AudioError(
+            f"speaker-verification: speech is 'webrtc', 'all' or a pipeline that finds speech, but {speech!r:.80} was given"
+        )
+    return shortened(waveform, voiced_by_speeches(waveform, speech((waveform, RATE))))
 
 
 def _starts(samples: int) -> list[int]:

@@ -78,6 +78,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     hearing.add_argument("--words", action="store_true", help="the times of every word of what is said")
     hearing.add_argument(
+        "--whole", action="store_true", help="compare voices with the silences between words, which are else cut out"
+    )
+    hearing.add_argument(
         "--plot", metavar="FILE", help="draw the sound and the answer, such as out.png (wants matplotlib)"
     )
     predict.set_defaults(run=_predict)

@@ -97,7 +97,7 @@ def _compare(pipe: Any, options: argparse.Namespace, raw: Any, console: Console)
         raise UsageError(f"{options.model} tells how alike voices are: give two sounds or more.")
     if options.plot:
         raise UsageError(f"--plot has nothing to draw for {options.model}.")
-    voices = [pipe.embed(given, raw=raw) for given in options.inputs]
+    voices = [pipe.embed(given, speech="all" if options.whole else None, raw=raw) for given in options.inputs]
     table = [[float(one @ other) for other in voices] for one in voices]
     header = ("", "SOUND", *(str(place + 1) for place in range(len(voices))))
     rows = [

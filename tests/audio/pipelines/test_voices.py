@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from numzoo import engine
 from numzoo.audio import models, pipelines, transforms
-from numzoo.audio.errors import AudioError
+from numzoo.audio.errors import AudioError, MissingLibraryError
+from numzoo.audio.pipelines import silences
 from numzoo.audio.pipelines.activity import speeches
 from numzoo.audio.pipelines.sounds import sound_of
 from numzoo.audio.pipelines.speakers import _starts
@@ -58,19 +60,114 @@ def test_a_sound_is_cut_into_the_parts_of_the_authors_code(samples: int, starts:
 
 
 def test_a_voice_is_the_mean_of_its_parts_however_quiet_it_is() -> None:
-    engine.manual_seed(0)
-    pipe = pipelines.SpeakerVerification(models.speaker_encoder(width=16, layers=1))
+    pipe = small_encoder()
     sound = (np.random.default_rng(0).normal(size=40000) * 0.01).astype(np.float32)
-    voice = pipe.embed(sound)
+    voice = pipe.embed(sound, speech="all")
     assert voice.shape == (16,)
     assert np.linalg.norm(voice) == pytest.approx(1, abs=1e-5)
-    parts = pipe.parts(sound)
+    parts = pipe.parts(sound, speech="all")
     assert parts.shape == (2, 16)
     assert np.allclose(voice, parts.mean(axis=0) / np.linalg.norm(parts.mean(axis=0)), atol=1e-6)
-    assert np.allclose(pipe.embed(sound / 50), voice, atol=1e-3)
-    assert pipe(sound, np.stack([sound, sound])) == pytest.approx(1, abs=1e-4)
+    assert np.allclose(pipe.embed(sound / 50, speech="all"), voice, atol=1e-3)
+    assert pipe(sound, np.stack([sound, sound]), speech="all") == pytest.approx(1, abs=1e-4)
     with pytest.raises(AudioError, match="silent"):
-        pipe.embed(np.zeros(16000, np.float32))
+        pipe.embed(np.zeros(16000, np.float32), speech="all")
+
+
+def small_encoder() -> Any:
+    engine.manual_seed(0)
+    return pipelines.SpeakerVerification(models.speaker_encoder(width=16, layers=1))
+
+
+STAYS = [
+    ("..........", ""),
+    ("#", "0"),
+    ("#......#", "01234567"),  # six silent windows stay
+    ("#.......#", "01235678"),  # of seven the middle one goes
+    ("....#........", "1234567"),
+]
+
+
+@pytest.mark.parametrize(("voiced", "wanted"), STAYS)
+def test_long_silences_go_and_what_lies_near_speech_stays(voiced: str, wanted: str) -> None:
+    waveform = np.repeat(np.arange(len(voiced), dtype=np.float32), silences.WINDOW)
+    flags = np.array([letter == "#" for letter in voiced])
+    if not wanted:
+        with pytest.raises(AudioError, match="no speech"):
+            silences.shortened(waveform, flags)
+        return
+    found = silences.shortened(np.append(waveform, np.float32(99)), flags)  # what follows the last window goes
+    assert found.reshape(-1, silences.WINDOW)[:, 0].tolist() == [int(digit) for digit in wanted]
+
+
+def test_speeches_in_seconds_are_the_windows_that_they_touch() -> None:
+    waveform = np.zeros(silences.WINDOW * 10 + 7, np.float32)
+    for speeches_, wanted in (
+        ([(0.03, 0.06)], [1]),
+        ([(0.031, 0.0601)], [1, 2]),
+        ([(0.0, 0.01), (0.28, 9.0)], [0, 9]),
+        ([], []),
+    ):
+        assert np.flatnonzero(silences.voiced_by_speeches(waveform, speeches_)).tolist() == wanted
+
+
+def test_the_detector_hears_no_speech_in_silence_and_noise_and_some_in_a_vowel() -> None:
+    pytest.importorskip(
+        "webrtcvad", reason="the detector of speech is measured where webrtcvad is installed (the voices extra)"
+    )
+    assert not silences.voiced_by_detector(np.zeros(16000, np.float32)).any()
+    voiced = silences.voiced_by_detector(with_a_vowel())
+    assert len(voiced) == len(with_a_vowel()) // silences.WINDOW
+    assert voiced[40:60].all()
+    assert not voiced[85:].any()
+
+
+def with_a_vowel() -> Any:
+    """0.9 s of almost nothing, 0.9 s of a vowel at 120 Hz, 1.2 s of almost nothing."""
+    time = np.arange(14400) / 16000
+    formants = ((700, 90), (1220, 110), (2600, 160))
+    tones = [
+        (120 * k, sum(1 / (1 + ((120 * k - middle) / width) ** 2) for middle, width in formants)) for k in range(1, 30)
+    ]
+    vowel = sum(loud * np.sin(2 * np.pi * pitch * time) for pitch, loud in tones) * (
+        1 + 0.5 * np.sin(2 * np.pi * 4 * time)
+    )
+    quiet = np.random.default_rng(0).normal(size=48000) * 1e-4
+    quiet[14400:28800] += 0.1 * vowel
+    return quiet.astype(np.float32)
+
+
+def test_silences_are_cut_by_whatever_is_asked_to_find_the_speech() -> None:
+    pipe, sound = small_encoder(), with_a_vowel()
+    only = sound[14400 - 3 * 480 : 28800 + 3 * 480]
+    found = pipe.parts(sound, speech=lambda given: [pipelines.Speech(0.9, 1.8)])
+    assert np.allclose(found, pipe.parts(only, speech="all"), atol=2e-2)
+    assert len(pipe.parts(sound, speech="all")) == 3
+    assert len(found) == 1
+    with pytest.raises(AudioError, match="no speech"):
+        pipe(sound, sound, speech=lambda given: [])
+    with pytest.raises(AudioError, match="'webrtc', 'all' or a pipeline"):
+        pipe.embed(sound, speech="silero")
+
+
+def test_without_the_detector_the_pipeline_says_that_silences_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, sound = small_encoder(), with_a_vowel()
+    monkeypatch.setitem(sys.modules, "webrtcvad", None)
+    monkeypatch.setattr("numzoo.audio.pipelines.speakers.has_detector", lambda: False)
+    with pytest.warns(UserWarning, match="webrtcvad is not installed"):
+        found = pipe.embed(sound)
+    assert (found == pipe.embed(sound, speech="all")).all()
+    with pytest.raises(MissingLibraryError, match="webrtcvad"):
+        pipe.embed(sound, speech="webrtc")
+
+
+def test_with_the_detector_silences_are_cut_without_being_asked() -> None:
+    pytest.importorskip(
+        "webrtcvad", reason="the detector of speech is measured where webrtcvad is installed (the voices extra)"
+    )
+    pipe, sound = small_encoder(), with_a_vowel()
+    assert (pipe.embed(sound) == pipe.embed(sound, speech="webrtc")).all()
+    assert not np.allclose(pipe.embed(sound), pipe.embed(sound, speech="all"))
 
 
 def test_a_pitch_comes_for_every_step_with_how_sure_it_is() -> None:
