@@ -50,6 +50,8 @@ numzoo verify --all --json""",
 numzoo finetune mobilenet_v2 photos --epochs 5
 numzoo finetune resnet50 photos --freeze backbone --out pets
 numzoo finetune resnet50 photos --lora 8 --only-changed
+numzoo finetune minilm_l6 tweets.csv             # texts, with columns text and label
+numzoo finetune hf:OWNER/REPO mails --precision bf16 --trust-first-use
 numzoo finetune mobilenet_v2 photos --resume    # after an interruption
 numzoo finetune mobilenet_v2 photos --dry-run""",
     "convert": """

@@ -1,6 +1,7 @@
-"""``numzoo finetune``: a pretrained model, trained further on a folder of images.
+"""``numzoo finetune``: a pretrained model, trained further on a folder of images, or on texts.
 
-The recipe lives with the models that it is for (`numzoo.vision.finetuning`); the hub reaches it by name, as it does everything of a domain.
+The recipes live with the models that they are for (`numzoo.vision.finetuning`, `numzoo.text.finetuning`); the hub reaches them by name, as it does
+everything of a domain.
 """
 
 from __future__ import annotations
@@ -16,7 +17,20 @@ from numzoo.hub.cli.console import Console
 __all__ = ["add"]
 
 _PACKAGE = __package__.split(".")[0]
-_RECIPES = {"image-classification": "vision.finetuning"}
+_IMAGES, _TEXTS = "vision.finetuning", "text.finetuning"
+_RECIPES = {
+    "image-classification": _IMAGES,
+    "feature-extraction": _TEXTS,
+    "fill-mask": _TEXTS,
+    "question-answering": _TEXTS,
+    "sentence-similarity": _TEXTS,
+    "text-classification": _TEXTS,
+    "token-classification": _TEXTS,
+}
+"""Task of the pretrained model -> the domain's recipe that makes a classifier of it."""
+
+_OWN = {"augment": "images", "longest": "texts", "text_column": "texts", "label_column": "texts"}
+"""Setting that not every recipe has -> what it is for."""
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -24,21 +38,27 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     finetune = commands.add_parser(
         "finetune",
         parents=[shared, accept_option()],
-        help="train a model further on a folder of images",
-        description="Train MODEL on the images of FOLDER, which has a subfolder for each class, or train and val folders with these. "
-        "Ends with a report and with a file that hub.load, hub.pipeline and `numzoo predict` read.",
+        help="train a model further on images or texts",
+        description="Train MODEL to classify the images or texts of FOLDER, which has a subfolder for each class, or train and val folders with "
+        "these; texts may also stand in a CSV, TSV or JSON-lines file. Ends with a report and with a file that hub.load, hub.pipeline and "
+        "`numzoo predict` read.",
     )
-    finetune.add_argument("model", metavar="MODEL", help="such as mobilenet_v2, or a file that hub.save wrote")
-    finetune.add_argument("folder", metavar="FOLDER", help="the folder of images")
+    finetune.add_argument(
+        "model", metavar="MODEL", help="such as mobilenet_v2 or minilm_l6, a folder, or a file that hub.save wrote"
+    )
+    finetune.add_argument("folder", metavar="FOLDER", help="the folder of images or texts, or the file of texts")
     finetune.add_argument(
         "--out", metavar="DIR", default="finetuned", help="where everything is written (default finetuned)"
     )
     finetune.add_argument(
-        "--epochs", type=int, default=5, metavar="N", help="how often every image is seen (default 5)"
+        "--epochs", type=int, metavar="N", help="how often every sample is seen (default 5 for images, 3 for texts)"
     )
-    finetune.add_argument("--batch", type=int, default=32, metavar="N", help="images an update (default 32)")
+    finetune.add_argument("--batch", type=int, default=32, metavar="N", help="samples an update (default 32)")
     finetune.add_argument(
-        "--lr", type=float, default=1e-3, metavar="RATE", help="the highest learning rate (default 0.001)"
+        "--lr",
+        type=float,
+        metavar="RATE",
+        help="the highest learning rate (default 0.001 for images, 0.0001 for texts)",
     )
     finetune.add_argument(
         "--weight-decay", type=float, default=0.02, metavar="X", help="AdamW's weight decay (default 0.02)"
@@ -62,9 +82,20 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     finetune.add_argument("--precision", default="f32", help="f32, bf16, or fp16 with scaled gradients (default f32)")
     finetune.add_argument(
         "--augment",
-        default="standard",
         choices=("none", "light", "standard", "strong"),
-        help="random changes (default standard)",
+        help="random changes of images (default standard)",
+    )
+    finetune.add_argument(
+        "--longest",
+        type=int,
+        metavar="N",
+        help="tokens of a text that are read (default: what the model takes, 256 at most)",
+    )
+    finetune.add_argument(
+        "--text-column", metavar="NAME", help="the column of the texts (default: text, or what is called like it)"
+    )
+    finetune.add_argument(
+        "--label-column", metavar="NAME", help="the column of the classes (default: label, or what is called like it)"
     )
     finetune.add_argument(
         "--val-fraction",
@@ -107,20 +138,28 @@ def _finetune(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.registry.names import open_registry
 
     registry = open_registry(options.registry)
-    task = registry.entry(options.model).task if options.model in registry else "image-classification"
-    recipes = importlib.import_module(f"{_PACKAGE}.{_recipe_for(options.model, task)}")
-    recipe = recipes.Recipe(
-        epochs=options.epochs, batch=options.batch, lr=options.lr, weight_decay=options.weight_decay, layer_decay=options.layer_decay,
-        freeze=tuple(options.freeze), lora=options.lora, precision=options.precision, seed=options.seed, val_fraction=options.val_fraction,
-        augment=options.augment, patience=options.patience, workers=options.workers,
-    )  # fmt: skip
-    plan = recipes.make_plan(options.model, options.folder, recipe, registry=registry)
+    recipes = importlib.import_module(f"{_PACKAGE}.{_recipe_for(options, registry)}")
+    given = {
+        "epochs": options.epochs, "batch": options.batch, "lr": options.lr, "weight_decay": options.weight_decay, "layer_decay": options.layer_decay,
+        "freeze": tuple(options.freeze), "lora": options.lora, "precision": options.precision, "seed": options.seed,
+        "val_fraction": options.val_fraction, "patience": options.patience, "workers": options.workers,
+        **{name: getattr(options, name) for name in _OWN},
+    }  # fmt: skip
+    recipe = recipes.Recipe(**_known(given, recipes.Recipe))
+    plan = recipes.make_plan(
+        options.model,
+        options.folder,
+        recipe,
+        registry=registry,
+        offline=True if options.offline else None,
+        trust_first_use=options.trust_first_use,
+    )
     _say_plan(plan, console, options.dry_run)
     if options.dry_run:
-        plan.images.check()
+        plan.samples.check()
         console.document({"dry_run": True, **plan.document()})
         return 0
-    console.message("reading every image once, to find those that cannot be read")
+    console.message(f"reading every one of the {plan.samples.noun} once, to find those that cannot be read")
     try:
         report = recipes.finetune(
             options.model, options.folder, options.out, recipe, resume=options.resume, only_changed=options.only_changed, registry=registry,
@@ -130,46 +169,63 @@ def _finetune(options: argparse.Namespace, console: Console) -> int:
         if (Path(options.out) / "run.json").is_file():
             console.message(f"stopped; the same command with --resume goes on (checkpoints in {options.out})")
         raise
-    _say_report(report, console)
+    _say_report(report, plan.samples.noun, console)
     console.document(report.document())
     return 0
 
 
-def _recipe_for(model: str, task: str) -> str:
+def _recipe_for(options: argparse.Namespace, registry: Any) -> str:
     from numzoo.hub.errors import UsageError
+    from numzoo.hub.loading.describing import describe
 
+    said = describe(
+        options.model,
+        trust_first_use=options.trust_first_use,
+        offline=True if options.offline else None,
+        registry=registry,
+    )
+    if said.get("refused"):
+        raise UsageError(said["refused"])
+    task = said.get("task") or "image-classification"
     if task not in _RECIPES:
-        raise UsageError(f"numzoo finetune trains models for {', '.join(_RECIPES)}, but {model} is for {task}.")
+        raise UsageError(
+            f"numzoo finetune makes classifiers of models for {', '.join(_RECIPES)}, but {options.model} is for {task}."
+        )
     return _RECIPES[task]
 
 
+def _known(given: dict[str, Any], recipe: Any) -> dict[str, Any]:
+    """The settings that were given; UsageError for one that is for another kind of data."""
+    from numzoo.hub.errors import UsageError
+
+    there = {name: value for name, value in given.items() if value is not None}
+    other = next((name for name in there if name not in recipe.__dataclass_fields__), None)
+    if other is not None:
+        raise UsageError(f"--{other.replace('_', '-')} is for {_OWN[other]}, and the model is for something else.")
+    return there
+
+
 def _say_plan(plan: Any, console: Console, dry: bool) -> None:
-    images = plan.images
+    samples = plan.samples
     document = plan.document()
-    console.message(
-        f"{images.folder}: {len(images.classes)} classes, {len(images.train)} images to train on, {len(images.validation)} to check with ({images.split})"
-    )
-    if images.passed_over:
-        first = ", ".join(str(path) for path in images.passed_over[:3])
-        more = f" and {len(images.passed_over) - 3} more" if len(images.passed_over) > 3 else ""
-        console.message(f"note: passed over, being no images by their names: {first}{more}")
-    least = min(count for _, count, _ in images.counts())
-    if least < 5:
-        console.message(f"note: the smallest class has {least} to train on; expect little of so few")
+    sizes = f"{len(samples.train)} {samples.noun} to train on, {len(samples.validation)} to check with"
+    console.message(f"{samples.folder}: {len(samples.classes)} classes, {sizes} ({samples.split})")
+    for note in samples.notes():
+        console.message(f"note: {note}")
     if dry:
-        rows = [(name, str(a), str(b)) for name, a, b in images.counts()]
+        rows = [(name, str(a), str(b)) for name, a, b in samples.counts()]
         console.table(("CLASS", "TRAIN", "VALIDATION"), rows, right=(1, 2))
         console.message(
             f"would make {document['steps']} updates in {plan.recipe.epochs} epochs and write to --out; nothing was done"
         )
 
 
-def _say_report(report: Any, console: Console) -> None:
+def _say_report(report: Any, noun: str, console: Console) -> None:
     rows = [
-        (row["class"], str(row["images"]), f"{row['recall']:.3f}", f"{row['precision']:.3f}", f"{row['f1']:.3f}")
+        (row["class"], str(row[noun]), f"{row['recall']:.3f}", f"{row['precision']:.3f}", f"{row['f1']:.3f}")
         for row in report.per_class
     ]
-    console.table(("CLASS", "IMAGES", "ACCURACY", "PRECISION", "F1"), rows, right=(1, 2, 3, 4))
+    console.table(("CLASS", noun.upper(), "ACCURACY", "PRECISION", "F1"), rows, right=(1, 2, 3, 4))
     console.line()
     console.line(
         f"accuracy {report.accuracy:.4f}, loss {report.loss:.4f} (epoch {report.best_epoch} of {report.epochs}, {report.seconds:.0f} s)"
@@ -183,4 +239,4 @@ def _say_report(report: Any, console: Console) -> None:
         console.message(note)
     for what, path in report.files.items():
         console.line(f"{what.replace('_', ' ')}: {path}")
-    console.message(f"try it: numzoo predict {report.files['model']} IMAGE")
+    console.message(f"try it: numzoo predict {report.files['model']} {noun.upper().removesuffix('S')}")

@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from numzoo.hub.download.fetch import Fetch
 from numzoo.hub.errors import IntegrityError, NotFoundError, UsageError
 from numzoo.hub.foreign.places import Folder, Place
 from numzoo.hub.loading.card import Card, card_of_notes, read_card
@@ -17,14 +18,12 @@ from numzoo.hub.loading.load import as_path
 from numzoo.hub.loading.places import place_card, place_of
 from numzoo.hub.loading.tasks import PIPELINES, READERS, files_beside, files_of
 from numzoo.hub.registry.categories import categories
+from numzoo.hub.registry.choice import Registries
 from numzoo.hub.registry.manifest import Entry
-from numzoo.hub.registry.names import Registry
+from numzoo.hub.registry.names import Registry, open_registry
 from numzoo.hub.store.cache import storage
 
-if TYPE_CHECKING:
-    from numzoo.hub.download.fetch import Fetch
-
-__all__ = ["Asked", "asked"]
+__all__ = ["Asked", "asked", "files_around"]
 
 
 @dataclass(frozen=True)
@@ -59,20 +58,7 @@ class Asked:
 
     def files(self, fetch: Fetch) -> dict[str, Path]:
         """The verified files around the model, by their names. Raises IntegrityError where one is not what it was when the model was saved."""
-        if self.entry is not None:
-            return files_of(self.entry, fetch)
-        found = files_beside(self.place) if self.place is not None else {}
-        for name, sha256 in self.beside.items():
-            path = found.get(name)
-            if path is None:
-                raise NotFoundError(f"{self.who} was saved with {name} beside it, and there is none; bring both.")
-            with storage(f"read {path}"):
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if digest != sha256:
-                raise IntegrityError(
-                    f"{path} is not the {name} that {self.who} was saved with: its sha256 is {digest}, wanted {sha256}."
-                )
-        return {name: found[name] for name in self.beside} if self.beside else found
+        return _files(self.who, self.entry, self.place, self.beside, fetch)
 
 
 def asked(name: str | os.PathLike[str], known: Registry, fetch: Fetch) -> Asked:
@@ -119,3 +105,37 @@ def _of_card(who: str, card: Card) -> Asked:
             "Write it with hub.save(model, path, categories=[...], transform=...), or use hub.load."
         )
     return Asked(who, card.task, card.categories, card.transform, card.model)
+
+
+def files_around(
+    name: str | os.PathLike[str], *, registry: Registries = None, offline: bool | None = None, trust_first_use: bool = False
+) -> dict[str, Path]:  # fmt: skip
+    """The verified files that pipelines read around a model, by their names, whatever the model is for: a tokenizer, how sounds are prepared."""
+    known, fetch = open_registry(registry, offline=offline), Fetch(offline, trust_first_use)
+    path = as_path(name, known)
+    place = place_of(name, path, fetch)
+    if place is not None:
+        return _files(place.name, None, place, place_card(place).beside, fetch)
+    if path is None:
+        entry = known.entry(os.fspath(name))
+        return _files(entry.name, entry, None, {}, fetch)
+    return _files(str(path), None, Folder(path.parent), read_card(path).beside, fetch)
+
+
+def _files(
+    who: str, entry: Entry | None, place: Place | None, beside: Mapping[str, str], fetch: Fetch
+) -> dict[str, Path]:
+    if entry is not None:
+        return files_of(entry, fetch)
+    found = files_beside(place) if place is not None else {}
+    for name, sha256 in beside.items():
+        path = found.get(name)
+        if path is None:
+            raise NotFoundError(f"{who} was saved with {name} beside it, and there is none; bring both.")
+        with storage(f"read {path}"):
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != sha256:
+            raise IntegrityError(
+                f"{path} is not the {name} that {who} was saved with: its sha256 is {digest}, wanted {sha256}."
+            )
+    return {name: found[name] for name in beside} if beside else found

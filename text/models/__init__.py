@@ -22,6 +22,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
         "bert_token_classification",
         "bert_question_answering",
         "bert_sentence_encoder",
+        "bert_sentence_classification",
     ),
     "roberta": (
         "roberta_encoder",
@@ -30,6 +31,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
         "roberta_token_classification",
         "roberta_question_answering",
         "roberta_sentence_encoder",
+        "roberta_sentence_classification",
     ),
     "distilbert": (
         "distilbert_encoder",
@@ -38,6 +40,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
         "distilbert_token_classification",
         "distilbert_question_answering",
         "distilbert_sentence_encoder",
+        "distilbert_sentence_classification",
     ),
     "albert": (
         "albert_encoder",
@@ -61,6 +64,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
         "mpnet_token_classification",
         "mpnet_question_answering",
         "mpnet_sentence_encoder",
+        "mpnet_sentence_classification",
     ),
     "gpt2": ("gpt2_causal_lm",),
     "t5": ("t5_encoder", "t5_encoder_decoder", "t5_text_to_text"),

@@ -13,7 +13,7 @@ from typing import Any
 from numzoo.engine import Tensor, nn
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.encoder import Dense, Encoded, Encoder, FirstToken, check_activation, check_heads, check_length
-from numzoo.text.models.heads import PooledClassifier, Pooling, SpanFinder, TokenClassifier
+from numzoo.text.models.heads import PooledClassifier, Pooling, SentenceClassifier, SpanFinder, TokenClassifier
 from numzoo.text.models.inputs import as_tensor, padding_mask, token_numbers
 
 __all__ = [
@@ -198,3 +198,11 @@ def bert_sentence_encoder(
 ) -> BertSentenceEncoder:
     """BERT that gives a text one vector, so that texts of like meaning point the same way."""
     return BertSentenceEncoder(BertConfig(**settings), pooler=pooler, pooling=Pooling(pooling, normalize=normalize))
+
+
+def bert_sentence_classification(*, classes: int = 2, pooling: str = "mean", **settings: Any) -> SentenceClassifier:
+    """BERT that classifies texts by the vector that a sentence encoder would give them."""
+    config = BertConfig(**settings)
+    return SentenceClassifier(
+        "bert", BertModel(config, pooler=False), config.hidden_size, classes, config.head_dropout, pooling
+    )

@@ -11,7 +11,14 @@ from typing import Any, ClassVar
 from numzoo.engine import Tensor, nn
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.encoder import ACTIVATIONS, Encoded, check_activation, check_heads, check_length
-from numzoo.text.models.heads import OnEncoder, Pooling, SpanFinder, TiedToEmbeddings, TokenClassifier
+from numzoo.text.models.heads import (
+    OnEncoder,
+    Pooling,
+    SentenceClassifier,
+    SpanFinder,
+    TiedToEmbeddings,
+    TokenClassifier,
+)
 from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, token_numbers
 
@@ -211,3 +218,13 @@ def distilbert_sentence_encoder(
 ) -> DistilBertSentenceEncoder:
     """DistilBERT that gives a text one vector, so that texts of like meaning point the same way."""
     return DistilBertSentenceEncoder(DistilBertConfig(**settings), Pooling(pooling, normalize=normalize))
+
+
+def distilbert_sentence_classification(
+    *, classes: int = 2, pooling: str = "mean", **settings: Any
+) -> SentenceClassifier:
+    """DistilBERT that classifies texts by the vector that a sentence encoder would give them."""
+    config = DistilBertConfig(**settings)
+    return SentenceClassifier(
+        "distilbert", DistilBertModel(config), config.dim, classes, config.seq_classif_dropout, pooling
+    )

@@ -18,6 +18,7 @@ __all__ = [
     "OnEncoder",
     "PooledClassifier",
     "Pooling",
+    "SentenceClassifier",
     "Span",
     "SpanFinder",
     "TiedOutput",
@@ -144,6 +145,24 @@ class TiedToEmbeddings(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.tied[0].weight, self.bias)
+
+
+class SentenceClassifier(OnEncoder):
+    """Logits for a whole text, of its tokens' vectors made one, as sentence encoders do it: (batch, length) to (batch, classes)."""
+
+    classifier_modules: ClassVar[tuple[str, ...]] = ("classifier",)
+
+    def __init__(
+        self, family: str, encoder: nn.Module, width: int, classes: int, dropout: float, pooling: str = "mean"
+    ) -> None:
+        super().__init__(family, encoder)
+        self.pooling = Pooling(pooling, normalize=False)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, classes)
+
+    def forward(self, input_ids: Any, attention_mask: Any = None, **named: Any) -> Tensor:
+        vectors = self.encoded(input_ids, attention_mask, **named).last_hidden_state
+        return self.classifier(self.dropout(self.pooling(vectors, attention_mask)))
 
 
 class Pooling:

@@ -19,7 +19,15 @@ from numzoo.text.models.encoder import (
     check_activation,
     check_heads,
 )
-from numzoo.text.models.heads import FirstTokenClassifier, OnEncoder, Pooling, SpanFinder, TiedOutput, TokenClassifier
+from numzoo.text.models.heads import (
+    FirstTokenClassifier,
+    OnEncoder,
+    Pooling,
+    SentenceClassifier,
+    SpanFinder,
+    TiedOutput,
+    TokenClassifier,
+)
 from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, places_behind_padding, token_numbers
 from numzoo.text.models.relative import hidden, relative_bias
@@ -214,3 +222,11 @@ def mpnet_sentence_encoder(
 ) -> MPNetSentenceEncoder:
     """MPNet that gives a text one vector, so that texts of like meaning point the same way."""
     return MPNetSentenceEncoder(MPNetConfig(**settings), pooler=pooler, pooling=Pooling(pooling, normalize=normalize))
+
+
+def mpnet_sentence_classification(*, classes: int = 2, pooling: str = "mean", **settings: Any) -> SentenceClassifier:
+    """MPNet that classifies texts by the vector that a sentence encoder would give them."""
+    config = MPNetConfig(**settings)
+    return SentenceClassifier(
+        "mpnet", MPNetModel(config, pooler=False), config.hidden_size, classes, config.hidden_dropout_prob, pooling
+    )

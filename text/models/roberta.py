@@ -12,7 +12,15 @@ from typing import Any
 
 from numzoo.engine import Tensor, nn
 from numzoo.text.models.encoder import Encoded, Encoder, FirstToken, check_activation, check_heads
-from numzoo.text.models.heads import FirstTokenClassifier, OnEncoder, Pooling, SpanFinder, TiedOutput, TokenClassifier
+from numzoo.text.models.heads import (
+    FirstTokenClassifier,
+    OnEncoder,
+    Pooling,
+    SentenceClassifier,
+    SpanFinder,
+    TiedOutput,
+    TokenClassifier,
+)
 from numzoo.text.models.inputs import as_tensor, padding_mask, places_behind_padding, token_numbers
 
 __all__ = [
@@ -150,4 +158,12 @@ def roberta_sentence_encoder(
     """RoBERTa that gives a text one vector, so that texts of like meaning point the same way."""
     return RobertaSentenceEncoder(
         RobertaConfig(**settings), pooler=pooler, pooling=Pooling(pooling, normalize=normalize)
+    )
+
+
+def roberta_sentence_classification(*, classes: int = 2, pooling: str = "mean", **settings: Any) -> SentenceClassifier:
+    """RoBERTa that classifies texts by the vector that a sentence encoder would give them."""
+    config = RobertaConfig(**settings)
+    return SentenceClassifier(
+        "roberta", RobertaModel(config, pooler=False), config.hidden_size, classes, config.head_dropout, pooling
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from numzoo.engine import inference_mode
 from numzoo.text.tokenizers import Batch, Tokenizer
 
-__all__ = ["Encoder", "as_list", "softmax"]
+__all__ = ["Encoder", "as_list", "places_of", "softmax"]
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class Encoder:
         model.requires_grad_(False)
         model.eval()
         self.model, self.tokenizer, self.size = model, tokenizer, size
-        known = [limit for limit in (longest, tokenizer.longest, _places(model)) if limit is not None]
+        known = [limit for limit in (longest, tokenizer.longest, places_of(model)) if limit is not None]
         self.longest = min(known, default=512)
         self.takes_types = "token_type_ids" in _parameters(model)
 
@@ -76,7 +76,7 @@ def softmax(logits: Any, axis: int = -1) -> Floats:
     return np.asarray(powers / powers.sum(axis=axis, keepdims=True))
 
 
-def _places(model: Any) -> int | None:
+def places_of(model: Any) -> int | None:
     """How many tokens the model has places for, where it numbers them; RoBERTa's begin behind that of padding."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):

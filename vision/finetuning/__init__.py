@@ -6,8 +6,9 @@
 0.975
 """
 
+from numzoo.finetuning import Report
+
 from .images import Images, find_images
 from .recipe import Plan, Recipe, finetune, make_plan
-from .report import Report
 
 __all__ = ["Images", "Plan", "Recipe", "Report", "find_images", "finetune", "make_plan"]

@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy
-
+from numzoo.finetuning.samples import TRAINING, VALIDATION, FileSamples, check_classes, put_aside
 from numzoo.vision.datasets import ImageFolder
 from numzoo.vision.errors import DatasetError
 
 __all__ = ["Images", "find_images"]
 
-TRAINING = ("train", "training")
-VALIDATION = ("val", "valid", "validation", "test")
-
 
 @dataclass(frozen=True)
-class Images:
+class Images(FileSamples):
     """The classes' names, and (path, class number) for every image. `split` says how the two parts came about."""
 
-    folder: Path
-    classes: tuple[str, ...]
-    train: tuple[tuple[Path, int], ...]
-    validation: tuple[tuple[Path, int], ...]
-    split: str
-    passed_over: tuple[Path, ...]
-
-    def counts(self) -> list[tuple[str, int, int]]:
-        """Class, images to train on, images to check with."""
-        both = [
-            numpy.bincount([label for _, label in part], minlength=len(self.classes))
-            for part in (self.train, self.validation)
-        ]
-        return [(name, int(a), int(b)) for name, a, b in zip(self.classes, *both, strict=True)]
-
-    def digest(self) -> str:
-        """What changes when an image is added, removed, renamed, or changes its part."""
-        lines = [
-            f"{part} {path.relative_to(self.folder).as_posix()}"
-            for part in ("train", "validation")
-            for path, _ in getattr(self, part)
-        ]
-        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-
-    def would_hold(self, path: Path) -> bool:
-        """Whether what is written to `path` would be found among the images next time."""
-        root, place = self.folder.resolve(), path.resolve()
-        if not place.is_relative_to(root):
-            return False
-        first = (*place.relative_to(root).parts, "")[0]
-        tops = {image.relative_to(self.folder).parts[0] for image, _ in self.train + self.validation}
-        return first in tops or (tops == set(self.classes) and not first.startswith("."))
+    noun: ClassVar[str] = "images"
 
     def check(self) -> None:
         """Read every image once; a DatasetError names those that cannot be read."""
@@ -109,34 +73,21 @@ def find_images(folder: str | os.PathLike[str], *, val_fraction: float = 0.2, se
 def _divided(root: Path, found: ImageFolder, fraction: float, seed: int, places: tuple[Path, ...]) -> Images:
     """Each class in two, by chance that the seed and the class alone decide."""
     _check_classes(root, found)
-    train: list[tuple[Path, int]] = []
-    validation: list[tuple[Path, int]] = []
     for label, name in enumerate(found.classes):
-        own = [sample for sample in found.samples if sample[1] == label]
+        own = [path for path, number in found.samples if number == label]
         if len(own) < 2:
             raise DatasetError(
-                f"{str(root)!r}: the class {name!r} has one image, {own[0][0].name!r}; one to train on and one to check with are the least"
+                f"{str(root)!r}: the class {name!r} has one image, {own[0].name!r}; one to train on and one to check with are the least"
             )
-        count = min(max(1, round(fraction * len(own))), len(own) - 1)
-        order = numpy.random.default_rng([seed, label]).permutation(len(own))
-        chosen = set(order[:count].tolist())
-        train += [sample for place, sample in enumerate(own) if place not in chosen]
-        validation += [sample for place, sample in enumerate(own) if place in chosen]
+    chosen = put_aside([label for _, label in found.samples], fraction, seed)
+    train = tuple(sample for place, sample in enumerate(found.samples) if place not in chosen)
+    validation = tuple(sample for place, sample in enumerate(found.samples) if place in chosen)
     split = f"{fraction:.0%} of each class put aside by seed {seed}"
-    return Images(root, found.classes, tuple(train), tuple(validation), split, _others(places, found))
+    return Images(root, found.classes, train, validation, split, _others(places, found))
 
 
 def _check_classes(root: Path, found: ImageFolder) -> None:
-    """Refuse names that cannot stand in a file or on a terminal, and a single class."""
-    for name in found.classes:
-        if any(ord(letter) < 32 or 127 <= ord(letter) < 160 or 0xD800 <= ord(letter) < 0xE000 for letter in name):
-            raise DatasetError(
-                f"{str(root)!r}: the class folder {name!r} has control characters or bytes that are no UTF-8 in its name, which becomes a category; rename it"
-            )
-    if len(found.classes) < 2:
-        raise DatasetError(
-            f"{str(root)!r} holds a single class, {found.classes[0]!r}; a classifier needs a folder for each of two classes or more"
-        )
+    check_classes(repr(str(root)), found.classes, "class folder", DatasetError)
 
 
 def _holds_classes(folder: Path) -> bool:

@@ -11,9 +11,10 @@ import pytest
 from numzoo import engine
 from numzoo.engine import data, nn, optim
 from numzoo.engine.nn import functional as F
+from numzoo.finetuning.recipe import schedule
 from numzoo.vision import transforms
 from numzoo.vision.finetuning import Recipe
-from numzoo.vision.finetuning.recipe import _compute, _schedule, augmented
+from numzoo.vision.finetuning.recipe import _compute, augmented
 
 IMAGE = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8))
 PRESETS = {
@@ -73,11 +74,11 @@ def test_auxiliary_heads_count_three_tenths() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 3, 40])
 def test_the_rate_rises_and_falls_to_nothing_in_any_number_of_steps(steps: int) -> None:
     optimizer = optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
-    schedule = _schedule(optimizer, steps)
+    rate = schedule(optimizer, steps)
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
-        schedule.step()
+        rate.step()
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-6)
     assert all(rate > 0 for rate in rates)
     assert max(rates) > 0.9

@@ -18,9 +18,9 @@ __all__ = ["Report"]
 
 @dataclass(frozen=True)
 class Report:
-    """`accuracy` and `loss` are of the best epoch's weights on the images put aside; `per_class` has precision, recall, F1 and images of each class.
+    """`accuracy` and `loss` are of the best epoch's weights on what was put aside; `per_class` has precision, recall, F1 and the count of each class.
 
-    `confusion[i][j]` counts images of class i that were taken for class j. `files` names what was written; `notes` says what could not be.
+    `confusion[i][j]` counts samples of class i that were taken for class j. `files` names what was written; `notes` says what could not be.
     """
 
     model: str
@@ -54,11 +54,11 @@ class Report:
         return sorted(found, key=lambda each: -each[2])[:most]
 
 
-def per_class(matrix: ConfusionMatrix, classes: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
-    """Precision, recall (the class's own accuracy), F1 and the number of images, for each class."""
+def per_class(matrix: ConfusionMatrix, classes: tuple[str, ...], noun: str) -> tuple[dict[str, Any], ...]:
+    """Precision, recall (the class's own accuracy), F1 and the number of samples, which are called `noun`, for each class."""
     rows = zip(classes, *matrix.per_class(), matrix.table.sum(1), strict=True)
     return tuple(
-        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "images": int(n)}
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), noun: int(n)}
         for name, p, r, f, n in rows
     )
 
