@@ -131,8 +131,13 @@ class EmulatedMachine:
         run = prepare(wanted)
 
         def checked(*addresses: int) -> None:
-            run(*addresses)
-            self._check_guards(type(wanted).__name__)
+            def execute() -> None:
+                run(*addresses)
+                self._check_guards(type(wanted).__name__)
+
+            if Recording.now is not None:
+                Recording.now.steps.append(execute)
+            execute()
 
         return None if run is None else checked
 

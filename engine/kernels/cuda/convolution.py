@@ -1,0 +1,289 @@
+"""Convolutions by cuDNN: NCHW in the interface, channels side by side in memory, the bias added in the same pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ...dtype import Array, Dtype
+from ...modes import TF32, are_deterministic_algorithms_enabled, modes
+from ...ops.images.convolution import output_size
+from ..plans import Plans
+from .graphs import data_type
+from .layout import channels_last, empty_in_order
+from .machine import Machine, machine
+
+__all__ = [
+    "Convolution",
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weight",
+    "conv3d",
+    "conv3d_input",
+    "conv3d_weight",
+    "strides_of_images",
+]
+
+Sizes = tuple[int, ...]
+Plan = Callable[..., Any]
+PLANS: Plans[Plan] = Plans()
+
+SERVED = ("float32", "float64", "float16", "bfloat16")
+ALIGNED = 16
+"""Bytes that cuDNN takes addresses to be multiples of."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution or one of its gradients, between arrays whose channels lie side by side.
+
+    ``kind`` is "forward" (image, weight and perhaps bias give a result), "input" (the result's gradient and the weight give
+    the image's) or "weight" (the image and the result's gradient give the weight's). Tensors are numbered in that order, then
+    comes what is computed, then the bias.
+    """
+
+    kind: str
+    image: Sizes
+    weight: Sizes
+    result: Sizes
+    stride: Sizes
+    padding: Sizes
+    dilation: Sizes
+    dtype: str
+    bias: bool = False
+    activation: str = ""
+    """"relu", or nothing."""
+    tf32: bool = False
+    deterministic: bool = False
+
+    @property
+    def operands(self) -> tuple[Sizes, Sizes, Sizes]:
+        """The shapes of the two operands and of what is computed."""
+        return {
+            "forward": (self.image, self.weight, self.result),
+            "input": (self.result, self.weight, self.image),
+            "weight": (self.image, self.result, self.weight),
+        }[self.kind]
+
+    def write(self, cudnn: Any, graph: Any) -> int:
+        """Add tensors and operations to a graph of cuDNN's."""
+        first, second, wanted = self.operands
+        left, right = (
+            graph.tensor(dim=list(shape), stride=list(strides_of_images(shape)), uid=number, name=f"operand {number}")
+            for number, shape in enumerate((first, second), 1)
+        )
+        settings = {
+            "pre_padding": list(self.padding), "post_padding": list(self.padding), "stride": list(self.stride),
+            "dilation": list(self.dilation),
+        }  # fmt: skip
+        if self.kind == "forward":
+            out = graph.conv_fprop(image=left, weight=right, **settings)
+        elif self.kind == "input":
+            out = graph.conv_dgrad(loss=left, filter=right, **settings)
+        else:
+            out = graph.conv_wgrad(image=left, loss=right, **settings)
+        if self.bias:
+            shape = (1, wanted[1], *(1 for _ in self.stride))
+            bias = graph.tensor(dim=list(shape), stride=list(strides_of_images(shape)), uid=4, name="bias")
+            out = graph.bias(input=out, bias=bias)
+        if self.activation == "relu":
+            out = graph.relu(input=out)
+        out.set_output(True).set_data_type(data_type(cudnn, self.dtype)).set_uid(3)
+        out.set_dim(list(wanted)).set_stride(list(strides_of_images(wanted)))
+        return 4 if self.bias else 3
+
+
+def strides_of_images(shape: Sizes) -> Sizes:
+    """The strides, in elements, of (batch, channels, *sizes) without gaps whose channels lie side by side."""
+    strides = [0] * len(shape)
+    step = 1
+    for axis in reversed(channels_last(len(shape))):
+        strides[axis] = step
+        step *= shape[axis]
+    return tuple(strides)
+
+
+def conv2d(
+    x: Array, weight: Array, bias: Array | None = None, *,
+    stride: Sizes = (1, 1), padding: Sizes = (0, 0), dilation: Sizes = (1, 1), groups: int = 1,
+) -> Any:  # fmt: skip
+    """The cross-correlation of images with a kernel."""
+    return _forward(x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    x: Array, weight: Array, bias: Array | None = None, *,
+    stride: Sizes = (1, 1, 1), padding: Sizes = (0, 0, 0), dilation: Sizes = (1, 1, 1), groups: int = 1,
+) -> Any:  # fmt: skip
+    """The cross-correlation of volumes with a kernel."""
+    return _forward(x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d_input(
+    flow: Array, weight: Array, *, shape: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    """The gradient of a convolution for its image."""
+    return _gradient("input", flow, weight, shape, stride, padding, dilation, groups)
+
+
+def conv2d_weight(
+    flow: Array, x: Array, *, shape: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    """The gradient of a convolution for its weight."""
+    return _gradient("weight", flow, x, shape, stride, padding, dilation, groups)
+
+
+conv3d_input, conv3d_weight = conv2d_input, conv2d_weight
+
+
+def _forward(
+    x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    here = machine()
+    modes_now = (modes.precision is TF32, are_deterministic_algorithms_enabled())
+    key = (
+        "forward", here, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
+        None if bias is None else (bias.shape, bias.strides, bias.dtype), stride, padding, dilation, groups, modes_now,
+    )  # fmt: skip
+    plan = PLANS.get(key)
+    if plan is None:
+        plan = PLANS.make(key, _plan_forward, here, x, weight, bias, stride, padding, dilation, groups, modes_now)
+    return plan(x, weight, bias)
+
+
+def _gradient(
+    kind: str, flow: Array, other: Array, shape: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    here = machine()
+    modes_now = (modes.precision is TF32, are_deterministic_algorithms_enabled())
+    key = (
+        kind, here, flow.shape, flow.strides, flow.dtype, other.shape, other.strides, other.dtype, shape, stride, padding, dilation,
+        groups, modes_now,
+    )  # fmt: skip
+    plan = PLANS.get(key)
+    if plan is None:
+        settings = (stride, padding, dilation, groups)
+        plan = PLANS.make(key, _plan_gradient, here, kind, flow, other, tuple(shape), settings, modes_now)
+    return plan(flow, other)
+
+
+# ---- plans -------------------------------------------------------------------------------------------------------
+
+
+def _refuse(*_: Any) -> Any:
+    return NotImplemented
+
+
+def _fits(
+    image: Sizes, weight: Sizes, result: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> bool:
+    """Whether these are the sizes of one convolution; the body says what is wrong where they are not."""
+    axes = len(stride)
+    if not (len(image) == len(weight) == len(result) == axes + 2) or 0 in (*image, *weight, *result):
+        return False
+    if image[1] != weight[1] * groups or weight[0] % groups or (image[0], weight[0]) != result[:2]:
+        return False
+    if min(*stride, *dilation) < 1 or min(padding) < 0:
+        return False
+    return result[2:] == tuple(map(output_size, image[2:], weight[2:], stride, padding, dilation))
+
+
+def _plan_forward(
+    here: Machine, x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int,
+    modes_now: tuple[bool, bool],
+) -> Plan:  # fmt: skip
+    if x.dtype.name not in SERVED or weight.dtype != x.dtype or x.ndim != len(stride) + 2 or weight.ndim != x.ndim:
+        return _refuse
+    if bias is not None and (bias.dtype != x.dtype or bias.shape != weight.shape[:1]):
+        return _refuse
+    sizes = tuple(map(output_size, x.shape[2:], weight.shape[2:], stride, padding, dilation))
+    shape = (x.shape[0], weight.shape[0], *sizes)
+    if min(sizes) < 1 or not _fits(x.shape, weight.shape, shape, stride, padding, dilation, groups):
+        return _refuse
+    # fmt: off
+    wanted = Convolution(
+        "forward", x.shape, weight.shape, shape, stride, padding, dilation, x.dtype.name, bias is not None, "", *modes_now
+    )
+    # fmt: on
+    run = here.prepare(wanted)
+    if run is None:
+        return _refuse
+    give_x, give_weight = _taken(here, x), _taken(here, weight)
+    make, address, dtype = _maker(here, shape, x.dtype), here.address, x.dtype
+    if bias is None:
+
+        def compute(x: Array, weight: Array, bias: Array | None) -> Array:
+            x, weight, out = give_x(x), give_weight(weight), make()
+            run(address(x), address(weight), address(out))
+            return out
+
+        return compute
+    apart = bias.shape[0] > 1 and bias.strides != (dtype.itemsize,)
+
+    def compute_with_bias(x: Array, weight: Array, bias: Array) -> Array:
+        x, weight, out = give_x(x), give_weight(weight), make()
+        if apart or address(bias) % ALIGNED:
+            bias = _copied(here, bias, (0,))
+        run(address(x), address(weight), address(out), address(bias))
+        return out
+
+    return compute_with_bias
+
+
+def _plan_gradient(
+    here: Machine, kind: str, flow: Array, other: Array, shape: Sizes, settings: tuple[Any, ...], modes_now: tuple[bool, bool]
+) -> Plan:  # fmt: skip
+    if flow.dtype.name not in SERVED or other.dtype != flow.dtype:
+        return _refuse
+    image, weight = (shape, other.shape) if kind == "input" else (other.shape, shape)
+    if not _fits(image, weight, flow.shape, *settings):
+        return _refuse
+    stride, padding, dilation, _ = settings
+    wanted = Convolution(
+        kind, image, weight, flow.shape, stride, padding, dilation, flow.dtype.name, False, "", *modes_now
+    )
+    run = here.prepare(wanted)
+    if run is None:
+        return _refuse
+    give_flow, give_other = _taken(here, flow), _taken(here, other)
+    make, address = _maker(here, shape, flow.dtype), here.address
+
+    def compute(flow: Array, other: Array) -> Array:
+        flow, other, out = give_flow(flow), give_other(other), make()
+        if kind == "input":
+            run(address(flow), address(other), address(out))
+        else:
+            run(address(other), address(flow), address(out))
+        return out
+
+    return compute
+
+
+def _taken(here: Machine, array: Array) -> Callable[[Array], Array]:
+    """How arrays of this layout become ones whose channels lie side by side: as they are, or by a copy."""
+    order, address = channels_last(array.ndim), here.address
+    wanted = strides_of_images(array.shape)
+    if all(
+        n == 1 or own == step * array.itemsize for n, own, step in zip(array.shape, array.strides, wanted, strict=True)
+    ):
+        return lambda array: array if not address(array) % ALIGNED else _copied(here, array, order)
+    return lambda array: _copied(here, array, order)
+
+
+def _copied(here: Machine, array: Array, order: tuple[int, ...]) -> Array:
+    out = empty_in_order(here, array.shape, array.dtype, order)
+    out[...] = array
+    return out
+
+
+def _maker(here: Machine, shape: Sizes, dtype: Dtype) -> Callable[[], Array]:
+    """What gives new memory for a result."""
+    order = channels_last(len(shape))
+    turned = tuple(shape[axis] for axis in order)
+    back = sorted(range(len(shape)), key=order.__getitem__)
+    empty = here.empty
+    if math.prod(shape[2:]) == 1:
+        return lambda: empty(shape, dtype)  # the same memory, with the strides of rows
+    return lambda: empty(turned, dtype).transpose(back)

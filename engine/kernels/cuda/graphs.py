@@ -1,0 +1,187 @@
+"""Graphs of cuDNN's engines, by its front end: built once, kept in memory and on the disk, run on plain addresses.
+
+What is wanted is a description that knows how to write itself down as a graph (``Convolution``, ``Attention``). Its tensors
+are numbered from 1 in the order in which addresses are given.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...errors import DeviceError
+from . import store
+from .machine import Machine
+
+__all__ = ["Description", "Engines", "Run", "bindings", "build", "data_type"]
+
+Run = Callable[..., None]
+"""A prepared graph: takes the addresses of its tensors, in the order of their numbers."""
+
+OLDEST = 91000
+"""The first cuDNN whose engines are known to serve; 9.10."""
+MOST_WORKSPACE = 1 << 30
+"""Bytes that an engine may ask for; faster ones that want more are passed over."""
+
+
+class Description(Protocol):
+    """Something that cuDNN is to compute. Its ``repr`` says all that the graph depends on."""
+
+    dtype: str
+    tf32: bool
+    deterministic: bool
+
+    def write(self, cudnn: Any, graph: Any) -> int:
+        """Add its tensors and operations to a graph; gives how many tensors there are."""
+
+
+class Engines:
+    """cuDNN on one device."""
+
+    def __init__(self, here: Machine, cudnn: Any, name: str) -> None:
+        """``name`` and the versions are what kept plans belong to."""
+        self.cudnn = cudnn
+        self.owner = f"{name} cuDNN {cudnn.backend_version()} front end {cudnn.__version__}"
+        self._here = here
+        self._local = threading.local()
+
+    def handle(self) -> int:
+        """This thread's handle, on the current stream."""
+        local = self._local
+        try:
+            made: int = local.handle
+        except AttributeError:
+            made, local.stream = self.cudnn.create_handle(), None
+            local.handle = made
+        stream = self._here.stream()
+        if stream != local.stream:
+            self.cudnn.set_stream(handle=made, stream=stream)
+            local.stream = stream
+        return made
+
+    def prepare(self, wanted: Description) -> Run | None:
+        """What runs a description, or None where no engine computes it."""
+        key = hashlib.sha256(f"{self.owner}\0{wanted!r}".encode()).hexdigest() + ".cudnn"
+        handle = self.handle()
+        kept = store.read(key)
+        graph = None if kept is None else _read(self.cudnn, kept, handle)
+        if graph is None:
+            graph = build(self.cudnn, wanted, handle=handle)
+            if graph is None:
+                return None
+            store.write(key, bytes(graph.serialize()))
+        return self._runner(graph)
+
+    def _runner(self, graph: Any) -> Run:
+        empty, address, handle = self._here.empty, self._here.address, self.handle
+        size = graph.get_workspace_size()
+        space, byte = (size,), np.dtype(np.uint8)
+        direct = getattr(graph, "_execute_with_raw_ptrs", None)
+        if direct is not None:
+            graph._prepare_variant_pack_template()
+            numbers = graph._get_variant_pack_uids_sorted()
+            if list(numbers) != list(range(1, len(numbers) + 1)):
+                direct = None
+
+        def run(*addresses: int) -> None:
+            workspace = empty(space, byte) if size else None
+            place = 0 if workspace is None else address(workspace)
+            if direct is None:
+                graph.execute(dict(enumerate(addresses, 1)), place, handle())
+                return
+            count = len(addresses)
+            pointers = (ctypes.c_void_p * count)(*addresses)
+            direct(ctypes.addressof(pointers), count, place, handle())
+
+        return run
+
+
+def build(cudnn: Any, wanted: Description, **context: Any) -> Any:
+    """The graph with a plan, or None where cuDNN has none. ``context`` is a handle, or the properties of a device elsewhere."""
+    wide = data_type(cudnn, "float64" if wanted.dtype == "float64" else "float32")
+    graph = cudnn.pygraph(
+        io_data_type=data_type(cudnn, wanted.dtype), intermediate_data_type=wide, compute_data_type=wide, **context
+    )
+    try:
+        wanted.write(cudnn, graph)
+        graph.validate()
+        graph.build_operation_graph()
+        graph.create_execution_plans([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
+        note = cudnn.numerical_note
+        if wanted.dtype == "float32" and not wanted.tf32:
+            graph.deselect_numeric_notes([note.TENSOR_CORE, note.DOWN_CONVERT_INPUTS])
+        if wanted.deterministic:
+            graph.deselect_numeric_notes([note.NONDETERMINISTIC])
+        graph.deselect_workspace_greater_than(MOST_WORKSPACE)
+        graph.check_support()
+        graph.build_plans()
+    except (RuntimeError, ValueError, cudnn.cudnnGraphNotSupportedError) as problem:
+        _explain(problem)
+        return None
+    return graph
+
+
+def data_type(cudnn: Any, dtype: str) -> Any:
+    """cuDNN's name for a floating dtype."""
+    kind = cudnn.data_type
+    return {"float32": kind.FLOAT, "float64": kind.DOUBLE, "float16": kind.HALF, "bfloat16": kind.BFLOAT16}[dtype]
+
+
+def _read(cudnn: Any, kept: bytes, handle: int) -> Any:
+    """A graph from the disk, or None where this library does not take it."""
+    graph = cudnn.pygraph(handle=handle)
+    try:
+        graph.deserialize(handle, list(kept))  # its binding takes no bytes
+        graph.get_workspace_size()
+    except (RuntimeError, ValueError, TypeError, cudnn.cudnnGraphNotSupportedError) as problem:
+        _explain(problem)
+        return None
+    return graph
+
+
+def _explain(problem: Exception) -> None:
+    """Raise what no other engine would mend: libraries that do not fit together."""
+    text = str(problem)
+    if "libcudart" in text or "libcuda.so" in text:
+        raise DeviceError(
+            f"cuDNN's front end did not find the CUDA runtime or driver ({text}); install the runtime with: "
+            "python -m pip install nvidia-cuda-runtime, and check the driver with nvidia-smi"
+        ) from problem
+    if "VERSION_MISMATCH" in text or "SUBLIBRARY" in text:
+        raise DeviceError(
+            f"cuDNN's parts are of different versions, or some are missing ({text}); there must be one cuDNN: "
+            "python -m pip install --force-reinstall nvidia-cudnn-cu13, and none on LD_LIBRARY_PATH (see numzoo doctor)"
+        ) from problem
+
+
+def bindings() -> Any:
+    """cuDNN's front end with cuDNN behind it; a DeviceError says what is missing."""
+    from .libraries import preload
+
+    runtime = preload("CUDA runtime")
+    if runtime is not None:
+        os.environ.setdefault("CUDNN_FRONTEND_CUDART_LIB_NAME", runtime)
+    try:
+        import cudnn  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError as problem:
+        raise DeviceError(
+            f"convolutions on a GPU need cuDNN's front end, which did not import ({problem}); install it with: pip install 'numzoo[gpu]'"
+        ) from problem
+    try:
+        version = cudnn.backend_version()
+    except RuntimeError as problem:
+        raise DeviceError(
+            f"cuDNN did not load ({problem}); install it with: pip install 'numzoo[gpu]', or see numzoo doctor"
+        ) from problem
+    if version < OLDEST:
+        raise DeviceError(
+            f"cuDNN {cudnn.backend_version_string()} is too old, 9.10 is the oldest that serves; "
+            "install a newer one with: pip install -U nvidia-cudnn-cu13, and take the old one off LD_LIBRARY_PATH"
+        )
+    return cudnn
