@@ -46,6 +46,7 @@ from .errors import (
 )  # fmt: skip
 from .gradient import backward, grad
 from .modes import (
+    are_deterministic_algorithms_enabled,
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -53,6 +54,7 @@ from .modes import (
     no_grad,
     precision,
     set_grad_enabled,
+    use_deterministic_algorithms,
 )
 from .op import Op, elementwise, floating, op
 from .ops import *  # noqa: F403 - listed once, in ops.__all__
@@ -91,6 +93,7 @@ __all__ = [
     "ShapeError",
     "StateError",
     "Tensor",
+    "are_deterministic_algorithms_enabled",
     "backward",
     "bernoulli",
     "bfloat16",
@@ -156,6 +159,7 @@ __all__ = [
     "train",
     "uint8",
     "uniform",
+    "use_deterministic_algorithms",
 ]
 __all__ += ops.__all__
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["Capturing", "before_each_replay", "capturing", "in_capture"]
+__all__ = ["Capturing", "before_each_replay", "capturing", "in_capture", "keep_in_capture"]
 
 
 class Capturing:
@@ -18,6 +19,7 @@ class Capturing:
 
     def __init__(self) -> None:
         self.before: list[Callable[[], None]] = []
+        self.kept: dict[str, Any] = {}
 
 
 class _Now(threading.local):
@@ -41,6 +43,16 @@ def before_each_replay(action: Callable[[], None]) -> bool:
         return False
     _now.capture.before.append(action)
     return True
+
+
+def keep_in_capture(name: str, make: Callable[[], Any]) -> Any:
+    """In a capture: what ``make()`` gave when it was first asked for under this name, kept as long as the captured step; else None."""
+    capture = _now.capture
+    if capture is None:
+        return None
+    if name not in capture.kept:
+        capture.kept[name] = make()
+    return capture.kept[name]
 
 
 @contextmanager

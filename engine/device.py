@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -78,6 +79,18 @@ def move(array: Array, device: Device) -> Array:
         raise DeviceError(f"there is no {device}: this machine has {count} CUDA device(s)")
     with library.cuda.Device(device.index):
         return library.asarray(array) if here == CPU else array.copy()
+
+
+def for_convolution(array: Array) -> Array:
+    """A weight (out, in, *kernel) as a GPU's convolutions read it, its channels side by side in memory; itself on the CPU.
+
+    Once here saves a copy in each call.
+    """
+    if device_of(array) == CPU or array.ndim not in (4, 5) or 1 in (array.shape[1], math.prod(array.shape[2:])):
+        return array
+    order = (0, *range(2, array.ndim), 1)
+    back = (0, array.ndim - 1, *range(1, array.ndim - 1))
+    return cupy().ascontiguousarray(array.transpose(order)).transpose(back)
 
 
 def refuse_host(what: str) -> None:

@@ -205,6 +205,24 @@ def precision_of(chosen: Precision | None) -> Iterator[None]:
         modes.precision = previous
 
 
+_deterministic = False
+
+
+def use_deterministic_algorithms(mode: bool) -> None:
+    """Let everything on a GPU give the same bits each time, from now on, or (False, as at first) take the fastest way.
+
+    What is computed on a CPU, and products of matrices and the engine's own kernels on a GPU, are the same each time in any case; convolutions'
+    gradients and attention's may add in the order in which threads end, and are slower where they may not.
+    """
+    global _deterministic
+    _deterministic = _truth("use_deterministic_algorithms", mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Whether ``use_deterministic_algorithms`` holds."""
+    return _deterministic
+
+
 def is_narrowing() -> bool:
     """Whether operands of products and convolutions are brought to a narrower dtype, so that theirs may differ before."""
     return modes.precision is not None and modes.precision is not TF32

@@ -116,7 +116,7 @@ class Captured(Generic[P, R]):
                 held.stop()
         private_pools.add(pool)
         self._inputs, self._graph, self._outputs, self._before = inputs, graph, outputs, state.before
-        self._held = [pool, stream, *held.arrays.values()]
+        self._held = [pool, stream, state.kept, *held.arrays.values()]
         self._settings = _settings()
 
     def _refill(self, args: Any, kwargs: Any) -> None:

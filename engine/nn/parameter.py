@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import writes
-from ..device import CPU, Device, DeviceLike, as_device, move
+from ..device import CPU, Device, DeviceLike, as_device, for_convolution, move
 from ..dtype import Array, Dtype, DtypeLike, as_dtype, float32
 from ..errors import ShapeError
 from ..random import Split, default_generator, stream
@@ -133,7 +133,7 @@ class Parameter(Tensor):
         if tuple(array.shape) != self.shape:
             raise ShapeError(f"Parameter: values of shape {tuple(array.shape)} do not fit shape {self.shape}")
         self._pending = None
-        self.array = array
+        self.array = for_convolution(array) if array.ndim > 3 else array
         writes.note(self)
 
     def convert(self, dtype: Dtype | None, device: Device | None) -> None:
@@ -145,6 +145,8 @@ class Parameter(Tensor):
         array = self.array if dtype is None else self.array.astype(dtype, copy=False)
         before = self.array
         self.array = array if device is None else move(array, device)
+        if self.array.ndim > 3:
+            self.array = for_convolution(self.array)
         if self.array is not before:
             writes.note(self)
         if self.grad is not None:

@@ -1,7 +1,8 @@
 """What NVIDIA's libraries compute, on a CPU and from their own words: for tests of what they are asked.
 
 A product follows the definition of ``cublasLtMatmul``: matrices stored by columns, leading sizes, steps from matrix to
-matrix. It reads and writes the memory at the addresses that it is given, so what is asked wrongly computes wrongly.
+matrix. A convolution's arrays have channels side by side. All read and write the memory at the addresses that they are
+given, so what is asked wrongly computes wrongly.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from numzoo.engine.kernels.cuda.convolution import Convolution, strides_of_images
 from numzoo.engine.kernels.cuda.gemm import Gemm
+from numzoo.engine.ops.images import convolution as bodies
 
 EPILOGUES = {"", "bias", "relu", "bias relu", "gelu", "bias gelu"}
 ASKED: list[Any] = []
@@ -24,6 +27,8 @@ def prepare(wanted: Any) -> Any:
     ASKED.append(wanted)
     if isinstance(wanted, Gemm):
         return prepare_product(wanted)
+    if isinstance(wanted, Convolution):
+        return prepare_convolution(wanted)
     raise TypeError(f"no library computes {wanted!r}")
 
 
@@ -76,5 +81,33 @@ def prepare_product(gemm: Gemm) -> Any:
         if "gelu" in gemm.epilogue:
             made = made * 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (made + 0.044715 * made**3)))
         out[...] = made.astype(result)
+
+    return run
+
+
+def prepare_convolution(wanted: Convolution) -> Any:
+    """A convolution or a gradient of one, as cuDNN's graph says it."""
+    kind = named(wanted.dtype)
+    *operands, made = wanted.operands
+    settings = (wanted.stride, wanted.padding, wanted.dilation, wanted.image[1] // wanted.weight[1])
+
+    def run(first: int, second: int, out: int, *bias: int) -> None:
+        assert len(bias) == wanted.bias
+        for address in (first, second, out, *bias):
+            assert address % 16 == 0, "cuDNN reads 16 bytes at once"
+        left, right = (
+            at(place, shape, strides_of_images(shape), kind)
+            for place, shape in zip((first, second), operands, strict=True)
+        )
+        vector = at(bias[0], made[1:2], (1,), kind) if bias else None
+        if wanted.kind == "forward":
+            computed = bodies._forward(np, "conv", left, right, vector, *settings)
+        elif wanted.kind == "input":
+            computed = bodies._to_input(np, "conv", left, right, made, *settings)
+        else:
+            computed = bodies._to_weight(np, "conv", right, left, made, *settings)
+        if wanted.activation:
+            computed = np.maximum(computed, 0)
+        at(out, made, strides_of_images(made), kind)[...] = computed
 
     return run

@@ -8,9 +8,12 @@ from __future__ import annotations
 from types import ModuleType
 
 from ...op import TABLE
-from . import matrix
+from . import convolution, matrix
 
-KERNELS: tuple[tuple[ModuleType, str], ...] = ((matrix, "matmul linear linear_weight"),)
+KERNELS: tuple[tuple[ModuleType, str], ...] = (
+    (convolution, "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight"),
+    (matrix, "matmul linear linear_weight"),
+)
 """Modules of kernels, and the operations that each one serves."""
 
 for _module, _names in KERNELS:

@@ -39,15 +39,24 @@ PARTS = (
 """What the GPU path is made of: its name, the packages that may bring it, and what it is for."""
 
 _products: dict[int, Any] = {}
+_engines: dict[int, Any] = {}
 
 
 def prepare(here: Machine, wanted: Any) -> Callable[..., None] | None:
     """What runs a computation, or None where no library takes it.
 
-    For a Gemm a function of the addresses of A, B, D and the bias. Raises DeviceError where a library is missing.
+    For a Gemm it takes the addresses of A, B, D and the bias, for a graph of cuDNN's those of its tensors. Raises DeviceError where a library is missing.
     """
     if isinstance(wanted, Gemm):
         return _prepare_product(here, wanted)
+    if hasattr(wanted, "write"):
+        found = _engines.get(id(here))
+        if found is None:
+            from . import graphs
+
+            found = _engines[id(here)] = graphs.Engines(here, graphs.bindings(), _device_name(here))
+        run: Callable[..., None] | None = found.prepare(wanted)
+        return run
     raise TypeError(f"no library computes {wanted!r}")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...capturing import keep_in_capture
 from ...errors import DeviceError
 from . import store
 from .gemm import Gemm
@@ -52,11 +53,15 @@ class Products:
 
     def space(self, stream: int) -> int:
         """The address of the workspace of a stream; products of one stream take turns in it."""
-        found = self._workspaces.get(stream)
+        # A captured step has one of its own, for its memory goes when it does, and it may be replayed on any stream.
+        found: tuple[int, Any] | None = keep_in_capture("cublasLt", self._space) or self._workspaces.get(stream)
         if found is None:
-            memory = self._here.empty((self.workspace,), np.dtype(np.uint8))
-            found = self._workspaces[stream] = (self._here.address(memory), memory)
+            found = self._workspaces[stream] = self._space()
         return found[0]
+
+    def _space(self) -> tuple[int, Any]:
+        memory = self._here.empty((self.workspace,), np.dtype(np.uint8))
+        return self._here.address(memory), memory
 
     def prepare(self, gemm: Gemm) -> Run | None:
         """What computes a product, or None where cublasLt has no algorithm for it."""

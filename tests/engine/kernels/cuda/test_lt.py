@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from emulated_gpu import EmulatedMachine
 
+from numzoo.engine.capturing import Capturing, capturing
 from numzoo.engine.errors import DeviceError
 from numzoo.engine.kernels.cuda import blas, libraries, lt
 from numzoo.engine.kernels.cuda.gemm import Gemm
@@ -228,6 +229,10 @@ def test_descriptors_are_destroyed_with_the_plan() -> None:
 def test_each_stream_has_a_workspace_of_its_own() -> None:
     products = opened(Bindings())
     assert products.space(1) == products.space(1) != products.space(2)
+    with capturing(Capturing()) as capture:
+        assert products.space(1) == products.space(3) == capture.kept["cublasLt"][0]
+        assert capture.kept["cublasLt"][0] != products._workspaces[1][0]
+    assert sorted(products._workspaces) == [1, 2]
 
 
 class Cublas:
