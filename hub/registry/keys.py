@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
+
+from numzoo.hub.registry.patterns import NamePattern, Stopwatch, compile_pattern
 
 __all__ = ["Keys", "read_keys"]
 
-Pattern = re.Pattern[str]
+Pattern: TypeAlias = "NamePattern | re.Pattern[str]"  # those of a person's own command line may be any
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,13 @@ def _any(patterns: tuple[Pattern, ...], name: str) -> bool:
 
 def read_keys(fields: Mapping[str, Any], *, fail: Callable[[str, str], NoReturn]) -> Keys:
     """The spellings of a manifest that fits its schema; `fail` is told the JSON path and what is wrong."""
+    watch = Stopwatch()
 
     def compiled(pattern: str, where: str) -> Pattern:
         try:
-            return re.compile(pattern)
-        except re.error as error:
-            fail(where, f"is no regular expression: {error}")
+            return compile_pattern(pattern, watch)
+        except ValueError as error:
+            fail(where, f"is no regular expression of the kind that is read here (docs/registry.md): {error}")
 
     def checked(pattern: Pattern, text: str, where: str) -> str:
         groups = [int(number) for number in re.findall(r"\\(\d+)", text)]

@@ -170,3 +170,12 @@ def test_what_is_declared_zero_reshaped_or_transposed_is_so_and_nothing_else(
         registry = registry_of({"lenet.test": entry_of(other, keys=left)})
         with pytest.raises(LoadError):
             hub.load("lenet", registry=registry)
+
+
+def test_a_pattern_that_would_take_for_ever_is_refused_before_any_name_is_matched(
+    weights: Any, entry_of: Callable[..., Any], registry_of: Callable[..., Registry]
+) -> None:
+    keys = {"rename": [{"match": r"((a+)+)+b", "to": r"\1"}]}
+    arrays = {**weights, "a" * 60: np.zeros(1, np.float32)}
+    with pytest.raises(FormatError, match=r"keys\.rename\[0\]\.match is no regular expression of the kind"):
+        hub.load("lenet", registry=registry_of({"lenet.test": entry_of(arrays, keys=keys)}))
