@@ -1,0 +1,97 @@
+"""Captured steps train to what plain ones train to; a thousand steps leave no memory behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numzoo import engine
+from numzoo.engine import nn
+
+RNG = np.random.default_rng(3)
+
+
+def images(count: int) -> list[tuple[Any, Any]]:
+    return [
+        (
+            engine.tensor(RNG.standard_normal((4, 3, 8, 8)).astype(np.float32)).to("cuda"),
+            engine.tensor(RNG.integers(0, 5, 4)).to("cuda"),
+        )
+        for _ in range(count)
+    ]
+
+
+def network() -> nn.Module:
+    engine.manual_seed(7)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.25), nn.Linear(128, 5),
+    ).to("cuda")  # fmt: skip
+
+
+RULES = {
+    "SGD": lambda parameters: engine.optim.SGD(parameters, lr=0.05, momentum=0.9, nesterov=True),
+    "AdamW": lambda parameters: engine.optim.AdamW(parameters, lr=0.01),
+    "Lion": lambda parameters: engine.optim.Lion(parameters, lr=0.001),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_replays_are_steps(rule: str, precision: str) -> None:
+    batches = images(8)
+    found = []
+    for captured in (False, True):
+        model = network()
+        optimizer = RULES[rule](model.parameters())
+        schedule = engine.optim.StepLR(optimizer, 2, 0.5)
+
+        def step(x: Any, y: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+            with engine.precision(precision):
+                loss = nn.functional.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        act = engine.capture(step, warmup=3) if captured else step
+        losses = []
+        for batch in batches:
+            losses.append(act(*batch).item())
+            schedule.step()
+        found.append((losses, {name: value.float().numpy() for name, value in model.state_dict().items()}))
+    assert np.allclose(found[0][0], found[1][0], rtol=1e-5)
+    for name, value in found[0][1].items():
+        assert np.allclose(value, found[1][1][name], rtol=1e-4, atol=1e-6), name
+
+
+def test_dropout_draws_anew_at_each_replay() -> None:
+    layer = nn.Dropout(0.5).train()
+    step = engine.capture(lambda x: layer(x), warmup=1)
+    x = engine.ones(64, 64).to("cuda")
+    drawn = [step(x).numpy().copy() for _ in range(5)]
+    assert all((a != b).any() for a, b in zip(drawn, drawn[1:], strict=False))
+    assert all(0.4 < (a == 0).mean() < 0.6 for a in drawn)
+
+
+@pytest.mark.parametrize("captured", [False, True], ids=["plain", "captured"])
+def test_a_thousand_steps_leave_nothing_behind(captured: bool) -> None:
+    model = network()
+    optimizer = engine.optim.AdamW(model.parameters(), lr=0.001)
+
+    def step(x: Any, y: Any) -> Any:
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    act = engine.capture(step) if captured else step
+    [batch] = images(1)
+    held = []
+    for number in range(1000):
+        act(*batch)
+        if number in (20, 999):
+            held.append((engine.cuda.memory_allocated(), engine.cuda.memory_reserved()))
+    assert held[0] == held[1]

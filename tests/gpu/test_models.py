@@ -1,0 +1,80 @@
+"""Whole models give on a GPU what they give on the CPU: outputs and every parameter's gradient."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+from sequence_check import build
+from sequences import CASES, Case, inputs
+
+from numzoo import engine
+from numzoo.engine import nn
+
+TOLERANCE = {"float32": 2e-4, "bfloat16": 5e-2}
+IMAGES = [
+    ("resnet18", 64), ("resnext50_32x4d", 64), ("vgg11_bn", 64), ("mobilenet_v2", 64), ("mobilenet_v3_small", 64), ("densenet121", 64),
+    ("efficientnet_b0", 64), ("squeezenet1_1", 64), ("shufflenet_v2_x1_0", 64), ("googlenet", 64), ("convnext_tiny", 64),
+    ("swin_t", 64), ("maxvit_t", 224), ("vit_b_16", 224), ("alexnet", 64), ("inception_v3", 96), ("regnet_y_400mf", 64), ("mnasnet0_5", 64),
+]  # fmt: skip
+
+
+def first(result: Any) -> Any:
+    """The tensor of a result that loss is taken of."""
+    while not isinstance(result, engine.Tensor):
+        result = result[0] if isinstance(result, (tuple, list)) else next(iter(result.values()))
+    return result
+
+
+def on_both(make: Any, given: dict[str, Any], dtype: str, *, training: bool) -> None:
+    found = {}
+    for device in ("cpu", "cuda"):
+        engine.manual_seed(0)
+        model = make().train(training).to(device, dtype=dtype)
+        arguments = {name: engine.tensor(value).to(device) for name, value in given.items()}
+        arguments = {n: v.to(dtype=dtype) if v.dtype == engine.float32 else v for n, v in arguments.items()}
+        result = first(model(*arguments.values()) if "x" in arguments else model(**arguments)).float()
+        assert result.device.type == device
+        weights = engine.tensor(np.random.default_rng(1).standard_normal(result.shape).astype(np.float32)).to(device)
+        (result * weights).sum().backward()
+        gradients = {name: p.grad.float().numpy() for name, p in model.named_parameters() if p.grad is not None}
+        found[device] = {"output": result.numpy(), **gradients}
+    assert found["cpu"].keys() == found["cuda"].keys()
+    largest = max(np.abs(value).max() for name, value in found["cpu"].items() if name != "output")
+    for name, wanted in found["cpu"].items():
+        size = np.abs(wanted).max() if name == "output" else max(np.abs(wanted).max(), 1e-3 * largest)
+        away = np.abs(found["cuda"][name] - wanted).max()
+        assert away <= TOLERANCE[dtype] * size, f"{name}: {away:.3g} of {size:.3g}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_model_of_text_or_sound(case: Case) -> None:
+    given = {name: value for name, value in inputs(case.kind).items() if value is not None}
+    on_both(lambda: build(case)[0], given, "float32", training=False)
+
+
+@pytest.mark.parametrize(("name", "side"), IMAGES, ids=[name for name, _ in IMAGES])
+def test_a_model_of_images(name: str, side: int) -> None:
+    builder = getattr(importlib.import_module("numzoo.vision.models"), name)
+    images = np.random.default_rng(0).standard_normal((2, 3, side, side)).astype(np.float32)
+    on_both(builder, {"x": images}, "float32", training=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_small_network_in_training(dtype: str) -> None:
+    def make() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, groups=8), nn.GELU(), nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 5),
+        )  # fmt: skip
+
+    images = np.random.default_rng(0).standard_normal((4, 3, 12, 12)).astype(np.float32)
+    on_both(make, {"x": images}, dtype, training=True)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_recurrent_network(kind: str) -> None:
+    sounds = np.random.default_rng(0).standard_normal((5, 3, 6)).astype(np.float32)
+    on_both(lambda: getattr(nn, kind)(6, 8, 2, bidirectional=True), {"x": sounds}, "float32", training=True)
