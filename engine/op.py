@@ -30,7 +30,7 @@ import numpy as np
 
 from . import device
 from .debug.watch import everyone, watchers
-from .dtype import Array, float32
+from .dtype import Array, float16, float32
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import TF32, modes
 from .node import Node
@@ -294,7 +294,9 @@ class Op(Recorder, Generic[P, R]):
             if result is not NotImplemented:
                 return result
         dtypes = {array.dtype for array in arrays if array is not None}
-        if float32 not in dtypes or not dtypes <= {float32, narrow}:
+        # Weights of 16 bits of another kind may stand beside float32, or beside what was narrowed before.
+        mixed = len(dtypes) > 1 and dtypes <= {float32, float16, narrow}
+        if not mixed and dtypes != {float32}:
             return implementation(*arrays, **settings)
         # A parameter comes again and again: its narrow form is kept until it changes.
         operands = [

@@ -89,7 +89,7 @@ class MultiHeadAttention(nn.Module):
         """x (batch, length, width) looks at keys and values (batch, heads, others, width / heads), as `look_at` gives them."""
         query = self._split(self.query(x))
         out = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, is_causal=causal)
-        return self.out(out.transpose(1, 2).reshape(*x.shape))
+        return self.out((out if x.shape[1] == 1 else out.transpose(1, 2)).reshape(*x.shape))
 
     def look_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of x (batch, others, width)."""
@@ -101,6 +101,8 @@ class MultiHeadAttention(nn.Module):
         return query @ keys.transpose(2, 3) * query.shape[3] ** -0.5
 
     def _split(self, x: Tensor) -> Tensor:
+        if x.shape[1] == 1:  # the same numbers in the same order
+            return x.reshape(x.shape[0], self.heads, 1, -1)
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (batch, heads, length, width / heads)
 
 

@@ -17,7 +17,7 @@ from .matrix import FEWEST_PRODUCTS, as_matrix, given_type, matmul
 from .memory import FLOAT32, FLOATS, Array, Layout, Result, address
 from .plans import PLANS, Plan, plan
 from .primitive import BIAS, DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe
-from .reorder import as_dense, pack_token, packer
+from .reorder import Fetch, as_dense, pack_token, packer
 
 FEW = 8
 """So few rows, as a text or a sound may begin with, are worth a packed weight only once they have come `OFTEN` times, as in a search of beams."""
@@ -28,8 +28,6 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
     """x weight^T + bias: x (..., K), weight (N, K), bias (N) -> (..., N)."""
     if _is_small(x, weight):
         return NotImplemented
-    if weight.dtype is not x.dtype and stored.is_narrow(x, weight):
-        weight = stored.wide(x, weight)
     key = (
         linear, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
         None if bias is None else (bias.shape, bias.strides, bias.dtype), given_type(x),
@@ -101,6 +99,8 @@ def _fits(x: Array, weight: Array, bias: Array | None) -> bool:
 
 
 def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None) -> Plan | None:
+    if weight.dtype != x.dtype:
+        return _plan_stored(library, x, weight, bias, FLOAT32)
     given = as_matrix(weight.T, ()) if _fits(x, weight, bias) else None
     if given is None:
         return None
@@ -145,6 +145,8 @@ def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None) 
 
 
 def _plan_narrowed(library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any]) -> Plan | None:
+    if weight.dtype != x.dtype:
+        return _plan_stored(library, x, weight, bias, dtype)
     given = as_matrix(weight.T, ()) if x.dtype == FLOAT32 and _fits(x, weight, bias) else None
     if given is None:
         return None
@@ -153,14 +155,31 @@ def _plan_narrowed(library: Library, x: Array, weight: Array, bias: Array | None
     if packed is None:
         return None
     plain = Layout(library, (form.inner, form.outs), FLOAT32, tuple(given[1]))
-    pack = packer(library, weight, plain, packed.layout(WEIGHTS), keep=True)
+    return _rounded(x, form, packed, packer(library, weight, plain, packed.layout(WEIGHTS), keep=True), dtype)
+
+
+def _plan_stored(library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any]) -> Plan | None:
+    like = np.empty(weight.shape, FLOAT32)  # what the weight is once it is widened
+    if not stored.is_narrow(x, weight) or not _fits(x, like, bias):
+        return None
+    form = _Form(library, x, like, bias, dtype, FLOAT32)
+    packed = form.packed()
+    if packed is None:
+        return None
+    return _rounded(x, form, packed, stored.packer(library, weight, packed, x.size // form.inner, dtype), dtype)
+
+
+def _rounded(x: Array, form: _Form, packed: Description, pack: Fetch | None, dtype: np.dtype[Any]) -> Plan | None:
+    """The product of rows in `dtype` with a weight as `pack` gives it, in float32."""
     if pack is None:
         return None
     run = Primitive(packed, form.names).run
     fetch, allocate = as_dense(x), pool.allocator((*x.shape[:-1], form.outs), FLOAT32)
 
     def compute(x: Array, weight: Array, bias: Array | None) -> Array:
-        source, packed, result = cast_always(fetch(x), dtype), pack(weight), allocate()
+        source, packed, result = fetch(x), pack(weight), allocate()
+        if dtype != FLOAT32:
+            source = cast_always(source, dtype)
         vectors = () if bias is None else (address(bias),)
         run(address(source), address(packed), address(result), *vectors)
         return result

@@ -1,18 +1,26 @@
 """Weights that stay as a file stores them, in 16 bits, widened where they are used.
 
-The steps of a decoder read a weight again and again for a few rows; its widened form is kept then, and the pages of the file give way
-to it. Many rows take longer than widening does, so for them it is done anew each time, in memory that is used again.
+The steps of a decoder read a weight again and again for a few rows; its widened form is kept then, in the layout that the product
+wants, and the pages of the file give way to it. Many rows take longer than widening does, so theirs is made anew each time.
 """
 
 from __future__ import annotations
 
+import math
 import mmap
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from . import packs, pool
-from .memory import BFLOAT16, FLOAT16, FLOAT32, Array
+from .library import Library
+from .memory import BFLOAT16, BYTE, FLOAT16, FLOAT32, Array, Layout, address
+from .primitive import DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe, describe_reorder, signature
+from .reorder import Fetch, pack_token
+
+Pack = Callable[[Array, Array], None]
 
 MANY = 64
 """Rows from which on a product takes ten times as long as widening its weights, or longer."""
@@ -30,13 +38,35 @@ def is_narrow(x: Array, weight: Array) -> bool:
     return x.dtype == FLOAT32 and weight.dtype in (FLOAT16, BFLOAT16) and weight.flags.c_contiguous
 
 
-def wide(x: Array, weight: Array) -> Array:
-    """Such a weight in float32: what is kept of it, for few rows x from now on, or else for this time."""
-    token = (wide, weight.shape, weight.dtype)
-    kept: Array | None = packs.find(weight, token)
-    if kept is None and x.size < MANY * x.shape[-1]:
-        kept = packs.obtain(weight, token, lambda weight: _widened(weight, np.empty(weight.shape, FLOAT32)))
-    return _widened(weight, pool.empty(weight.shape, FLOAT32)) if kept is None else kept
+def packer(library: Library, weight: Array, description: Description, rows: int, dtype: np.dtype[Any]) -> Fetch | None:
+    """A function that gives such a weight as the product `description` of so many float32 or rounded rows wants it.
+
+    What is packed for few rows, or rounded to a narrower type, is kept.
+    """
+    pack = _in_pieces(library, weight, description, rows, dtype) or _at_once(library, weight, description)
+    if pack is None:
+        return None
+    size = description.layout_bytes(WEIGHTS)
+    token = (packer, pack_token(library, weight, description.layout(WEIGHTS)))
+    temporary = pool.allocator((size,), BYTE)
+    keep, find, obtain = rows < MANY or dtype != FLOAT32, packs.find, packs.obtain
+
+    def make(weight: Array) -> Array:
+        result = np.empty(size + 64, np.uint8)
+        return fill(weight, result[-address(result) % 64 :][:size])
+
+    def fill(weight: Array, result: Array) -> Array:
+        pack(weight, result)
+        release(weight)
+        return result
+
+    def fetch(weight: Array) -> Array:
+        found: Array | None = find(weight, token)
+        if found is None:
+            found = obtain(weight, token, make) if keep else fill(weight, temporary())
+        return found
+
+    return fetch
 
 
 def widen(source: Array, out: Array) -> None:
@@ -65,10 +95,50 @@ def release(array: Array) -> None:
         owner.madvise(mmap.MADV_DONTNEED)
 
 
-def _widened(weight: Array, result: Array) -> Array:
-    step = max(PIECE // weight.shape[1], 1)
-    for first in range(0, len(weight), step):
-        piece = weight[first : first + step]
-        widen(piece, result[first : first + step])
-        release(piece)
-    return result
+def _in_pieces(
+    library: Library, weight: Array, description: Description, rows: int, dtype: np.dtype[Any]
+) -> Pack | None:
+    """What packs some outputs after the others, where the layout keeps these together: the wide numbers never leave the cache."""
+    inner = weight.shape[1]
+    layout = signature(library, description.layout(WEIGHTS))
+    levels, padded, stride = layout[1], layout[3], layout[5]
+    step = math.prod(size for size, axis in zip(layout[6 : 6 + levels], layout[6 + levels :], strict=True) if axis == 1)
+    width = min(max(PIECE // inner // step, 1) * step, padded)
+    runs = {}
+    for size in {width, padded % width} - {0}:
+        source = Layout(library, (rows, inner), dtype, (inner, 1))
+        result = Layout(library, (rows, size), FLOAT32, (size, 1))
+        piece = describe(library, "matmul", source, Layout(library, (inner, size), dtype), None, result)
+        if piece is None or signature(library, piece.layout(WEIGHTS)) != (*layout[:3], size, *layout[4:]):
+            return None
+        copy = describe_reorder(library, Layout(library, (inner, size), FLOAT32, (1, inner)), piece.layout(WEIGHTS))
+        if copy is None:
+            return None
+        runs[size] = Primitive(copy, (SOURCE, DESTINATION)).run
+    allocate = pool.allocator((width, inner), FLOAT32)
+
+    def pack(weight: Array, result: Array) -> None:
+        wide, start = allocate(), address(result)
+        for first in range(0, padded, width):
+            size, given = min(width, padded - first), weight[first : first + width]
+            widen(given, wide[: len(given)])
+            wide[len(given) : size] = 0
+            release(given)
+            runs[size](address(wide), start + first // step * stride * dtype.itemsize)
+
+    return pack
+
+
+def _at_once(library: Library, weight: Array, description: Description) -> Pack | None:
+    wide = Layout(library, weight.shape[::-1], FLOAT32, (1, weight.shape[1]))
+    copy = describe_reorder(library, wide, description.layout(WEIGHTS))
+    if copy is None:
+        return None
+    run = Primitive(copy, (SOURCE, DESTINATION)).run
+
+    def pack(weight: Array, result: Array) -> None:
+        wide = np.empty(weight.shape, FLOAT32)
+        widen(weight, wide)
+        run(address(wide), address(result))
+
+    return pack

@@ -13,7 +13,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import DtypeError, Tensor, ops
-from numzoo.engine.kernels.cpu import onednn, packs, stored
+from numzoo.engine.kernels.cpu import onednn, packs, plans, stored
 from numzoo.engine.kernels.cpu.copy import cast
 from numzoo.engine.kernels.cpu.rows import take_rows
 
@@ -87,14 +87,59 @@ def test_products_are_those_of_the_widened_weight(dtype: Any, rows: int, odd: bo
     np.testing.assert_allclose(with_bias.numpy(), wanted + bias.numpy(), atol=2e-4)
 
 
-def test_few_rows_keep_a_wide_weight_and_many_keep_nothing() -> None:
-    weight = drawn(512, 600, dtype=np.float16)
+@pytest.mark.parametrize("rows", [1, 3, stored.MANY + 1])
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_under_a_precision_the_product_is_that_of_rounded_numbers_and_one_pack_is_kept(dtype: Any, rows: int) -> None:
+    x, weight, bias = Tensor(drawn(rows, 600)), drawn(513, 600, dtype=dtype, seed=1), Tensor(drawn(513, seed=2))
+    wide = Tensor(weight.astype(np.float32))
     before = packs.kept_bytes()
-    stored.wide(drawn(stored.MANY, 600), weight)
+    with engine.no_grad(), engine.precision("bf16"):
+        for _ in range(2):
+            found = ops.linear(x, Tensor(weight), bias)
+        assert 2 * weight.size <= packs.kept_bytes() - before < 2.5 * weight.size
+        wanted = ops.linear(x, wide, bias)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+
+
+def test_what_was_narrowed_before_meets_a_stored_weight_under_a_precision() -> None:
+    x, weight = Tensor(drawn(3, 600)).to(dtype="bfloat16"), drawn(513, 600, dtype=np.float16)
+    with engine.no_grad(), engine.precision("bf16"):
+        found = ops.linear(x, Tensor(weight))
+    rounded = weight.astype(np.float32).astype(BFLOAT16).astype(np.float64)
+    np.testing.assert_allclose(
+        found.to(dtype="float32").numpy(), x.numpy().astype(np.float64) @ rounded.T, rtol=1e-2, atol=0.2
+    )
+
+
+def product(rows: int, weight: Any) -> Any:
+    with engine.no_grad():
+        return ops.linear(Tensor(drawn(rows, weight.shape[1])), Tensor(weight)).numpy()
+
+
+def test_few_rows_keep_a_wide_weight_once_and_many_keep_nothing() -> None:
+    weight = drawn(512, 640, dtype=np.float16)
+    before = packs.kept_bytes()
+    product(stored.MANY, weight)
     assert packs.kept_bytes() == before
-    kept = stored.wide(drawn(1, 600), weight)
-    assert packs.kept_bytes() == before + 512 * 600 * 4
-    assert stored.wide(drawn(stored.MANY, 600), weight) is kept
+    for rows in (1, 3, 5, 1):
+        product(rows, weight)
+        assert packs.kept_bytes() == before + 512 * 640 * 4
+
+
+@pytest.mark.parametrize(("outs", "inner"), [(513, 600), (1000, 300), (70, 4100), (3001, 130)])
+def test_weights_are_packed_in_pieces_whatever_their_sizes(outs: int, inner: int, monkeypatch: Any) -> None:
+    weight = drawn(outs, inner, dtype=np.float16)
+    whole = product(2, weight)
+    plans.clear()
+    packs.clear()
+    monkeypatch.setattr(stored, "PIECE", 1 << 13)
+    np.testing.assert_array_equal(product(2, weight), whole)
+    plans.clear()
+    packs.clear()
+    monkeypatch.setattr(stored, "_in_pieces", lambda *_: None)
+    np.testing.assert_array_equal(product(2, weight), whole)
+    plans.clear()
 
 
 def test_a_changed_weight_is_widened_anew() -> None:
@@ -102,7 +147,7 @@ def test_a_changed_weight_is_widened_anew() -> None:
     for _ in range(3):
         weight += np.float16(1)
         onednn.forget(weight)
-        np.testing.assert_array_equal(stored.wide(x, weight), weight.astype(np.float32))
+        np.testing.assert_allclose(product(2, weight), x @ weight.astype(np.float32).T, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages of a mapping are given back on Linux alone")
@@ -112,7 +157,7 @@ def test_pages_of_a_read_only_mapping_are_given_back_and_come_again(tmp_path: Pa
     np.testing.assert_array_equal(weight, values)
     assert resident(tmp_path / "weights") >= values.nbytes
     for rows in (stored.MANY, 1):
-        np.testing.assert_array_equal(stored.wide(drawn(rows, 600), weight), values.astype(np.float32))
+        np.testing.assert_allclose(product(rows, weight), product(rows, values), rtol=1e-5)
         assert resident(tmp_path / "weights") < values.nbytes / 10
     np.testing.assert_array_equal(weight, values)
 
@@ -122,7 +167,7 @@ def test_memory_that_may_be_written_to_is_never_given_back() -> None:
     weight = np.frombuffer(mapping, np.float16).reshape(512, 1024)
     weight[...] = 3
     weight.flags.writeable = False
-    assert (stored.wide(drawn(1, 1024), weight) == 3).all()
+    np.testing.assert_allclose(product(1, weight)[0], 3 * drawn(1, 1024).sum(), rtol=1e-4)
     assert (weight == 3).all()
 
 
