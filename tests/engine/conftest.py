@@ -1,4 +1,4 @@
-"""An emulated GPU for the engine's tests: a machine that runs the CUDA sources on the CPU, and the devices on it."""
+"""A GPU for the engine's tests: one that is emulated on the CPU, and the real one where there is one."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from typing import Any
 import pytest
 from emulated_gpu import EmulatedMachine, compiler
 
+from numzoo import engine
 from numzoo.engine import device
 from numzoo.engine.kernels.cuda import machine
 
+KINDS = ["ascending", "descending", *(["real"] if engine.cuda.is_available() else [])]
 
-@pytest.fixture(params=["ascending", "descending"])
-def gpu(request: Any, monkeypatch: Any) -> Iterator[EmulatedMachine]:
-    """An emulated GPU that kernels, tensors and ``.to("cuda")`` use; threads run in one order, then in the other."""
-    if compiler() is None:
-        pytest.skip("no C++ compiler (g++ or clang++) is on the path, which the emulated GPU needs")
-    here = EmulatedMachine(descending=request.param == "descending")
-    monkeypatch.setattr(device, "cupy", lambda: here.xp)
-    machine.use(here)
-    yield here
+
+@pytest.fixture(params=KINDS)
+def gpu(request: Any, monkeypatch: Any) -> Iterator[Any]:
+    """A GPU that kernels, tensors and ``.to("cuda")`` use: emulated, its threads in one order and in the other, and real."""
+    if request.param == "real":
+        from real_gpu import RealMachine
+
+        real = RealMachine()
+        machine.use(real)
+        yield real
+    else:
+        if compiler() is None:
+            pytest.skip("no C++ compiler (g++ or clang++) is on the path, which the emulated GPU needs")
+        here = EmulatedMachine(descending=request.param == "descending")
+        monkeypatch.setattr(device, "cupy", lambda: here.xp)
+        machine.use(here)
+        yield here
     machine.use(None)

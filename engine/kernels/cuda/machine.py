@@ -98,7 +98,7 @@ class CudaMachine:
 
     def entry(self, module: Any, name: str) -> Launch:
         function, launch_kernel = self._driver.moduleGetFunction(module, name), self._driver.launchKernel
-        stream, local = self.stream, self._local
+        stream, local, runtime = self.stream, self._local, self.xp.cuda.runtime
 
         def launch(
             grid: tuple[int, int, int],
@@ -110,6 +110,7 @@ class CudaMachine:
             try:
                 packed = local.packed
             except AttributeError:
+                runtime.free(0)  # makes the device's context this thread's, which launches by the driver need
                 packed = local.packed = _Packed()
             layout.pack_into(packed.buffer, 0, *arguments)
             packed.size.value = layout.size

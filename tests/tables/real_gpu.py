@@ -1,0 +1,33 @@
+"""A real GPU under the interface of the emulated one, so that the tests of kernels run on both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numzoo.engine.kernels.cuda.machine import CudaMachine
+
+
+class RealMachine(CudaMachine):
+    """`launched` lists what ran."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.launched: list[str] = []
+
+    def put(self, array: Any) -> Any:
+        """A NumPy array on this machine, with the same order of axes in memory."""
+        array = np.asarray(array)
+        order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+        dense = self.xp.asarray(np.ascontiguousarray(array.transpose(order)))
+        return dense.transpose([int(axis) for axis in np.argsort(order)]) if array.ndim else dense
+
+    def entry(self, module: Any, name: str) -> Any:
+        launch = super().entry(module, name)
+
+        def noted(*arguments: Any) -> None:
+            self.launched.append(name)
+            launch(*arguments)
+
+        return noted
