@@ -72,7 +72,10 @@ def move(array: Array, device: Device) -> Array:
         return array
     refuse_host(f"a tensor of shape {tuple(array.shape)} moves from {here} to {device}")
     if device.type == "cpu":
-        return cupy().asnumpy(array)
+        found = cupy().asnumpy(array)
+        if "cuda" in _kernels:
+            _kernels["cuda"].complaints.check()
+        return found
     library = cupy()
     count = library.cuda.runtime.getDeviceCount()
     if device.index >= count:

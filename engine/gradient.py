@@ -256,7 +256,7 @@ class Walk:
             values["out"], values["outs"] = outs[0], outs
         if wanted_residuals:
             for position, array in zip(wanted_residuals, node.residuals or (), strict=True):
-                values[op.residuals[position]] = tensor_of(array)
+                values[op.residuals[position]] = None if array is None else tensor_of(array)
         return values
 
     def _results(self, node: Node) -> tuple[Tensor, ...]:

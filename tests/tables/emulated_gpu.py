@@ -74,6 +74,10 @@ class EmulatedMachine:
     def stream(self) -> int:
         return 0
 
+    def shared_words(self, count: int) -> tuple[Any, int]:
+        words = np.zeros(count, np.int64)
+        return words, int(words.ctypes.data)
+
     def load(self, source: str, name: str, headers: dict[str, str], options: tuple[str, ...]) -> Any:
         texts = {**headers, "hardware.cuh": (HERE / "hardware.cuh").read_text()}
         whole = source

@@ -21,4 +21,4 @@ def class_entropy(
     if logs is NotImplemented:
         return NotImplemented
     loss = -logs[np.arange(len(x)), target]
-    return summed_loss(loss, scale, total), np.exp(logs, out=logs) if keep else None
+    return summed_loss(loss, scale, total), np.exp(logs, out=logs) if keep else None, None

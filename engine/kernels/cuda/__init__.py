@@ -8,11 +8,15 @@ from __future__ import annotations
 from types import ModuleType
 
 from ...op import TABLE
-from . import convolution, matrix
+from . import complaints as complaints
+from . import convolution, entropy, matrix, normalization, softmax
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (convolution, "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight"),
+    (entropy, "class_counts class_entropy class_entropy_input"),
     (matrix, "matmul linear linear_weight"),
+    (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),
+    (softmax, "softmax softmax_input log_softmax log_softmax_input"),
 )
 """Modules of kernels, and the operations that each one serves."""
 

@@ -11,6 +11,8 @@ import threading
 from struct import Struct
 from typing import Any, Protocol
 
+import numpy as np
+
 from ...dtype import Array, Dtype
 
 __all__ = ["MOST_BYTES", "Launch", "Machine", "machine", "use"]
@@ -54,6 +56,9 @@ class Machine(Protocol):
     def stream(self) -> int:
         """The stream that work now goes to, as the driver's number."""
 
+    def shared_words(self, count: int) -> tuple[Any, int]:
+        """So many whole numbers of 8 bytes, all 0, that the CPU and the GPU can read and write: as NumPy's array, and their address."""
+
     def load(self, source: str, name: str, headers: dict[str, str], options: tuple[str, ...]) -> Any:
         """A source, compiled; entry points are found in it by ``entry``."""
 
@@ -90,6 +95,13 @@ class CudaMachine:
 
     def address(self, array: Array) -> int:
         return array.data.ptr  # type: ignore[no-any-return]
+
+    def shared_words(self, count: int) -> tuple[Any, int]:
+        # Pinned memory has one address for both wherever CUDA's unified addressing is, which is every 64-bit system.
+        memory = self.xp.cuda.alloc_pinned_memory(8 * count)
+        words = np.frombuffer(memory, np.int64, count)
+        words[:] = 0
+        return words, memory.ptr
 
     def load(self, source: str, name: str, headers: dict[str, str], options: tuple[str, ...]) -> Any:
         from .store import compiled

@@ -268,7 +268,18 @@ def mish(xp: Any, x: Array) -> Array:
     return x * xp.tanh(softplus.body(xp, x))
 
 
+@op()
+def softmax_input(xp: Any, flow: Array, result: Array, *, axis: int) -> Array:
+    """The gradient of softmax in one pass, for where none of it is recorded."""
+    wide = accumulator(result.dtype)
+    arrived, made = flow.astype(wide, copy=False), result.astype(wide, copy=False)
+    weighted = arrived * made
+    return (weighted - made * weighted.sum(axis, keepdims=True)).astype(result.dtype, copy=False)
+
+
 def _softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:
+    if not modes.recording:
+        return softmax_input(grad, out, axis=axis)
     weighted = grad * out
     return weighted - out * weighted.sum(axis, True)
 
@@ -282,7 +293,17 @@ def softmax(xp: Any, x: Array, *, axis: int = -1) -> Array:
         return (powers / powers.sum(axis, keepdims=True)).astype(_result(x), copy=False)
 
 
+@op()
+def log_softmax_input(xp: Any, flow: Array, result: Array, *, axis: int) -> Array:
+    """The gradient of log_softmax in one pass, for where none of it is recorded."""
+    wide = accumulator(result.dtype)
+    arrived, made = flow.astype(wide, copy=False), result.astype(wide, copy=False)
+    return (arrived - xp.exp(made) * arrived.sum(axis, keepdims=True)).astype(result.dtype, copy=False)
+
+
 def _log_softmax_x(grad: Tensor, out: Tensor, axis: int) -> Tensor:
+    if not modes.recording:
+        return log_softmax_input(grad, out, axis=axis)
     return grad - exp(out) * grad.sum(axis, True)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...dtype import Array, accumulator, float32, kind
 from ...errors import DeviceError, DtypeError, SettingError, ShapeError
 from ...node import Node
-from ...op import op
+from ...op import op, op_with_results
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..elementwise.arithmetic import where
 from ..layers.activation import log_softmax, softmax
@@ -53,24 +53,27 @@ def _picked(x: Tensor, target: Tensor) -> Tensor:
 
 
 def _entropy_x(
-    grad: Tensor, x: Tensor, target: Tensor, scale: Tensor | None, total: Tensor | None, chances: Tensor
-) -> Tensor:
-    return class_entropy_input(grad, x, target, scale, total, chances)
+    grad: Tensor, x: Tensor, target: Tensor, scale: Tensor | None, total: Tensor | None, chances: Tensor | None,
+    sums: Tensor | None,
+) -> Tensor:  # fmt: skip
+    return class_entropy_input(grad, x, target, scale, total, chances, sums)
 
 
-@op(residuals=("chances",), x=_entropy_x)
+@op(residuals=("chances", "sums"), x=_entropy_x)
 def class_entropy(
     xp: Any, x: Array, target: Array, scale: Array | None = None, total: Array | None = None, *, keep: bool = True
 ) -> Any:
     """-sum_i log softmax(x)[i, target[i]] scale[i], over ``total`` if given, for rows of logits (batch, classes); scales are 1 if not given.
 
-    All of a classification loss in one step, whose gradient is one step too.
+    All of a classification loss in one step, whose gradient is one step too. The loss of half precisions is float32. Keeps the
+    probabilities, or in their place, where a kernel would have it so, each row's peak and its sum of powers.
     """
+    x = x.astype(accumulator(x.dtype), copy=False)
     shifted = x - (_reduce(xp, "maximum", x) if x.size else 0)
     chances = xp.exp(shifted)
     sums = _reduce(xp, "add", chances)
     loss = xp.log(sums)[:, 0] - shifted[xp.arange(len(x)), target]
-    return summed_loss(loss, scale, total), chances / sums if keep else None
+    return summed_loss(loss, scale, total), chances / sums if keep else None, None
 
 
 def _reduce(xp: Any, name: str, x: Array) -> Array:
@@ -111,25 +114,43 @@ def _entropy_twice(
 
 @op(flow=_entropy_flow, x=_entropy_twice)
 def class_entropy_input(
-    xp: Any, flow: Array, x: Array, target: Array, scale: Array | None = None, total: Array | None = None, chances: Array | None = None
+    xp: Any, flow: Array, x: Array, target: Array, scale: Array | None = None, total: Array | None = None, chances: Array | None = None,
+    sums: Array | None = None,
 ) -> Array:  # fmt: skip
     """What flows back to the logits: (softmax(x) - one at each row's target) scale, times the flow of the loss over ``total``."""
+    given = x.dtype
     if chances is None:
+        x = x.astype(accumulator(given), copy=False)
         chances = xp.exp(x - x.max(1, keepdims=True))
         chances /= chances.sum(1, keepdims=True)
     weight = flow if total is None else flow / total
     if scale is not None:
         # What does not count has no gradient, even where nothing counts and the mean is NaN.
-        weight = xp.where(scale != 0, weight * scale, 0).astype(x.dtype, copy=False)
+        weight = xp.where(scale != 0, weight * scale, 0).astype(chances.dtype, copy=False)
     out = chances * (weight if scale is None else weight[:, None])
     out[xp.arange(len(x)), target] -= weight
-    return out
+    return out.astype(given, copy=False)
+
+
+@op_with_results(3)
+def class_counts(
+    xp: Any, target: Array, weight: Array | None, like: Array, *, classes: int, ignore_index: int | None
+) -> tuple[Array, Array, Array]:
+    """Class indices with those that are ``ignore_index`` as 0, how much each counts (its class's weight, or 1; ignored 0), and the sum of that.
+
+    In the dtype in which sums over ``like`` are kept.
+    """
+    labels, counts = _labels("cross_entropy", target, classes, ignore_index)
+    scale = counts.astype(accumulator(like.dtype))
+    if weight is not None:
+        scale = scale * weight[labels]
+    return labels, scale, scale.sum(dtype=scale.dtype)
 
 
 @class_entropy.directly
 def _class_entropy_directly(node: Node, flow: Array) -> list[Any] | None:
     chances = node.residuals[0]  # type: ignore[index]
-    if chances.size > 1 << 14 or type(chances) is not np.ndarray:
+    if type(chances) is not np.ndarray or chances.size > 1 << 14:
         return None
     # The logits themselves do not matter where their softmax is known.
     kept = [getattr(value, "array", value) for value in node.saved[1:]]  # type: ignore[index]
@@ -170,9 +191,10 @@ def cross_entropy(
             "cross_entropy: wants logits of shape (batch, classes, ...) or (classes,), not a single number"
         )
     wide = accumulator(x.dtype)
-    if x.array.dtype != wide:
+    fused = reduction != "none" and not label_smoothing
+    if x.array.dtype != wide and not (fused and not isinstance(x.array, np.ndarray)):
         x = x.to(dtype=wide)
-    if reduction != "none" and not label_smoothing:
+    if fused:
         return _class_entropy(x, target, weight, ignore_index, reduction)
     chances = log_softmax(x, axis=axis)
     return class_nll("cross_entropy", chances, target, weight, ignore_index, reduction, label_smoothing)
@@ -189,6 +211,8 @@ def _class_entropy(x: Tensor, target: Tensor, weight: Any, ignore_index: int, re
     if x.ndim == 1:
         x, target = x.unsqueeze(0), target.unsqueeze(0)
     mean = reduction == "mean"
+    if not isinstance(x.array, np.ndarray):
+        return _counted_entropy(x, target, weight, ignore_index, mean)
     labels, counts = checked_labels("cross_entropy", x, target, ignore_index)
     classes = x.shape[1]
     if x.ndim > 2:
@@ -198,6 +222,18 @@ def _class_entropy(x: Tensor, target: Tensor, weight: Any, ignore_index: int, re
     if weight is not None:
         scale = scale * class_weight("cross_entropy", weight, x).to(dtype=x.dtype).array[labels]
     return class_entropy(x, tensor_of(labels), tensor_of(scale), tensor_of(scale.sum(dtype=x.dtype)) if mean else None)
+
+
+def _counted_entropy(x: Tensor, target: Tensor, weight: Any, ignore_index: int, mean: bool) -> Tensor:
+    """The same where looking at the classes would wait for the GPU: one operation checks them and says how much they count."""
+    _check_targets("cross_entropy", x, target)
+    classes = x.shape[1]
+    if weight is not None:
+        weight = class_weight("cross_entropy", weight, x).to(dtype=accumulator(x.dtype))
+    labels, scale, total = class_counts(target, weight, x.detach(), classes=classes, ignore_index=ignore_index)
+    if x.ndim > 2:
+        x, labels, scale = x.permute(0, *range(2, x.ndim), 1).reshape(labels.numel(), classes), labels.reshape(-1), scale.reshape(-1)  # fmt: skip
+    return class_entropy(x, labels, scale, total if mean else None)
 
 
 def _all_count(x: Array, target: Array, ignore_index: int) -> bool:
@@ -246,6 +282,11 @@ def class_nll(
 
 def checked_labels(name: str, x: Tensor, target: Tensor, ignore_index: int | None) -> tuple[Array, Array]:
     """Class indices for scores x (batch, classes, ...), those that do not count as 0; and which of them count."""
+    _check_targets(name, x, target)
+    return _labels(name, target.array, x.shape[1], ignore_index)
+
+
+def _check_targets(name: str, x: Tensor, target: Tensor) -> None:
     if kind(target.dtype) != 1:
         raise DtypeError(f"{name}: targets must be class indices (integers), not {target.dtype}")
     wanted = (*x.shape[:1], *x.shape[2:])
@@ -253,7 +294,9 @@ def checked_labels(name: str, x: Tensor, target: Tensor, ignore_index: int | Non
         raise ShapeError(
             f"{name}: scores {tuple(x.shape)} (batch, classes, ...) want targets of shape {wanted}, not {tuple(target.shape)}"
         )
-    labels, classes = target.array, x.shape[1]
+
+
+def _labels(name: str, labels: Array, classes: int, ignore_index: int | None) -> tuple[Array, Array]:
     wrong = (labels < 0) | (labels >= classes)
     counts = (labels == labels) if ignore_index is None else labels != ignore_index
     wrong &= counts

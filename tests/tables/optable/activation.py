@@ -41,10 +41,12 @@ REACHED = {
     "gelu_tanh_input",
     "hardsigmoid_input",
     "hardswish_input",
+    "log_softmax_input",
     "logsigmoid_input",
     "mish_input",
     "relu_input",
     "silu_input",
+    "softmax_input",
     "softplus_input",
     "softsign_input",
 }

@@ -43,7 +43,7 @@ ROWS = [
 ]  # fmt: skip
 
 # Reached by the gradients of the rows above, or only moving memory.
-REACHED = {"nll", "class_entropy_input"}
+REACHED = {"nll", "class_counts", "class_entropy_input"}
 
 # Losses stay wide on purpose.
-WIDE = {"cross_entropy"}
+WIDE = {"class_entropy", "cross_entropy"}

@@ -56,3 +56,10 @@ __device__ __forceinline__ T over_block(T value) {
     __syncthreads();
     return over_warp<How>(lane < warps ? parts[lane] : How::template none<T>());
 }
+
+// Words that the CPU reads as well: which kernel met a number that it cannot take, the number, and the first one too large.
+__device__ __forceinline__ void complain(volatile long long* words, int who, long long number, long long count) {
+    words[1] = number;
+    words[2] = count;
+    words[0] = who;
+}

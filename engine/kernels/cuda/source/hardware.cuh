@@ -28,3 +28,6 @@ template <int count, class T>
 __device__ __forceinline__ void store_several(T* to, const Several<T, count>& values) {
     *reinterpret_cast<Several<T, count>*>(to) = values;
 }
+
+// Shared memory of whatever size the launch asks for.
+#define DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]

@@ -1,0 +1,181 @@
+"""Cross-entropy of rows of logits against classes, whose probabilities are never written: each row keeps its peak and its sum of powers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...dtype import Array, Dtype, accumulator
+from ..plans import Plans
+from .complaints import complaints
+from .forms import Team, dense, form, row_kernel
+from .machine import machine
+from .program import SCALARS, Kernel
+from .softmax import row_blocks
+
+__all__ = ["class_counts", "class_entropy", "class_entropy_input"]
+
+Result = Any
+Plan = Callable[..., Result]
+
+LABELS = {
+    np.dtype(np.int64): "index_t",
+    np.dtype(np.int32): "int",
+    np.dtype(np.int16): "short",
+    np.dtype(np.int8): "schar",
+    np.dtype(np.uint8): "uchar",
+}
+"""What the source calls the types of classes."""
+SUM = 1 << 16
+"""So many numbers one block adds up; of more, several blocks make parts first."""
+PARTS = 64
+
+PLANS: Plans[Plan] = Plans()
+
+
+def class_counts(target: Array, weight: Array | None, like: Array, *, classes: int, ignore_index: int | None) -> Result:
+    """Classes with those to be ignored as 0, how much each counts, and the sum of that."""
+    key = (class_counts, form(target), form(weight), like.dtype, classes, ignore_index)
+    found = PLANS.get(key) or PLANS.make(key, _plan_counts, target, weight, like.dtype, classes, ignore_index)
+    return found(target, weight)
+
+
+def class_entropy(
+    x: Array, target: Array, scale: Array | None = None, total: Array | None = None, *, keep: bool = True
+) -> Result:
+    """The loss; for the way back the rows' peaks and sums in the place of the probabilities."""
+    key = (class_entropy, form(x), form(target), form(scale), form(total), keep)
+    found = PLANS.get(key) or PLANS.make(key, _plan_loss, x, target, scale, total, keep)
+    return found(x, target, scale, total)
+
+
+def class_entropy_input(
+    flow: Array, x: Array, target: Array, scale: Array | None = None, total: Array | None = None, chances: Array | None = None,
+    sums: Array | None = None,
+) -> Result:  # fmt: skip
+    """What flows back to the logits."""
+    key = (class_entropy_input, form(flow), form(x), form(target), form(scale), form(total))
+    found = PLANS.get(key) or PLANS.make(key, _plan_input, flow, x, target, scale, total)
+    return found(flow, x, target, scale, total, sums)
+
+
+def _plan_counts(target: Array, weight: Array | None, dtype: Dtype, classes: int, ignore_index: int | None) -> Plan:
+    wide = accumulator(dtype)
+    served = target.dtype in LABELS and dtype in SCALARS and target.size
+    if not served or (weight is not None and (weight.dtype not in (dtype, wide) or weight.shape != (classes,))):
+        return lambda *_: NotImplemented
+    own = SCALARS[wide if weight is None else weight.dtype][0]
+    signature = "PPPPPqqqiiP"
+    kernel = row_kernel("entropy.cu", "class_counts", signature, wide, _PLAIN, LABEL=LABELS[target.dtype], WEIGHT=own)
+    count, shape = target.size, target.shape
+    parts = _parts(count)
+    ignored = 0 if ignore_index is None else ignore_index
+
+    def compute(target: Array, weight: Array | None) -> Result:
+        here = machine()
+        who, words = complaints("cross_entropy")
+        given = dense(here, target)
+        own = None if weight is None else dense(here, weight)
+        labels, scale, total = here.empty(shape, _INT64), here.empty(shape, wide), here.empty((), wide)
+        partial = total if parts == 1 else here.empty((parts,), wide)
+        kernel(
+            parts, 1024, here.address(given), 0 if own is None else here.address(own), here.address(labels), here.address(scale),
+            here.address(partial), count, classes, ignored, int(ignore_index is not None), who, words,
+        )  # fmt: skip
+        if parts > 1:
+            _sum(wide)(1, 1024, here.address(partial), here.address(total), parts, 0)
+        return labels, scale, total
+
+    return compute
+
+
+def _fits(x: Array, target: Array, scale: Array | None, total: Array | None) -> bool:
+    """Whether rows of logits, their classes and how much they count are what the kernels take."""
+    if x.ndim != 2 or x.dtype not in SCALARS or not x.size or target.dtype not in LABELS or target.shape != x.shape[:1]:
+        return False
+    wide = accumulator(x.dtype)
+    if scale is not None and (scale.shape != target.shape or scale.dtype != wide):
+        return False
+    return total is None or (total.ndim == 0 and total.dtype == wide)
+
+
+def _plan_loss(x: Array, target: Array, scale: Array | None, total: Array | None, keep: bool) -> Plan:
+    if not _fits(x, target, scale, total):
+        return lambda *_: NotImplemented
+    who, rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqq")
+    rows, classes = x.shape
+    wide = accumulator(x.dtype)
+    grid, parts, add = row_blocks(machine(), rows, who), _parts(rows), _sum(wide)
+
+    def compute(x: Array, target: Array, scale: Array | None, total: Array | None) -> Result:
+        here = machine()
+        address = here.address
+        source, labels = dense(here, x), dense(here, target)
+        much = None if scale is None else dense(here, scale)
+        losses, loss = here.empty((rows,), wide), here.empty((), wide)
+        kept = here.empty((rows, 2), wide) if keep else None
+        rows_kernel(
+            grid, who.block, address(source), address(labels), 0 if much is None else address(much), address(losses),
+            0 if kept is None else address(kept), rows, classes,
+        )  # fmt: skip
+        count, over = rows, 0 if total is None else address(total)
+        if parts > 1:
+            partial = here.empty((parts,), wide)
+            add(parts, 1024, address(losses), address(partial), rows, 0)
+            losses, count = partial, parts
+        add(1, 1024, address(losses), address(loss), count, over)
+        return loss, None, kept
+
+    return compute
+
+
+def _plan_input(flow: Array, x: Array, target: Array, scale: Array | None, total: Array | None) -> Plan:
+    wide = accumulator(x.dtype)
+    if not _fits(x, target, scale, total) or flow.ndim or flow.dtype != wide:
+        return lambda *_: NotImplemented
+    who, kernel = _rows(x, target, "entropy_rows_backward", "PPPPPPPqq")
+    rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqq")[1]
+    rows, classes = x.shape
+    grid, dtype = row_blocks(machine(), rows, who), x.dtype
+
+    def compute(
+        flow: Array, x: Array, target: Array, scale: Array | None, total: Array | None, sums: Array | None
+    ) -> Array:
+        here = machine()
+        address = here.address
+        source, labels = dense(here, x), dense(here, target)
+        much = None if scale is None else dense(here, scale)
+        if sums is None:
+            sums = here.empty((rows, 2), wide)
+            rows_kernel(grid, who.block, address(source), address(labels), 0, 0, address(sums), rows, classes)
+        out = here.empty((rows, classes), dtype)
+        kernel(
+            grid, who.block, address(flow), address(source), address(labels), 0 if much is None else address(much),
+            0 if total is None else address(total), address(sums), address(out), rows, classes,
+        )  # fmt: skip
+        return out
+
+    return compute
+
+
+_INT64 = np.dtype(np.int64)
+_PLAIN = Team(32, 128, 0)
+
+
+def _rows(x: Array, target: Array, name: str, signature: str) -> tuple[Team, Kernel]:
+    """A team for each row of logits, and the kernel that it runs."""
+    wanted = x.shape[1] * x.itemsize
+    who = Team(32, 128, 0) if wanted <= 4096 else Team(256, 256, 0) if wanted <= 1 << 16 else Team(1024, 1024, 0)
+    return who, row_kernel("entropy.cu", name, signature, x.dtype, who, LABEL=LABELS[target.dtype], WEIGHT="float")
+
+
+def _parts(count: int) -> int:
+    return 1 if count <= SUM else PARTS
+
+
+@lru_cache
+def _sum(wide: Dtype) -> Kernel:
+    return row_kernel("entropy.cu", "sum_of", "PPqP", wide, _PLAIN, LABEL="index_t", WEIGHT="float")

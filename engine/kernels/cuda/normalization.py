@@ -1,0 +1,175 @@
+"""Layer normalisation, and normalisation by the root of the mean square: a row is read once, held by a warp or a block, and written once.
+
+Their gradients take one more pass over what the blocks added up for weight and bias, always in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from ...dtype import Array, Dtype, accumulator
+from ...ops.layers.grouping import check_rms_norm
+from ...ops.layers.normalization import check_layer_norm
+from ..plans import Plans
+from .forms import Rows, Team, as_rows, dense, form, parameter, plain_rows, row_kernel, row_order, team
+from .layout import empty_in_order
+from .machine import Machine, machine
+from .program import SCALARS, Kernel, scalars
+
+Result = Any
+Plan = Callable[..., Result]
+
+FORWARD = ((32, 8), (256, 8), (1024, 8))
+BACKWARD = ((32, 4), (128, 4), (512, 4), (1024, 0))
+"""Threads that share a row, and how many 16-byte accesses each makes for it at most: on the way back twice the numbers are held, and two sums of each."""
+PARTS = 64
+"""Blocks that share the rows where columns are added up on their own."""
+
+PLANS: Plans[Plan] = Plans()
+
+
+def layer_norm(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5, axes: int = 1
+) -> Result:
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias over the last axes, with each example's mean and factor."""
+    key = (layer_norm, form(x), form(weight), form(bias), axes)
+    return (PLANS.get(key) or PLANS.make(key, _plan_forward, True, x, weight, bias, axes))(x, weight, bias, epsilon)
+
+
+def rms_norm(x: Array, weight: Array | None = None, *, epsilon: float = 1e-6, axes: int = 1) -> Result:
+    """x / sqrt(mean of x^2 + epsilon) over the last axes, times weight, with each example's factor."""
+    key = (rms_norm, form(x), form(weight), axes)
+    return (PLANS.get(key) or PLANS.make(key, _plan_forward, False, x, weight, None, axes))(x, weight, None, epsilon)
+
+
+def layer_norm_backward(
+    flow: Array, x: Array, weight: Array | None, mean: Array, inverse: Array, *, axes: int = 1
+) -> Result:
+    """The gradients of layer_norm for x, weight and bias."""
+    key = (layer_norm_backward, form(flow), form(x), form(weight), form(mean), form(inverse), axes)
+    found = PLANS.get(key) or PLANS.make(key, _plan_backward, True, flow, x, weight, mean, inverse, axes)
+    return found(flow, x, weight, mean, inverse)
+
+
+def rms_norm_backward(flow: Array, x: Array, weight: Array | None, inverse: Array, *, axes: int = 1) -> Result:
+    """The gradients of rms_norm for x and weight."""
+    key = (rms_norm_backward, form(flow), form(x), form(weight), form(inverse), axes)
+    found = PLANS.get(key) or PLANS.make(key, _plan_backward, False, flow, x, weight, None, inverse, axes)
+    return found(flow, x, weight, None, inverse)
+
+
+def refuse(*_: Any) -> Any:
+    """The plan for what is left to the body."""
+    return NotImplemented
+
+
+def _plan_forward(centred: bool, x: Array, weight: Array | None, bias: Array | None, axes: int) -> Plan:
+    if centred:
+        check_layer_norm(x, weight, bias, axes)
+    else:
+        check_rms_norm(x, weight, axes)
+    named = parameter(x.dtype, weight, bias) if x.dtype in SCALARS else None
+    if named is None or not x.size:
+        return refuse
+    rows = row_order(x, axes) or plain_rows(x, axes)
+    who = team(rows.width * x.itemsize, FORWARD)
+    signature = "PPPPPPqqW" if centred else "PPPPqqW"
+    kernel = row_kernel("layer_norm.cu", "layer_norm" if centred else "rms_norm", signature, x.dtype, who, PARAM=named)
+    kept, wide, dtype, shape, order = (*x.shape[: x.ndim - axes], *(1,) * axes), accumulator(x.dtype), x.dtype, x.shape, rows.order  # fmt: skip
+    here = machine()
+    blocks = _blocks(here, rows.number, who, 8)
+
+    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
+        here = machine()
+        address = here.address
+        source = as_rows(here, x, order)
+        out, inverse = empty_in_order(here, shape, dtype, order), empty_in_order(here, kept, wide, order)
+        weight, bias = (None if v is None else dense(here, v) for v in (weight, bias))
+        scale = 0 if weight is None else address(weight)
+        if not centred:
+            kernel(blocks, who.block, address(source), scale, address(out), address(inverse), rows.number, rows.width, epsilon)  # fmt: skip
+            return out, inverse
+        mean = empty_in_order(here, kept, wide, order)
+        kernel(
+            blocks, who.block, address(source), scale, 0 if bias is None else address(bias), address(out), address(mean),
+            address(inverse), rows.number, rows.width, epsilon,
+        )  # fmt: skip
+        return out, mean, inverse
+
+    return compute
+
+
+def _plan_backward(
+    centred: bool, flow: Array, x: Array, weight: Array | None, mean: Array | None, inverse: Array, axes: int
+) -> Plan:
+    named = parameter(x.dtype, weight) if x.dtype in SCALARS else None
+    wide = accumulator(x.dtype)
+    kept = (*x.shape[: x.ndim - axes], *(1,) * axes)
+    statistics = [vector for vector in (mean, inverse) if vector is not None]
+    fits = all(vector.shape == kept and vector.dtype == wide for vector in statistics)
+    if named is None or not x.size or flow.dtype != x.dtype or flow.shape != x.shape or not fits:
+        return refuse
+    rows = row_order(x, axes) or plain_rows(x, axes)
+    who = team(rows.width * x.itemsize, BACKWARD)
+    signature = "PPPPPPPPqq" if centred else "PPPPPPqq"
+    name = "layer_norm_backward" if centred else "rms_norm_backward"
+    kernel = row_kernel("layer_norm.cu", name, signature, x.dtype, who, PARAM=named)
+    here = machine()
+    blocks = _blocks(here, rows.number, who, 2 if who.threads > 32 else 4)
+    last, dtype, shape, order = x.shape[x.ndim - axes :], x.dtype, x.shape, rows.order
+    shared = 2 * rows.width * wide.itemsize if who.chunks else 0
+    several = 2 if centred else 1
+
+    def compute(flow: Array, x: Array, weight: Array | None, mean: Array | None, inverse: Array) -> Result:
+        here = machine()
+        address = here.address
+        arrived, source, factors = as_rows(here, flow, order), as_rows(here, x, order), as_rows(here, inverse, order)
+        middles = None if mean is None else as_rows(here, mean, order)
+        weight = None if weight is None else dense(here, weight)
+        out = empty_in_order(here, shape, dtype, order)
+        parts = blocks if who.chunks else min(PARTS, -(-rows.number // 8))
+        partial = here.empty((several, parts, rows.width), wide)
+        along = address(partial)
+        total = along + parts * rows.width * wide.itemsize
+        given = (address(arrived), address(source), 0 if weight is None else address(weight))
+        if centred:
+            kernel(
+                blocks, who.block, *given, address(middles), address(factors), address(out), along, total, rows.number, rows.width,
+                shared=shared,
+            )  # fmt: skip
+        else:
+            kernel(
+                blocks, who.block, *given, address(factors), address(out), along, rows.number, rows.width, shared=shared
+            )  # fmt: skip
+        if not who.chunks:
+            _columns(dtype)[0](
+                (-(-rows.width // 32), parts, 1), 256, address(arrived), address(source), 0 if middles is None else address(middles),
+                address(factors), along, total if centred else 0, rows.number, rows.width,
+            )  # fmt: skip
+        sums = here.empty((several, *last), wide)
+        _columns(dtype)[1](
+            -(-rows.width // 32), 256, along, total if centred else 0, address(sums),
+            address(sums) + rows.width * wide.itemsize if centred else 0, parts, rows.width,
+        )  # fmt: skip
+        return (out, sums[0], sums[1]) if centred else (out, sums[0])
+
+    return compute
+
+
+@lru_cache
+def _columns(dtype: Dtype) -> tuple[Kernel, Kernel]:
+    """Sums over rows, in parts and over the parts."""
+    return tuple(
+        Kernel("columns.cu", *of, **scalars(dtype))
+        for of in (("row_norm_columns", "PPPPPPqq"), ("column_totals", "PPPPqq"))
+    )  # type: ignore[return-value]
+
+
+def _blocks(here: Machine, rows: int, who: Team, each: int) -> int:
+    """Blocks for so many rows: no more than ``each`` for a multiprocessor."""
+    return max(1, min(-(-rows // (who.block // who.threads)), here.processors * each))
+
+
+__all__ = ["Rows", "layer_norm", "layer_norm_backward", "refuse", "rms_norm", "rms_norm_backward"]

@@ -1,0 +1,181 @@
+// Layer normalisation and normalisation by the root of the mean square, row by row, with their gradients.
+//
+// The gradients of weight and bias are sums over rows: each block adds up the rows it takes, and column_totals the blocks.
+
+#include "ground.cuh"
+#include "rows.cuh"
+
+template <bool centred>
+__device__ __forceinline__ void normalise(
+    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+) {
+    const int teams = blockDim.x / TEAM, count = pieces(width);
+    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16);
+    const bool scaled = width % EACH == 0 && lies_at(weight, EACH * sizeof(PARAM)) && lies_at(bias, EACH * sizeof(PARAM));
+    for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
+        const SCALAR* from = x + row * width;
+        Piece held[KEPT];
+        WIDE mean = 0, squares = 0;
+#pragma unroll
+        for (int c = 0; c < count; c++) {
+            const index_t first = place_of(c);
+            if (first >= width) continue;
+            const Piece piece = load_piece(from, first, width, whole);
+            if (CHUNKS) held[c % KEPT] = piece;
+#pragma unroll
+            for (int k = 0; k < EACH; k++) {
+                const WIDE value = widened(piece.at[k]);
+                if (centred) mean += value;
+                else squares += value * value;
+            }
+        }
+        if (centred) {
+            mean = over_team<Sum>(mean) / (WIDE)width;
+#pragma unroll
+            for (int c = 0; c < count; c++) {
+                const index_t first = place_of(c);
+                if (first >= width) continue;
+                const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
+#pragma unroll
+                for (int k = 0; k < EACH; k++) {
+                    const WIDE away = (WIDE)widened(piece.at[k]) - mean;
+                    if (whole || first + k < width) squares += away * away;
+                }
+            }
+        }
+        const WIDE inverse = WIDE(1) / sqrt(over_team<Sum>(squares) / (WIDE)width + epsilon);
+        if (threadIdx.x % TEAM == 0) {
+            if (centred) means[row] = mean;
+            inverses[row] = inverse;
+        }
+        SCALAR* to = out + row * width;
+#pragma unroll
+        for (int c = 0; c < count; c++) {
+            const index_t first = place_of(c);
+            if (first >= width) continue;
+            const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
+            Several<PARAM, EACH> scale, shift;
+            if (weight) scale = load_piece(weight, first, width, scaled);
+            if (bias) shift = load_piece(bias, first, width, scaled);
+            Piece result;
+#pragma unroll
+            for (int k = 0; k < EACH; k++) {
+                WIDE value = ((WIDE)widened(piece.at[k]) - mean) * inverse;
+                if (weight) value *= (WIDE)widened(scale.at[k]);
+                if (bias) value += (WIDE)widened(shift.at[k]);
+                result.at[k] = narrowed<SCALAR>(value);
+            }
+            store_piece(to, first, width, whole, result);
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK) layer_norm(
+    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+) {
+    normalise<true>(x, weight, bias, out, means, inverses, rows, width, epsilon);
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm(
+    const SCALAR* x, const PARAM* weight, SCALAR* out, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+) {
+    normalise<false>(x, weight, (const PARAM*)0, out, (WIDE*)0, inverses, rows, width, epsilon);
+}
+
+template <bool centred>
+__device__ __forceinline__ void backward(
+    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, SCALAR* out,
+    WIDE* along, WIDE* total, index_t rows, index_t width
+) {
+    const int teams = blockDim.x / TEAM, count = pieces(width);
+    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16);
+    const bool scaled = width % EACH == 0 && lies_at(weight, EACH * sizeof(PARAM));
+    WIDE with_hat[KEPT][EACH], alone[KEPT][EACH];
+#pragma unroll
+    for (int c = 0; c < KEPT; c++)
+#pragma unroll
+        for (int k = 0; k < EACH; k++) with_hat[c][k] = alone[c][k] = 0;
+    for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
+        const SCALAR *from = x + row * width, *arrived = flow + row * width;
+        const WIDE mean = centred ? means[row] : WIDE(0), inverse = inverses[row];
+        Piece held[KEPT], came[KEPT];
+        WIDE sum = 0, product = 0;
+#pragma unroll
+        for (int c = 0; c < count; c++) {
+            const index_t first = place_of(c);
+            if (first >= width) continue;
+            const Piece piece = load_piece(from, first, width, whole), given = load_piece(arrived, first, width, whole);
+            if (CHUNKS) held[c % KEPT] = piece, came[c % KEPT] = given;
+            Several<PARAM, EACH> scale;
+            if (weight) scale = load_piece(weight, first, width, scaled);
+#pragma unroll
+            for (int k = 0; k < EACH; k++) {
+                const WIDE hat = ((WIDE)widened(piece.at[k]) - mean) * inverse, flowing = widened(given.at[k]);
+                const WIDE part = weight ? flowing * (WIDE)widened(scale.at[k]) : flowing;
+                if (centred) sum += part;
+                product += part * hat;
+                if (CHUNKS) {
+                    with_hat[c % KEPT][k] += flowing * hat;
+                    alone[c % KEPT][k] += flowing;
+                }
+            }
+        }
+        if (centred) sum = over_team<Sum>(sum) / (WIDE)width;
+        product = over_team<Sum>(product) / (WIDE)width;
+        SCALAR* to = out + row * width;
+#pragma unroll
+        for (int c = 0; c < count; c++) {
+            const index_t first = place_of(c);
+            if (first >= width) continue;
+            const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
+            const Piece given = CHUNKS ? came[c % KEPT] : load_piece(arrived, first, width, whole);
+            Several<PARAM, EACH> scale;
+            if (weight) scale = load_piece(weight, first, width, scaled);
+            Piece result;
+#pragma unroll
+            for (int k = 0; k < EACH; k++) {
+                const WIDE hat = ((WIDE)widened(piece.at[k]) - mean) * inverse, flowing = widened(given.at[k]);
+                const WIDE part = weight ? flowing * (WIDE)widened(scale.at[k]) : flowing;
+                result.at[k] = narrowed<SCALAR>((part - sum - hat * product) * inverse);
+            }
+            store_piece(to, first, width, whole, result);
+        }
+    }
+#if CHUNKS
+    // The teams of a block one after another, so that the order of additions is always the same.
+    DYNAMIC_SHARED(memory);
+    WIDE* sums = (WIDE*)memory;
+    for (int team = 0; team < teams; team++) {
+        if ((int)threadIdx.x / TEAM == team) {
+#pragma unroll
+            for (int c = 0; c < count; c++) {
+                const index_t first = place_of(c);
+#pragma unroll
+                for (int k = 0; k < EACH; k++)
+                    if (first + k < width) {
+                        sums[first + k] = (team ? sums[first + k] : WIDE(0)) + with_hat[c][k];
+                        if (centred) sums[width + first + k] = (team ? sums[width + first + k] : WIDE(0)) + alone[c][k];
+                    }
+            }
+        }
+        __syncthreads();
+    }
+    for (index_t column = threadIdx.x; column < width; column += blockDim.x) {
+        along[blockIdx.x * width + column] = sums[column];
+        if (centred) total[blockIdx.x * width + column] = sums[width + column];
+    }
+#endif
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK) layer_norm_backward(
+    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, SCALAR* out,
+    WIDE* along, WIDE* total, index_t rows, index_t width
+) {
+    backward<true>(flow, x, weight, means, inverses, out, along, total, rows, width);
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
+    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* inverses, SCALAR* out, WIDE* along, index_t rows, index_t width
+) {
+    backward<false>(flow, x, weight, (const WIDE*)0, inverses, out, along, (WIDE*)0, rows, width);
+}

@@ -1,0 +1,44 @@
+// Rows of numbers that lie side by side, each held by a team of TEAM threads: a warp, or all of a block.
+//
+// A thread's pieces lie TEAM * EACH numbers apart, EACH of them in one access. With CHUNKS pieces at most a row stays in
+// registers and is read once; with CHUNKS 0 it is read as often as it is needed, however wide it is.
+
+#define EACH ((int)(16 / sizeof(SCALAR)))
+#define KEPT (CHUNKS ? CHUNKS : 1)
+
+typedef Several<SCALAR, EACH> Piece;
+
+template <class How, class T>
+__device__ __forceinline__ T over_team(T value) {
+    if (TEAM == 32) return over_warp<How>(value);
+    return over_block<How>(value);
+}
+
+__device__ __forceinline__ bool lies_at(const void* address, int bytes) { return ((unsigned long long)address & (bytes - 1)) == 0; }
+
+// Pieces of a thread in a row.
+__device__ __forceinline__ int pieces(index_t width) { return CHUNKS ? CHUNKS : (int)((width + TEAM * EACH - 1) / (TEAM * EACH)); }
+
+// The place of a piece's first number.
+__device__ __forceinline__ index_t place_of(int piece) { return ((index_t)piece * TEAM + threadIdx.x % TEAM) * EACH; }
+
+// `whole` says that every piece is aligned and lies within the row; else numbers past its end are `none`.
+template <class T>
+__device__ __forceinline__ Several<T, EACH> load_piece(const T* row, index_t first, index_t width, bool whole, float none = 0) {
+    if (whole) return load_several<EACH>(row + first);
+    Several<T, EACH> values;
+#pragma unroll
+    for (int k = 0; k < EACH; k++) values.at[k] = first + k < width ? row[first + k] : narrowed<T>(none);
+    return values;
+}
+
+template <class T>
+__device__ __forceinline__ void store_piece(T* row, index_t first, index_t width, bool whole, const Several<T, EACH>& values) {
+    if (whole) {
+        store_several<EACH>(row + first, values);
+        return;
+    }
+#pragma unroll
+    for (int k = 0; k < EACH; k++)
+        if (first + k < width) row[first + k] = values.at[k];
+}
