@@ -41,6 +41,7 @@ STORED = frozenset({"speech-recognition"})
 """Tasks whose models compute with weights as a file stores them, so that these are mapped and not copied."""
 
 _BESIDE = (
+    "chat_template.jinja",
     "generation_config.json",
     "merges.txt",
     "preprocessor_config.json",

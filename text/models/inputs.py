@@ -35,7 +35,8 @@ def token_numbers(values: Any, vocabulary: int, who: str) -> Tensor:
         low, high = int(tokens.array.min()), int(tokens.array.max())
         if low < 0 or high >= vocabulary:
             raise ValueError(
-                f"{who}: token numbers run from 0 to {vocabulary - 1}, but {low if low < 0 else high} was given"
+                f"{who}: token numbers run from 0 to {vocabulary - 1}, but {low if low < 0 else high} was given; those of another model's "
+                "tokenizer do not fit"
             )
     return tokens
 

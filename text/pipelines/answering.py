@@ -39,7 +39,10 @@ class QuestionAnswering:
         self.model, self.tokenizer = model, tokenizer
 
     def __call__(self, question: str, text: str, *, top: int = 1, words: int = 15) -> list[Answer]:
-        if not isinstance(question, str) or not isinstance(text, str) or not question.strip() or not text.strip():
+        for given in (question, text):
+            if not isinstance(given, str):
+                raise TypeError(f"a question and a text are strings, and not {given!r:.60}")
+        if not question.strip() or not text.strip():
             raise ValueError("a question and a text are wanted, and neither may be empty")
         if top < 1 or words < 1:
             raise ValueError(f"top and words are numbers from 1, not {top!r} and {words!r}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numzoo.engine import inference_mode
+from numzoo.text.errors import TokenizerError
 from numzoo.text.tokenizers import Batch, Tokenizer
 
 __all__ = ["Encoder", "as_list", "places_of", "softmax"]
@@ -27,6 +28,10 @@ class Encoder:
     """
 
     def __init__(self, model: Any, tokenizer: Tokenizer, *, longest: int | None = None, size: int = 32) -> None:
+        if not tokenizer("a").special.any():
+            raise TokenizerError(
+                "The tokenizer's files do not say which tokens stand around a text, and an encoder was trained with some; tokenizer.json says it."
+            )
         model.requires_grad_(False)
         model.eval()
         self.model, self.tokenizer, self.size = model, tokenizer, size

@@ -11,6 +11,7 @@ import numpy as np
 from numzoo.text import generation, tokenizers
 from numzoo.text.pipelines.pieces import cut, pieces, stops_of
 from numzoo.text.tokenizers import Message
+from numzoo.text.tokenizers.chat import turn_end
 
 __all__ = ["TextGeneration", "text_generation"]
 
@@ -38,7 +39,9 @@ class TextGeneration:
         config = getattr(model, "config", None)
         places = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
         self.places: int | None = places
-        self.ends = [tokenizer.number("eos")] if "eos" in tokenizer.special else []
+        ends = [tokenizer.special.get("eos"), turn_end(tokenizer.template)]
+        numbers = [tokenizer.backend.token_to_id(token) for token in ends if token is not None]
+        self.ends = [number for number in dict.fromkeys(numbers) if number is not None]
 
     def __call__(self, prompt: Prompt, *, longest: int = 256, stop: str | Sequence[str] = (), **choice: Any) -> str:
         if choice.get("beams", 1) == 1:
@@ -47,7 +50,7 @@ class TextGeneration:
         tokens = self._tokens(prompt)
         longest = self._room(len(tokens), longest)
         found = generation.generate(self.model, [tokens], longest=longest, ends=self.ends, **choice)[0].tolist()
-        text = self.tokenizer.decode([token for token in found if token not in self.ends])
+        text = self._text([token for token in found if token not in self.ends])
         return cut(text, stops_of(stop))[0]
 
     def many(
@@ -66,7 +69,7 @@ class TextGeneration:
         answers = []
         for tokens in found.tolist():
             end = next((place for place, token in enumerate(tokens) if token in self.ends), len(tokens))
-            answers.append(cut(self.tokenizer.decode(tokens[:end]), stops_of(stop))[0])
+            answers.append(cut(self._text(tokens[:end]), stops_of(stop))[0])
         return answers
 
     def stream(
@@ -77,14 +80,20 @@ class TextGeneration:
         steps = generation.stream(
             self.model, [known], longest=self._room(len(known), longest), ends=self.ends, **choice
         )
-        yield from pieces((int(step[0]) for step in steps), self.tokenizer.decode, self.ends, stops_of(stop))
+        yield from pieces((int(step[0]) for step in steps), self._text, self.ends, stops_of(stop))
 
     def _tokens(self, prompt: Prompt) -> list[int]:
+        if not isinstance(prompt, str) and not (isinstance(prompt, Sequence) and not isinstance(prompt, bytes)):
+            raise TypeError(f"a prompt is a text, or a list of messages, not {prompt!r:.60}")
         text = prompt if isinstance(prompt, str) else self.tokenizer.chat(prompt)
         tokens = self.tokenizer.encode(text, special=isinstance(prompt, str))
         if not tokens:
             raise ValueError("a prompt needs at least one token")
         return tokens
+
+    def _text(self, numbers: Sequence[int]) -> str:
+        """The text of tokens; the last rows of the embeddings may stand for none."""
+        return self.tokenizer.decode([number for number in numbers if number < len(self.tokenizer)])
 
     def _filler(self, rows: Sequence[Sequence[int]]) -> int:
         """What fills up the shorter prompts, which the model does not see: any token that it has."""

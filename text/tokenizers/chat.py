@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from numzoo.text.errors import TokenizerError
 
-__all__ = ["Message", "chat_format"]
+__all__ = ["Message", "chat_format", "turn_end"]
 
 
 class Message(TypedDict):
@@ -33,14 +33,19 @@ def chat_format(template: str | None, special: Mapping[str, str]) -> Writer:
         raise TokenizerError(
             "The files of this model have no chat template: it was not trained on conversations, or they lack it."
         )
-    for mark, make in _FORMATS:
+    for mark, make, _ in _FORMATS:
         if mark in template:
             write = make(template, special)
             return lambda messages, answer: write(_checked(messages), answer)
     raise TokenizerError(
-        f"The model's chat template is none of those known here ({', '.join(mark for mark, _ in _FORMATS)}), and templates are not run. "
-        "Write the text of the conversation yourself."
+        f"The model's chat template is none of those known here ({', '.join(mark for mark, *_ in _FORMATS)}), and templates are not run. "
+        "Write the text of the conversation yourself, as its authors describe it, and give that text (numzoo predict: with --plain)."
     )
+
+
+def turn_end(template: str | None) -> str | None:
+    """The token with which whoever speaks ends, where that is another than the end of all text; None where none is known."""
+    return next((end for mark, _, end in _FORMATS if mark in (template or "")), None)
 
 
 def _checked(messages: Sequence[Message]) -> Sequence[Message]:
@@ -62,12 +67,12 @@ def _checked(messages: Sequence[Message]) -> Sequence[Message]:
 
 def _chatml(template: str, special: Mapping[str, str]) -> Writer:
     """<|im_start|>role, a line, the content, <|im_end|>; some models speak of themselves where nobody gives a system message."""
-    usual = re.search(r"<\|im_start\|>system(?:\\n|\n)(.*?)<\|im_end\|>", template, re.DOTALL)
+    usual = _literal(template, r"<\|im_start\|>system(?:\\n|\n)", r"<\|im_end\|>")
 
     def write(messages: Sequence[Message], answer: bool) -> str:
         said = list(messages)
         if usual and said[0]["role"] != "system":
-            said.insert(0, {"role": "system", "content": usual[1]})
+            said.insert(0, {"role": "system", "content": usual})
         text = "".join(f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n" for message in said)
         return text + ("<|im_start|>assistant\n" if answer else "")
 
@@ -75,12 +80,20 @@ def _chatml(template: str, special: Mapping[str, str]) -> Writer:
 
 
 def _llama3(template: str, special: Mapping[str, str]) -> Writer:
-    """<|start_header_id|>role<|end_header_id|>, two lines, the content, <|eot_id|>."""
+    """<|start_header_id|>role<|end_header_id|>, two lines, the content, <|eot_id|>; since 3.1 dates stand before a system message."""
+    dates = (
+        "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n" if "Cutting Knowledge" in template else ""
+    )
 
     def write(messages: Sequence[Message], answer: bool) -> str:
         text = special.get("bos", "<|begin_of_text|>")
-        for message in messages:
-            text += f"<|start_header_id|>{message['role']}<|end_header_id|>\n\n{message['content'].strip()}<|eot_id|>"
+        said = list(messages)
+        if dates and said[0]["role"] != "system":
+            said.insert(0, {"role": "system", "content": ""})
+        for message in said:
+            before = dates if message["role"] == "system" else ""
+            content = before + message["content"].strip()
+            text += f"<|start_header_id|>{message['role']}<|end_header_id|>\n\n{content}<|eot_id|>"
         return text + ("<|start_header_id|>assistant<|end_header_id|>\n\n" if answer else "")
 
     return write
@@ -115,32 +128,49 @@ def _zephyr(template: str, special: Mapping[str, str]) -> Writer:
 
 
 def _instructions(template: str, special: Mapping[str, str]) -> Writer:
-    """[INST] the question [/INST] the answer and the end token, as Llama 2 and Mistral have it."""
+    """[INST] the question [/INST] the answer and the end token, as Llama 2 and Mistral have it.
+
+    Llama 2 frames a system message in the first question and begins every question anew. Mistral's versions differ in spaces,
+    and in whether a system message goes before the first question or the last.
+    """
     begin, end = special.get("bos", "<s>"), special.get("eos", "</s>")
     framed = "<<SYS>>" in template
-    spaced = framed or "' [INST] '" in template or '"[INST] "' in template or "'[INST] '" in template
+    literal = re.search(r"""(['"])( ?\[INST\] ?)\1""", template)
+    opening = "[INST] " if framed else literal[2] if literal else "[INST]"
+    closing = " [/INST]" if framed or re.search(r"""['"] \[/INST\]""", template) else "[/INST]"
+    gap = " " if framed or re.search(r"""(['"]) \1\s*\+\s*(message|content)""", template) else ""
+    tail = " " if framed or re.search(r"""eos_token\s*\+\s*(['"]) \1""", template) else ""
+    late = not framed and "loop.last and system_message" in template
 
     def write(messages: Sequence[Message], answer: bool) -> str:
         text, before = ("" if framed else begin), ""
-        for message in messages:
+        questions = [place for place, message in enumerate(messages) if message["role"] == "user"]
+        for place, message in enumerate(messages):
             content = message["content"].strip() if framed else message["content"]
             if message["role"] == "system":
                 before = f"<<SYS>>\n{content}\n<</SYS>>\n\n" if framed else f"{content}\n\n"
             elif message["role"] == "user":
-                gap = " " if spaced else ""
-                text += f"{begin if framed else ''}[INST]{gap}{before}{content} [/INST]"
-                before = ""
+                here = before if place == questions[-1 if late else 0] else ""
+                text += f"{begin if framed else ''}{opening}{here}{content}{closing}"
             else:
-                text += f" {content} {end}" if framed else f"{' ' if spaced else ''}{content}{end}"
+                text += f"{gap}{content}{' ' if framed else ''}{end}{'' if framed else tail}"
         return text
 
     return write
 
 
-_FORMATS: tuple[tuple[str, Callable[[str, Mapping[str, str]], Writer]], ...] = (
-    ("<|im_start|>", _chatml),
-    ("<|start_header_id|>", _llama3),
-    ("<start_of_turn>", _gemma),
-    ("<|user|>", _zephyr),
-    ("[INST]", _instructions),
+def _literal(template: str, begin: str, end: str) -> str | None:
+    """What stands between two patterns in one literal of the template, or in its bare text; None where nothing plain does."""
+    quoted = rf"""(?P<quote>['"]){begin}(?P<text>(?:(?!(?P=quote)).)+?){end}"""
+    found = re.search(quoted, template, re.DOTALL) or re.search(rf"{begin}(?P<text>[^{{}}'\"]+?){end}", template)
+    return None if found is None else found["text"].replace("\\n", "\n").replace("\\'", "'")
+
+
+_FORMATS: tuple[tuple[str, Callable[[str, Mapping[str, str]], Writer], str | None], ...] = (
+    ("<|im_start|>", _chatml, "<|im_end|>"),
+    ("<|start_header_id|>", _llama3, "<|eot_id|>"),
+    ("<start_of_turn>", _gemma, "<end_of_turn>"),
+    ("<|user|>", _zephyr, None),
+    ("[INST]", _instructions, None),
 )
+"""What is in a template of the format, how such a conversation is written, and what ends whoever speaks."""

@@ -19,7 +19,7 @@ from numzoo.text.tokenizers.sentencepiece import (
     read_sentencepiece,
 )
 from numzoo.text.tokenizers.tokenizer import Tokenizer
-from numzoo.text.tokenizers.vocabularies import byte_level, sentence_bpe, unigram, wordpiece
+from numzoo.text.tokenizers.vocabularies import byte_level, frame_as_roberta, sentence_bpe, unigram, wordpiece
 
 __all__ = ["load"]
 
@@ -94,9 +94,15 @@ class _Beside:
         return folder / name if (folder / name).is_file() else None
 
     def settings(self) -> Mapping[str, Any]:
-        """What tokenizer_config.json says, if it is there."""
-        file = self.find("tokenizer_config.json")
-        return {} if file is None else _json(file)
+        """What tokenizer_config.json says, and chat_template.jinja, where newer files have the template, if they are there."""
+        file, template = self.find("tokenizer_config.json"), self.find("chat_template.jinja")
+        said = {} if file is None else dict(_json(file))
+        if isinstance(said.get("chat_template"), list):  # several, by name
+            named = [each for each in said["chat_template"] if isinstance(each, Mapping)]
+            said["chat_template"] = next(
+                (each.get("template") for each in named if each.get("name") == "default"), None
+            )
+        return said if template is None else {**said, "chat_template": _text(template)}
 
 
 def _from_json(file: Path, settings: Mapping[str, Any]) -> Tokenizer:
@@ -129,6 +135,8 @@ def _from_pairs(
     pairs = _merges([line for line in _text(merges).splitlines() if line and not line.startswith("#version")], merges)
     special = [token for token in ("<|endoftext|>", "<s>", "<pad>", "</s>", "<unk>", "<mask>") if token in vocabulary]
     backend = byte_level(vocabulary, pairs, special=special)
+    if {"<s>", "</s>", "<mask>"} <= set(vocabulary):
+        frame_as_roberta(backend)
     return _wrapped(backend, settings, _guessed(backend))
 
 

@@ -81,6 +81,7 @@ class Tokenizer:
         try:
             found = self.backend.encode_batch(given, add_special_tokens=special)
         except Exception as error:  # the library's own errors have no class but Exception
+            _check_characters([first, second or []])
             raise TokenizerError(f"The texts could not be tokenised: {error}") from error
         return self._batch(found, padding, side)
 
@@ -172,6 +173,18 @@ class Tokenizer:
                 offsets[row, place] = each.offsets
                 words[row, place] = [-1 if word is None else word for word in each.word_ids]
         return Batch(ids, mask, types, offsets, special, words)
+
+
+def _check_characters(given: Sequence[Sequence[str]]) -> None:
+    """Raise TokenizerError for a text with half of a pair of surrogates, which is no character."""
+    for text in (text for texts in given for text in texts):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise TokenizerError(
+                f"The text {text!r:.40} has half a character, {text[error.start]!r}, at place {error.start}. Where its bytes are read, "
+                "errors='replace' gives a text; two halves become one by text.encode('utf-16', 'surrogatepass').decode('utf-16')."
+            ) from None
 
 
 def _side(side: Any) -> Side:

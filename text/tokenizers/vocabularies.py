@@ -8,7 +8,7 @@ from typing import Any
 from numzoo.text.errors import TokenizerError
 from numzoo.text.tokenizers.library import library
 
-__all__ = ["byte_level", "sentence_bpe", "unigram", "wordpiece"]
+__all__ = ["byte_level", "frame_as_roberta", "sentence_bpe", "unigram", "wordpiece"]
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -74,6 +74,17 @@ def byte_level(
     backend.decoder = tokenizers.decoders.ByteLevel()
     backend.add_special_tokens(list(special))
     return backend
+
+
+def frame_as_roberta(backend: Any) -> None:
+    """Put <s> and </s> around texts, twice </s> between a pair, and let <mask> take the space before it (arXiv:1907.11692)."""
+    tokenizers = library()
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[(token, backend.token_to_id(token)) for token in ("<s>", "</s>")],
+    )
+    backend.add_special_tokens([tokenizers.AddedToken("<mask>", lstrip=True, special=True)])
 
 
 def unigram(

@@ -153,6 +153,15 @@ def test_input_of_the_wrong_kind_is_refused(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize(("model", "words"), [("writer", "give a shorter one"), ("rewriter", "cut it into parts")])
+def test_a_million_characters_on_standard_input_are_refused_where_they_are_too_many(
+    model: str, words: str, numzoo: Run, texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a" * 1_000_000))
+    ended = numzoo("predict", model, "-", "--registry", texts)
+    assert (ended.code, words in ended.err, ended.out) == (2, True, ""), ended.err[:300]
+
+
 def test_a_very_long_text_is_read_as_far_as_the_model_goes(numzoo: Run, texts: Path) -> None:
     long = "a cat " * 20_000
     found = numzoo("predict", "minilm_l6", long, "a cat " * 15, "--json", "--registry", texts).json["cosines"]

@@ -202,6 +202,12 @@ def test_unigram_takes_the_likeliest_cut_and_bytes_for_the_rest() -> None:
 
 
 CHATML = "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou help.<|im_end|>\n' }}{% endif %}<|im_start|>..."
+NOBODY = (
+    "{% if tools %}{{ '<|im_start|>system\\n' }}{{ messages[0].content }}{{ '<|im_end|>' }}{% endif %}<|im_start|>..."
+)
+TOOLS = NOBODY + """{{ "<|im_start|>system\\nYou're here.<|im_end|>\\n" }}"""
+DATES = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
+DATED = "<|start_header_id|>{{ 'Cutting Knowledge Date: ' }}"
 TALK: Any = [
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": "Yes?"},
@@ -218,9 +224,21 @@ TOLD: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "conte
         (CHATML, TOLD, "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
         ("<|start_header_id|>", TOLD, "<s><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
                                       "Hi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"),
+        (DATED, TALK[:1], f"<s><|start_header_id|>system<|end_header_id|>\n\n{DATES}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+                          "<|start_header_id|>assistant<|end_header_id|>\n\n"),
+        (DATED, TOLD, f"<s><|start_header_id|>system<|end_header_id|>\n\n{DATES}Be brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi"
+                      "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"),
+        (TOOLS, TALK[:1], "<|im_start|>system\nYou're here.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
+        (NOBODY, TALK[:1], "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
         ("<start_of_turn>", TOLD, "<s><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n"),
         ("<|user|>", TALK, "<|user|>\nHi</s>\n<|assistant|>\nYes?</s>\n<|user|>\nBye</s>\n<|assistant|>\n"),
         ("[INST] <<SYS>>", TOLD, "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHi [/INST]"),
+        ("[INST] <<SYS>>", TALK, "<s>[INST] Hi [/INST] Yes? </s><s>[INST] Bye [/INST]"),
+        ("{{ '[INST] ' + content + ' [/INST]' }}{{ content + eos_token + ' ' }}", TALK, "<s>[INST] Hi [/INST]Yes?</s> [INST] Bye [/INST]"),
+        ("{{ ' [INST] ' + content + ' [/INST]' }}{{ ' ' + content + eos_token }}", TOLD + TALK[1:], "<s> [INST] Be brief.\n\nHi [/INST] Yes?</s>"
+                                                                                                    " [INST] Bye [/INST]"),
+        ('{% if loop.last and system_message %}{{ "[INST] " + content + "[/INST]" }}{{ " " + content + eos_token }}', TOLD + TALK[1:],
+         "<s>[INST] Hi[/INST] Yes?</s>[INST] Be brief.\n\nBye[/INST]"),
     ],
 )  # fmt: skip
 def test_conversations_are_written_as_the_family_writes_them(template: str, messages: Any, wanted: str) -> None:
