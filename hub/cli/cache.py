@@ -115,7 +115,7 @@ def _dir(options: argparse.Namespace, console: Console) -> int:
 
 def _size(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub import settings
-    from numzoo.hub.store import leftovers
+    from numzoo.hub.store import eviction, leftovers
     from numzoo.hub.store.cache import Cache
 
     store, limit = Cache(), settings.cache_limit()
@@ -128,8 +128,9 @@ def _size(options: argparse.Namespace, console: Console) -> int:
     }
     for kind, sizes in kinds.items():
         if sizes or kind == "files":
-            of = f", of {size_text(limit)} at most" if kind == "files" and limit is not None else ""
-            console.line(f"{size_text(sum(sizes))} in {len(sizes)} {kind if kind != 'files' else _files(sizes)}{of}")
+            console.line(f"{size_text(sum(sizes))} in {len(sizes)} {kind if kind != 'files' else _files(sizes)}")
+    if limit is not None:
+        console.line(f"{size_text(eviction.size(store))} of {size_text(limit)} at most are used")
     console.document(
         {
             "bytes": sum(kinds["files"]),

@@ -64,7 +64,7 @@ def _prune(options: argparse.Namespace, console: Console) -> int:
     from numzoo.hub.cli.cache_choice import owners
     from numzoo.hub.quantities import parse_size
     from numzoo.hub.store import eviction, leftovers
-    from numzoo.hub.store.cache import Cache
+    from numzoo.hub.store.cache import Cache, Entry
 
     store = Cache()
     limit = settings.cache_limit() if options.limit is None else parse_size(options.limit, who="--limit")
@@ -81,16 +81,12 @@ def _prune(options: argparse.Namespace, console: Console) -> int:
     excess = [] if limit is None else eviction.excess(store, limit)
     if excess:
         named = owners(options)
-        rows += [
-            _Row(
-                "file",
-                entry.sha256,
-                entry.bytes,
-                ", ".join(named.get(entry.sha256, [])) or entry.sha256[:12],
-                partial(store.remove, entry.sha256),
-            )
-            for entry, _ in excess
-        ]
+        for each, _ in excess:
+            if isinstance(each, Entry):
+                kind, name = "file", ", ".join(named.get(each.sha256, [])) or each.sha256[:12]
+            else:
+                kind, name = "unpacked", each.name
+            rows.append(_Row(kind, each.sha256, each.bytes, name, partial(eviction.delete, store, each)))
     return _delete(rows, "cache prune", options, console)
 
 

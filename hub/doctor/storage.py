@@ -14,6 +14,7 @@ from numzoo.hub import configuration, settings
 from numzoo.hub.doctor.finding import Finding
 from numzoo.hub.errors import HubError
 from numzoo.hub.quantities import size_text
+from numzoo.hub.store import eviction
 from numzoo.hub.store.cache import Cache
 
 __all__ = ["cache", "configured", "disk", "file_system"]
@@ -44,8 +45,7 @@ def cache() -> Iterator[Finding]:
             "cache", "fail", str(problem), "Set NUMZOO_HOME to a folder that you may read.", problem.exit_code
         )
         return
-    held = sum(entry.bytes for entry in entries)
-    detail = f"{store.root}{chosen}: {len(entries)} files, {size_text(held)}"
+    detail = f"{store.root}{chosen}: {len(entries)} files, {size_text(sum(entry.bytes for entry in entries))}"
     refused = _refusal(_existing(store.root))
     if refused is None:
         yield Finding("cache", "ok", detail)
@@ -55,7 +55,7 @@ def cache() -> Iterator[Finding]:
             yield Finding("cache", "warn", f"{detail}; nothing can be added: {refused}", mend)
         else:
             yield Finding("cache", "fail", f"{store.root}{chosen}: {refused}", mend, 8)
-    yield from _limit(held)
+    yield from _limit(eviction.size(store))
 
 
 def disk() -> Iterator[Finding]:

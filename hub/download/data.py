@@ -73,8 +73,11 @@ def data_files(registry: Registry, name: str, split: str | None = None) -> tuple
     return resource, tuple(file for file in files if file.name in wanted)
 
 
-def where(file: FileRecord) -> Path | None:
-    """Where a file of a data set lies, unpacked if it is to be; None if it is not here. Nothing is fetched or hashed."""
+def where(file: FileRecord, *, use: bool = False) -> Path | None:
+    """Where a file of a data set lies, unpacked if it is to be; None if it is not here. Nothing is fetched or hashed.
+
+    With `use` this process goes on to read it, so that what was unpacked is not evicted.
+    """
     inside = embedded_path(file)
     if inside is not None:
         return inside
@@ -87,7 +90,7 @@ def where(file: FileRecord) -> Path | None:
     if known.sha256 is None:
         return None
     if known.unpack is not None:
-        return unpacked.find(cache, known)
+        return unpacked.use(cache, known) if use else unpacked.find(cache, known)
     return cache.path(known.sha256) if cache.has(known.sha256) else None
 
 
@@ -98,7 +101,7 @@ def _ready(fetch: Fetch, file: FileRecord) -> Path:
     from numzoo.hub.store.cache import Cache
 
     # An unpacked tree serves without the archive that it came from, which may be gone from the store by now.
-    if (found := where(file)) is not None:
+    if (found := where(file, use=True)) is not None:
         return found
     packed, sha256 = fetch.open(file)
     with packed:

@@ -1,8 +1,9 @@
-"""The size cap: blobs that were not used for longest go first, until the rest fits.
+"""The size cap: unpacked data sets go first, then blobs, those that were not used for longest first, until the rest fits.
 
-Nothing here locks anything. A process that has a blob open keeps its bytes, whatever becomes of the name; one that
-finds the name gone fetches the file again. What is never evicted: what this process has used, what anybody has used in
-the last minute, and what the project's `models.lock` names.
+What was unpacked can be unpacked again from its blob, or fetched with it. Nothing here locks anything. A process that has a
+blob open keeps its bytes, whatever becomes of the name; one that finds the name gone fetches the file again. What is never
+evicted: what this process has used, what anybody has used in the last minute, unpacked folders of processes that live, and
+what the project's `models.lock` names.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from numzoo.hub.errors import StorageError
-from numzoo.hub.store import uses
+from numzoo.hub.store import unpacked, uses
+from numzoo.hub.store.cache import Cache, Entry
 
-if TYPE_CHECKING:
-    from numzoo.hub.store.cache import Cache, Entry
+__all__ = ["Held", "delete", "evict", "excess", "pinned", "size"]
 
-__all__ = ["evict", "excess", "pinned"]
+Held: TypeAlias = "Entry | unpacked.Tree"
 
 GRACE_SECONDS = 60.0
 """What was used so recently is likely to be needed by a command that still runs."""
@@ -27,43 +28,66 @@ GRACE_SECONDS = 60.0
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def evict(cache: Cache, limit: int) -> list[Entry]:
+def size(cache: Cache) -> int:
+    """What the limit is for: the bytes of all blobs and of all unpacked data sets."""
+    return cache.size() + sum(tree.bytes for tree in unpacked.trees(cache))
+
+
+def evict(cache: Cache, limit: int) -> list[Held]:
     """Delete what `excess` names and give it. What cannot be deleted, or has been used by now, stays."""
-    gone = []
-    for entry, used in excess(cache, limit):
-        if uses.last_used(cache.refs, entry.sha256, entry.written) > used:
+    gone: list[Held] = []
+    for each, used in excess(cache, limit):
+        if _last_used(cache, each) > used or _is_needed(cache, each):
             continue
         try:
-            cache.remove(entry.sha256)
+            delete(cache, each)
         except StorageError:
             continue
-        gone.append(entry)
+        gone.append(each)
     return gone
 
 
-def excess(cache: Cache, limit: int) -> list[tuple[Entry, float]]:
-    """The blobs to delete so that the rest has at most `limit` bytes, each with its last use, the oldest first.
+def delete(cache: Cache, each: Held) -> int:
+    """Delete one blob or unpacked folder, and give the number of bytes that were freed."""
+    return cache.remove(each.sha256) if isinstance(each, Entry) else unpacked.remove_tree(cache, each.path)
 
-    They may be too few, where what must stay is more than the limit.
+
+def excess(cache: Cache, limit: int) -> list[tuple[Held, float]]:
+    """What to delete so that the rest has at most `limit` bytes, each with its last use, in the order of going.
+
+    It may be too little, where what must stay is more than the limit.
     """
-    entries = list(cache.entries())
-    over = sum(entry.bytes for entry in entries) - limit
+    held: list[Held] = [*unpacked.trees(cache), *cache.entries()]
+    over = sum(each.bytes for each in held) - limit
     if over <= 0:
         return []
     locked = pinned()
     if locked is None:
         return []
-    kept = uses.held(cache.refs) | locked
     newest = time.time() - GRACE_SECONDS
-    aged = ((entry, uses.last_used(cache.refs, entry.sha256, entry.written)) for entry in entries)
-    chosen: list[tuple[Entry, float]] = []
-    for entry, used in sorted(aged, key=lambda pair: pair[1]):
-        if over <= 0 or used > newest:
+    aged = [(each, _last_used(cache, each)) for each in held]
+    chosen: list[tuple[Held, float]] = []
+    for each, used in sorted(aged, key=lambda pair: (isinstance(pair[0], Entry), pair[1])):
+        if over <= 0:
             break
-        if entry.sha256 not in kept:
-            chosen.append((entry, used))
-            over -= entry.bytes
+        if used <= newest and each.sha256 not in locked and not _is_needed(cache, each):
+            chosen.append((each, used))
+            over -= each.bytes
     return chosen
+
+
+def _key(each: Held) -> str:
+    return each.sha256 if isinstance(each, Entry) else each.key
+
+
+def _last_used(cache: Cache, each: Held) -> float:
+    return uses.last_used(cache.refs, _key(each), each.written)
+
+
+def _is_needed(cache: Cache, each: Held) -> bool:
+    if isinstance(each, Entry):
+        return each.sha256 in uses.held(cache.refs)
+    return uses.is_needed(cache.refs, each.key)
 
 
 def pinned() -> set[str] | None:

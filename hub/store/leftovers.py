@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from numzoo.hub.store import unpacked, uses
 from numzoo.hub.store.cache import Cache, storage
 from numzoo.hub.store.claims import FREE
 from numzoo.hub.store.ownership import alive
@@ -53,8 +54,9 @@ def parts(cache: Cache) -> Iterator[Leftover]:
 
 
 def notes(cache: Cache) -> Iterator[Leftover]:
-    """The small notes: "in use" where they are about a blob that is there, else "left"."""
+    """The small notes: "in use" where they are about what is there, or a process that lives, else "left"."""
     now = time.time()
+    trees = {tree.key for tree in unpacked.trees(cache)}
     for path in [note for folder in _inside(cache.refs) if folder.is_dir() for note in _inside(folder)]:
         with contextlib.suppress(OSError):
             status = path.lstat()
@@ -62,10 +64,13 @@ def notes(cache: Cache) -> Iterator[Leftover]:
             known = path.parent.name in {"verified", "used"}
             whole = path.name == sha256
             young = now - status.st_mtime < _STILL_SECONDS
-            if not known or (not whole and young):
-                state: State = "unknown"
+            if path.parent.name == uses.USERS:
+                living = alive(path.name.partition(".")[2])
+                state: State = "unknown" if living is None else "in use" if living else "left"
+            elif not known or (not whole and young):
+                state = "unknown"
             else:
-                state = "in use" if whole and _is_blob(cache, sha256) else "left"
+                state = "in use" if whole and (sha256 in trees or _is_blob(cache, sha256)) else "left"
             yield Leftover(path, sha256, status.st_size, status.st_mtime, state)
 
 

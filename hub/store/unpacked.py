@@ -12,21 +12,52 @@ import contextlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from numzoo.hub import settings
 from numzoo.hub.errors import StorageError
 from numzoo.hub.registry.record import ARCHIVES, FileRecord, Unpack
+from numzoo.hub.store import uses
 from numzoo.hub.store.archives.limits import Limits
 from numzoo.hub.store.cache import Cache, storage
 
-__all__ = ["compare", "contents", "find", "make", "place", "remove"]
+__all__ = ["Tree", "compare", "contents", "find", "make", "place", "remove", "remove_tree", "trees", "use"]
 
 _RULES = 1
 """Grows when the same file would unpack to something else; older folders are made anew then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """An unpacked folder: the sha256 of what was unpacked, the bytes of its files together, when it was made."""
+
+    sha256: str
+    bytes: int
+    path: Path
+    written: float
+
+    @property
+    def key(self) -> str:
+        """What notes of its use call it."""
+        return self.path.name
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages: its data set's name."""
+        return self.path.parent.name
+
+
+def trees(cache: Cache) -> Iterator[Tree]:
+    """Every unpacked folder that says what it is, in the order of the names; the sizes are those that its note tells."""
+    for path in sorted((cache.root / "data").glob("*/*")):
+        found = _read(path)
+        size, sha256 = found.get("bytes"), found.get("sha256")
+        if type(size) is int and isinstance(sha256, str) and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                yield Tree(sha256, size, path, path.lstat().st_mtime)
 
 
 def place(cache: Cache, file: FileRecord) -> Path:
@@ -50,6 +81,12 @@ def find(cache: Cache, file: FileRecord) -> Path | None:
     return contents(cache, file) if _note(place(cache, file)) == _wanted(file) else None
 
 
+def use(cache: Cache, file: FileRecord) -> Path | None:
+    """The same for whoever goes on to read the files: while this process lives, they are not evicted."""
+    uses.hold(cache.refs, place(cache, file).name)
+    return find(cache, file)
+
+
 def make(cache: Cache, file: FileRecord, packed: BinaryIO, limits: Limits | None = None) -> Path:
     """Unpack the verified, open `packed` file, and give its contents; one that is there already is used.
 
@@ -60,7 +97,8 @@ def make(cache: Cache, file: FileRecord, packed: BinaryIO, limits: Limits | None
     from numzoo.hub.store.archives.unpacking import unpack
     from numzoo.hub.store.claims import work_folder
 
-    if (found := find(cache, file)) is not None:
+    limit = settings.cache_limit()
+    if (found := use(cache, file)) is not None:
         return found
     with work_folder(cache) as work:
         tree = NewTree(work / "new" / "files")
@@ -72,6 +110,10 @@ def make(cache: Cache, file: FileRecord, packed: BinaryIO, limits: Limits | None
             os.fsync(text.fileno())
         tree.finish()
         _publish(work, place(cache, file), file)
+    if limit is not None:
+        from numzoo.hub.store.eviction import evict
+
+        evict(cache, limit)
     return contents(cache, file)
 
 
@@ -89,18 +131,24 @@ def compare(cache: Cache, file: FileRecord, packed: BinaryIO) -> None:
 
 def remove(cache: Cache, file: FileRecord) -> int:
     """Delete what a file was unpacked to, and give the number of bytes that were freed."""
-    folder = place(cache, file)
+    return remove_tree(cache, place(cache, file))
+
+
+def remove_tree(cache: Cache, folder: Path) -> int:
+    """Delete an unpacked folder, and give the number of bytes that were freed."""
+    from numzoo.hub.store.claims import work_folder
+
     freed = sum(_sizes(folder))
     with storage(f"delete {folder}"):
         if folder.is_symlink():
             folder.unlink()
         elif folder.exists():
             # First the name, so that nobody takes half a folder for a whole one.
-            gone = folder.with_name(f"{folder.name}.{os.urandom(6).hex()}.gone")
-            os.rename(folder, gone)
-            shutil.rmtree(gone)
+            with work_folder(cache) as work:
+                os.rename(folder, work / "gone")
         with contextlib.suppress(OSError):
             folder.parent.rmdir()  # if it was the last
+    uses.forget(cache.refs, folder.name)
     return freed
 
 
@@ -135,13 +183,16 @@ def _wanted(file: FileRecord) -> dict[str, Any]:
 
 def _note(folder: Path) -> dict[str, Any] | None:
     """What a folder says of itself, without its figures; None where it is none of ours."""
+    found = _read(folder)
+    return {key: value for key, value in found.items() if key not in ("files", "bytes")} if found else None
+
+
+def _read(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / "unpacked.json").read_bytes())
     except (OSError, ValueError):
-        return None
-    return (
-        {key: value for key, value in found.items() if key not in ("files", "bytes")} if type(found) is dict else None
-    )
+        return {}
+    return found if type(found) is dict else {}
 
 
 def _sizes(folder: Path) -> Iterator[int]:

@@ -199,6 +199,22 @@ def test_prune_keeps_to_a_limit(numzoo: Run, manifest: Path, cache: Cache, stock
     assert {entry.sha256 for entry in cache.entries()} == {stocked["lenet"]}
 
 
+def test_prune_takes_unpacked_data_before_files(
+    numzoo: Run, manifest: Path, cache: Cache, stocked: dict[str, str]
+) -> None:
+    folder = cache.root / "data" / "pictures" / "0123456789abcdef"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "one").write_bytes(b"1" * 500)
+    (folder / "unpacked.json").write_text(json.dumps({"sha256": "a" * 64, "bytes": 500}))
+    os.utime(folder, (0, 0))
+    limit = cache.size()
+    assert "500 B" in numzoo("cache", "prune", "--limit", f"{limit}", "--dry-run", "--registry", manifest).out
+    (row,) = numzoo("cache", "prune", "--limit", f"{limit}", "--yes", "--json", "--registry", manifest).json["deleted"]
+    assert (row["kind"], row["name"], row["bytes"]) == ("unpacked", "pictures", 500)
+    assert not folder.exists()
+    assert cache.size() == limit
+
+
 def test_what_only_a_lock_names_is_no_orphan(
     numzoo: Run, manifest: Path, cache: Cache, stocked: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +248,7 @@ def test_size_is_told_by_kind(
     assert document["kinds"]["unfinished"] == {"bytes": 5, "count": 1}
     assert document["kinds"]["unpacked"] == {"bytes": 3, "count": 1}
     assert document["kinds"]["other"] == {"bytes": 2, "count": 1}
-    assert "in 3 files, of 20.0 GB at most" in numzoo("cache", "size").out
+    assert "of 20.0 GB at most are used" in numzoo("cache", "size").out
 
 
 @pytest.fixture
