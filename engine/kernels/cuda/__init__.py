@@ -9,11 +9,12 @@ from types import ModuleType
 
 from ...op import TABLE
 from . import complaints as complaints
-from . import convolution, entropy, matrix, normalization, softmax
+from . import convolution, entropy, images, matrix, normalization, softmax
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (convolution, "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight"),
     (entropy, "class_counts class_entropy class_entropy_input"),
+    (images, "batch_norm batch_norm_training batch_norm_backward group_norm group_norm_backward"),
     (matrix, "matmul linear linear_weight"),
     (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),
     (softmax, "softmax softmax_input log_softmax log_softmax_input"),

@@ -26,6 +26,7 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "softmax.cu": [HELD, UNHELD],
     "entropy.cu": [HELD, UNHELD],
     "columns.cu": [WIDE],
+    "images.cu": [{**NARROW, "PARAM": "float", "GROUPED": 0}, {**WIDE, "PARAM": "double", "GROUPED": 1}],
 }
 """For a source, the sets of definitions to try: one for each branch that its preprocessor or its templates may take."""
 

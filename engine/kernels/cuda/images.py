@@ -1,0 +1,305 @@
+"""Normalisation of images by batches and by groups of channels, whether their channels or their planes lie side by side.
+
+Statistics and sums take two stages, always in the same order: parts of the channels over the whole GPU, and the parts together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ...dtype import Array, Dtype, accumulator, float64
+from ...ops.layers.grouping import check_group_norm
+from ...ops.layers.normalization import check_batch_norm
+from ..plans import Plans
+from .forms import VECTOR, as_rows, dense, form, parameter, row_order
+from .layout import empty_in_order
+from .machine import Machine, machine
+from .program import SCALARS, Kernel, scalars
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_training",
+    "group_norm",
+    "group_norm_backward",
+]
+
+Result = Any
+Plan = Callable[..., Result]
+
+MOST = 256
+"""Threads of a block."""
+EACH_PROCESSOR = 4
+"""Blocks for each multiprocessor that share an array."""
+LONGEST = 1 << 14
+"""Numbers of a plane that one block takes: they are read twice, the second time from the cache."""
+
+PLANS: Plans[Plan] = Plans()
+
+
+def batch_norm(
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, *, epsilon: float = 1e-5
+) -> Result:
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel, with given statistics."""
+    key = (batch_norm, form(x), form(weight), form(bias), form(mean), form(variance))
+    found = PLANS.get(key) or PLANS.make(key, _plan_inference, x, weight, bias, mean, variance)
+    return found(x, weight, bias, mean, variance, epsilon)
+
+
+def batch_norm_training(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5
+) -> Result:
+    """batch_norm by the batch's own statistics; gives the result, the mean and the variance of each channel."""
+    key = (batch_norm_training, form(x), form(weight), form(bias))
+    return (PLANS.get(key) or PLANS.make(key, _plan_training, x, weight, bias))(x, weight, bias, epsilon)
+
+
+def batch_norm_backward(
+    flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, *, epsilon: float
+) -> Result:
+    """The gradients of batch_norm_training for x, weight and bias."""
+    key = (batch_norm_backward, form(flow), form(x), form(weight), form(mean), form(variance))
+    found = PLANS.get(key) or PLANS.make(key, _plan_backward, flow, x, weight, mean, variance, 0)
+    return found(flow, x, weight, mean, variance, epsilon)
+
+
+def group_norm(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, groups: int, epsilon: float = 1e-5
+) -> Result:
+    """(x - mean) / sqrt(variance + epsilon) of each example's groups of channels, times weight, plus bias."""
+    key = (group_norm, form(x), form(weight), form(bias), groups)
+    return (PLANS.get(key) or PLANS.make(key, _plan_group_norm, x, weight, bias, groups))(x, weight, bias, epsilon)
+
+
+def group_norm_backward(
+    flow: Array, x: Array, weight: Array | None, mean: Array, inverse: Array, *, groups: int
+) -> Result:
+    """The gradients of group_norm for x, weight and bias."""
+    key = (group_norm_backward, form(flow), form(x), form(weight), form(mean), form(inverse), groups)
+    found = PLANS.get(key) or PLANS.make(key, _plan_backward, flow, x, weight, mean, inverse, groups)
+    return found(flow, x, weight, mean, inverse, 0.0)
+
+
+class Images(NamedTuple):
+    """How images lie, and how the GPU shares them."""
+
+    order: tuple[int, ...]
+    columns: bool
+    """Whether channels lie side by side; else planes do."""
+    number: int
+    """Of images; 1 where the rows of all of them can be taken as one's."""
+    channels: int
+    size: int
+    per: int
+    parts: int
+    across: int
+    grid: int | tuple[int, int, int]
+    block: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """What kernels are told of them."""
+        if self.columns:
+            return self.size, self.channels, self.per, self.across
+        return self.number * self.channels, self.channels, self.size, self.per, self.parts
+
+
+def images_of(here: Machine, x: Array, each_alone: bool) -> Images:
+    """How x (batch, channels, ...) is taken: by rows of channels, or in row order plane by plane; ``each_alone`` keeps its images apart."""
+    ndim, channels = x.ndim, x.shape[1]
+    number, size = x.shape[0], math.prod(x.shape[2:])
+    blocks = here.processors * EACH_PROCESSOR
+    if x.flags.c_contiguous and channels > 1 and size > 1:
+        per = min(size, LONGEST)
+        parts = -(-size // per)
+        block = min(MOST, max(32, 1 << (size - 1).bit_length()))
+        grid = min(number * channels * parts, 16 * blocks)
+        return Images(tuple(range(ndim)), False, number, channels, size, per, parts, 0, grid, block)
+    turned = (0, *range(2, ndim), 1)
+    rows = row_order(x.transpose(turned), 1)
+    order = turned if rows is None else tuple(turned[axis] for axis in rows.order)
+    if each_alone:
+        # An image's rows must follow one another.
+        order = turned if order[0] != 0 else order
+    else:
+        number, size = 1, number * size
+    vectors = -(-channels * x.itemsize // VECTOR)
+    across = -(-vectors // -(-vectors // 32))
+    wide = -(-vectors // across)
+    wanted = max(1, min(-(-size // (MOST // across * 8)), -(-blocks // (wide * number)), 65535))
+    per = -(-size // wanted)
+    parts = -(-size // per)
+    return Images(order, True, number, channels, size, per, parts, across, (wide, parts, number), MOST)
+
+
+@lru_cache(512)
+def _kernel(name: str, signature: str, dtype: Dtype, named: str, grouped: bool) -> Kernel:
+    own = scalars(dtype)
+    letters = signature.replace("W", "d" if own["WIDE"] == "double" else "f")
+    return Kernel("images.cu", name, letters, **own, PARAM=named, GROUPED=int(grouped))
+
+
+def _kernels(images: Images, dtype: Dtype, named: str, grouped: bool, *names: str) -> list[Kernel]:
+    """Kernels by their last names, for images that lie so."""
+    sizes = "qqqi" if images.columns else "qqqqq"
+    tails = {
+        "moments": "PPP" + sizes,
+        "normalise": "PPPPPP" + sizes + "qW",
+        "products": "PPPPPP" + sizes + "qW",
+        "slopes": "PPPPPPPP" + sizes + "qWW",
+    }
+    first = "column" if images.columns else "plane"
+    return [_kernel(f"{first}_{name}", tails[name], dtype, named, grouped) for name in names]
+
+
+def _refuse(*_: Any) -> Any:
+    return NotImplemented
+
+
+def _served(x: Array, *vectors: Array | None) -> str | None:
+    """What weights are called, if x and they are served."""
+    if x.dtype not in SCALARS or not x.size or x.shape[0] > 65535:
+        return None
+    return parameter(x.dtype, *vectors)
+
+
+def _addresses(here: Machine, *vectors: Array | None) -> tuple[list[int], list[Array | None]]:
+    """Where vectors lie, dense, and the vectors, to be held until the kernels are launched."""
+    held = [None if vector is None else dense(here, vector) for vector in vectors]
+    return [0 if vector is None else here.address(vector) for vector in held], held
+
+
+def _plan_inference(x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array) -> Plan:
+    check_batch_norm("batch_norm", x, weight, bias, mean, variance)
+    named, wide = _served(x, weight, bias), accumulator(x.dtype)
+    if named is None or mean.dtype != wide or variance.dtype != wide:
+        return _refuse
+    images, shape, dtype = images_of(machine(), x, False), x.shape, x.dtype
+    (normalise,) = _kernels(images, dtype, named, False, "normalise")
+
+    def compute(
+        x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, epsilon: float
+    ) -> Array:
+        here = machine()
+        source, out = as_rows(here, x, images.order), empty_in_order(here, shape, dtype, images.order)
+        given, held = _addresses(here, mean, variance, weight, bias)
+        normalise(images.grid, images.block, here.address(source), *given, here.address(out), *images.sizes, 1, epsilon)
+        del held
+        return out
+
+    return compute
+
+
+def _plan_training(x: Array, weight: Array | None, bias: Array | None) -> Plan:
+    check_batch_norm("batch_norm_training", x, weight, bias)
+    named, wide = _served(x, weight, bias), accumulator(x.dtype)
+    if named is None:
+        return _refuse
+    images, shape, dtype = images_of(machine(), x, False), x.shape, x.dtype
+    moments, normalise = _kernels(images, dtype, named, False, "moments", "normalise")
+    united = _kernel("channel_moments", "PPPPqqqqq", dtype, named, False)
+    channels, numbers = images.channels, images.number * images.parts
+
+    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
+        here = machine()
+        address = here.address
+        source, out = as_rows(here, x, images.order), empty_in_order(here, shape, dtype, images.order)
+        partial, mean, variance = here.empty((2, numbers, channels), float64), here.empty((channels,), wide), here.empty((channels,), wide)  # fmt: skip
+        start = address(partial)
+        middle = start + numbers * channels * 8
+        moments(images.grid, images.block, address(source), start, middle, *images.sizes)
+        united(
+            -(-channels // 32), 256, start, middle, address(mean), address(variance), images.number, images.parts, channels, images.size,
+            images.per,
+        )  # fmt: skip
+        given, held = _addresses(here, weight, bias)
+        normalise(
+            images.grid, images.block, address(source), address(mean), address(variance), *given, address(out), *images.sizes, 1, epsilon
+        )  # fmt: skip
+        del held
+        return out, mean, variance
+
+    return compute
+
+
+def _plan_group_norm(x: Array, weight: Array | None, bias: Array | None, groups: int) -> Plan:
+    check_group_norm(x, weight, bias, groups)
+    named, wide = _served(x, weight, bias), accumulator(x.dtype)
+    if named is None:
+        return _refuse
+    images, shape, dtype = images_of(machine(), x, True), x.shape, x.dtype
+    moments, normalise = _kernels(images, dtype, named, True, "moments", "normalise")
+    united = _kernel("group_moments", "PPPPqqqqqW", dtype, named, True)
+    channels, numbers, each = images.channels, images.number * images.parts, images.channels // groups
+    kept = shape[0] * groups
+
+    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
+        here = machine()
+        address = here.address
+        source, out = as_rows(here, x, images.order), empty_in_order(here, shape, dtype, images.order)
+        partial, mean, inverse = here.empty((2, numbers, channels), float64), here.empty((kept, 1), wide), here.empty((kept, 1), wide)  # fmt: skip
+        start = address(partial)
+        middle = start + numbers * channels * 8
+        moments(images.grid, images.block, address(source), start, middle, *images.sizes)
+        united(
+            kept, 128, start, middle, address(mean), address(inverse), groups, each, images.parts, images.size, images.per, epsilon
+        )  # fmt: skip
+        given, held = _addresses(here, weight, bias)
+        normalise(
+            images.grid, images.block, address(source), address(mean), address(inverse), *given, address(out), *images.sizes, groups, epsilon,
+        )  # fmt: skip
+        del held
+        return out, mean, inverse
+
+    return compute
+
+
+def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, factor: Array, groups: int) -> Plan:
+    """The way back of both: ``groups`` 0 is the batch's, whose factors are variances."""
+    named, wide, grouped = _served(x, weight), accumulator(x.dtype), groups > 0
+    kept = (x.shape[0] * groups, 1) if grouped else (x.shape[1],)
+    if named is None or flow.dtype != x.dtype or flow.shape != x.shape:
+        return _refuse
+    if any(vector.dtype != wide or vector.shape != kept for vector in (mean, factor)):
+        return _refuse
+    images, shape, dtype = images_of(machine(), x, grouped), x.shape, x.dtype
+    products, slopes = _kernels(images, dtype, named, grouped, "products", "slopes")
+    totals = Kernel("columns.cu", "column_totals", "PPPPqq", **scalars(dtype))
+    united = _kernel("group_products", "PPPPPqqqq", dtype, named, True)
+    channels, numbers = images.channels, images.number * images.parts
+    count = float(x.size // channels)
+
+    def compute(flow: Array, x: Array, weight: Array | None, mean: Array, factor: Array, epsilon: float) -> Result:
+        here = machine()
+        address, order = here.address, images.order
+        arrived, source, out = (
+            as_rows(here, flow, order),
+            as_rows(here, x, order),
+            empty_in_order(here, shape, dtype, order),
+        )
+        (means, factors, scale), held = _addresses(here, mean, factor, weight)
+        partial, along, total = here.empty((2, numbers, channels), wide), here.empty((channels,), wide), here.empty((channels,), wide)  # fmt: skip
+        start, step = address(partial), numbers * channels * wide.itemsize
+        products(
+            images.grid, images.block, address(arrived), address(source), means, factors, start, start + step, *images.sizes, groups or 1,
+            epsilon,
+        )  # fmt: skip
+        totals(-(-channels // 32), 256, start, start + step, address(along), address(total), numbers, channels)
+        seen = [address(along), address(total)]
+        if grouped:
+            of_groups = here.empty((2, *kept), wide)
+            seen = [address(of_groups), address(of_groups) + kept[0] * wide.itemsize]
+            united(
+                kept[0], 128, start, start + step, scale, *seen, groups, channels // groups, images.parts, images.size
+            )  # fmt: skip
+        slopes(
+            images.grid, images.block, address(arrived), address(source), means, factors, scale, *seen, address(out), *images.sizes,
+            groups or 1, epsilon, count,
+        )  # fmt: skip
+        del held
+        return out, along, total
+
+    return compute
