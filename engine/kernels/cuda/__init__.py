@@ -9,7 +9,7 @@ from types import ModuleType
 
 from ...op import TABLE
 from . import complaints as complaints
-from . import convolution, entropy, images, matrix, normalization, softmax
+from . import convolution, entropy, images, matrix, normalization, pooling, softmax
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (convolution, "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight"),
@@ -17,6 +17,7 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (images, "batch_norm batch_norm_training batch_norm_backward group_norm group_norm_backward"),
     (matrix, "matmul linear linear_weight"),
     (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),
+    (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input mean"),
     (softmax, "softmax softmax_input log_softmax log_softmax_input"),
 )
 """Modules of kernels, and the operations that each one serves."""

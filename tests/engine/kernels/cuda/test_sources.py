@@ -23,6 +23,10 @@ HELD = {**NARROW, "PARAM": "float", "LABEL": "int", "WEIGHT": "float", "TEAM": 5
 UNHELD = {**WIDE, "PARAM": "double", "LABEL": "index_t", "WEIGHT": "double", "TEAM": 32, "BLOCK": 128, "CHUNKS": 0}
 DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "layer_norm.cu": [HELD, UNHELD],
+    "pooling.cu": [
+        {**NARROW, "GROUP": 8, "LAST": 1, "OFFSET": "uchar"},
+        {**WIDE, "GROUP": 1, "LAST": 0, "OFFSET": "int"},
+    ],
     "softmax.cu": [HELD, UNHELD],
     "entropy.cu": [HELD, UNHELD],
     "columns.cu": [WIDE],
