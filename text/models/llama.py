@@ -107,8 +107,9 @@ class LlamaAttention(nn.Module):
     def forward(
         self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None
     ) -> Tensor:
-        query, key, value = (split_heads(layer(x), self.width) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        query, key = (split_heads(layer(x), self.width) for layer in (self.q_proj, self.k_proj))
         query, key = self.rotary.turn(query, *angles), self.rotary.turn(key, *angles)
+        value = split_heads(self.v_proj(x), self.width)
         if cache is not None:
             key, value = cache.extend(self.number, key, value)
         causal = mask is None and query.shape[2] > 1

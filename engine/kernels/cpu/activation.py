@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...op import TABLE
 from . import pool
 from .elementwise import (
     CLIP_FROM_RESULT,
@@ -24,7 +25,7 @@ from .elementwise import (
     zeros_address,
 )
 from .library import Library
-from .memory import FLOAT32, FLOATS, Array, Layout, Result, address, is_dense
+from .memory import BFLOAT16, FLOAT32, FLOATS, Array, Layout, Result, address, is_dense
 from .plans import PLANS, Plan, plan
 from .primitive import DESTINATION, SOURCE, SOURCE_1, Primitive, describe
 from .reorder import as_dense
@@ -89,7 +90,7 @@ def gelu_input(flow: Array, x: Array) -> Result:
 
 def gelu_tanh(x: Array) -> Result:
     """The tanh approximation of gelu."""
-    return forward(GELU_TANH, x, FEWEST)
+    return _widened("gelu_tanh", x) if _is_short(x) else forward(GELU_TANH, x, FEWEST)
 
 
 def gelu_tanh_input(flow: Array, x: Array) -> Result:
@@ -99,7 +100,7 @@ def gelu_tanh_input(flow: Array, x: Array) -> Result:
 
 def silu(x: Array) -> Result:
     """x sigmoid(x)."""
-    return forward(SWISH, x, FEWEST, 1.0)
+    return _widened("silu", x) if _is_short(x) else forward(SWISH, x, FEWEST, 1.0)
 
 
 def silu_input(flow: Array, x: Array) -> Result:
@@ -127,6 +128,16 @@ def log_softmax(x: Array, *, axis: int = -1) -> Result:
     """The logarithm of softmax along the last axis."""
     key = (LOG_SOFTMAX, x.shape, x.strides, x.dtype, axis)
     return (PLANS.get(key) or plan(key, _plan_softmax, x, LOG_SOFTMAX, axis))(x)
+
+
+def _is_short(x: Array) -> bool:
+    """Whether these are few numbers of bfloat16, on which NumPy computes one by one."""
+    return x.dtype == BFLOAT16 and x.size < FEWEST
+
+
+def _widened(name: str, x: Array) -> Array:
+    """The body in float32, where NumPy has vector code."""
+    return TABLE[name].body(np, x.astype(FLOAT32)).astype(BFLOAT16)  # type: ignore[no-any-return]
 
 
 def _plan_relu(library: Library, x: Array) -> Plan | None:

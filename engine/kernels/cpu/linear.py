@@ -1,7 +1,9 @@
 """Rows times a weight by oneDNN: in whichever layout is fastest, and in a narrower type where that is asked for.
 
-Every number of rows takes the same packed layout, so a weight is packed once or not at all. A single row is computed from the weight as it
-lies, unless it is packed already.
+A packed weight takes its memory a second time, so it is made where it pays, and every number of rows takes the same one. Weights are packed when
+many rows come a second time, unchanged in between: a training step, which changes them after each use, and a process that predicts once would
+only lose by it. Few rows have to come often. A single row, the step of a decoder, reads the weight as it lies, where that is as fast; where it is
+not, a pack saves a fifth of a long text's time.
 """
 
 from __future__ import annotations
@@ -14,14 +16,15 @@ from . import one_row, packs, pool, stored
 from .copy import cast_always
 from .library import Library
 from .matrix import FEWEST_PRODUCTS, as_matrix, given_type, matmul
-from .memory import FLOAT32, FLOATS, Array, Layout, Result, address
+from .memory import BFLOAT16, FLOAT32, FLOATS, Array, Layout, Result, address
 from .plans import PLANS, Plan, plan
 from .primitive import BIAS, DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe
-from .reorder import Fetch, as_dense, pack_token, packer
+from .reorder import as_dense, pack_token, packer
 
 FEW = 8
-"""So few rows, as a text or a sound may begin with, are worth a packed weight only once they have come `OFTEN` times, as in a search of beams."""
+"""Rows that are few."""
 OFTEN = 8
+"""Times that are often."""
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
@@ -32,21 +35,21 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
         linear, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
         None if bias is None else (bias.shape, bias.strides, bias.dtype), given_type(x),
     )  # fmt: skip
-    return (PLANS.get(key) or plan(key, _plan_linear, x, weight, bias))(x, weight, bias)
+    return (PLANS.get(key) or plan(key, _plan_linear, x, weight, bias, x.dtype))(x, weight, bias)
 
 
 def linear_narrowed(x: Array, weight: Array, bias: Array | None = None, *, dtype: Any) -> Result:
-    """The same in float32, with x and weight rounded to the narrower `dtype` and sums in float32.
+    """The same of float32, with x and weight rounded to the narrower `dtype`, and sums and result in float32.
 
-    The weight is packed as it is rounded, and the pack is kept: no other copy is made of it.
+    The rounded weight is kept, packed or as it lies, and once.
     """
-    if _is_small(x, weight):
+    if _is_small(x, weight) or x.dtype != FLOAT32:
         return NotImplemented
     key = (
-        linear_narrowed, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
+        linear_narrowed, x.shape, x.strides, weight.shape, weight.strides, weight.dtype,
         None if bias is None else (bias.shape, bias.strides, bias.dtype), dtype,
     )  # fmt: skip
-    return (PLANS.get(key) or plan(key, _plan_narrowed, x, weight, bias, dtype))(x, weight, bias)
+    return (PLANS.get(key) or plan(key, _plan_linear, x, weight, bias, dtype))(x, weight, bias)
 
 
 def linear_weight(flow: Array, x: Array) -> Result:
@@ -61,29 +64,122 @@ def _is_small(x: Array, weight: Array) -> bool:
     return products < FEWEST_PRODUCTS and (products < one_row.FEWEST_PRODUCTS or x.shape[-1:] != (x.size,))
 
 
+class _Held:
+    """What is held of a weight: as it lies, in the type that is computed in if that is another, and packed; and how it is used."""
+
+    __slots__ = ("pack", "plain", "single", "uses")
+
+    def __init__(self) -> None:
+        self.plain: Array | None = None
+        self.pack: Array | None = None
+        self.single = False  # whether single rows come that read the weight as it lies
+        self.uses = 0  # how often rows came since that would gain by a pack
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self.plain is None else self.plain.nbytes  # the pack is kept, and counted, on its own
+
+
 class _Form:
     """The layouts of a product of rows with a weight, of which oneDNN is asked with the weight in one layout or another."""
 
     def __init__(
-        self, library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any], result: np.dtype[Any]
+        self, library: Library, x: Array, outs: int, bias: Array | None, dtype: np.dtype[Any], result: np.dtype[Any]
     ) -> None:
-        (self.outs, self.inner), self.library, self.dtype = weight.shape, library, dtype
-        rows = x.size // self.inner
-        self.source = Layout(library, (rows, self.inner), dtype, (self.inner, 1))
-        self.bias = None if bias is None else Layout(library, (1, self.outs), bias.dtype, (self.outs, 1))
-        self.result = Layout(library, (rows, self.outs), result, (self.outs, 1))
+        self.library, self.dtype, self.outs, self.inner = library, dtype, outs, x.shape[-1]
+        self.rows = x.size // self.inner
+        self.source = Layout(library, (self.rows, self.inner), dtype, (self.inner, 1))
+        self.bias = None if bias is None else Layout(library, (1, outs), bias.dtype, (outs, 1))
+        self.result = Layout(library, (self.rows, outs), result, (outs, 1))
         self.names = (SOURCE, WEIGHTS, DESTINATION) if bias is None else (SOURCE, WEIGHTS, DESTINATION, BIAS)
 
-    def packed(self) -> Description | None:
-        """The product with the weight as oneDNN likes it best."""
-        return self._describe(Layout(self.library, (self.inner, self.outs), self.dtype))
-
-    def plain(self, weight: Layout) -> Description | None:
-        """The product with the weight as it is given."""
-        return self._describe(weight)
-
-    def _describe(self, weight: Layout) -> Description | None:
+    def describe(self, strides: tuple[int, ...] | None = None) -> Description | None:
+        """The product with the weight (inner, outs) in these strides, or as oneDNN likes it best."""
+        weight = Layout(self.library, (self.inner, self.outs), self.dtype, strides)
         return describe(self.library, "matmul", self.source, weight, self.bias, self.result)
+
+
+def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any]) -> Plan | None:
+    """The plan of a product that is computed in `dtype`; where that is another than x's, which is float32 then, the result is float32."""
+    if weight.dtype != x.dtype:
+        return _plan_stored(library, x, weight, bias, dtype)
+    rounds = dtype != x.dtype
+    given = as_matrix(weight.T, ()) if _fits(x, weight, bias) else None
+    if given is None or (rounds and not (weight.flags.c_contiguous or weight.flags.f_contiguous)):
+        return None
+    across, down = given[1]
+    result = FLOAT32 if rounds else given_type(x)
+    form = _Form(library, x, len(weight), bias, dtype, result)
+    best, plain = form.describe(), form.describe((across, down))
+    if best is None or plain is None:
+        return None
+    outs, inner, rows = form.outs, form.inner, form.rows
+    pack = packer(library, weight, Layout(library, (inner, outs), x.dtype, (across, down)), best.layout(WEIGHTS), keep=True)  # fmt: skip
+    if pack is None:
+        return None
+    run_packed, run_plain = Primitive(best, form.names).run, Primitive(plain, form.names).run
+    fetch, allocate = as_dense(x), pool.allocator((*x.shape[:-1], outs), result)
+    row = one_row.plan_row(library, x.shape[:-1], (outs, inner), (down, across), dtype, result) if rows == 1 else None
+    # oneDNN's vectors of bfloat16 read a weight stored by rows as fast as a packed one; others they read at three quarters of that.
+    stays = row is not None and dtype == BFLOAT16 and across == 1
+    token, obtain, few = ("held", *pack_token(library, weight, best.layout(WEIGHTS))), packs.obtain, rows <= FEW
+
+    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
+        held: _Held = obtain(weight, token, _hold)
+        source = cast_always(fetch(x), dtype) if rounds else fetch(x)
+        packed = held.pack  # in a name of its own, or another thread's forget might free it
+        if stays and packed is None:
+            held.single, held.uses = True, 0
+            return row(source, lying(held, weight), bias)  # type: ignore[misc]
+        if packed is None:
+            held.uses += 1
+            if held.uses > (OFTEN if few or held.single else 1):
+                held.pack = packed = pack(weight)
+                stored.release(weight)
+                held.plain, held.single = None, False
+            elif row is not None:
+                return row(source, lying(held, weight), bias)
+        operand, run = (lying(held, weight), run_plain) if packed is None else (packed, run_packed)
+        out = allocate()
+        run(address(source), address(operand), address(out), *(() if bias is None else (address(bias),)))
+        return out
+
+    def lying(held: _Held, weight: Array) -> Array:
+        if not rounds:
+            return weight
+        rounded = held.plain
+        if rounded is None:
+            rounded = held.plain = cast_always(weight, dtype)
+        return rounded
+
+    return compute
+
+
+def _plan_stored(library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any]) -> Plan | None:
+    """The same with a weight as a file stores it, in 16 bits."""
+    like = np.empty(weight.shape, FLOAT32)  # what the weight is once it is widened
+    if not stored.is_narrow(x, weight) or not _fits(x, like, bias):
+        return None
+    form = _Form(library, x, len(weight), bias, dtype, FLOAT32)
+    packed = form.describe()
+    pack = None if packed is None else stored.packer(library, weight, packed, form.rows, dtype)
+    if packed is None or pack is None:
+        return None
+    run = Primitive(packed, form.names).run
+    fetch, allocate = as_dense(x), pool.allocator((*x.shape[:-1], form.outs), FLOAT32)
+
+    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
+        source, packed, result = fetch(x), pack(weight), allocate()
+        if dtype != FLOAT32:
+            source = cast_always(source, dtype)
+        run(address(source), address(packed), address(result), *(() if bias is None else (address(bias),)))
+        return result
+
+    return compute
+
+
+def _hold(_: Array) -> _Held:
+    return _Held()
 
 
 def _fits(x: Array, weight: Array, bias: Array | None) -> bool:
@@ -96,92 +192,3 @@ def _fits(x: Array, weight: Array, bias: Array | None) -> bool:
         bias is None
         or (bias.dtype == dtype and bias.shape == (outs,) and (outs == 1 or bias.strides == (bias.itemsize,)))
     )
-
-
-def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None) -> Plan | None:
-    if weight.dtype != x.dtype:
-        return _plan_stored(library, x, weight, bias, FLOAT32)
-    given = as_matrix(weight.T, ()) if _fits(x, weight, bias) else None
-    if given is None:
-        return None
-    dtype, result = x.dtype, given_type(x)
-    row = one_row.plan_row(library, x, weight, bias, result) if x.size == x.shape[-1] else None
-    form = _Form(library, x, weight, bias, dtype, result)
-    plain_layout = Layout(library, (form.inner, form.outs), dtype, tuple(given[1]))
-    packed, plain = form.packed(), form.plain(plain_layout)
-    if packed is None or plain is None:
-        return row
-    pack = packer(library, weight, plain_layout, packed.layout(WEIGHTS), keep=True)
-    if pack is None:
-        return row
-    run_packed, run_plain = Primitive(packed, form.names).run, Primitive(plain, form.names).run
-    fetch, allocate = as_dense(x), pool.allocator((*x.shape[:-1], form.outs), result)
-    token = pack_token(library, weight, packed.layout(WEIGHTS))
-    often = OFTEN if x.size // form.inner <= FEW else 1
-    seen = (weight.shape, weight.strides, dtype, often)
-
-    # Weights are packed when they are used a second time unchanged: a training step, which changes them after each use,
-    # and a process that predicts once would only lose by it.
-    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
-        source, result = fetch(x), allocate()
-        vectors = () if bias is None else (address(bias),)
-        if packs.seen(weight, seen, often) or (often > 1 and packs.find(weight, token) is not None):
-            packed = pack(weight)  # held here, or another thread's forget might free it
-            run_packed(address(source), address(packed), address(result), *vectors)
-        else:
-            run_plain(address(source), address(weight), address(result), *vectors)
-        return result
-
-    def compute_row(x: Array, weight: Array, bias: Array | None) -> Array:
-        packed = packs.find(weight, token)
-        if packed is None:
-            return row(x, weight, bias)  # type: ignore[misc, no-any-return]
-        source, result = fetch(x), allocate()
-        vectors = () if bias is None else (address(bias),)
-        run_packed(address(source), address(packed), address(result), *vectors)
-        return result
-
-    return compute if row is None else compute_row
-
-
-def _plan_narrowed(library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any]) -> Plan | None:
-    if weight.dtype != x.dtype:
-        return _plan_stored(library, x, weight, bias, dtype)
-    given = as_matrix(weight.T, ()) if x.dtype == FLOAT32 and _fits(x, weight, bias) else None
-    if given is None:
-        return None
-    form = _Form(library, x, weight, bias, dtype, FLOAT32)
-    packed = form.packed()
-    if packed is None:
-        return None
-    plain = Layout(library, (form.inner, form.outs), FLOAT32, tuple(given[1]))
-    return _rounded(x, form, packed, packer(library, weight, plain, packed.layout(WEIGHTS), keep=True), dtype)
-
-
-def _plan_stored(library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any]) -> Plan | None:
-    like = np.empty(weight.shape, FLOAT32)  # what the weight is once it is widened
-    if not stored.is_narrow(x, weight) or not _fits(x, like, bias):
-        return None
-    form = _Form(library, x, like, bias, dtype, FLOAT32)
-    packed = form.packed()
-    if packed is None:
-        return None
-    return _rounded(x, form, packed, stored.packer(library, weight, packed, x.size // form.inner, dtype), dtype)
-
-
-def _rounded(x: Array, form: _Form, packed: Description, pack: Fetch | None, dtype: np.dtype[Any]) -> Plan | None:
-    """The product of rows in `dtype` with a weight as `pack` gives it, in float32."""
-    if pack is None:
-        return None
-    run = Primitive(packed, form.names).run
-    fetch, allocate = as_dense(x), pool.allocator((*x.shape[:-1], form.outs), FLOAT32)
-
-    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
-        source, packed, result = fetch(x), pack(weight), allocate()
-        if dtype != FLOAT32:
-            source = cast_always(source, dtype)
-        vectors = () if bias is None else (address(bias),)
-        run(address(source), address(packed), address(result), *vectors)
-        return result
-
-    return compute

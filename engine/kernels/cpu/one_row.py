@@ -15,50 +15,52 @@ import numpy as np
 from . import pool, primitive
 from .library import Library
 from .memory import BFLOAT16, FLOAT32, Array, address
-from .plans import Plan
 
 # Below this many multiplications NumPy's product is done before a second thread is awake.
 FEWEST_PRODUCTS = 1 << 15
 
+Row = Callable[[Array, Array, "Array | None"], Array]
 
-def plan_row(library: Library, x: Array, weight: Array, bias: Array | None, dtype: np.dtype[Any]) -> Plan | None:
-    """The plan of x weight^T + bias for x (..., K) of one row, weight (N, K), bias (N), with a result of `dtype`.
 
-    None where no code for vectors serves: other types than float32 and bfloat16, strides, an old processor.
+def plan_row(
+    library: Library, lead: tuple[int, ...], weight: tuple[int, int], strides: tuple[int, ...], dtype: np.dtype[Any], result: np.dtype[Any]
+) -> Row | None:  # fmt: skip
+    """A function of x (*lead, K), weight (N, K) of `dtype` and bias (N) or None: x weight^T + bias as `result`, for lead axes of length one.
+
+    `strides` are the weight's, in elements. None where no code for vectors serves: other types than float32 and bfloat16, other strides, an
+    old processor.
     """
-    outs = len(weight)
-    read = _reader(library, weight)
-    if read is None or not x.flags.c_contiguous:
+    multiply = {FLOAT32: library.multiply_float32, BFLOAT16: library.multiply_bfloat16}.get(dtype)
+    outs, inner = weight
+    down, across = strides
+    if multiply is None or not _serves(multiply, dtype):
         return None
-    shape = (*x.shape[:-1], outs)
-    allocate = pool.allocator(shape, FLOAT32)
-    has_bias = bias is not None
-    flat = (outs,)
+    if across == 1 and down >= inner:
+        form, step = (b"N", b"T", 1, outs, inner, 1.0), down
+    elif down == 1 and across >= outs:
+        form, step = (b"T", b"N", outs, 1, inner, 1.0), across
+    else:
+        return None
+    by_rows = across == 1
+    allocate, flat = pool.allocator((*lead, outs), FLOAT32), (outs,)
 
     def compute(x: Array, weight: Array, bias: Array | None) -> Array:
-        result = allocate()
-        if has_bias:
-            result.reshape(flat)[...] = bias
+        out = allocate()
+        old = 0.0
+        if bias is not None:
+            out.reshape(flat)[...] = bias
+            old = 1.0
         primitive.join_team()
-        read(address(x), address(weight), address(result), 1.0 if has_bias else 0.0)
-        return result if dtype == FLOAT32 else result.astype(dtype)
+        if by_rows:
+            multiply(*form, address(x), inner, address(weight), step, old, address(out), outs)
+        else:
+            multiply(*form, address(weight), step, address(x), 1, old, address(out), 1)
+        return out if result == FLOAT32 else out.astype(result)
 
-    # Tried once, on the arrays at hand: the code for bfloat16 is not there on every processor.
-    probe = np.empty(outs, FLOAT32)
-    primitive.join_team()
-    return compute if read(address(x), address(weight), address(probe), 0.0) == 0 else None
+    return compute
 
 
-def _reader(library: Library, weight: Array) -> Callable[[int, int, int, float], int] | None:
-    """A function of the addresses of x, weight and result and of what the result's old contents count; it gives oneDNN's status."""
-    multiply = {FLOAT32: library.multiply_float32, BFLOAT16: library.multiply_bfloat16}.get(weight.dtype)
-    if multiply is None:
-        return None
-    outs, inner = weight.shape
-    size = weight.itemsize
-    down, across = (stride // size for stride in weight.strides)
-    if across == 1 and down >= inner and weight.strides[0] % size == 0:
-        return lambda x, w, out, old: multiply(b"N", b"T", 1, outs, inner, 1.0, x, inner, w, down, old, out, outs)
-    if down == 1 and across >= outs and weight.strides[1] % size == 0:
-        return lambda x, w, out, old: multiply(b"N", b"N", 1, outs, inner, 1.0, x, inner, w, across, old, out, outs)
-    return None
+def _serves(multiply: Callable[..., int], dtype: np.dtype[Any]) -> bool:
+    """Whether the processor has what this code wants, tried on a single number."""
+    one, out = np.ones(1, dtype), np.empty(1, FLOAT32)
+    return multiply(b"N", b"N", 1, 1, 1, 1.0, address(one), 1, address(one), 1, 0.0, address(out), 1) == 0

@@ -123,5 +123,5 @@ def packer(
 
 
 def pack_token(library: Library, array: Array, destination: int) -> tuple[object, ...]:
-    """What a kept pack of such weights in the layout `destination` is found by (`packs.find`), whoever made it."""
+    """What a pack of such weights in the layout `destination` is kept under."""
     return (array.shape, array.strides, array.dtype, *signature(library, destination))

@@ -129,6 +129,8 @@ def several(name: str, x: Tensor, count: int) -> None:
 
 def last_axes(name: str, x: Tensor, normalized_shape: Size) -> tuple[int, ...]:
     """The sizes of the axes to normalise, checked."""
+    if type(normalized_shape) is tuple and normalized_shape and x.shape[-len(normalized_shape) :] == normalized_shape:
+        return normalized_shape
     shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     for size in shape:
         whole(name, 0, normalized_shape=size)

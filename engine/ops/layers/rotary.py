@@ -47,10 +47,11 @@ def rotary(xp: Any, x: Array, cosine: Array, sine: Array, *, interleaved: bool =
             f"rotary: cosine {tuple(cosine.shape)} and sine {tuple(sine.shape)} must hold half of the numbers of x {tuple(x.shape)} in their last axis"
         )
     a, b = _pairs(x, interleaved)
-    first, second = a * cosine, b * cosine
-    first -= b * sine
+    other = b * sine
+    out = xp.empty((*other.shape[:-1], x.shape[-1]), other.dtype)
+    first, second = _pairs(out, interleaved)
+    xp.multiply(a, cosine, out=first)
+    first -= other
+    xp.multiply(b, cosine, out=second)
     second += a * sine
-    out = xp.empty((*first.shape[:-1], x.shape[-1]), first.dtype)
-    turned = _pairs(out, interleaved)
-    turned[0][...], turned[1][...] = first, second
     return out

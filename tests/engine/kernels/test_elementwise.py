@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from numzoo.engine import ops
 from numzoo.engine.kernels.cpu import activation, arithmetic, elementary, plans, pool
 
 erf = np.vectorize(math.erf, otypes=[float])
@@ -241,3 +242,13 @@ def test_clip_keeps_nan_and_layout(make: Any, low: float | None, high: float | N
 
 def test_clip_without_bounds_is_left_to_the_body(make: Any) -> None:
     assert arithmetic.clip(make((300, 300))) is NotImplemented
+
+
+@pytest.mark.parametrize("name", ["gelu_tanh", "silu"])
+def test_a_few_numbers_of_bfloat16_are_computed_in_float32_and_rounded_once(
+    make: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(activation, "FEWEST", 1 << 12)
+    x = make((3, 100), dtype=ml_dtypes.bfloat16)
+    wanted = getattr(ops, name).body(np, x.astype(np.float32)).astype(ml_dtypes.bfloat16)
+    np.testing.assert_array_equal(getattr(activation, name)(x), wanted)

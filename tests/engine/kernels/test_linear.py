@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numzoo.engine.kernels.cpu import linear as module
-from numzoo.engine.kernels.cpu import one_row, packs
+from numzoo.engine.kernels.cpu import packs
 from numzoo.engine.kernels.cpu.linear import linear, linear_narrowed
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -67,27 +67,48 @@ def test_a_few_rows_pack_weights_once_they_come_often(make: Any, assert_close: A
 @pytest.mark.parametrize("layout", ["dense", "cut", "transposed"])
 @pytest.mark.parametrize("biased", [False, True])
 def test_one_row_is_multiplied_by_the_weight_as_it_lies(
-    make: Any, assert_close: Any, dtype: Any, layout: str, biased: bool
+    make: Any, assert_close: Any, monkeypatch: Any, dtype: Any, layout: str, biased: bool
 ) -> None:
+    monkeypatch.setattr(module, "OFTEN", 3)
     x, weight, bias = make((1, 1, 70), dtype=dtype), make((33, 70), layout, dtype, 1), make((33,), dtype=dtype, seed=2)
     expected = double(x) @ double(weight).T + (double(bias) if biased else 0)
-    for _ in range(3):
+    for time in range(5):
         result = linear(x, weight, bias if biased else None)
         assert_close(result, expected)
         assert result.dtype == dtype
-        assert packs.kept_bytes() == 0
+        # As fast as packed is only one of the ways in which it may lie.
+        assert (packs.kept_bytes() > 0) == (time >= 3 and not (dtype is not np.float32 and layout != "transposed"))
 
 
-def test_one_row_takes_the_pack_that_many_rows_have_made(make: Any, assert_close: Any, monkeypatch: Any) -> None:
-    many, row, weight = make((12, 20)), make((1, 20), seed=1), make((7, 20), seed=2)
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_one_row_takes_the_pack_that_several_rows_have_made(make: Any, assert_close: Any, dtype: Any) -> None:
+    several, row, weight = (
+        make((12, 20), dtype=dtype),
+        make((1, 20), dtype=dtype, seed=1),
+        make((7, 20), "dense", dtype, 2),
+    )
     for _ in range(2):
-        linear(many, weight)
+        linear(several, weight)
     kept = packs.kept_bytes()
     assert kept > 0
-    linear(row, weight)  # prepared
-    monkeypatch.setattr(one_row, "plan_row", None)
     assert_close(linear(row, weight), double(row) @ double(weight).T)
     assert packs.kept_bytes() == kept
+
+
+def test_where_single_rows_read_a_weight_as_it_lies_several_pack_it_only_if_they_come_often_in_between(
+    make: Any, assert_close: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(module, "OFTEN", 3)
+    several, row = make((12, 20), dtype=BFLOAT16), make((1, 20), dtype=BFLOAT16, seed=1)
+    weight = make((7, 20), dtype=BFLOAT16, seed=2)
+    for _ in range(4):
+        linear(several, weight)
+        assert_close(linear(row, weight), double(row) @ double(weight).T)
+        assert packs.kept_bytes() == 0
+    for _ in range(4):
+        assert packs.kept_bytes() == 0
+        assert_close(linear(several, weight), double(several) @ double(weight).T)
+    assert packs.kept_bytes() > 0
 
 
 def test_one_row_sees_changed_weights(make: Any, assert_close: Any) -> None:
@@ -112,9 +133,13 @@ def test_rounded_operands_give_float32(
         assert_close(result, rounded, 1e-5)
 
 
-def test_rounded_weights_are_kept_once_for_any_number_of_rows_until_they_change(make: Any, assert_close: Any) -> None:
-    weight = make((64, 64), seed=1)
-    for rows in (1, 5, 64, 1):
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("order", [(1, 64, 1, 64), (64, 64, 64, 1, 1, 64), (1, 1, 1, 5, 5, 1)])
+def test_rounded_weights_are_kept_once_for_any_number_of_rows_until_they_change(
+    make: Any, assert_close: Any, order: tuple[int, ...], transposed: bool
+) -> None:
+    weight = make((64, 64), "transposed" if transposed else "dense", seed=1)
+    for rows in order:
         linear_narrowed(make((rows, 64)), weight, dtype=BFLOAT16)
         assert packs.kept_bytes() == weight.nbytes // 2
     weight *= 2
