@@ -157,7 +157,8 @@ class Op(Recorder, Generic[P, R]):
             and not (self.floating and first.dtype.kind in "biu")
         ):
             arrays = self._promote(arrays)
-            first = arrays[0]
+            # A number beside an array of a GPU stays with the host, and travels with the launch.
+            first = next((a for a in arrays if type(a) is not ndarray), arrays[0])
         implementation = self.implementations.get(type(first)) or self._prepare(type(first))
         try:
             if self.narrows and modes.precision is not None:
@@ -218,7 +219,12 @@ class Op(Recorder, Generic[P, R]):
         a = x.array
         b = y.array
         implementation = self.implementations.get(type(a))
-        if a.dtype is not b.dtype or implementation is None or (self.floating and a.dtype.kind in "biu"):
+        if (
+            a.dtype is not b.dtype
+            or type(a) is not type(b)
+            or implementation is None
+            or (self.floating and a.dtype.kind in "biu")
+        ):
             return self(x, y)  # type: ignore[call-arg, arg-type, return-value]
         try:
             result = implementation(a, b)
@@ -266,6 +272,8 @@ class Op(Recorder, Generic[P, R]):
         place = device.load_kernels(array_type)
         kernel = self.kernels.get(place)
         body = partial(self.body, device.namespace_of_type(array_type))
+        if place != "cpu" and self.count > 1:
+            body = partial(_with_numbers, body, device.namespace_of_type(array_type))
         if kernel is None:
             return body
         if self.complete[place]:
@@ -324,7 +332,10 @@ class Op(Recorder, Generic[P, R]):
 
     def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
         """The array library's complaint, with who was computing and on what."""
-        places = {str(device.device_of(a)) for a in arrays if device.is_array(a)}
+        # A number of the host goes with arrays of any place.
+        places = {
+            str(device.device_of(a)) for a in arrays if device.is_array(a) and (a.ndim or not isinstance(a, ndarray))
+        }
         if len(places) > 1:
             return DeviceError(
                 f"{self.name}: its tensors are on {' and '.join(sorted(places))}; move them to one device with .to(device)"
@@ -356,6 +367,11 @@ def _quiet() -> Iterator[None]:
 
 TABLE: dict[str, Op[Any, Any]] = {}
 """Every operation by name."""
+
+
+def _with_numbers(body: Callable[..., Any], xp: Any, *arrays: Any, **settings: Any) -> Any:
+    """The body of arrays of a GPU, where the host's numbers among them are brought to it first."""
+    return body(*[xp.asarray(a) if type(a) is ndarray and not a.ndim else a for a in arrays], **settings)
 
 
 def _whole(result: Any) -> Any:

@@ -47,12 +47,15 @@ class Operands(Signature):
         if (
             len(arrays) == 2
             and type(arrays[1]) in _REAL
-            and type(arrays[0]) is ndarray
+            and type(arrays[0]) not in _NUMBERS
             and arrays[0].dtype.kind == "f"
             and -_LARGE < arrays[1] < _LARGE
         ):
             return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
-        target = result_type(*arrays)
+        alike = {a.dtype for a in arrays if type(a) not in _NUMBERS}
+        target = (
+            alike.pop() if len(alike) == 1 and all(type(a) not in _NUMBERS for a in arrays) else result_type(*arrays)
+        )
         if self.floating and kind(target) < 2:
             target = float32
         # Numbers become 0-dimensional arrays of the result's dtype, so that no body needs to know about them.
@@ -69,11 +72,6 @@ class Operands(Signature):
             raise DtypeError(
                 f"{self.name}: the number {number!r:.40} does not fit {target}; convert the tensor first, with .to(dtype)"
             ) from None
-        types = {type(a) for a in out}
-        if len(types) > 1:
-            like = next((a for a in arrays if device.is_array(a) and not isinstance(a, ndarray)), None)
-            xp = device.namespace(like)
-            out = [xp.asarray(a) if isinstance(a, ndarray) and a.ndim == 0 else a for a in out]
         return out
 
 

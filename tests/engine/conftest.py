@@ -12,23 +12,31 @@ from numzoo import engine
 from numzoo.engine import device
 from numzoo.engine.kernels.cuda import machine
 
-KINDS = ["ascending", "descending", *(["real"] if engine.cuda.is_available() else [])]
+REAL = ["real"] if engine.cuda.is_available() else []
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["ascending", "descending", *REAL])
 def gpu(request: Any, monkeypatch: Any) -> Iterator[Any]:
     """A GPU that kernels, tensors and ``.to("cuda")`` use: emulated, its threads in one order and in the other, and real."""
-    if request.param == "real":
+    yield from _used(request.param, monkeypatch)
+
+
+@pytest.fixture(params=["ascending", *REAL])
+def one_order(request: Any, monkeypatch: Any) -> Iterator[Any]:
+    """The same with one order of threads, for kernels whose threads know nothing of one another."""
+    yield from _used(request.param, monkeypatch)
+
+
+def _used(kind: str, monkeypatch: Any) -> Iterator[Any]:
+    if kind == "real":
         from real_gpu import RealMachine
 
-        real = RealMachine()
-        machine.use(real)
-        yield real
+        here: Any = RealMachine()
     else:
         if compiler() is None:
             pytest.skip("no C++ compiler (g++ or clang++) is on the path, which the emulated GPU needs")
-        here = EmulatedMachine(descending=request.param == "descending")
+        here = EmulatedMachine(descending=kind == "descending")
         monkeypatch.setattr(device, "cupy", lambda: here.xp)
-        machine.use(here)
-        yield here
+    machine.use(here)
+    yield here
     machine.use(None)

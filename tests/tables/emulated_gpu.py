@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import weakref
+from functools import cache
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -28,9 +29,22 @@ _ENTRY = re.compile(r'extern "C" __global__ void(?:\s+__launch_bounds__\([^)]*\)
 _folder = tempfile.TemporaryDirectory(prefix="numzoo-emulated-")
 
 
+_FLAGS = ("-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-w")
+
+
 def compiler() -> str | None:
     """A C++ compiler on this machine."""
     return shutil.which("g++") or shutil.which("clang++")
+
+
+@cache
+def _header() -> Path:
+    """The emulator's header where g++ finds it compiled, which halves the time that a source takes."""
+    place = Path(_folder.name) / "emulator.h"
+    shutil.copy(HERE / "emulator.h", place)
+    command = [str(compiler()), *_FLAGS, "-x", "c++-header", str(place), "-o", f"{place}.gch"]
+    subprocess.run(command, capture_output=True, check=False)
+    return place
 
 
 class EmulatedMachine:
@@ -90,17 +104,8 @@ class EmulatedMachine:
         if not place.exists():
             unit = place.with_suffix(".cpp")
             unit.write_text(whole)
-            command = [
-                str(compiler()),
-                "-std=c++17",
-                "-O1",
-                "-shared",
-                "-fPIC",
-                "-ffp-contract=off",
-                "-fno-strict-aliasing",
-            ]
-            command += ["-w", "-include", str(HERE / "emulator.h"), *options, str(unit), "-o", str(place)]
-            ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            command = [str(compiler()), *_FLAGS, "-shared", "-include", str(_header()), *options, str(unit)]
+            ended = subprocess.run([*command, "-o", str(place)], capture_output=True, text=True, check=False)
             assert ended.returncode == 0, f"{name} {options}:\n{ended.stderr[:4000]}"
         return ctypes.CDLL(str(place))
 

@@ -5,6 +5,7 @@ Imported by ``engine.device`` when an array on a GPU first computes. Importing n
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 
 from ...op import TABLE
@@ -25,3 +26,5 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
 for _module, _names in KERNELS:
     for _name in _names.split():
         TABLE[_name].kernel("cuda")(getattr(_module, _name))
+# Kernels of one source for many operations, which registers them itself.
+import_module(f"{__name__}.elementwise")

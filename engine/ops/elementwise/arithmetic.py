@@ -225,7 +225,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tensor | tuple[Tensor
         (v for v in (condition, x, y) if isinstance(v, Tensor) and not isinstance(v.array, np.ndarray)), condition
     )
     operands = [
-        _beside(like, value.to(dtype=dtype)) if isinstance(value, Tensor) else _constant(like, value, dtype)
+        _beside(like, value.to(dtype=dtype)) if isinstance(value, Tensor) else _constant(value, dtype)
         for value in (x, y)
     ]
     condition = _beside(like, condition)
@@ -242,10 +242,8 @@ def _beside(like: Tensor, x: Tensor) -> Tensor:
     return x.to(device=like.device) if not x.ndim and like is not x and isinstance(x.array, np.ndarray) else x
 
 
-def _constant(like: Tensor, value: Any, dtype: Any) -> Tensor:
-    from ...device import namespace
-
+def _constant(value: Any, dtype: Any) -> Tensor:
     try:
-        return tensor_of(namespace(like.array).asarray(number_array(value, dtype)))
+        return tensor_of(number_array(value, dtype))
     except OverflowError:
         raise DtypeError(f"where: the number {value!r:.40} does not fit {dtype}; convert the tensor first") from None

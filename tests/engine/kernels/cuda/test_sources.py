@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from numzoo.engine.dtype import bfloat16, bool_, float32, float64, int64
 from numzoo.engine.errors import DeviceError
 from numzoo.engine.kernels.cuda import nvrtc, program
+from numzoo.engine.kernels.cuda.elementwise import Computation, compute_type
+from numzoo.engine.kernels.cuda.expressions import EXPRESSIONS
 
 try:
     nvrtc.version()
@@ -33,6 +36,17 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "images.cu": [{**NARROW, "PARAM": "float", "GROUPED": 0}, {**WIDE, "PARAM": "double", "GROUPED": 1}],
 }
 """For a source, the sets of definitions to try: one for each branch that its preprocessor or its templates may take."""
+DEFINITIONS["elementwise.cu"] = [
+    Computation(
+        EXPRESSIONS[name].text(dtype), operands, result, compute_type(dtype), EXPRESSIONS[name].masks
+    ).definitions
+    for name, dtype, operands, result in (
+        ("gelu", float32, [float32], float32),
+        ("addcmul", bfloat16, [bfloat16] * 3, bfloat16),
+        ("either", int64, [bool_, int64, int64], int64),
+        ("isclose", float64, [float64] * 2, bool_),
+    )
+]
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "NVRTC is here")

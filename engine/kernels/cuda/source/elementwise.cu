@@ -1,0 +1,120 @@
+// One expression of up to four operands on each element. Compiled with EXPRESSION over a, b, c, d and the settings s, t, u, v.
+//
+// FIRST, SECOND, THIRD, FOURTH and RESULT say how the numbers lie in memory, WIDE_FIRST, ... how they are computed with, WIDE what the expression is
+// computed in. An operand without an address is a number, which came with the launch.
+
+#include "ground.cuh"
+#include "functions.cuh"
+#include "walking.cuh"
+
+#ifndef EXPRESSION
+#define EXPRESSION a
+#endif
+
+struct Operands { const void* at[4]; };
+struct Numbers { NUMBER at[8]; };  // of the operands, then of the settings
+
+__device__ __forceinline__ RESULT result_of(WIDE_FIRST a, WIDE_SECOND b, WIDE_THIRD c, WIDE_FOURTH d, const Numbers& numbers) {
+    const NUMBER s = numbers.at[4], t = numbers.at[5], u = numbers.at[6], v = numbers.at[7];
+    typedef WIDE W;
+    return stored<RESULT>(EXPRESSION);
+}
+
+template <class T, int place>
+__device__ __forceinline__ Several<T, EACH> taken(const Operands& from, const Numbers& numbers, index_t offset) {
+    Several<T, EACH> values;
+    if (place >= INPUTS) return values;
+    if (from.at[place]) return load_several<EACH>((const T*)from.at[place] + offset);
+    const T number = stored<T>(numbers.at[place]);
+#pragma unroll
+    for (int i = 0; i < EACH; i++) values.at[i] = number;
+    return values;
+}
+
+template <class T, int place>
+__device__ __forceinline__ T one_taken(const Operands& from, const Numbers& numbers, index_t offset) {
+    if (place >= INPUTS) return T();
+    return from.at[place] ? ((const T*)from.at[place])[offset] : stored<T>(numbers.at[place]);
+}
+
+__device__ __forceinline__ void compute_one(
+    const Operands& from, RESULT* to, const Numbers& numbers, index_t i, index_t at_a, index_t at_b, index_t at_c, index_t at_d
+) {
+    to[i] = result_of(
+        computed<WIDE_FIRST>(one_taken<FIRST, 0>(from, numbers, at_a)), computed<WIDE_SECOND>(one_taken<SECOND, 1>(from, numbers, at_b)),
+        computed<WIDE_THIRD>(one_taken<THIRD, 2>(from, numbers, at_c)), computed<WIDE_FOURTH>(one_taken<FOURTH, 3>(from, numbers, at_d)), numbers
+    );
+}
+
+__device__ __forceinline__ void compute_several(
+    RESULT* to, const Numbers& numbers, const Several<FIRST, EACH>& a, const Several<SECOND, EACH>& b, const Several<THIRD, EACH>& c, const Several<FOURTH, EACH>& d
+) {
+    Several<RESULT, EACH> results;
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+        results.at[i] = result_of(computed<WIDE_FIRST>(a.at[i]), computed<WIDE_SECOND>(b.at[i]), computed<WIDE_THIRD>(c.at[i]), computed<WIDE_FOURTH>(d.at[i]), numbers);
+    store_several<EACH>(to, results);
+}
+
+// All arrays lie in one piece in the same order, at addresses that 16 divides.
+extern "C" __global__ void __launch_bounds__(256) flat(Operands from, RESULT* to, Numbers numbers, index_t count) {
+    const index_t groups = count / EACH;
+    for (index_t i = first_index(); i < groups; i += all_threads()) {
+        const index_t at = i * EACH;
+        compute_several(
+            to + at, numbers, taken<FIRST, 0>(from, numbers, at), taken<SECOND, 1>(from, numbers, at), taken<THIRD, 2>(from, numbers, at), taken<FOURTH, 3>(from, numbers, at)
+        );
+    }
+    for (index_t i = groups * EACH + first_index(); i < count; i += all_threads()) compute_one(from, to, numbers, i, i, i, i, i);
+}
+
+// An operand along the walk's innermost axis: one number again and again, or numbers side by side.
+template <class T, int place>
+__device__ __forceinline__ Several<T, EACH> along(const Operands& from, const Numbers& numbers, index_t offset, index_t step) {
+    Several<T, EACH> values;
+    if (place >= INPUTS) return values;
+    if (from.at[place] && step) return load_several<EACH>((const T*)from.at[place] + offset);
+    const T number = one_taken<T, place>(from, numbers, offset);
+#pragma unroll
+    for (int i = 0; i < EACH; i++) values.at[i] = number;
+    return values;
+}
+
+// Arrays that lie anyhow but along the innermost axis, whose size EACH divides, in steps of 1 or 0.
+template <class Index>
+__device__ __forceinline__ void walk_rows(const Operands& from, RESULT* to, const Numbers& numbers, index_t count, const Walk& walk) {
+    for (index_t i = first_index() * EACH; i < count; i += all_threads() * EACH) {
+        index_t offset[4];
+        walk.template offsets<Index, INPUTS>((Index)i, offset);
+        const int last = walk.axes - 1;
+        compute_several(
+            to + i, numbers, along<FIRST, 0>(from, numbers, offset[0], walk.stride[0][last]), along<SECOND, 1>(from, numbers, offset[1], walk.stride[1][last]),
+            along<THIRD, 2>(from, numbers, offset[2], walk.stride[2][last]), along<FOURTH, 3>(from, numbers, offset[3], walk.stride[3][last])
+        );
+    }
+}
+
+template <class Index>
+__device__ __forceinline__ void walk_each(const Operands& from, RESULT* to, const Numbers& numbers, index_t count, const Walk& walk) {
+    for (index_t i = first_index(); i < count; i += all_threads()) {
+        index_t offset[4];
+        walk.template offsets<Index, INPUTS>((Index)i, offset);
+        compute_one(from, to, numbers, i, offset[0], offset[1], offset[2], offset[3]);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) rows(Operands from, RESULT* to, Numbers numbers, index_t count, Walk walk) {
+    walk_rows<unsigned>(from, to, numbers, count, walk);
+}
+
+extern "C" __global__ void __launch_bounds__(256) rows_long(Operands from, RESULT* to, Numbers numbers, index_t count, Walk walk) {
+    walk_rows<index_t>(from, to, numbers, count, walk);
+}
+
+extern "C" __global__ void __launch_bounds__(256) strided(Operands from, RESULT* to, Numbers numbers, index_t count, Walk walk) {
+    walk_each<unsigned>(from, to, numbers, count, walk);
+}
+
+extern "C" __global__ void __launch_bounds__(256) strided_long(Operands from, RESULT* to, Numbers numbers, index_t count, Walk walk) {
+    walk_each<index_t>(from, to, numbers, count, walk);
+}
