@@ -132,6 +132,11 @@ def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
     return array.astype(dtype)
 
 
+def gpu_kernels(name: str) -> Any:
+    """A module of the GPU's kernels that serves no operation: optimisers' steps, random numbers."""
+    return importlib.import_module(f"{__package__}.kernels.cuda.{name}")
+
+
 def product(xp: Any, x: Array, y: Array) -> Array:
     """The product of matrices over the last two axes, as ``numpy.matmul``: what bodies multiply by on every device."""
     if xp is np:

@@ -34,6 +34,7 @@ from .dtype import Array, float16, float32
 from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
 from .modes import TF32, modes
 from .node import Node
+from .operands import places_of, with_numbers
 from .recording import Recorder
 from .signature import Rule
 from .tensor import Tensor, new_tensor, tensor_of
@@ -273,7 +274,7 @@ class Op(Recorder, Generic[P, R]):
         kernel = self.kernels.get(place)
         body = partial(self.body, device.namespace_of_type(array_type))
         if place != "cpu" and self.count > 1:
-            body = partial(_with_numbers, body, device.namespace_of_type(array_type))
+            body = partial(with_numbers, body, device.namespace_of_type(array_type))
         if kernel is None:
             return body
         if self.complete[place]:
@@ -332,10 +333,7 @@ class Op(Recorder, Generic[P, R]):
 
     def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
         """The array library's complaint, with who was computing and on what."""
-        # A number of the host goes with arrays of any place.
-        places = {
-            str(device.device_of(a)) for a in arrays if device.is_array(a) and (a.ndim or not isinstance(a, ndarray))
-        }
+        places = places_of(arrays)
         if len(places) > 1:
             return DeviceError(
                 f"{self.name}: its tensors are on {' and '.join(sorted(places))}; move them to one device with .to(device)"
@@ -367,11 +365,6 @@ def _quiet() -> Iterator[None]:
 
 TABLE: dict[str, Op[Any, Any]] = {}
 """Every operation by name."""
-
-
-def _with_numbers(body: Callable[..., Any], xp: Any, *arrays: Any, **settings: Any) -> Any:
-    """The body of arrays of a GPU, where the host's numbers among them are brought to it first."""
-    return body(*[xp.asarray(a) if type(a) is ndarray and not a.ndim else a for a in arrays], **settings)
 
 
 def _whole(result: Any) -> Any:

@@ -75,6 +75,16 @@ class Operands(Signature):
         return out
 
 
+def with_numbers(body: Any, xp: Any, *arrays: Any, **settings: Any) -> Any:
+    """The body of arrays of a GPU, where the host's numbers among them are brought to it first."""
+    return body(*[xp.asarray(a) if type(a) is ndarray and not a.ndim else a for a in arrays], **settings)
+
+
+def places_of(arrays: list[Any]) -> set[str]:
+    """The devices of arrays, in words; a number of the host goes with arrays of any place."""
+    return {str(device.device_of(a)) for a in arrays if device.is_array(a) and (a.ndim or type(a) is not ndarray)}
+
+
 def _cast(array: Array, dtype: Dtype) -> Array:
     with np.errstate(over="ignore"):
         return array.astype(dtype)

@@ -17,6 +17,7 @@ class Adagrad(Elementwise):
     """
 
     arrays = ("sum",)
+    fused = "adagrad"
     ranges: ClassVar[Ranges] = {**Elementwise.ranges, "lr_decay": NOT_NEGATIVE, "initial_accumulator_value": NOT_NEGATIVE, "eps": NOT_NEGATIVE}  # fmt: skip
 
     def __init__(
@@ -39,6 +40,10 @@ class Adagrad(Elementwise):
 
     def numbers(self, group: dict[str, Any], step: int, fresh: bool) -> Any:
         return group, group["lr"] / (1 + (step - 1) * group["lr_decay"])
+
+    def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
+        _, rate = self.numbers(group, step, fresh)
+        return rate, group["eps"], group["weight_decay"], -1.0 if group["maximize"] else 1.0
 
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group, rate = numbers

@@ -19,6 +19,7 @@ class Adam(Elementwise):
 
     arrays = ("exp_avg", "exp_avg_sq")
     optional_arrays = ("max_exp_avg_sq",)
+    fused = "adam"
     ranges: ClassVar[Ranges] = {**Elementwise.ranges, "eps": NOT_NEGATIVE}
     pairs: ClassVar[Ranges] = {"betas": SHARE}
     switches = ("amsgrad", "maximize")
@@ -46,6 +47,14 @@ class Adam(Elementwise):
         # m / (1 - first^step) / (sqrt(v / (1 - second^step)) + eps), with one root and one quotient per number.
         root = math.sqrt(1 - second**step)
         return group, group["lr"] * root / (1 - first**step), group["eps"] * root
+
+    def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
+        first, second = group["betas"]
+        _, rate, eps = self.numbers(group, step, fresh)
+        decay, kept = group["weight_decay"], 1.0
+        if self.decoupled:
+            decay, kept = 0.0, 1 - group["lr"] * decay
+        return rate, eps, first, 1 - first, second, 1 - second, decay, -1.0 if group["maximize"] else 1.0, kept
 
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group, rate, eps = numbers

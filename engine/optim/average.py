@@ -14,6 +14,7 @@ from ..errors import ArgumentError, SettingError, StateError
 from ..ops import touch
 from ..tensor import Tensor, tensor_of
 from .blocks import blocks
+from .fused import Averages, in_place_on_gpu
 from .settings import CLOSED_SHARE, is_number, number, truth
 from .state import state_dtype
 
@@ -44,22 +45,36 @@ class EMA:
         self.means: dict[str, Array] = {name: _start(t) for name, t, _ in self._entries()}
         self._swapped = False
         self._scratch: dict[Any, list[Array]] = {}
+        self._fused: Averages | None = None
 
     def update(self) -> None:
         """Let the model's present weights into the means; to be called after ``optimizer.step()``."""
         self._refuse_swapped("update")
         entries = self._entries()
         self._check(entries)
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warm_up else self.decay
+        means: list[Array] = []
+        arrays: list[Array] = []
+        others: list[tuple[Array, Array]] = []
         with np.errstate(all="ignore"):
             for name, tensor, is_buffer in entries:
-                mean = self._mean_like(name, tensor)
-                if is_differentiable(tensor.dtype) and (self.buffers or not is_buffer):
-                    self._mix(mean, tensor.array, decay)
+                mean, array = self._mean_like(name, tensor), tensor.array
+                if not is_differentiable(tensor.dtype) or (is_buffer and not self.buffers):
+                    mean[...] = array
+                elif in_place_on_gpu(mean) and in_place_on_gpu(array):
+                    means.append(mean)
+                    arrays.append(array)
                 else:
-                    mean[...] = tensor.array
-                touch(tensor_of(mean))
+                    others.append((mean, array))
+            if means:
+                if self._fused is None or not self._fused.is_of(means, arrays):
+                    self._fused = Averages(means, arrays)
+                self._fused.move(arrays, self._next_share)
+            else:
+                self._next_share()
+            for mean, array in others:
+                self._mix(mean, array, 1 - self._share())
+        for name, _, _ in entries:
+            touch(tensor_of(self.means[name]))
 
     @contextmanager
     def swapped(self) -> Iterator[Any]:
@@ -149,6 +164,14 @@ class EMA:
         if type(mean) is not type(tensor.array) or mean.dtype != dtype:
             mean = self.means[name] = move(mean, tensor.device).astype(dtype)
         return mean
+
+    def _share(self) -> float:
+        """How much of the way to the present weights the means go in this update."""
+        return 1 - (min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warm_up else self.decay)
+
+    def _next_share(self) -> float:
+        self.updates += 1
+        return self._share()
 
     def _mix(self, mean: Array, array: Array, decay: float) -> None:
         xp = namespace(mean)

@@ -20,6 +20,7 @@ from ..errors import ArgumentError
 from ..ops import touch
 from ..team import together
 from ..tensor import Tensor
+from .fused import FusedPlan, apart
 from .optimizer import Optimizer
 from .state import state_dtype
 
@@ -47,11 +48,19 @@ class Elementwise(Optimizer):
     """Whether a state counts its steps."""
     gathers: ClassVar[bool] = True
     """Whether small parameters may be changed together."""
+    fused: ClassVar[str] = ""
+    """The GPU's name of ``rule``, whose numbers are ``constants``; a kind that says its rule anew has none."""
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "fused" not in vars(cls) and vars(cls).keys() & {"rule", "numbers", "update", "update_group"}:
+            cls.fused = ""
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
         self._scratch: dict[int, dict[Any, list[Array]]] = {}  # for each thread of a team
         self._plans: dict[int, _Plan] = {}
+        self._fused: dict[int, FusedPlan] = {}
 
     def names(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The states that these settings want, in the order in which ``rule`` gets them."""
@@ -64,6 +73,14 @@ class Elementwise(Optimizer):
     def numbers(self, group: dict[str, Any], step: int, fresh: bool) -> Any:
         """What ``rule`` needs to know of the settings in this step, worked out once; ``fresh``: the states are new."""
         return group
+
+    def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
+        """What the GPU's rule needs to know in this step, in the order of ``optimizers.cu``."""
+        raise ArgumentError(f"{type(self).__name__} defines no constants()")
+
+    def variant(self, group: dict[str, Any]) -> dict[str, int]:
+        """Settings that the GPU's rule is compiled for."""
+        return {}
 
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         """Change one block of a parameter and its states in place; the gradient is only read."""
@@ -84,6 +101,14 @@ class Elementwise(Optimizer):
 
     def prepare(self, array: Array, state: dict[str, Any], group: dict[str, Any]) -> tuple[list[Array], Any]:
         """The state's arrays, made if they are missing, and the numbers of this step, which is counted."""
+        fresh = self.fill(array, state, group)
+        step = 0
+        if self.counts:
+            step = state["step"] = state.get("step", 0) + 1
+        return [state[name] for name in self.names(group)], self.numbers(group, step, fresh)
+
+    def fill(self, array: Array, state: dict[str, Any], group: dict[str, Any]) -> bool:
+        """Make the state's arrays that are missing; gives whether any was."""
         names = self.names(group)
         dtype = state_dtype(array.dtype)
         fresh = False
@@ -91,14 +116,12 @@ class Elementwise(Optimizer):
             held = state.get(name)
             if held is None:
                 fresh = True
-                state[name] = namespace(array).full(array.shape, self.start(name, group), dtype)
+                state[name] = namespace(array).empty(array.shape, dtype)
+                state[name].fill(self.start(name, group))
             elif type(held) is not type(array) or held.dtype != dtype or not held.flags.c_contiguous:
                 # The model was moved or changed its dtype since.
                 state[name] = move(held, device_of(array)).astype(dtype, order="C")
-        step = 0
-        if self.counts:
-            step = state["step"] = state.get("step", 0) + 1
-        return [state[name] for name in names], self.numbers(group, step, fresh)
+        return fresh
 
     def update(self, parameter: Tensor, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         array = parameter.array
@@ -117,6 +140,11 @@ class Elementwise(Optimizer):
     # ---- many small ones ------------------------------------------------------------------------------------------
 
     def update_group(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Array]) -> None:
+        if self.fused and not isinstance(parameters[0].array, np.ndarray):
+            places = self._update_fused(group, parameters, gradients)
+            parameters, gradients = [parameters[place] for place in places], [gradients[place] for place in places]
+            super().update_group(group, parameters, gradients)
+            return
         if not self.gathers:
             super().update_group(group, parameters, gradients)
             return
@@ -133,6 +161,14 @@ class Elementwise(Optimizer):
             self._update_bucket(group, bucket, [gradients[place] for place in bucket.places])
         for place in plan.rest:
             self.update_one(group, parameters[place], gradients[place])
+
+    def _update_fused(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Array]) -> list[int]:
+        """Change what the GPU's rule serves, in one launch or a few; gives the places of the others."""
+        plan = self._fused.get(id(group))
+        if plan is None or not plan.fits(self, group, parameters):
+            plan = self._fused[id(group)] = FusedPlan(self, group, parameters)
+        plan.change(self, group, gradients)
+        return plan.rest
 
     def _update_bucket(self, group: dict[str, Any], bucket: _Bucket, gradients: list[Array]) -> None:
         xp, p = bucket.xp, bucket.flat
@@ -151,9 +187,10 @@ class Elementwise(Optimizer):
     def load_state_dict(self, state: Any) -> None:
         super().load_state_dict(state)
         self._plans.clear()
+        self._fused.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_scratch": {}, "_plans": {}}
+        return {**super().__getstate__(), "_scratch": {}, "_plans": {}, "_fused": {}}
 
 
 class _Bucket:
@@ -213,7 +250,7 @@ class _Plan:
             else:
                 self.rest.append(place)
         for places in alike.values():
-            together, alone = self._apart(places)
+            together, alone = apart(self.parameters, places)
             self.rest += alone
             start, size = 0, 0
             for position, place in enumerate(together):
@@ -232,18 +269,6 @@ class _Plan:
         assert self.names is not None
         parameters = [self.parameters[place] for place in places]
         self.buckets.append(_Bucket(places, parameters, [states.setdefault(p, {}) for p in parameters], self.names))
-
-    def _apart(self, places: list[int]) -> tuple[list[int], list[int]]:
-        """Those that share no memory, and the others: what two parameters share must be changed by one after the other."""
-        together: list[int] = []
-        alone: list[int] = []
-        end = 0
-        for place in sorted(places, key=lambda p: _address(self.parameters[p].array)):
-            array = self.parameters[place].array
-            start = _address(array)
-            (together if start >= end else alone).append(place)
-            end = max(end, start + array.nbytes)
-        return sorted(together), alone
 
 
 def shares(array: Array, gradient: Array, states: list[Array]) -> list[tuple[Array, Array, list[Array]]]:
@@ -363,8 +388,3 @@ def _is_writeable(array: Array) -> bool:
 
 def _is_like(state: Any, array: Array) -> bool:
     return type(state) is type(array) and state.shape == array.shape and state.dtype == array.dtype
-
-
-def _address(array: Array) -> int:
-    address: int = array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
-    return address

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..device import namespace
-from ..dtype import Array, accumulator, float32, float64, kind
+from ..device import gpu_kernels, namespace
+from ..dtype import Array, Dtype, accumulator, float32, float64, kind
 from ..errors import ArgumentError, DtypeError, GradientError
 from ..tensor import Tensor, tensor_of
+from .fused import owned_on_gpu
 from .norms import parts, power_sum
 from .settings import Range, number, truth
 
@@ -24,12 +25,16 @@ def clip_grad_norm_(
 
     ``norm_type`` is the norm's power, or ``math.inf`` for the largest number. Parameters without a gradient do not count.
     An infinite or NaN norm is a GradientError with ``error_if_nonfinite``, and no gradient changes; otherwise the gradients
-    become 0 and NaN, as in PyTorch.
+    become 0 and NaN, as in PyTorch. Of gradients on a GPU the norm is there too, and nothing waits for it.
     """
     who = "clip_grad_norm_"
     limit = number(who, "max_norm", max_norm, Range(0.0, math.inf, open_high=False))
     power = number(who, "norm_type", norm_type, Range(0.0, math.inf, open_low=True, open_high=False))
     held = _with_gradients(who, parameters)
+    if held and not truth(who, "error_if_nonfinite", error_if_nonfinite) and power in (2.0, math.inf):
+        own = owned_on_gpu(held)
+        if own is not None:
+            return tensor_of(gpu_kernels("optimizers").clip_norm(own, limit, power, _total(held)))
     with np.errstate(all="ignore"):
         sums = [power_sum(p.grad.array, power) for p in held]  # type: ignore[union-attr]
         if math.isinf(power):
@@ -42,8 +47,12 @@ def clip_grad_norm_(
         # Written so that a NaN scales too.
         if not scale >= 1.0:
             _change(held, lambda xp, grad, out: _scale(xp, grad, scale, out))
+    return tensor_of(np.asarray(total, _total(held)))
+
+
+def _total(held: list[Tensor]) -> Dtype:
     wide = any(p.dtype.itemsize // (2 if kind(p.dtype) == 3 else 1) == 8 for p in held)
-    return tensor_of(np.asarray(total, float64 if wide else float32))
+    return float64 if wide else float32
 
 
 def clip_grad_value_(

@@ -28,6 +28,7 @@ class LAMB(Elementwise):
     pairs: ClassVar[Ranges] = {"betas": SHARE}
     switches = ("adapt", "maximize")
     gathers = False
+    fused = "lamb"
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-6, weight_decay: float = 0.0,
@@ -47,6 +48,12 @@ class LAMB(Elementwise):
         first, second = group["betas"]
         root = math.sqrt(1 - second**step)
         return group, root / (1 - first**step), group["eps"] * root
+
+    def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
+        first, second = group["betas"]
+        _, factor, eps = self.numbers(group, step, fresh)
+        way, adapt = -1.0 if group["maximize"] else 1.0, float(group["adapt"])
+        return group["lr"], eps, first, 1 - first, second, 1 - second, group["weight_decay"], way, factor, adapt
 
     def update(self, parameter: Tensor, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         array = parameter.array

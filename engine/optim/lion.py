@@ -19,6 +19,7 @@ class Lion(Elementwise):
 
     arrays = ("exp_avg",)
     counts = False
+    fused = "lion"
     pairs: ClassVar[Ranges] = {"betas": CLOSED_SHARE}
 
     def __init__(
@@ -26,6 +27,11 @@ class Lion(Elementwise):
         *, maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "maximize": maximize})
+
+    def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
+        first, second = group["betas"]
+        way, kept = -1.0 if group["maximize"] else 1.0, 1 - group["lr"] * group["weight_decay"]
+        return group["lr"], first, 1 - first, second, 1 - second, way, kept
 
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group = numbers

@@ -19,6 +19,7 @@ class RMSprop(Elementwise):
 
     arrays = ("square_avg",)
     optional_arrays = ("momentum_buffer", "grad_avg")
+    fused = "rmsprop"
     ranges: ClassVar[Ranges] = {**Elementwise.ranges, "alpha": SHARE, "eps": NOT_NEGATIVE, "momentum": NOT_NEGATIVE}
     switches = ("centered", "maximize")
 
@@ -42,6 +43,13 @@ class RMSprop(Elementwise):
         if group["momentum"]:
             names += ("momentum_buffer",)
         return (*names, "grad_avg") if group["centered"] else names
+
+    def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
+        alpha, way = group["alpha"], -1.0 if group["maximize"] else 1.0
+        return group["lr"], alpha, 1 - alpha, group["eps"], group["weight_decay"], way, group["momentum"]
+
+    def variant(self, group: dict[str, Any]) -> dict[str, int]:
+        return {"MOMENTUM": int(group["momentum"] != 0), "CENTERED": int(group["centered"])}
 
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group = numbers

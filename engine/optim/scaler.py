@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..device import namespace
+from ..device import gpu_kernels, namespace
 from ..errors import ArgumentError, GradientError, SettingError, StateError
 from ..ops import touch
 from ..tensor import Tensor, tensor_of
+from .fused import owned_on_gpu
 from .optimizer import Optimizer
 from .settings import is_number
 
@@ -109,20 +110,25 @@ class GradScaler:
         """Divide every gradient by the scale; whether one of them is not finite."""
         overflowed = False
         inverse = 1.0 / self._scale
+        held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        own = owned_on_gpu(held)
+        if own is not None:
+            # One flag for all of them, and the one wait of a step: whether to take it.
+            found = gpu_kernels("optimizers").scale_all(own, inverse)
+            for parameter in held:
+                touch(parameter.grad)
+            return bool(found)
         with np.errstate(all="ignore"):
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    gradient = parameter.grad
-                    if gradient is None:
-                        continue
-                    array = gradient.array
-                    if gradient.node is None and getattr(array.flags, "writeable", True):
-                        array *= array.dtype.type(inverse)
-                        touch(gradient)
-                    else:
-                        array = array * array.dtype.type(inverse)
-                        parameter.grad = tensor_of(array)
-                    overflowed = overflowed or not _is_finite(array)
+            for parameter in held:
+                gradient = parameter.grad
+                array = gradient.array
+                if gradient.node is None and getattr(array.flags, "writeable", True):
+                    array *= array.dtype.type(inverse)
+                    touch(gradient)
+                else:
+                    array = array * array.dtype.type(inverse)
+                    parameter.grad = tensor_of(array)
+                overflowed = overflowed or not _is_finite(array)
         return overflowed
 
     # ---- settings -------------------------------------------------------------------------------------------------

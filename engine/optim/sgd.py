@@ -19,6 +19,7 @@ class SGD(Elementwise):
     """
 
     counts = False
+    fused = "sgd"
     ranges: ClassVar[Ranges] = {**Elementwise.ranges, "momentum": NOT_NEGATIVE, "dampening": ANY}
     switches = ("nesterov", "maximize")
     optional_arrays = ("momentum_buffer",)
@@ -49,6 +50,11 @@ class SGD(Elementwise):
 
     def numbers(self, group: dict[str, Any], step: int, fresh: bool) -> Any:
         return group, fresh
+
+    def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
+        way = -1.0 if group["maximize"] else 1.0
+        settings = group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]
+        return (*settings, way, float(fresh), float(group["nesterov"]))
 
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group, fresh = numbers

@@ -47,6 +47,24 @@ DEFINITIONS["elementwise.cu"] = [
         ("isclose", float64, [float64] * 2, bool_),
     )
 ]
+DEFINITIONS["optimizers.cu"] = [
+    {
+        "RULE": rule,
+        "STATES": states,
+        "PARAMETER": kept,
+        "GRADIENT": kept,
+        "WIDE": wide,
+        "TOTAL": wide,
+        "MOST": 440,
+        **more,
+    }
+    for rule, states, kept, wide, more in (
+        ("sgd", 1, "float", "float", {}),
+        ("adam", 3, "bfloat", "float", {}),
+        ("rmsprop", 3, "half", "float", {"MOMENTUM": 1, "CENTERED": 1}),
+        ("lion", 1, "double", "double", {}),
+    )
+]
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "NVRTC is here")

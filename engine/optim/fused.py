@@ -1,0 +1,223 @@
+"""Steps on a GPU: the parameters of a group that have one dtype and one count of steps change in one launch.
+
+Where parameters and states lie stays the same from step to step, and is told to the GPU once. In a captured step the numbers
+of the step (rates, corrections) are read from memory on the GPU, which is written before each replay.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from operator import is_
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..capturing import before_each_replay
+from ..device import gpu_kernels, namespace
+from ..dtype import Array, Dtype, bfloat16, float16, float32, float64
+from ..ops import touch
+from ..tensor import Tensor, tensor_of
+
+if TYPE_CHECKING:
+    from .blocks import Elementwise
+
+__all__ = ["Averages", "FusedPlan", "apart", "gapless", "in_place_on_gpu", "owned_on_gpu"]
+
+FLOATS: tuple[Dtype, ...] = (float32, float64, float16, bfloat16)
+"""What the GPU's rules are written for."""
+
+
+class Live:
+    """Numbers in the GPU's memory, for captured steps: written by a launch, so in their turn."""
+
+    def __init__(self) -> None:
+        self.array: Array = gpu_kernels("optimizers").empty_numbers()
+
+    def write(self, numbers: Sequence[float]) -> None:
+        """What the next replay reads."""
+        gpu_kernels("optimizers").write_numbers(self.array, numbers)
+
+
+def gapless(array: Array) -> Array:
+    """The array, or a copy of it in row order if its memory has gaps or another order."""
+    return array if array.flags.c_contiguous else namespace(array).ascontiguousarray(array)
+
+
+class _Bucket:
+    """Parameters of one dtype and step, their states, and the launch that changes them."""
+
+    def __init__(
+        self, optimizer: Elementwise, group: dict[str, Any], places: list[int], parameters: list[Tensor], names: Sequence[str], fresh: bool
+    ) -> None:  # fmt: skip
+        self.places, self.parameters, self.names, self.fresh = places, parameters, names, fresh
+        self.arrays = [p.array for p in parameters]
+        self.held = [optimizer.state[p] for p in parameters]
+        self.step: int = self.held[0].get("step", 0)
+        self.views = [[state[name] for name in names] for state in self.held]
+        self._update = gpu_kernels("optimizers").Update(
+            optimizer.fused, self.arrays, self.views, self.arrays[0].dtype, **optimizer.variant(group)
+        )
+        self._live: Live | None = None
+
+    def holds(self, states: dict[Tensor, dict[str, Any]]) -> bool:
+        """Whether everything is where it was: nobody gave a parameter or a state other memory."""
+        if not all(map(is_, self.arrays, [p.array for p in self.parameters])):
+            return False
+        if not all(map(is_, self.held, map(states.get, self.parameters))):
+            return False
+        return all(
+            state.get("step", 0) == self.step and all(map(is_, views, map(state.get, self.names)))
+            for state, views in zip(self.held, self.views, strict=True)
+        )
+
+    def change(self, optimizer: Elementwise, group: dict[str, Any], gradients: list[Array]) -> None:
+        """Take the step, or in a capture record it."""
+        own = [gapless(g) for g in gradients]
+
+        def ahead() -> None:
+            assert self._live is not None
+            self._live.write(self._count(optimizer, group))
+
+        if before_each_replay(ahead):
+            self._live = self._live or Live()
+            self._update(own, (), self._live.array)
+        else:
+            self._update(own, self._count(optimizer, group))
+        for parameter in self.parameters:
+            touch(parameter)
+
+    def _count(self, optimizer: Elementwise, group: dict[str, Any]) -> tuple[float, ...]:
+        """The numbers of the next step, which is counted."""
+        fresh, self.fresh = self.fresh, False
+        if optimizer.counts:
+            self.step += 1
+            for state in self.held:
+                state["step"] = self.step
+        return optimizer.constants(group, self.step, fresh)
+
+
+class FusedPlan:
+    """Which parameters of a group change together on the GPU; ``rest`` are the places of the others."""
+
+    def __init__(self, optimizer: Elementwise, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        self.parameters = parameters
+        self.names = optimizer.names(group)
+        self.settings = optimizer.variant(group)
+        self.rest: list[int] = []
+        self.buckets: list[_Bucket] = []
+        alike: dict[Any, list[int]] = {}
+        served = [place for place, p in enumerate(parameters) if in_place_on_gpu(p.array)]
+        together, _ = apart(parameters, served)
+        kept = set(together)
+        self.rest = [place for place in range(len(parameters)) if place not in kept]
+        for place in together:
+            parameter = parameters[place]
+            state = optimizer.state.setdefault(parameter, {})
+            fresh = optimizer.fill(parameter.array, state, group)
+            key = (parameter.array.dtype, parameter.array.device.id, state.get("step", 0), fresh)
+            alike.setdefault(key, []).append(place)
+        for key, places in alike.items():
+            own = [parameters[place] for place in places]
+            self.buckets.append(_Bucket(optimizer, group, places, own, self.names, key[-1]))
+
+    def fits(self, optimizer: Elementwise, group: dict[str, Any], parameters: list[Tensor]) -> bool:
+        """Whether it is of these parameters, and still true."""
+        return (
+            len(parameters) == len(self.parameters)
+            and all(map(is_, parameters, self.parameters))
+            and self.names == optimizer.names(group)
+            and self.settings == optimizer.variant(group)
+            and all(bucket.holds(optimizer.state) for bucket in self.buckets)
+        )
+
+    def change(self, optimizer: Elementwise, group: dict[str, Any], gradients: list[Array]) -> None:
+        """Change all but the ``rest``."""
+        for bucket in self.buckets:
+            bucket.change(optimizer, group, [gradients[place] for place in bucket.places])
+
+
+class Averages:
+    """Running means of arrays on a GPU, moved by one launch for each pair of dtypes."""
+
+    def __init__(self, means: list[Array], arrays: list[Array]) -> None:
+        self.means, self.dtypes = means, [array.dtype for array in arrays]
+        groups: dict[Any, list[int]] = {}
+        for place, (mean, array) in enumerate(zip(means, arrays, strict=True)):
+            groups.setdefault((mean.dtype, array.dtype), []).append(place)
+        update = gpu_kernels("optimizers").Update
+        self._updates = [
+            (places, update("average", [means[place] for place in places], [()] * len(places), key[1]))
+            for key, places in groups.items()
+        ]
+        self._live: Live | None = None
+
+    def is_of(self, means: list[Array], arrays: list[Array]) -> bool:
+        """Whether it was made for these very means, and arrays of the same dtypes."""
+        return (
+            len(means) == len(self.means)
+            and all(map(is_, means, self.means))
+            and [array.dtype for array in arrays] == self.dtypes
+        )
+
+    def move(self, arrays: list[Array], share: Callable[[], float]) -> None:
+        """Move each mean by the ``share`` of its way, which is asked anew before each replay of a captured step."""
+
+        def ahead() -> None:
+            assert self._live is not None
+            self._live.write((share(),))
+
+        live, numbers = None, (0.0,)
+        if before_each_replay(ahead):
+            self._live = self._live or Live()
+            live = self._live.array
+        else:
+            numbers = (share(),)
+        for places, update in self._updates:
+            update([arrays[place] for place in places], numbers, live)
+
+
+def owned_on_gpu(parameters: Sequence[Tensor]) -> list[Array] | None:
+    """The gradients' arrays, each in one piece of memory that nobody else sees; None if they are not all on a GPU.
+
+    A gradient that shares its memory, or that is a part of a graph, is replaced by a copy.
+    """
+    arrays: list[Array] = [p.grad.array for p in parameters]  # type: ignore[union-attr]
+    if not arrays or any(isinstance(array, np.ndarray) or array.dtype not in FLOATS for array in arrays):
+        return None
+    owners = Counter(id(_owner(array)) for array in arrays)
+    for place, (parameter, array) in enumerate(zip(parameters, arrays, strict=True)):
+        whole = array.flags.c_contiguous or array.flags.f_contiguous
+        if owners[id(_owner(array))] > 1 or not whole or parameter.grad.node is not None:  # type: ignore[union-attr]
+            arrays[place] = namespace(array).array(array)
+            parameter.grad = tensor_of(arrays[place])
+    return arrays
+
+
+def _owner(array: Array) -> Any:
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array
+
+
+def in_place_on_gpu(array: Array) -> bool:
+    """Whether the GPU's launches over many arrays take this one as it is."""
+    return not isinstance(array, np.ndarray) and array.size > 0 and array.flags.c_contiguous and array.dtype in FLOATS
+
+
+def apart(parameters: Sequence[Tensor], places: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Those that share no memory, and the others: what two parameters share must be changed by one after the other."""
+    together: list[int] = []
+    alone: list[int] = []
+    end = 0
+    for place in sorted(places, key=lambda p: _address(parameters[p].array)):
+        array = parameters[place].array
+        start = _address(array)
+        (together if start >= end else alone).append(place)
+        end = max(end, start + array.nbytes)
+    return sorted(together), alone
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
+    return address
