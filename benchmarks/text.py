@@ -1,4 +1,4 @@
-"""Sentences encoded by MiniLM, and tokens written by SmolLM2-135M, float32, against transformers on PyTorch: processor time."""
+"""Sentences encoded by MiniLM against sentence-transformers, and tokens written by SmolLM2-135M against transformers, float32, on PyTorch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import sys
 
 from rounds import ask, finish, options
 
-OWN, PEER = "numzoo", "transformers"
-SENTENCES, BATCH, TOKENS = 1000, 64, 64
+OWN = "numzoo"
+PEERS = {"sentences": "sentence-transformers", "tokens": "transformers"}
+SENTENCES, BATCH, TOKENS = 1000, 32, 64
 
 
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--kinds", default="sentences,tokens")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine")
     given = parser.parse_args()
     from numzoo import hub
 
@@ -25,7 +27,7 @@ def main() -> None:
     times: dict[str, dict[str, list[float]]] = {}
     for kind in given.kinds.split(","):
         for _ in range(given.rounds):
-            for side, python in ((OWN, sys.executable), (PEER, given.peer_python)):
+            for side, python in ((OWN, sys.executable), (PEERS[kind], given.peer_python)):
                 amount = (SENTENCES, BATCH) if kind == "sentences" else (TOKENS,)
                 figures = ask(
                     python,
@@ -39,8 +41,8 @@ def main() -> None:
                     threads=given.threads,
                 )
                 if figures is not None:
-                    times.setdefault(names[kind], {}).setdefault(side, []).append(figures["seconds"])
-    finish(times, OWN, f"processor time, {given.threads} thread(s)", given.json)
+                    times.setdefault(names[kind], {}).setdefault(side, []).append(figures[given.clock])
+    finish(times, OWN, f"{given.clock} time, {given.threads} thread(s)", given.json)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,32 +36,20 @@ def own_sentences(texts: list[str], tokenizer: str, weights: str, batch: int) ->
 
 
 def peer_sentences(texts: list[str], tokenizer: str, weights: str, batch: int) -> Callable[[], Any]:
-    """As sentence-transformers does it: the longest first, padded by the batch, the mean of the tokens, normalised."""
-    import torch
-    from safetensors.torch import load_file
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    """By sentence-transformers: the longest first, padded by the batch, the mean of the tokens, normalised."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from transformers import BertConfig, PreTrainedTokenizerFast
 
     sizes = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
-    model = BertModel(BertConfig(**sizes, attn_implementation="sdpa"))
-    model.load_state_dict(load_file(weights), strict=False)
-    model.eval()
-    cut = PreTrainedTokenizerFast(tokenizer_file=tokenizer, pad_token="[PAD]")
-
-    def encode() -> Any:
-        order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        vectors = np.zeros((len(texts), 384), np.float32)
-        for start in range(0, len(order), batch):
-            rows = order[start : start + batch]
-            found = cut(
-                [texts[row] for row in rows], padding=True, truncation=True, max_length=256, return_tensors="pt"
-            )
-            mask = found["attention_mask"]
-            hidden = model(input_ids=found["input_ids"], attention_mask=mask).last_hidden_state
-            mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            vectors[rows] = torch.nn.functional.normalize(mean, dim=1).numpy()
-        return vectors
-
-    return encode
+    with tempfile.TemporaryDirectory() as folder:
+        BertConfig(**sizes, architectures=["BertModel"]).save_pretrained(folder)
+        names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        PreTrainedTokenizerFast(tokenizer_file=tokenizer, **names).save_pretrained(folder)
+        (Path(folder) / "model.safetensors").symlink_to(weights)
+        encoder = Transformer(folder, max_seq_length=256)
+        model = SentenceTransformer(modules=[encoder, Pooling(384, "mean"), Normalize()], device="cpu")
+    return lambda: model.encode(texts, batch_size=batch, show_progress_bar=False)
 
 
 def own_tokens(prompt: Any, count: int) -> Callable[[], Any]:
@@ -106,13 +95,14 @@ def main() -> None:
     else:
         prompt = np.random.default_rng(0).integers(0, SIZES["vocab_size"], (1, 16))
         run = (own_tokens if side == "numzoo" else peer_tokens)(prompt, int(amounts[0]))
-    used = []
+    wall, busy = [], []
     for _ in range(3):
-        start = time.process_time()
+        start, work = time.perf_counter(), time.process_time()
         result = run()
-        used.append(time.process_time() - start)
+        wall.append(time.perf_counter() - start)
+        busy.append(time.process_time() - work)
     check = float(np.abs(np.asarray(result, np.float64)).sum()) if kind == "sentences" else 0.0
-    print(json.dumps({"seconds": min(used), "check": check}))
+    print(json.dumps({"wall": min(wall), "cpu": min(busy), "check": check}))
 
 
 if __name__ == "__main__":
