@@ -9,6 +9,7 @@ import numpy as np
 from ...modes import modes
 from ...ops.layers import blockwise
 from . import pool
+from .dropping import drop_into
 from .epilogue import Epilogue
 from .library import Library
 from .memory import BFLOAT16, FLOAT32, FLOATS, Array, Layout, Result, address, dense_strides, disjoint
@@ -134,6 +135,11 @@ class _Tools:
         compute = PLANS.get(key) or plan(key, _plan_product, x, y, out, scale, bias)
         result: Array = compute(x, y, out, bias)
         return _PLAIN.product(x, y, out, scale=scale, bias=bias) if result is NotImplemented else result
+
+    @staticmethod
+    def drop(weights: Array, mask: Array, out: Array) -> Array:
+        """weights mask, in `out`."""
+        return np.multiply(weights, mask, out=out) if drop_into(weights, mask, out) is NotImplemented else out
 
     @staticmethod
     def softmax(scores: Array) -> Array:

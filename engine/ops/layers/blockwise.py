@@ -48,6 +48,9 @@ class Tools(Protocol):
     ) -> Array:
         """scale x y + bias over the last two of four axes, in float32 at least, or in ``out``."""
 
+    def drop(self, weights: Array, mask: Array, out: Array) -> Array:
+        """weights mask, in ``out``, which may be ``weights``."""
+
     def softmax(self, scores: Array) -> Array:
         """The softmax along the last axis, perhaps in place."""
 
@@ -80,6 +83,9 @@ class Plain:
             return result
         out[...] = result
         return out
+
+    def drop(self, weights: Array, mask: Array, out: Array) -> Array:
+        return self.xp.multiply(weights, mask, out=out)
 
     def softmax(self, scores: Array) -> Array:
         if not scores.shape[-1]:
@@ -231,7 +237,7 @@ def forward(xp: Any, tools: Tools, *operands: Any) -> Array:
         _, place, rows, seen = block
         weights = call.weights(block)
         if call.dropout:
-            weights *= call.mask(block, weights.shape)
+            tools.drop(weights, call.mask(block, weights.shape), weights)
         tools.product(weights, value[place][..., :seen, :], out[place][..., rows, :], scale=call.grown)
     return out[call.added]
 
@@ -252,8 +258,8 @@ def backward(xp: Any, tools: Tools, flow: Array, *operands: Any) -> tuple[Array,
         dweights = tools.product(arrived, value[place][..., :seen, :].swapaxes(-1, -2), scale=grown)
         if call.dropout:
             mask = call.mask(block, weights.shape)
-            dropped = weights * mask
-            dweights *= mask
+            dropped = tools.drop(weights, mask, tools.empty(weights.shape, weights.dtype))
+            tools.drop(dweights, mask, dweights)
         _gather(tools, dropped, arrived, sums[1][place][..., :seen, :], once, grown)
         dscores = tools.softmax_backward(weights, dweights)
         tools.product(dscores, key[place][..., :seen, :], dquery[place][..., rows, :], scale=scale)

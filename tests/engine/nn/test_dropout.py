@@ -9,7 +9,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import nn
-from numzoo.engine.ops.layers.dropping import draw_mask, mask_of_block
+from numzoo.engine.ops.layers.dropping import STRETCH, draw_mask, mask_of_block
 
 F = nn.functional
 
@@ -60,6 +60,22 @@ def test_a_block_has_the_same_mask_each_time_and_others_have_others() -> None:
     first, again, other = (mask_of_block((1, 2), block, (64, 64), 0.5) for block in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert abs((first == other).mean() - 0.5) < 0.05
+
+
+def test_masks_are_the_same_for_any_number_of_threads() -> None:
+    masks, before = [], engine.device.threads()
+    try:
+        for members in (1, 2, 3):
+            engine.set_threads(members)
+            masks.append((mask_of_block((1, 2), 3, (700, 1000), 0.3), draw_mask(np.random.Philox(0), (700, 1000), 0.3)))
+    finally:
+        engine.set_threads(before)
+    for block, drawn in masks:
+        np.testing.assert_array_equal(block, masks[0][0])
+        np.testing.assert_array_equal(drawn, masks[0][1])
+        for mask in (block, drawn):
+            assert abs(1 - mask[: STRETCH // 1000].mean() - 0.3) < 0.01
+            assert abs((mask[:131] == mask[131:262]).mean() - (0.09 + 0.49)) < 0.01
 
 
 def test_masks_of_sizes_that_fill_no_word_are_whole() -> None:
