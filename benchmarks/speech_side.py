@@ -1,4 +1,4 @@
-"""One side of the speech benchmark: SIDE SIZE. Weights are random but for CTranslate2's: time does not depend on them."""
+"""One side of the speech benchmark: SIDE MODEL. Weights are random but for CTranslate2's: time does not depend on them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from calls import least
 STEPS = 32
 SIZES = {"tiny": (384, 6, 4), "base": (512, 8, 6), "small": (768, 12, 12)}
 SOUND = (np.random.default_rng(0).normal(size=480_000) * 0.1).astype(np.float32)
+_DEFINED: list[Any] = []
 THREADS = int(os.environ["OMP_NUM_THREADS"])
 
 
@@ -42,12 +43,7 @@ def numzoo(size: str) -> dict[str, float]:
 
 
 def transformers(size: str) -> dict[str, float]:
-    import torch
-
-    if not hasattr(torch.ops.torchvision, "nms"):  # transformers imports a torchvision that may lack its compiled part
-        library = torch.library.Library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    torch = _torch()
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     torch.set_num_threads(THREADS)
@@ -79,6 +75,47 @@ def transformers(size: str) -> dict[str, float]:
             prepare,
             step,
         )
+
+
+def numzoo_letters(kind: str) -> dict[str, float]:
+    from numzoo import engine
+    from numzoo.audio import models
+
+    engine.set_threads(THREADS)
+    model = {"wav2vec2": models.wav2vec2_ctc, "hubert": models.hubert_ctc}[kind](vocab_size=32).eval()
+    model.requires_grad_(False)
+    with engine.inference_mode():
+        return {f"{kind} base, {seconds} s": least(lambda: model(sound), 4) for seconds, sound in _cut()}  # noqa: B023
+
+
+def transformers_letters(kind: str) -> dict[str, float]:
+    torch = _torch()
+    import transformers
+
+    torch.set_num_threads(THREADS)
+    name = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert"}[kind]
+    settings = getattr(transformers, f"{name}Config")(attn_implementation="sdpa")
+    model = getattr(transformers, f"{name}ForCTC")(settings).eval()
+    with torch.inference_mode():
+        return {
+            f"{kind} base, {seconds} s": least(lambda: model(torch.from_numpy(sound)), 4)  # noqa: B023
+            for seconds, sound in _cut()
+        }
+
+
+def _torch() -> Any:
+    import torch
+
+    if not hasattr(torch.ops.torchvision, "nms"):  # transformers imports a torchvision that may lack its compiled part
+        library = torch.library.Library("torchvision", "DEF")
+        _DEFINED.append(library)  # they are gone with it
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return torch
+
+
+def _cut() -> list[tuple[int, Any]]:
+    return [(seconds, SOUND[None, : seconds * 16000]) for seconds in (5, 20)]
 
 
 def ctranslate2(folder: str, kind: str) -> dict[str, float]:
@@ -118,6 +155,8 @@ def _figures(
 if __name__ == "__main__":
     side, size = sys.argv[1:3]
     if side in ("numzoo", "transformers"):
-        print(json.dumps({"numzoo": numzoo, "transformers": transformers}[side](size)))
+        of_letters = {"numzoo": numzoo_letters, "transformers": transformers_letters}
+        sides = of_letters if size in ("wav2vec2", "hubert") else {"numzoo": numzoo, "transformers": transformers}
+        print(json.dumps(sides[side](size)))
     else:  # what faster-whisper computes with, "ctranslate2 float32" or "ctranslate2 int8", whose model is a folder
         print(json.dumps(ctranslate2(size, side.partition(" ")[2])))

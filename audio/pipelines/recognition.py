@@ -100,8 +100,7 @@ class SpeechRecognition:
     ) -> Iterator[tuple[str, list[Segment]]]:
         if settings.language is not None and self.decoder.vocabulary.multilingual:
             self.decoder.vocabulary.language(settings.language)
-        waveform = sound_of(sound, "speech-recognition", raw=raw)
-        mel = self.hear.whole(waveform, _AHEAD)
+        mel = self.hear.whole(sound_of(sound, "speech-recognition", raw=raw), _AHEAD)  # the samples themselves may go
         generator = default_generator().numpy if seed is None else np.random.default_rng(seed)
         frames = mel.shape[1] - _AHEAD // 160
         yield from transcribe(

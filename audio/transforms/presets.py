@@ -18,6 +18,7 @@ RATE = 16_000
 """Samples a second that both presets want."""
 
 _FRAME, _HOP = 400, 160  # 25 ms every 10 ms
+_AT_ONCE = 30_000  # frames of a long sound: five minutes
 
 
 class WhisperMel:
@@ -43,10 +44,14 @@ class WhisperMel:
         """All of a sound, with `silence` samples of nothing behind it, however long it is."""
         if len(sound) + silence <= _FRAME // 2:
             silence = _FRAME
-        if silence:
-            sound = np.pad(sound, (0, silence))
-        mel = power_of(sound, 2, n_fft=_FRAME, hop_length=_HOP, win_length=None, filters=self.filters)
-        mel = mel[:, :-1] if len(sound) % _HOP == 0 else mel[:, : len(sound) // _HOP]
+        frames = (len(sound) + silence) // _HOP
+        mel = np.empty((self.n_mels, frames), np.float32)
+        for first in range(0, frames, _AT_ONCE):  # so that a long sound is not copied whole
+            last = min(first + _AT_ONCE, frames)
+            piece = _around(sound, silence, first * _HOP - _FRAME // 2, (last - 1) * _HOP + _FRAME // 2)
+            mel[:, first:last] = power_of(
+                piece, 2, n_fft=_FRAME, hop_length=_HOP, win_length=None, center=False, filters=self.filters
+            )
         np.log10(np.maximum(mel, 1e-10, out=mel), out=mel)
         if mel.size:
             np.maximum(mel, mel.max() - np.float32(8), out=mel)
@@ -98,9 +103,27 @@ def ge2e_mel(*, n_mels: int = 40) -> Ge2eMel:
     return Ge2eMel(n_mels=n_mels)
 
 
+def _around(sound: NDArray[np.float32], silence: int, start: int, end: int) -> NDArray[np.float32]:
+    """The samples from `start` to `end` of a sound with `silence` behind it, mirrored beyond both ends."""
+    length = len(sound) + silence
+    piece = np.zeros(end - start, np.float32)
+    first, last = max(start, 0), min(end, len(sound))
+    if first < last:
+        piece[first - start : last - start] = sound[first:last]
+    beyond = [*range(start, 0), *range(max(length, start), end)]
+    if beyond:
+        there = np.array(beyond)
+        from_where = np.where(there < 0, -there, 2 * (length - 1) - there)
+        heard = from_where < len(sound)
+        piece[there[heard] - start] = sound[from_where[heard]]
+    return piece
+
+
 def mono(waveform: ArrayLike, who: str) -> NDArray[np.float32]:
     """A waveform as (samples,): the mean of its channels, if it has several."""
     sound = as_waveform(waveform, who)
     if sound.ndim > 2:
         raise AudioError(f"{who}: wants one sound, (samples,) or (channels, samples), not {sound.shape}")
-    return sound if sound.ndim == 1 else np.asarray(sound.mean(axis=0), np.float32)
+    if sound.ndim == 1 or len(sound) == 1:
+        return sound.reshape(-1)
+    return np.asarray(sound.mean(axis=0), np.float32)

@@ -73,6 +73,7 @@ def transcribe(
         decoded = decoder.decode(heard, settings, guide, generator)
         language = settings.language or "en"
         if _is_silence(decoded, settings):
+            del heard
             place += size
             yield language, []
             continue
@@ -86,6 +87,7 @@ def transcribe(
             spoken = next((each.words[-1].end for each in reversed(found) if each.words), found[-1].end)
             if not whole and round(spoken / _SECONDS) > place:
                 following = round(spoken / _SECONDS)
+        del heard  # before the encoder wants its memory for the next window
         segments = [_segment(decoder, decoded, each) for each in found]
         for segment in segments:
             guide += segment.tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ramps import ramp
 from numzoo import hub
 from numzoo.audio import transforms
 from numzoo.audio.errors import AudioError
+from numzoo.audio.transforms.frames import power_of
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,28 @@ def test_short_silent_and_stereo_sounds_have_features() -> None:
     assert np.array_equal(hear(stereo), hear(ramp(4000) / 2))
     assert np.allclose(hear((ramp(4000) * 32768).astype(np.int16)), hear(ramp(4000)), atol=1e-3)
     assert transforms.whisper_mel(seconds=0)(ramp(16000)).shape == (80, 100)
+
+
+@pytest.mark.parametrize("silence", [0, 1, 199, 300, 4800])
+@pytest.mark.parametrize("length", [0, 1, 250, 401, 16000, 16119])
+def test_a_long_sound_is_heard_in_blocks_as_in_one_piece(length: int, silence: int, monkeypatch: Any) -> None:
+    hear, sound = transforms.whisper_mel(), np.random.default_rng(0).normal(size=length).astype(np.float32)
+    if length + silence > 200:
+        given = np.pad(sound, (0, silence))
+        power = power_of(given, 2, n_fft=400, hop_length=160, win_length=None, filters=hear.filters)
+        logs = np.log10(np.maximum(power[:, : len(given) // 160], 1e-10))
+        wanted = (np.maximum(logs, logs.max(initial=-10) - 8) + 4) / 4
+        np.testing.assert_allclose(hear.whole(sound, silence), wanted, atol=2e-6)
+    whole = hear.whole(sound, silence)
+    monkeypatch.setattr("numzoo.audio.transforms.presets._AT_ONCE", 7)
+    np.testing.assert_allclose(hear.whole(sound, silence), whole, atol=2e-6)
+
+
+def test_the_features_of_a_long_sound_take_little_more_memory_than_themselves(monkeypatch: Any) -> None:
+    hear, sound = transforms.whisper_mel(), np.zeros(16_000 * 400, np.float32)
+    monkeypatch.setattr("numzoo.audio.transforms.presets._AT_ONCE", 3000)
+    tracemalloc.start()
+    mel = hear.whole(sound)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < mel.nbytes + 12_000_000  # the sound itself takes 26 MB
