@@ -132,6 +132,14 @@ def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
     return array.astype(dtype)
 
 
+def has_gpu(index: int) -> bool:
+    """Whether this machine has a GPU of this number."""
+    try:
+        return bool(index < cupy().cuda.runtime.getDeviceCount())
+    except DeviceError:
+        return False
+
+
 def gpu_kernels(name: str) -> Any:
     """A module of the GPU's kernels that serves no operation: optimisers' steps, random numbers."""
     return importlib.import_module(f"{__package__}.kernels.cuda.{name}")

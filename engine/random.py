@@ -1,6 +1,7 @@
 """Random numbers, reproducible from one seed.
 
-Numbers come from NumPy's Philox generator, counter-based, so that streams can be split off without overlap.
+Numbers come from NumPy's Philox generator, counter-based, so that streams can be split off without overlap. On a GPU they come
+from a Philox of its own, which draws there: the same again from the same seed, but other numbers than the CPU's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from . import device as devices
-from .device import CPU, DeviceLike
+from .device import CPU, Device, DeviceLike
 from .dtype import DtypeLike, as_dtype, float32, float64, is_floating
 from .errors import DtypeError, SettingError, ShapeError
 from .tensor import Tensor
@@ -35,6 +36,10 @@ class Generator:
         self._entropy = sequence.entropy
         self._children = 0
         self.numpy = np.random.Generator(np.random.Philox(sequence))
+        # Streams of GPUs keep their memory, which captured steps read.
+        self._gpu: dict[int, Any] = getattr(self, "_gpu", {})
+        for index, held in self._gpu.items():
+            held.start(self._key(index))
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew."""
@@ -46,14 +51,43 @@ class Generator:
         self._children += 1
         return self._entropy, self._children
 
+    def on(self, device: Device) -> Any:
+        """The stream of a GPU, which draws there. It follows from the seed, and is another than the CPU's."""
+        held = self._gpu.get(device.index)
+        if held is None:
+            devices.refuse_host("random numbers are drawn for the first time")
+            with devices.cupy().cuda.Device(device.index):
+                held = self._gpu[device.index] = devices.gpu_kernels("drawing").Stream(self._key(device.index))
+        return held
+
+    def _key(self, index: int) -> int:
+        sequence = np.random.SeedSequence(self._entropy, spawn_key=(0, index))
+        return int(sequence.generate_state(1, np.uint64)[0])
+
     def get_state(self) -> dict[str, Any]:
-        """Where the stream stands, for a checkpoint."""
-        return {"bits": self.numpy.bit_generator.state, "entropy": self._entropy, "children": self._children}
+        """Where the stream stands, and those of GPUs that have drawn, for a checkpoint."""
+        state = {"bits": self.numpy.bit_generator.state, "entropy": self._entropy, "children": self._children}
+        return {**state, "gpu": {str(index): held.drawn() for index, held in self._gpu.items()}} if self._gpu else state
+
+    def mark(self) -> dict[str, Any]:
+        """As ``get_state``, but where GPUs stand stays in their memory, so that nothing waits for them."""
+        state = {"bits": self.numpy.bit_generator.state, "entropy": self._entropy, "children": self._children}
+        return {**state, "gpu": {str(index): held.state.copy() for index, held in self._gpu.items()}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from where ``get_state`` stood."""
+        """Go on from where ``get_state`` or ``mark`` stood."""
         self.numpy.bit_generator.state = state["bits"]
         self._entropy, self._children = state["entropy"], state["children"]
+        drawn = {int(index): place for index, place in state.get("gpu", {}).items()}
+        for index in drawn:
+            if index not in self._gpu and devices.has_gpu(index):
+                self.on(Device("cuda", index))
+        for index, held in self._gpu.items():
+            place = drawn.get(index, 0)
+            if isinstance(place, int):
+                held.start(self._key(index), place)
+            else:
+                held.state[...] = place
 
 
 def stream(split: Split) -> np.random.Generator:
@@ -77,6 +111,12 @@ def manual_seed(seed: int) -> Generator:
 
 def _stream(generator: Generator | None) -> np.random.Generator:
     return (generator or _default).numpy
+
+
+def _gpu_stream(generator: Generator | None, device: DeviceLike) -> Any:
+    """The stream that draws where the numbers are wanted; None for the CPU."""
+    place = devices.as_device(device)
+    return None if place == CPU else (generator or _default).on(place)
 
 
 def _size(name: str, shape: Any) -> tuple[int, ...]:
@@ -111,6 +151,9 @@ def rand(
 ) -> Tensor:
     """Numbers spread evenly over [0, 1)."""
     kind = _floating("rand", dtype)
+    gpu = _gpu_stream(generator, device)
+    if gpu is not None:
+        return Tensor(gpu.uniform(_size("rand", shape), as_dtype(dtype)), requires_grad=requires_grad)
     return _wrap(_stream(generator).random(_size("rand", shape), dtype=kind.type), dtype, device, requires_grad)
 
 
@@ -123,6 +166,9 @@ def randn(
 ) -> Tensor:
     """Numbers from the normal distribution of mean 0 and standard deviation 1."""
     kind = _floating("randn", dtype)
+    gpu = _gpu_stream(generator, device)
+    if gpu is not None:
+        return Tensor(gpu.normal(_size("randn", shape), as_dtype(dtype)), requires_grad=requires_grad)
     values = _stream(generator).standard_normal(_size("randn", shape), dtype=kind.type)
     return _wrap(values, dtype, device, requires_grad)
 
@@ -140,6 +186,9 @@ def uniform(
     _floating("uniform", dtype)
     if not -np.inf < low <= high < np.inf:
         raise SettingError(f"uniform: low ({low}) must not lie above high ({high}), and both must be finite")
+    gpu = _gpu_stream(generator, device)
+    if gpu is not None:
+        return Tensor(gpu.uniform(_size("uniform", shape), as_dtype(dtype), low, high))
     return _wrap(_stream(generator).uniform(low, high, _size("uniform", shape)), dtype, device)
 
 
@@ -160,6 +209,9 @@ def normal(
     _floating("normal", dtype)
     if not 0 <= std < np.inf:
         raise SettingError(f"normal: std must be at least 0 and finite, not {std}")
+    gpu = _gpu_stream(generator, device)
+    if gpu is not None:
+        return Tensor(gpu.normal(_size("normal", shape), as_dtype(dtype), mean, std))
     return _wrap(_stream(generator).normal(mean, std, _size("normal", shape)), dtype, device)
 
 
@@ -177,6 +229,9 @@ def randint(
         raise SettingError(f"randint: wants whole numbers, high above low, not low={low!r:.40} and high={high!r:.40}")
     if low < -(2**63) or high > 2**63:
         raise SettingError(f"randint: {low} to {high} does not fit int64")
+    gpu = _gpu_stream(generator, device)
+    if gpu is not None:
+        return Tensor(gpu.integers(_size("randint", shape), as_dtype(dtype), int(low), int(high)))
     return _wrap(_stream(generator).integers(low, high, _size("randint", shape)), dtype, device)
 
 
@@ -202,5 +257,8 @@ def bernoulli(
         return bernoulli_of(probability, generator=generator)
     if not 0.0 <= probability <= 1.0:
         raise SettingError(f"bernoulli: the probability must lie between 0 and 1, not {probability}")
+    gpu = _gpu_stream(generator, device)
+    if gpu is not None:
+        return Tensor(gpu.bernoulli(_size("bernoulli", shape), as_dtype(dtype), float(probability)))
     draws = _stream(generator).random(_size("bernoulli", shape), dtype=np.float32)
     return _wrap(draws < probability, dtype, device)

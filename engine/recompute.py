@@ -72,7 +72,7 @@ class Segment:
     ) -> None:
         self.function, self.args, self.kwargs = function, args, kwargs
         self.precision = modes.precision
-        self.random = default_generator().get_state() if preserve_rng_state else None
+        self.random = default_generator().mark() if preserve_rng_state else None
         self.started = next_sequence()
         self.nodes: list[weakref.ref[Node]] = []
         self.places: dict[int, int] = {}
@@ -94,7 +94,7 @@ class Segment:
         self._refuse_changed()
         since = next_sequence()
         generator = default_generator()
-        after = generator.get_state() if self.random is not None else None
+        after = generator.mark() if self.random is not None else None
         inference, modes.inference = modes.inference, False
         try:
             if self.random is not None:

@@ -11,6 +11,7 @@ from emulated_gpu import EmulatedMachine, compiler
 from numzoo import engine
 from numzoo.engine import device
 from numzoo.engine.kernels.cuda import machine
+from numzoo.engine.random import default_generator
 
 REAL = ["real"] if engine.cuda.is_available() else []
 
@@ -40,3 +41,4 @@ def _used(kind: str, monkeypatch: Any) -> Iterator[Any]:
     machine.use(here)
     yield here
     machine.use(None)
+    default_generator()._gpu.clear()  # its memory was this machine's

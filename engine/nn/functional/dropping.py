@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ... import ops
-from ...device import move
+from ...device import CPU
 from ...dtype import is_differentiable
 from ...errors import DtypeError, SettingError, ShapeError
 from ...ops.layers.dropping import draw_mask
@@ -111,10 +109,12 @@ def _drop_alpha(x: Tensor, shape: tuple[int, ...], p: float, training: bool, nam
         return x * 0.0
     scale = 1 / math.sqrt((SELU_FLOOR**2 * p + 1) * (1 - p))
     keep = _mask(x, shape, p)
-    floor = np.where(keep.array.get() if hasattr(keep.array, "get") else keep.array, 0.0, -SELU_FLOOR * scale)
-    shift = move((floor + SELU_FLOOR * scale * p).astype(x.dtype), x.device)
-    return ops.drop(x, keep, scale=scale) + tensor_of(shift)
+    raised = SELU_FLOOR * scale * p
+    shift = ops.where(keep, raised, raised - SELU_FLOOR * scale).to(dtype=x.dtype)
+    return ops.drop(x, keep, scale=scale) + shift
 
 
 def _mask(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
-    return tensor_of(move(draw_mask(default_generator().numpy.bit_generator, shape, p), x.device))
+    if x.device != CPU:
+        return tensor_of(default_generator().on(x.device).kept(shape, p, like=x.array))
+    return tensor_of(draw_mask(default_generator().numpy.bit_generator, shape, p))

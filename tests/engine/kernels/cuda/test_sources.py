@@ -47,6 +47,15 @@ DEFINITIONS["elementwise.cu"] = [
         ("isclose", float64, [float64] * 2, bool_),
     )
 ]
+DEFINITIONS["drawing.cu"] = [
+    {"RESULT": result, "WIDE": wide, "DIGITS": digits}
+    for result, wide, digits in (
+        ("float", "float", 24),
+        ("double", "double", 24),
+        ("bfloat", "float", 8),
+        ("bool", "float", 24),
+    )
+]
 DEFINITIONS["optimizers.cu"] = [
     {
         "RULE": rule,

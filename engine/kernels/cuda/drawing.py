@@ -1,0 +1,104 @@
+"""Random numbers drawn on the GPU, from a stream whose place is in its memory: a captured step draws new ones at each replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...dtype import Array, Dtype, bfloat16, bool_, float16, float32, float64
+from .elementwise import STORED, compute_type
+from .layout import blocks_for, dense_order
+from .machine import machine
+from .program import Kernel
+
+__all__ = ["Stream"]
+
+DIGITS: dict[Dtype, int] = {float16: 11, bfloat16: 8}
+"""How many digits of a number between 0 and 1 are drawn where the dtype holds fewer than 24: so none is rounded up to 1."""
+THREADS = 256
+
+_kernels: dict[tuple[str, Dtype], Kernel] = {}
+_start = Kernel("drawing.cu", "start_stream", "PQQ")
+_advance = Kernel("drawing.cu", "advance_stream", "PQ")
+_words = Kernel("drawing.cu", "raw_words", "PPq")
+_kept = Kernel("drawing.cu", "kept", "PPqI")
+
+
+def _kernel(entry: str, dtype: Dtype, signature: str) -> Kernel:
+    found = _kernels.get((entry, dtype))
+    if found is None:
+        found = _kernels[entry, dtype] = Kernel(
+            "drawing.cu", entry, "PPq" + signature, RESULT=STORED[dtype], DIGITS=DIGITS.get(dtype, 24),
+            WIDE=compute_type(dtype) if dtype in (float32, float64, float16, bfloat16) else "float",
+        )  # fmt: skip
+    return found
+
+
+class Stream:
+    """A stream of Philox 4x32: the numbers drawn depend on its key and on how many were drawn before."""
+
+    def __init__(self, key: int, drawn: int = 0) -> None:
+        self.state: Array = machine().empty((2,), np.dtype(np.uint64))
+        self.start(key, drawn)
+
+    def start(self, key: int, drawn: int = 0) -> None:
+        """Go to a place of a stream, in the same memory."""
+        with self.state.device:
+            _start(1, 1, machine().address(self.state), key, drawn)
+
+    def drawn(self) -> int:
+        """How far it is; this waits for the GPU."""
+        return int(self.state.get()[1])
+
+    def words(self, count: int) -> Array:
+        """Words of 32 random bits."""
+        groups = -(-count // 4)
+        here = machine()
+        out: Any = here.empty((4 * groups,), np.dtype(np.uint32))
+        if groups:
+            _words(blocks_for(here, groups), THREADS, here.address(self.state), here.address(out), groups)
+            _advance(1, 1, here.address(self.state), groups)
+        return out[:count]
+
+    def kept(self, shape: tuple[int, ...], p: float, like: Array | None = None) -> Array:
+        """Booleans, each False with probability p; in the memory order of ``like`` if that has this shape."""
+        limit = min(round(p * 2**32), 2**32 - 1)
+        order = None if like is None or like.shape != shape else dense_order(like)
+        if order is None or order == tuple(range(len(order))):
+            return self._drawn(_kept, shape, bool_, 4, limit)
+        inner: Any = self._drawn(_kept, tuple(shape[axis] for axis in order), bool_, 4, limit)
+        return inner.transpose(tuple(sorted(range(len(order)), key=order.__getitem__)))
+
+    def uniform(self, shape: tuple[int, ...], dtype: Dtype, low: float = 0.0, high: float = 1.0) -> Array:
+        """Floating-point numbers spread evenly over [low, high)."""
+        return self._drawn(_kernel("uniform", dtype, "dd"), shape, dtype, _per(dtype), low, high - low)
+
+    def normal(self, shape: tuple[int, ...], dtype: Dtype, mean: float = 0.0, deviation: float = 1.0) -> Array:
+        """Normal floating-point numbers."""
+        return self._drawn(_kernel("normal", dtype, "dd"), shape, dtype, _per(dtype), mean, deviation)
+
+    def integers(self, shape: tuple[int, ...], dtype: Dtype, low: int, high: int) -> Array:
+        """Whole numbers from ``low`` up to but not including ``high``."""
+        return self._drawn(_kernel("integers", dtype, "qQ"), shape, dtype, 2, low, (high - low) % 2**64)
+
+    def bernoulli(self, shape: tuple[int, ...], dtype: Dtype, chance: float) -> Array:
+        """1 with the chance, else 0."""
+        return self._drawn(_kernel("bernoulli", dtype, "d"), shape, dtype, 4, chance)
+
+    def _drawn(self, kernel: Kernel, shape: tuple[int, ...], dtype: Dtype, per: int, *arguments: float) -> Array:
+        with self.state.device:
+            here = machine()
+            out = here.empty(shape, dtype)
+            count = int(np.prod(shape, dtype=np.int64))
+            if count:
+                groups = -(-count // per)
+                state = here.address(self.state)
+                kernel(blocks_for(here, groups), THREADS, state, here.address(out), count, *arguments)
+                _advance(1, 1, state, groups)
+        return out
+
+
+def _per(dtype: Dtype) -> int:
+    """Numbers that one place of the stream serves."""
+    return 2 if dtype == float64 else 4

@@ -1,0 +1,121 @@
+// Random numbers from a stream whose place is in the GPU's memory, so that a replayed launch draws new ones.
+
+#include "ground.cuh"
+#include "functions.cuh"
+#include "walking.cuh"
+#include "philox.cuh"
+
+#ifndef RESULT
+#define RESULT float
+#endif
+#ifndef WIDE
+#define WIDE float
+#endif
+#ifndef DIGITS  // of a number between 0 and 1: what the result holds exactly
+#define DIGITS 24
+#endif
+
+// Numbers that four words make.
+template <class T> struct Per { static const int count = sizeof(T) == 8 ? 2 : 4; };
+
+__device__ __forceinline__ unsigned long long long_word(const Bits& bits, int i) {
+    return (unsigned long long)bits.at[2 * i + 1] << 32 | bits.at[2 * i];
+}
+
+// The i-th number from 0 up to but not including 1.
+__device__ __forceinline__ WIDE share(const Bits& bits, int i) {
+    if (sizeof(WIDE) == 8) return (WIDE)(long_word(bits, i) >> 11) * (WIDE)1.1102230246251565e-16;
+    return (WIDE)(bits.at[i] >> (32 - DIGITS)) * ((WIDE)1 / (WIDE)(1u << DIGITS));
+}
+
+extern "C" __global__ void start_stream(Stream* stream, unsigned long long key, unsigned long long drawn) {
+    stream->key = key;
+    stream->drawn = drawn;
+}
+
+extern "C" __global__ void advance_stream(Stream* stream, unsigned long long places) { stream->drawn += places; }
+
+// The four words of a counter and a key, for comparison with those that the authors published.
+extern "C" __global__ void known_bits(const unsigned* given, unsigned* to) {
+    const Bits bits = philox(Bits{{given[0], given[1], given[2], given[3]}}, given[4], given[5]);
+    for (int k = 0; k < 4; k++) to[k] = bits.at[k];
+}
+
+extern "C" __global__ void raw_words(const Stream* stream, unsigned* to, index_t groups) {
+    for (index_t i = first_index(); i < groups; i += all_threads()) {
+        const Bits bits = bits_of(*stream, i);
+        for (int k = 0; k < 4; k++) to[4 * i + k] = bits.at[k];
+    }
+}
+
+// Call `how(index, bits, k)` for each element; four words serve `per` of them.
+template <int per, class How>
+__device__ __forceinline__ void each_drawn(const Stream* stream, index_t count, How how) {
+    const Stream held = *stream;
+    for (index_t i = first_index(); i * per < count; i += all_threads()) {
+        const Bits bits = bits_of(held, i);
+#pragma unroll
+        for (int k = 0; k < per; k++)
+            if (i * per + k < count) how(i * per + k, bits, k);
+    }
+}
+
+// True where an element is kept: but for a share of `limit` / 2^32.
+extern "C" __global__ void __launch_bounds__(256) kept(const Stream* stream, bool* to, index_t count, unsigned limit) {
+    const Stream held = *stream;
+    const index_t groups = count / 4;
+    for (index_t i = first_index(); i * 4 < count; i += all_threads()) {
+        const Bits bits = bits_of(held, i);
+        if (i < groups) {
+            Several<bool, 4> four;
+#pragma unroll
+            for (int k = 0; k < 4; k++) four.at[k] = bits.at[k] >= limit;
+            store_several<4>(to + 4 * i, four);
+        } else {
+            for (int k = 0; 4 * i + k < count; k++) to[4 * i + k] = bits.at[k] >= limit;
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) uniform(const Stream* stream, RESULT* to, index_t count, double low, double width) {
+    each_drawn<Per<WIDE>::count>(stream, count, [&](index_t i, const Bits& bits, int k) {
+        to[i] = stored<RESULT>((WIDE)low + share(bits, k) * (WIDE)width);
+    });
+}
+
+// Two normal numbers: a pair on a circle whose radius is random (G. Box and M. Muller, 1958).
+__device__ __forceinline__ void normal_pair(const Bits& bits, int pair, float& first, float& second) {
+    const float radius = sqrtf(-2 * logf(((float)bits.at[pair] + 1) * 2.3283064365386963e-10f));
+    sincospif((float)bits.at[pair + 1] * 4.656612873077393e-10f, &second, &first);
+    first *= radius;
+    second *= radius;
+}
+
+__device__ __forceinline__ void normal_pair(const Bits& bits, int pair, double& first, double& second) {
+    const double radius = sqrt(-2 * log((double)((long_word(bits, 0) >> 11) + 1) * 1.1102230246251565e-16));
+    sincospi((double)(long_word(bits, 1) >> 11) * 2.220446049250313e-16, &second, &first);
+    first *= radius;
+    second *= radius;
+}
+
+extern "C" __global__ void __launch_bounds__(256) normal(const Stream* stream, RESULT* to, index_t count, double mean, double deviation) {
+    each_drawn<Per<WIDE>::count>(stream, count, [&](index_t i, const Bits& bits, int k) {
+        WIDE first, second;
+        normal_pair(bits, k / 2 * 2, first, second);
+        to[i] = stored<RESULT>((WIDE)mean + (WIDE)deviation * (k & 1 ? second : first));
+    });
+}
+
+// Whole numbers from `low`, `width` of them; a width of 0 stands for 2^64.
+extern "C" __global__ void __launch_bounds__(256) integers(const Stream* stream, RESULT* to, index_t count, long long low, unsigned long long width) {
+    each_drawn<2>(stream, count, [&](index_t i, const Bits& bits, int k) {
+        const unsigned long long word = long_word(bits, k);
+        to[i] = stored<RESULT>((long long)((unsigned long long)low + (width ? __umul64hi(word, width) : word)));
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(256) bernoulli(const Stream* stream, RESULT* to, index_t count, double chance) {
+    each_drawn<4>(stream, count, [&](index_t i, const Bits& bits, int k) {
+        to[i] = stored<RESULT>((double)bits.at[k] * 2.3283064365386963e-10 < chance ? 1.0f : 0.0f);
+    });
+}

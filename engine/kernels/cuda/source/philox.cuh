@@ -1,0 +1,25 @@
+// Philox 4x32 with 10 rounds (J. Salmon, M. Moraes, R. Dror and D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011).
+
+struct Bits { unsigned at[4]; };
+
+// The bits at a place of a stream: every counter and key gives four words.
+__device__ __forceinline__ Bits philox(Bits counter, unsigned key, unsigned other_key) {
+#pragma unroll
+    for (int round = 0; round < 10; round++) {
+        const unsigned first = 0xD2511F53u, second = 0xCD9E8D57u;
+        const unsigned high = __umulhi(first, counter.at[0]), low = first * counter.at[0];
+        const unsigned other_high = __umulhi(second, counter.at[2]), other_low = second * counter.at[2];
+        counter = Bits{{other_high ^ counter.at[1] ^ key, other_low, high ^ counter.at[3] ^ other_key, low}};
+        key += 0x9E3779B9u;
+        other_key += 0xBB67AE85u;
+    }
+    return counter;
+}
+
+// A stream in the GPU's memory: its key, and how many places of it are drawn.
+struct Stream { unsigned long long key, drawn; };
+
+__device__ __forceinline__ Bits bits_of(const Stream& stream, unsigned long long place) {
+    place += stream.drawn;
+    return philox(Bits{{(unsigned)place, (unsigned)(place >> 32), 0, 0}}, (unsigned)stream.key, (unsigned)(stream.key >> 32));
+}
