@@ -6,6 +6,7 @@ The server sends from memory, as fast as it is asked; in the slow rows each conn
 from __future__ import annotations
 
 import hashlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ SIDES = ("numzoo", "numzoo chunks", "curl", "curl sha256sum", "huggingface_hub",
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders and servers go then too
     parser = options(__doc__)
     parser.add_argument(
         "--only", default="", metavar="WORD", help="only rows with this word in their names: fast, slow"
@@ -40,9 +42,11 @@ def main() -> None:
                 for _ in range(given.rounds):
                     for side in SIDES:
                         python = sys.executable if side.startswith("numzoo") else given.peer_python
-                        asked = [side, digest, size * MB, body, *addresses]
-                        if figures := ask(python, "hub_download_side.py", *asked, threads=given.threads):
-                            rows[name][side].append(figures["seconds"] * 1e3)
+                        # Made and removed here, so that nothing is left behind by a side that is ended from outside.
+                        with tempfile.TemporaryDirectory(dir=".") as home:
+                            asked = [side, home, digest, size * MB, body, *addresses]
+                            if figures := ask(python, "hub_download_side.py", *asked, threads=given.threads):
+                                rows[name][side].append(figures["seconds"] * 1e3)
             finally:
                 for server in servers:
                     server.kill()

@@ -1,4 +1,4 @@
-"""One side of hub_download.py: fetch the file once into an empty folder, and print how long that took."""
+"""One side of hub_download.py: fetch the file once into the empty folder that it is given, and print how long that took."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 
 def main() -> None:
-    side, digest, size, body, *addresses = sys.argv[1:]
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        os.environ.update(NUMZOO_HOME=folder, HF_HOME=folder, HF_HUB_DISABLE_PROGRESS_BARS="1", POOCH_LOG_LEVEL="ERROR")
-        fetch = {
-            "numzoo": numzoo,
-            "numzoo chunks": numzoo_chunks,
-            "curl": curl,
-            "curl sha256sum": curl_sha256sum,
-            "huggingface_hub": huggingface,
-            "pooch": pooch_retrieve,
-        }[side](Path(folder), digest, int(size), Path(body), addresses)
-        began = time.perf_counter()
-        fetch()
-        print(json.dumps({"seconds": time.perf_counter() - began}))
+    side, place, digest, size, body, *addresses = sys.argv[1:]
+    os.environ.update(NUMZOO_HOME=place, HF_HOME=place, HF_HUB_DISABLE_PROGRESS_BARS="1", POOCH_LOG_LEVEL="ERROR")
+    fetch = {
+        "numzoo": numzoo,
+        "numzoo chunks": numzoo_chunks,
+        "curl": curl,
+        "curl sha256sum": curl_sha256sum,
+        "huggingface_hub": huggingface,
+        "pooch": pooch_retrieve,
+    }[side](Path(place), digest, int(size), Path(body), addresses)
+    began = time.perf_counter()
+    fetch()
+    print(json.dumps({"seconds": time.perf_counter() - began}))
 
 
 def numzoo(folder: Path, digest: str, size: int, body: Path, addresses: list[str]) -> Callable[[], object]:

@@ -5,7 +5,7 @@ Every tensor must be in the file that the index names, and every tensor of the f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from numzoo.hub.checkpoint import limits
@@ -15,7 +15,7 @@ from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Decoded, Tensor
 from numzoo.hub.errors import FormatError, UsageError
 
-__all__ = ["places", "read", "recognise"]
+__all__ = ["check_names", "places", "read", "recognise", "weight_map"]
 
 _WHO = "index of a sharded checkpoint"
 _SHARDS = ("safetensors", "torch-zip", "torch-legacy")
@@ -36,12 +36,10 @@ def read(source: Source, read_shard: Callable[[Source], Contents]) -> Contents:
     values: dict[str, Any] = {}
     notes: dict[str, str] = {}
     for place in dict.fromkeys(where.values()):
-        if len(files) >= limits.SHARDS:
-            raise FormatError(f"The {_WHO} names more than {limits.SHARDS} files.")
         contents = read_shard(source.folder.open(place, f"A part of the {_WHO}"))
         if contents.format not in _SHARDS:
             raise FormatError(f"The file {place!a} has the format {contents.format}; wanted {' or '.join(_SHARDS)}.")
-        _check_names(where, place, contents)
+        check_names(where, place, contents.tensors, f"The file {place!a}")
         files[place] = dict(contents.tensors)
         values, notes = {**contents.values, **values}, {**contents.notes, **notes}
     tensors = {check_name(name): files[place][name] for name, place in where.items()}
@@ -58,21 +56,29 @@ def _index(source: Source) -> dict[str, Any]:
     if source.size > limits.INDEX_BYTES:
         raise FormatError(f"The {_WHO} has {source.size} bytes; the limit is {limits.INDEX_BYTES}.")
     index = parse_object(bytes(source.view).rstrip(), _WHO, source.size, only_natural=False)
-    where = index.get("weight_map")
-    if not isinstance(where, dict) or not all(isinstance(place, str) for place in where.values()):
-        raise FormatError("The file is JSON without a weight_map of names to files, and so no index of a checkpoint.")
+    weight_map(index, "The file")
     return index
 
 
-def _check_names(where: dict[str, str], place: str, contents: Contents) -> None:
-    """Hold what a file has against what the index says it has."""
+def weight_map(index: object, who: str) -> dict[str, str]:
+    """Tensor -> the file that holds it, of an index's JSON. Raises FormatError."""
+    where = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(where, dict) or not all(isinstance(place, str) for place in where.values()):
+        raise FormatError(f"{who} is JSON without a weight_map of names to files, and so no index of a checkpoint.")
+    if len(set(where.values())) > limits.SHARDS:
+        raise FormatError(f"{who} names more than {limits.SHARDS} files.")
+    return where
+
+
+def check_names(where: Mapping[str, str], place: str, names: Iterable[str], who: str) -> None:
+    """Hold the names of a file's tensors against those that the index says it has; `who` is the file. Raises FormatError."""
     named = {name for name, file in where.items() if file == place}
-    for name in sorted(named ^ contents.tensors.keys()):
+    for name in sorted(named ^ set(names)):
         if name in named:
-            raise FormatError(f"The {_WHO} says that {place!a} holds the tensor {name[:100]!a}, but it does not.")
+            raise FormatError(f"{who} lacks the tensor {name[:100]!a}, which the {_WHO} says it holds.")
         other = where.get(name)
         what = f"in {other!a}" if other else "nowhere"
-        raise FormatError(f"The file {place!a} holds the tensor {name[:100]!a}, which the {_WHO} says is {what}.")
+        raise FormatError(f"{who} holds the tensor {name[:100]!a}, which the {_WHO} says is {what}.")
 
 
 def _check_total(metadata: object, tensors: dict[str, Tensor | Decoded]) -> None:

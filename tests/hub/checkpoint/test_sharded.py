@@ -100,9 +100,9 @@ def test_symbolic_links_are_followed_as_caches_make_them(shards, tmp_path, same)
 
 LIES = {
     "a file that is not there": ({**MAP, "x": "none.safetensors"}, TOTAL, FormatError, "not in the folder"),
-    "a tensor that is not in its file": ({**MAP, "x": ONE}, TOTAL, FormatError, "holds the tensor 'x', but it does not"),
+    "a tensor that is not in its file": ({**MAP, "x": ONE}, TOTAL, FormatError, "lacks the tensor 'x', which the index of a sharded checkpoint says it holds"),
     "a tensor in another file": (
-        {**MAP, "layer.1.weight": ONE}, TOTAL, FormatError, "holds the tensor 'layer.1.weight', but it does not"),
+        {**MAP, "layer.1.weight": ONE}, TOTAL, FormatError, "lacks the tensor 'layer.1.weight'"),
     "a tensor that the index does not name": (
         {name: place for name, place in MAP.items() if name != "layer.0.bias"}, TOTAL, FormatError, "is nowhere"),
     "another total": (MAP, {"total_size": 63}, FormatError, "63 bytes in all, but the tensors have 62"),

@@ -84,14 +84,14 @@ INDICES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a way out": ({"fc.bias": "../elsewhere.safetensors"}, FormatError, "only files right beside it"),
     "an absolute path": ({"fc.bias": "/etc/passwd"}, FormatError, "only files right beside it"),
     "a backslash": ({"fc.bias": "..\\x.safetensors"}, FormatError, "only files right beside it"),
-    "no name": ({"fc.bias": 3}, FormatError, "only files right beside it"),
+    "no name": ({"fc.bias": 3}, FormatError, "without a weight_map of names to files"),
     "a file that is missing": ({"fc.bias": "model-4.safetensors"}, NotFoundError, "lacks model-4.safetensors"),
     "a tensor elsewhere": (
         {"fc.bias": "model-00001-of-00003.safetensors", "fc.weight": "model-00001-of-00003.safetensors"},
         FormatError,
-        "which the index says is in",
+        "the index of a sharded checkpoint says",
     ),
-    "a tensor that is missing": ({"more": "model-00001-of-00003.safetensors"}, FormatError, "lacks 'more'"),
+    "a tensor that is missing": ({"more": "model-00001-of-00003.safetensors"}, FormatError, "lacks the tensor 'more'"),
 }
 
 
