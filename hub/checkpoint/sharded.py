@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from numzoo.hub.checkpoint import limits
-from numzoo.hub.checkpoint.contents import Contents, check_name
+from numzoo.hub.checkpoint.contents import Contents
 from numzoo.hub.checkpoint.json_text import parse_object
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Decoded, Tensor
@@ -42,7 +42,7 @@ def read(source: Source, read_shard: Callable[[Source], Contents]) -> Contents:
         check_names(where, place, contents.tensors, f"The file {place!a}")
         files[place] = dict(contents.tensors)
         values, notes = {**contents.values, **values}, {**contents.notes, **notes}
-    tensors = {check_name(name): files[place][name] for name, place in where.items()}
+    tensors = {name: files[place][name] for name, place in where.items()}  # each is one of its file's
     _check_total(index.get("metadata"), tensors)
     return Contents("sharded", tensors, values, notes)
 

@@ -8,7 +8,7 @@ import pytest
 from handmade import ctranslate2
 from handmade.ctranslate2 import build, text, variable
 
-from numzoo.hub.checkpoint import read_checkpoint, read_metadata
+from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
 W = np.arange(4, dtype=np.float32)
@@ -46,6 +46,14 @@ def test_an_alias_is_a_second_name_for_the_same_memory(save):
     found = read_checkpoint(save(ctranslate2.small()))
     assert np.shares_memory(found["tied"], found["single"])
     assert np.shares_memory(found["again"], found["weight"])  # decoded once, however many aliases a file may give
+
+
+def test_a_weight_under_many_names_counts_once_for_what_the_file_may_grow_to(save, monkeypatch):
+    monkeypatch.setattr(limits, "DECODED_FREE", 0)
+    weight = variable("w", np.zeros((100, 10), np.int8)), variable("w_scale", np.ones(100, np.float32))
+    path = save(build(list(weight), [(f"again{number}", "w") for number in range(40)]))
+    assert path.stat().st_size * limits.DECODED_RATIO < 41 * 4000
+    assert len(read_checkpoint(path)) == 41
 
 
 def test_stored_weights_lie_read_only_on_the_file_at_any_address(save):

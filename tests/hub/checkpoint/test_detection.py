@@ -216,3 +216,8 @@ def test_64_levels_are_read_and_65_are_not(forge, save):
 def test_what_can_be_no_name_of_a_file_is_told_as_that(name: str) -> None:
     with pytest.raises(UsageError, match="can be no file's name"):
         read_checkpoint(name)
+
+
+def test_a_zip_file_of_nothing_but_folders_is_no_archive_of_arrays(forge, save):
+    with pytest.raises(FormatError, match="none of its 0 members"):
+        read_checkpoint(save(forge.zip([forge.Entry("arrays/", b"")])))

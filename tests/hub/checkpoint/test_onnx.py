@@ -12,7 +12,8 @@ from handmade import onnx
 from handmade.onnx import attribute, beside, field, graph, model, node, packed, raw, tensor, varint
 
 from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata
-from numzoo.hub.checkpoint.onnx.wire import count_varints, decode_varints
+from numzoo.hub.checkpoint.onnx.wire import Wire, count_varints, decode_varints
+from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
 W = np.arange(4, dtype=np.float32)
@@ -242,3 +243,38 @@ def test_a_model_whose_first_tensor_looks_like_a_header_is_an_onnx_model(save):
     content = field(1, 8) + field(2, "hand{") + field(7, graph([raw("w", W)])) + field(8, b"")
     assert content[8:9] == b"{"
     assert read_metadata(save(content)).format == "onnx"
+
+
+NUMBERS = {
+    "its message ends within it": (b"\x80\x01", 1, "before byte 1"),
+    "it has no end": (b"\x80" * 4096, 4096, "before byte 10"),
+    "it is of 65 bits": (b"\xff" * 9 + b"\x02", 10, "before byte 10"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_that_cannot_be_is_refused_where_it_stands(name):
+    data, end, why = NUMBERS[name]
+    with pytest.raises(FormatError, match=f"{why}\\."):
+        Wire(Source(memoryview(data))).varint(0, end)
+
+
+def test_a_text_that_is_longer_than_any_is_refused(monkeypatch):
+    monkeypatch.setattr(limits, "TEXT", 8)
+    with pytest.raises(FormatError, match="a name of 9 bytes"):
+        Wire(Source(memoryview(b"n" * 9))).text(0, 9, "a name")
+
+
+def test_numbers_that_grow_beyond_the_files_by_far_are_refused(save, monkeypatch):
+    """Two of 4 bits become two bytes; what lies beside the model counts as the model's own bytes."""
+    monkeypatch.setattr(limits, "DECODED_FREE", 0)
+    monkeypatch.setattr(limits, "DECODED_RATIO", 1)
+    half = tensor("w", 22, (4000,), field(9, b"\x12" * 2000))
+    with pytest.raises(UnsafeFileError, match="to 4000 bytes"):
+        read_metadata(save(model([half])))
+    save(b"\x12" * 2000, "w.data")
+    small = beside("w", 22, (4000,), location="w.data")
+    with pytest.raises(UnsafeFileError, match="to 4000 bytes"):
+        read_metadata(save(model([small])))
+    monkeypatch.setattr(limits, "DECODED_RATIO", 2)
+    assert read_checkpoint(save(model([small])))["w"].shape == (4000,)

@@ -7,11 +7,12 @@ import os
 import pickle
 import pickletools
 import struct
+import zipfile
 
 import numpy as np
 import pytest
 
-from numzoo.hub.checkpoint import read_checkpoint
+from numzoo.hub.checkpoint import limits, read_checkpoint
 from numzoo.hub.checkpoint.pytorch.disassembly import disassemble
 from numzoo.hub.checkpoint.pytorch.opcode_table import ARGUMENTS
 from numzoo.hub.checkpoint.scan import scan
@@ -150,3 +151,55 @@ def test_a_scan_and_a_reading_agree(forge, save):
         except HubError as error:
             said = str(error)
         assert scan(path).refusal == said
+
+
+def test_what_follows_the_last_pickle_is_no_pickle(forge, save):
+    found = scan(save(forge.pickle(forge.none) + b"cos\nsystem\n." + forge.pickle(forge.named("os", "system"))))
+    assert len(found.pickles) == 1
+
+
+def test_behind_a_damaged_pickle_nothing_is_looked_for(forge, save):
+    found = scan(save(forge.pickle(forge.none) + b"\x80\x02}\x80"))
+    assert [bool(part.damage) for part in found.pickles] == [False, True]
+
+
+def test_a_scan_lists_so_many_pickles_and_no_more(forge, save, monkeypatch):
+    monkeypatch.setattr(limits, "PICKLES_LISTED", 3)
+    assert len(scan(save(forge.pickle(forge.none) * 9)).pickles) == 3
+    entries = [forge.Entry(f"m/{number}.pkl", forge.pickle(forge.none)) for number in range(9)]
+    assert len(scan(save(forge.zip([forge.Entry("m/data.pkl", forge.pickle(b"}")), *entries]))).pickles) == 3
+
+
+def test_a_scan_unpacks_so_much_of_a_zip_file_and_no_more(save, monkeypatch):
+    monkeypatch.setattr(limits, "INFLATED_FREE", 5000)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        for number in range(5):
+            packed.writestr(f"m/{number}.pkl", pickle.dumps("x" * 2000, 2))
+    assert [part.label for part in scan(save(buffer.getvalue())).pickles] == ["m/0.pkl", "m/1.pkl"]
+
+
+def test_a_zip_file_with_a_damaged_directory_is_told_by_its_refusal(forge, save):
+    whole = forge.state_zip(W)
+    found = scan(save(whole[: len(whole) // 2]))
+    assert not found.readable
+    assert found.pickles == ()
+
+
+def test_a_tar_file_that_is_cut_short_is_told_by_its_refusal(forge, save):
+    found = scan(save(forge.state_tar(W)[:700]))
+    assert not found.readable
+    assert found.pickles == ()
+
+
+def test_a_text_that_could_be_an_old_pickle_is_none(save):
+    for content in (b"just some words\n.", b"N.", b"cos\nsystem\n"):
+        assert scan(save(content)).pickles == ()
+
+
+def test_a_damaged_file_has_the_format_that_its_first_bytes_promise(save):
+    """The size of this header reads as the first fields of an ONNX model."""
+    header = b'{"w": 1}'.ljust(0x120A08)
+    whole = len(header).to_bytes(8, "little") + header
+    assert scan(save(whole)).format == "safetensors"
+    assert scan(save(whole[:1000])).format == "onnx"

@@ -171,3 +171,41 @@ def test_an_index_above_a_limit_is_refused(shards, monkeypatch):
 def test_an_open_file_has_no_files_beside_it(shards):
     with shards().open("rb") as file, pytest.raises(UsageError, match="path of its index"):
         read_checkpoint(file)
+
+
+def test_a_total_that_is_true_is_not_one_byte(shards, tmp_path):
+    write_safetensors(tmp_path / "one.safetensors", {"x": np.zeros(1, np.uint8)})
+    with pytest.raises(FormatError, match="True bytes in all"):
+        read_checkpoint(shards({"x": "one.safetensors"}, {"total_size": True}))
+    assert list(read_checkpoint(shards({"x": "one.safetensors"}, {"total_size": 1}))) == ["x"]
+
+
+def test_a_safetensors_file_whose_header_has_123_bytes_is_no_index(save):
+    """The size of its header begins with the byte of a brace."""
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode().ljust(123)
+    content = len(header).to_bytes(8, "little") + header + bytes(8)
+    assert content[:1] == b"{"
+    assert list(read_checkpoint(save(content))) == ["w"]
+
+
+def test_a_brace_and_little_else_is_no_checkpoint(save):
+    with pytest.raises(FormatError, match="no checkpoint that is known"):
+        read_checkpoint(save(b'{"a"'))
+
+
+def test_an_index_in_an_index_is_not_followed_by_a_scan(shards, tmp_path, forge, save):
+    """Else two indices that name each other would never end."""
+    save(forge.torch_zip(forge.named("os", "system"), {}), "hostile.bin")
+    (tmp_path / "second.json").write_text(json.dumps({"weight_map": {"y": "hostile.bin", "x": "first.json"}}))
+    (tmp_path / "first.json").write_text(json.dumps({"weight_map": {"x": "second.json"}}))
+    found = scan(tmp_path / "first.json")
+    assert not found.readable
+    assert found.pickles == ()
+
+
+def test_a_scan_of_an_index_whose_files_are_gone_says_so(shards, tmp_path):
+    path = shards()
+    (tmp_path / ONE).unlink()
+    found = scan(path)
+    assert "not in the folder" in found.refusal
+    assert found.pickles == ()
