@@ -31,10 +31,11 @@ import numpy as np
 from . import device
 from .debug.watch import everyone, watchers
 from .dtype import Array, float16, float32
-from .errors import ArgumentError, DeviceError, DtypeError, EngineError, ShapeError
+from .errors import ArgumentError
+from .explaining import check_places, explain, lack
 from .modes import TF32, modes
 from .node import Node
-from .operands import places_of, with_numbers
+from .operands import NUMBERS, with_numbers
 from .recording import Recorder
 from .signature import Rule
 from .tensor import Tensor, new_tensor, tensor_of
@@ -149,6 +150,15 @@ class Op(Recorder, Generic[P, R]):
         if record:
             record = modes.recording
         first = arrays[0]
+        if len(arrays) > 1:
+            kind = None
+            for array in arrays:
+                type_ = type(array)
+                if type_ is not kind and array is not None and type_ not in NUMBERS:
+                    if kind is not None:
+                        check_places(self.name, arrays)
+                        break
+                    kind = type_
         # Arrays of one dtype need no thought, nor does a number beside a floating-point array.
         if self.promotes and not (
             type(first) is ndarray
@@ -172,9 +182,9 @@ class Op(Recorder, Generic[P, R]):
             with _quiet():
                 return self(*inputs, **settings)
         except (TypeError, ValueError) as error:
-            raise self._explain(error, arrays) from None
+            raise explain(self, error, arrays) from None
         except MemoryError as error:
-            raise self._lack(error, first) from None
+            raise lack(self.name, error, first) from None
         if self.outputs == 1 and not self.residuals:
             out = new_tensor(Tensor)
             out.array = result if type(result) is ndarray else _whole(result)
@@ -203,7 +213,7 @@ class Op(Recorder, Generic[P, R]):
             with _quiet():
                 result = implementation(array)
         except MemoryError as error:
-            raise self._lack(error, array) from None
+            raise lack(self.name, error, array) from None
         out = new_tensor(Tensor)
         out.array = result if type(result) is ndarray else _whole(result)
         if x.requires_grad and modes.recording and self.rules[0] is not None:
@@ -233,9 +243,9 @@ class Op(Recorder, Generic[P, R]):
             with _quiet():
                 result = implementation(a, b)
         except (TypeError, ValueError) as error:
-            raise self._explain(error, [a, b]) from None
+            raise explain(self, error, [a, b]) from None
         except MemoryError as error:
-            raise self._lack(error, a) from None
+            raise lack(self.name, error, a) from None
         out = new_tensor(Tensor)
         out.array = result if type(result) is ndarray else _whole(result)
         mask = 0
@@ -325,31 +335,6 @@ class Op(Recorder, Generic[P, R]):
             return tuple(array if array.dtype == float32 else device.convert(array, float32) for array in result)
         return result if result.dtype == float32 else device.convert(result, float32)
 
-    def _lack(self, error: MemoryError, array: Array) -> MemoryError:
-        """The allocator's complaint, with who asked, what is held, and what may help."""
-        from .cuda.memory import out_of_memory
-
-        return error if isinstance(error, EngineError) else out_of_memory(self.name, error, device.device_of(array))
-
-    def _explain(self, error: Exception, arrays: list[Any]) -> Exception:
-        """The array library's complaint, with who was computing and on what."""
-        places = places_of(arrays)
-        if len(places) > 1:
-            return DeviceError(
-                f"{self.name}: its tensors are on {' and '.join(sorted(places))}; move them to one device with .to(device)"
-            )
-        if isinstance(error, EngineError):
-            return error
-        given = ", ".join(describe(a) for a in arrays)
-        if not self.promotes:
-            text = f"{self.name}: {error} (given {given})"
-            return DtypeError(text) if isinstance(error, TypeError) else ShapeError(text)
-        if isinstance(error, TypeError):
-            return DtypeError(f"{self.name}: cannot compute on {given}; convert with .to(dtype)")
-        return ShapeError(
-            f"{self.name}: {given} do not broadcast: counted from the last axis, sizes must be equal or 1"
-        )
-
 
 # An overflow or a NaN is a result like others. NumPy's own way to be quiet about it costs more than a small operation,
 # so its warnings about the engine's arithmetic are filtered, and where somebody made errors of them, caught.
@@ -370,13 +355,6 @@ TABLE: dict[str, Op[Any, Any]] = {}
 def _whole(result: Any) -> Any:
     """An array library's number as a 0-dimensional array."""
     return np.asarray(result) if isinstance(result, np.generic) else result
-
-
-def describe(value: Any) -> str:
-    """Dtype and shape in a few characters, for messages."""
-    if device.is_array(value) or isinstance(value, Tensor):
-        return f"{value.dtype} {tuple(value.shape)}"
-    return repr(value)[:40]
 
 
 Body = Callable[Concatenate[Any, P], Any]

@@ -15,7 +15,7 @@ from .tensor import as_array
 ndarray = np.ndarray
 
 _REAL = (float, int)
-_NUMBERS: tuple[Any, ...] = (bool, int, float, complex)
+NUMBERS: tuple[Any, ...] = (bool, int, float, complex)
 _LARGE = 60000.0  # what every floating-point dtype holds
 
 
@@ -31,7 +31,7 @@ class Operands(Signature):
             return None
         if isinstance(value, np.generic):
             value = value.item() if self.promotes and value.dtype.itemsize <= 8 else np.asarray(value)[()]
-        for python in _NUMBERS:
+        for python in NUMBERS:
             if isinstance(value, python):
                 return python(value) if self.promotes else as_array(value)
         if isinstance(value, (list, tuple, np.generic, ndarray)):
@@ -47,14 +47,14 @@ class Operands(Signature):
         if (
             len(arrays) == 2
             and type(arrays[1]) in _REAL
-            and type(arrays[0]) not in _NUMBERS
+            and type(arrays[0]) not in NUMBERS
             and arrays[0].dtype.kind == "f"
             and -_LARGE < arrays[1] < _LARGE
         ):
             return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
-        alike = {a.dtype for a in arrays if type(a) not in _NUMBERS}
+        alike = {a.dtype for a in arrays if type(a) not in NUMBERS}
         target = (
-            alike.pop() if len(alike) == 1 and all(type(a) not in _NUMBERS for a in arrays) else result_type(*arrays)
+            alike.pop() if len(alike) == 1 and all(type(a) not in NUMBERS for a in arrays) else result_type(*arrays)
         )
         if self.floating and kind(target) < 2:
             target = float32
@@ -78,11 +78,6 @@ class Operands(Signature):
 def with_numbers(body: Any, xp: Any, *arrays: Any, **settings: Any) -> Any:
     """The body of arrays of a GPU, where the host's numbers among them are brought to it first."""
     return body(*[xp.asarray(a) if type(a) is ndarray and not a.ndim else a for a in arrays], **settings)
-
-
-def places_of(arrays: list[Any]) -> set[str]:
-    """The devices of arrays, in words; a number of the host goes with arrays of any place."""
-    return {str(device.device_of(a)) for a in arrays if device.is_array(a) and (a.ndim or type(a) is not ndarray)}
 
 
 def _cast(array: Array, dtype: Dtype) -> Array:

@@ -54,6 +54,10 @@ class Module:
             if type(value) is ndarray:
                 args = tuple(self._beside(v) if type(v) is ndarray else v for v in args)
                 break
+        for value in kwargs.values():
+            if type(value) is ndarray:
+                kwargs = {name: self._beside(v) if type(v) is ndarray else v for name, v in kwargs.items()}
+                break
         if self._hooks is None and not everywhere:
             return self.forward(*args, **kwargs)
         return call(self, self._hooks, args, kwargs)

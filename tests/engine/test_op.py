@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.engine import ArgumentError, GradientError, Tensor
+from numzoo.engine import ArgumentError, DeviceError, GradientError, Tensor
 from numzoo.engine.dtype import Array
 from numzoo.engine.op import TABLE, elementwise, floating, op, op_with_results
 
@@ -265,3 +265,20 @@ def test_two_files_cannot_have_an_operation_of_one_name() -> None:
     with pytest.raises(ArgumentError, match=r"op sub: .*arithmetic has one of this name"):
         op()(sub)
     assert TABLE["sub"] is held
+
+
+@pytest.mark.parametrize("act", [
+    lambda a, b: a + b,
+    lambda a, b: b + a,
+    lambda a, b: engine.nn.functional.linear(a, b),
+    lambda a, b: engine.nn.functional.linear(b, a),
+    lambda a, b: engine.nn.functional.conv2d(a.reshape(1, 64, 64, 1), b.reshape(64, 64, 1, 1)),
+    lambda a, b: engine.cat([a, b]),
+    lambda a, b: engine.nn.functional.layer_norm(a, (64,), b[0]),
+    lambda a, b: engine.where(a > 0, a, b),
+], ids=["add", "added to", "linear", "linear's weight", "conv2d", "cat", "layer_norm", "where"])  # fmt: skip
+def test_tensors_of_two_devices_are_refused_before_a_kernel_sees_them(gpu: Any, act: Any) -> None:
+    here = engine.ones(64, 64)
+    act(here, here)  # the CPU's plan for such arrays is there
+    with pytest.raises(DeviceError, match="cpu and cuda:0"):
+        act(here, engine.ones(64, 64, device="cuda"))

@@ -12,6 +12,8 @@ from sequences import CASES, Case, inputs
 
 from numzoo import engine
 from numzoo.engine import nn
+from numzoo.text.generation import stream
+from numzoo.text.generation.steps import Decoder, EncoderDecoder
 
 TOLERANCE = {"float32": 5e-3, "bfloat16": 5e-2}
 """Largest length of the difference over the length of the right answer."""
@@ -80,3 +82,16 @@ def test_a_small_network_in_training(dtype: str) -> None:
 def test_a_recurrent_network(kind: str) -> None:
     sounds = np.random.default_rng(0).standard_normal((5, 3, 6)).astype(np.float32)
     on_both(lambda: getattr(nn, kind)(6, 8, 2, bidirectional=True), {"x": sounds}, "float32", training=True)
+
+
+@pytest.mark.parametrize("name", ["gpt2_causal_lm", "llama_causal_lm", "t5_text_to_text"])
+def test_a_model_that_writes_gives_the_same_tokens(name: str) -> None:
+    case = next(case for case in CASES if case.builder == name)
+    prompt = np.random.default_rng(0).integers(3, 200, (2, 7))
+    found = []
+    for device in ("cpu", "cuda"):
+        model = build(case)[0].to(device)
+        step = EncoderDecoder(model, prompt) if name.startswith("t5") else Decoder(model)
+        first = np.zeros((2, 1), np.int64) if name.startswith("t5") else prompt
+        found.append([np.asarray(tokens).tolist() for tokens in stream(step, first, longest=8)])
+    assert found[0] == found[1]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numzoo.engine import Tensor, no_grad
+from numzoo.engine import no_grad
 
 __all__ = ["Decoder", "EncoderDecoder", "Step"]
 
@@ -37,7 +37,7 @@ class Decoder:
     def __call__(self, tokens: Tokens) -> Scores:
         mask, self.mask = self.mask, None
         with no_grad():
-            logits = self.model(Tensor(tokens), mask, self.cache, last=True)
+            logits = self.model(np.asarray(tokens), mask, self.cache, last=True)
         return np.asarray(logits.numpy()[:, -1], np.float32)
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
@@ -58,7 +58,7 @@ class EncoderDecoder:
 
     def __call__(self, tokens: Tokens) -> Scores:
         with no_grad():
-            logits = self.model.decode(Tensor(tokens), self.cache, last=True)
+            logits = self.model.decode(tokens, self.cache, last=True)
         return np.asarray(logits.numpy()[:, -1], np.float32)
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:

@@ -69,7 +69,7 @@ def _roomier(held: Tensor, places: int) -> Any:
     """An array like `held` (batch, heads, length, width) with room for `places`, which begins with it."""
     old = held.array
     batch, heads, length, width = old.shape
-    array = type(old)((batch, heads, places, width), old.dtype)
+    array = ops.empty(batch, heads, places, width, dtype=old.dtype, device=held.device).array
     array[:, :, :length] = old
     return array
 

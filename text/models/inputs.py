@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numzoo.engine import Tensor, ops
+from numzoo.engine import CPU, Tensor, ops
 
 __all__ = ["as_tensor", "mean_of_tokens", "padding_mask", "places_behind_padding", "token_numbers"]
 
@@ -25,13 +25,13 @@ def as_tensor(values: Any) -> Tensor:
 
 
 def token_numbers(values: Any, vocabulary: int, who: str) -> Tensor:
-    """Token numbers (batch, length) as a tensor, checked."""
+    """Token numbers (batch, length) as a tensor, checked; their range only on the CPU, since a GPU would be waited for."""
     tokens = as_tensor(values)
     if tokens.ndim != 2:
         raise ValueError(f"{who}: wants token numbers (batch, length), not an array {tuple(tokens.shape)}")
     if tokens.dtype.kind not in "iu":
         raise TypeError(f"{who}: token numbers are integers, not {tokens.dtype}")
-    if tokens.numel():
+    if tokens.numel() and tokens.device == CPU:
         low, high = int(tokens.array.min()), int(tokens.array.max())
         if low < 0 or high >= vocabulary:
             raise ValueError(
@@ -45,7 +45,7 @@ def padding_mask(mask: Any, tokens: Tensor) -> Tensor | None:
     """(batch, length) of 1 and 0 as the boolean mask (batch, 1, 1, length) that attention takes; None stays None."""
     if mask is None:
         return None
-    given = as_tensor(mask)
+    given = as_tensor(mask).to(device=tokens.device)
     if given.shape != tokens.shape:
         raise ValueError(f"attention_mask {tuple(given.shape)} must have the shape of input_ids {tuple(tokens.shape)}")
     return (given != 0).reshape(given.shape[0], 1, 1, given.shape[1])
@@ -55,7 +55,7 @@ def places_behind_padding(tokens: Tensor, padding: int, places: int, who: str) -
     """The place of each token (batch, length), counted from `padding` + 1 on over what is no padding, which stands at `padding`."""
     there = tokens.array != padding
     counted = there.cumsum(axis=1) * there + padding
-    if counted.size and (most := int(counted.max())) >= places:
+    if counted.size and tokens.device == CPU and (most := int(counted.max())) >= places:
         raise ValueError(
             f"{who}: {most - padding} tokens were given, but there are places for {places - padding - 1}; "
             "cut the text, as a tokenizer does with truncation"

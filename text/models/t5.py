@@ -255,7 +255,7 @@ class T5EncoderModel(nn.Module):
         self.encoder = T5Stack(config, decoder=False)
 
     def forward(self, input_ids: Any, attention_mask: Any = None) -> Tensor:
-        tokens = token_numbers(input_ids, self.config.vocab_size, "t5")
+        tokens = token_numbers(input_ids, self.config.vocab_size, "t5").to(device=self.shared.weight.device)
         return self.encoder(self.shared(tokens), padding_mask(attention_mask, tokens))
 
 
@@ -271,14 +271,14 @@ class T5Model(T5EncoderModel):
 
     def read(self, input_ids: Any, attention_mask: Any = None) -> T5Cache:
         """The source as the decoder needs it, with no token of the answer yet."""
-        tokens = token_numbers(input_ids, self.config.vocab_size, "t5")
+        tokens = token_numbers(input_ids, self.config.vocab_size, "t5").to(device=self.shared.weight.device)
         vectors = super().forward(tokens, attention_mask)
         source = [block.layer[1].EncDecAttention.keys_and_values(vectors) for block in self.decoder.block]
         return T5Cache(source, padding_mask(attention_mask, tokens))
 
     def decode(self, tokens: Any, cache: T5Cache, *, last: bool = False) -> Tensor:
         """The newest tokens of the answer (batch, new) to what stands at them, at the last place alone with `last`."""
-        numbers = token_numbers(tokens, self.config.vocab_size, "t5")
+        numbers = token_numbers(tokens, self.config.vocab_size, "t5").to(device=self.shared.weight.device)
         past, new = cache.length, numbers.shape[1]
         order = np.arange(past + new)
         mask = None
