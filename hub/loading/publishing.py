@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from numzoo.hub.errors import IntegrityError, NotFoundError, UsageError
+from numzoo.hub.loading.asked import files_around
 from numzoo.hub.loading.card import Card, read_card
 from numzoo.hub.loading.changes import BASE_KEY
 from numzoo.hub.loading.load import load
@@ -27,6 +28,7 @@ __all__ = ["About", "publish_model"]
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]*/)?[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_-]*")
 _ODD = re.compile(r"[^A-Za-z0-9._+-]")
+_FORMATS = {"tokenizer.json": "tokenizer-json", "vocab.txt": "vocabulary", "spiece.model": "sentencepiece"}
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".npz")
 
 
@@ -77,7 +79,7 @@ def publish_model(
             added = folder.add(file)
             if added.sha256 != sha256:
                 raise IntegrityError(f"{file} was changed while it was published. Publish it again.")
-        fields = {**fields, "files": [_record(file, added)]}
+        fields = {**fields, "files": [_record(file, added, _format(file)), *_beside(file, folder, dry_run)]}
 
     def change(document: dict[str, Any]) -> None:
         put_entry(document, "models", name, fields, replace=replace)
@@ -113,9 +115,22 @@ def _fields(file: Path, about: About) -> tuple[dict[str, Any], str]:
     return fields, sha256
 
 
-def _record(file: Path, added: Added) -> dict[str, Any]:
+def _beside(file: Path, folder: Folder, dry_run: bool) -> list[dict[str, Any]]:
+    """The files that the model was saved with, such as its tokenizer, held to what they were then."""
+    if _format(file) != "safetensors" or not (wanted := read_card(file).beside):
+        return []
+    records = []
+    for name, path in files_around(file).items():
+        added = Added(wanted[name], path.stat().st_size, None) if dry_run else folder.add(path)
+        if added.sha256 != wanted[name]:
+            raise IntegrityError(f"{path} was changed while it was published. Publish it again.")
+        records.append(_record(path, added, _FORMATS.get(name, "json")))
+    return records
+
+
+def _record(file: Path, added: Added, format: str) -> dict[str, Any]:
     name = _ODD.sub("-", file.name).lstrip(".+-") or "weights"
-    record: dict[str, Any] = {"name": name, "sha256": added.sha256, "bytes": added.bytes, "format": _format(file)}
+    record: dict[str, Any] = {"name": name, "sha256": added.sha256, "bytes": added.bytes, "format": format}
     if added.chunks is not None:
         record["chunks"] = {"size": added.chunks.size, "sha256": list(added.chunks.sha256)}
     return {**record, "sources": [f"blob:{name}"]}

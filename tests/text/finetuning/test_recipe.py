@@ -180,6 +180,27 @@ def test_another_tokenizer_beside_the_model_is_refused(tweets: Path) -> None:
         hub.pipeline(tweets / "out" / "model.safetensors")
 
 
+def test_a_classifier_is_published_with_its_tokenizer(tweets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command(tweets, "--epochs", 1), "--quiet"]) == 0
+    about = [
+        "--license",
+        "MIT",
+        "--source",
+        "https://example.org/tweets",
+        "--registry",
+        tweets / "zoo",
+        "--name",
+        "acme/tweets.v1",
+    ]
+    assert main([str(each) for each in ("publish", tweets / "out" / "model.safetensors", *about)]) == 0
+    known = str(tweets / "zoo")
+    names = [file["name"] for file in hub.describe("acme/tweets", registry=known)["files"]]
+    assert names == ["model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    texts = ["the cat sat", "who lives in paris"]
+    assert hub.pipeline("acme/tweets", registry=known)(texts) == hub.pipeline(tweets / "out")(texts)
+    capsys.readouterr()
+
+
 def test_a_file_beside_a_model_lies_beside_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "tokenizer.json").write_text("{}")
