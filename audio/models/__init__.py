@@ -24,6 +24,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "wav2vec2": ("hubert_encoder", "wav2vec2_encoder"),
     "openai_whisper": ("whisper",),
+    "whisper_heads": ("whisper_classification",),
 }  # fmt: skip
 
 _BUILDERS: dict[str, str] = {builder: family for family, names in _FAMILIES.items() for builder in names}

@@ -257,6 +257,11 @@ def whisper(*, size: str | None = None, **dims: int) -> Whisper:
 
     >>> model = whisper(size="tiny", n_vocab=51864)  # the English one
     """
+    return Whisper(config_of(size, **dims))
+
+
+def config_of(size: str | None = None, **dims: int) -> WhisperConfig:
+    """The sizes of a `size` of table 1, or of ``dims``; dims win."""
     if size is not None:
         if size not in SIZES:
             raise ValueError(f"whisper: size must be one of {', '.join(SIZES)}, not {size!r}")
@@ -265,4 +270,4 @@ def whisper(*, size: str | None = None, **dims: int) -> Whisper:
             "n_audio_state": width, "n_audio_head": heads, "n_audio_layer": encoder,
             "n_text_state": width, "n_text_head": heads, "n_text_layer": decoder, **dims,
         }  # fmt: skip
-    return Whisper(WhisperConfig(**dims))
+    return WhisperConfig(**dims)

@@ -51,6 +51,7 @@ numzoo finetune mobilenet_v2 photos --epochs 5
 numzoo finetune resnet50 photos --freeze backbone --out pets
 numzoo finetune resnet50 photos --lora 8 --only-changed
 numzoo finetune minilm_l6 tweets.csv             # texts, with columns text and label
+numzoo finetune whisper_base words               # a folder of sounds for each class
 numzoo finetune hf:OWNER/REPO mails --precision bf16 --trust-first-use
 numzoo finetune mobilenet_v2 photos --resume    # after an interruption
 numzoo finetune mobilenet_v2 photos --dry-run""",

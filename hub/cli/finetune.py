@@ -1,7 +1,7 @@
-"""``numzoo finetune``: a pretrained model, trained further on a folder of images, or on texts.
+"""``numzoo finetune``: a pretrained model, trained further on images, texts or sounds.
 
-The recipes live with the models that they are for (`numzoo.vision.finetuning`, `numzoo.text.finetuning`); the hub reaches them by name, as it does
-everything of a domain.
+The recipes live with the models that they are for (`numzoo.vision.finetuning`, and so for text and audio); the hub reaches
+them by name, as it does everything of a domain.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from numzoo.hub.cli.console import Console
 __all__ = ["add"]
 
 _PACKAGE = __package__.split(".")[0]
-_IMAGES, _TEXTS = "vision.finetuning", "text.finetuning"
+_IMAGES, _TEXTS, _SOUNDS = "vision.finetuning", "text.finetuning", "audio.finetuning"
 _RECIPES = {
     "image-classification": _IMAGES,
+    "audio-classification": _SOUNDS,
+    "speech-recognition": _SOUNDS,
     "feature-extraction": _TEXTS,
     "fill-mask": _TEXTS,
     "question-answering": _TEXTS,
@@ -29,7 +31,13 @@ _RECIPES = {
 }
 """Task of the pretrained model -> the domain's recipe that makes a classifier of it."""
 
-_OWN = {"augment": "images", "longest": "texts", "text_column": "texts", "label_column": "texts"}
+_OWN = {
+    "augment": "images and sounds",
+    "seconds": "sounds",
+    "longest": "texts",
+    "text_column": "texts",
+    "label_column": "texts",
+}
 """Setting that not every recipe has -> what it is for."""
 
 
@@ -38,27 +46,31 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     finetune = commands.add_parser(
         "finetune",
         parents=[shared, accept_option()],
-        help="train a model further on images or texts",
-        description="Train MODEL to classify the images or texts of FOLDER, which has a subfolder for each class, or train and val folders with "
+        help="train a model further on images, texts or sounds",
+        description="Train MODEL to classify the images, texts or sounds of FOLDER, which has a subfolder for each class, or train and val folders with "
         "these; texts may also stand in a CSV, TSV or JSON-lines file. Ends with a report and with a file that hub.load, hub.pipeline and "
         "`numzoo predict` read.",
     )
     finetune.add_argument(
-        "model", metavar="MODEL", help="such as mobilenet_v2 or minilm_l6, a folder, or a file that hub.save wrote"
+        "model",
+        metavar="MODEL",
+        help="such as mobilenet_v2, minilm_l6 or whisper_base, a folder, or a file that hub.save wrote",
     )
-    finetune.add_argument("folder", metavar="FOLDER", help="the folder of images or texts, or the file of texts")
+    finetune.add_argument(
+        "folder", metavar="FOLDER", help="the folder of images, texts or sounds, or the file of texts"
+    )
     finetune.add_argument(
         "--out", metavar="DIR", default="finetuned", help="where everything is written (default finetuned)"
     )
     finetune.add_argument(
-        "--epochs", type=int, metavar="N", help="how often every sample is seen (default 5 for images, 3 for texts)"
+        "--epochs", type=int, metavar="N", help="how often every sample is seen (default 5, 3 for texts)"
     )
     finetune.add_argument("--batch", type=int, default=32, metavar="N", help="samples an update (default 32)")
     finetune.add_argument(
         "--lr",
         type=float,
         metavar="RATE",
-        help="the highest learning rate (default 0.001 for images, 0.0001 for texts)",
+        help="the highest learning rate (default 0.001 for images, 0.0001 for texts and sounds)",
     )
     finetune.add_argument(
         "--weight-decay", type=float, default=0.02, metavar="X", help="AdamW's weight decay (default 0.02)"
@@ -83,7 +95,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     finetune.add_argument(
         "--augment",
         choices=("none", "light", "standard", "strong"),
-        help="random changes of images (default standard)",
+        help="random changes of images or sounds (default standard)",
+    )
+    finetune.add_argument(
+        "--seconds",
+        type=float,
+        metavar="X",
+        help="how much of a sound is heard (default: as long as the longest is, 30 at most)",
     )
     finetune.add_argument(
         "--longest",
@@ -111,7 +129,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, metavar="N", help="decides the split and all that is random (default 0)"
     )
     finetune.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="processes that read images (default 0: this one)"
+        "--workers", type=int, default=0, metavar="N", help="processes that read images or sounds (default 0: this one)"
     )
     finetune.add_argument(
         "--resume",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from numzoo.finetuning.folders import class_files, class_folders
 from numzoo.finetuning.samples import TRAINING, VALIDATION, Samples, check_classes, put_aside, within
 from numzoo.text.errors import DatasetError, MissingDatasetError
 from numzoo.text.finetuning.tables import SUFFIXES, read_table, read_text
@@ -77,7 +78,9 @@ def find_texts(
         if tables[1] is None:
             return _divided(root, rows, val_fraction, seed, (), "line")
         return _parts(root, rows, read_table(tables[1], text, label), f"{tables[0].name} and {tables[1].name}", (), ())
-    folders = [next((root / name for name in names if _classes(root / name)), None) for names in (TRAINING, VALIDATION)]
+    folders = [
+        next((root / name for name in names if class_folders(root / name)), None) for names in (TRAINING, VALIDATION)
+    ]
     if folders[0] is None or folders[1] is None:
         base = folders[0] or root
         rows, other = _files(base)
@@ -133,36 +136,12 @@ def _checked(root: Path, rows: Rows, what: str) -> tuple[str, ...]:
 
 def _files(base: Path) -> tuple[Rows, tuple[Path, ...]]:
     """(text, class) for every text file below the class folders of `base`, and the files that are none by their names."""
-    names = _classes(base)
-    if not names:
+    if not class_folders(base):
         raise DatasetError(
             f"{str(base)!r} must hold a subfolder for each class, with a text a file (.txt), or a table train.csv; it has neither"
         )
-    rows: Rows = []
-    other: list[Path] = []
-    for name in names:
-        before = len(rows)
-        for place, folders, files in os.walk(base / name):
-            folders[:] = sorted(each for each in folders if not each.startswith("."))
-            for each in sorted(files):
-                if each.startswith("."):
-                    continue
-                path = Path(place, each)
-                if path.suffix.lower() in _FILES:
-                    rows.append((read_text(path), name))
-                else:
-                    other.append(path)
-        if len(rows) == before:
-            raise DatasetError(
-                f"{str(base / name)!r} holds no text; fill or remove the folder. Texts are files ending in {' '.join(_FILES)}"
-            )
-    return rows, tuple(other)
-
-
-def _classes(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    found, other = class_files(base, _FILES, "text", DatasetError)
+    return [(read_text(path), name) for path, name in found], other
 
 
 def _table(root: Path, names: Sequence[str]) -> Path | None:
