@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numzoo.text.errors import DatasetError
@@ -117,6 +117,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bytes], Pa
     return lambda suffix, body: write(folder, {f"t{suffix}": body}) / f"t{suffix}"
 
 
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(body=st.binary(max_size=80), suffix=st.sampled_from([".csv", ".tsv", ".jsonl"]))
 def test_any_bytes_are_a_table_or_refused_as_none(
     table: Callable[[str, bytes], Path], body: bytes, suffix: str
