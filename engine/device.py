@@ -153,6 +153,11 @@ def product(xp: Any, x: Array, y: Array) -> Array:
     return importlib.import_module(f"{__package__}.kernels.cuda.matrix").product(x, y)
 
 
+def mask_on_gpu(key: tuple[int, int], block: int, shape: tuple[int, ...], p: float) -> Array:
+    """Booleans on the current GPU, each False with probability p: the same each time for a key and a block."""
+    return importlib.import_module(f"{__package__}.kernels.cuda.attention").drawn_mask(key, block, shape, p)
+
+
 def set_threads(count: int) -> None:
     """Let CPU kernels use ``count`` threads (at first: NUMZOO_THREADS, else the cores this process may use)."""
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:

@@ -13,6 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid
 from numzoo.engine.kernels.cuda.convolution import Convolution, strides_of_images
 from numzoo.engine.kernels.cuda.gemm import Gemm
 from numzoo.engine.ops.images import convolution as bodies
@@ -29,6 +30,8 @@ def prepare(wanted: Any) -> Any:
         return prepare_product(wanted)
     if isinstance(wanted, Convolution):
         return prepare_convolution(wanted)
+    if isinstance(wanted, Attention):
+        return prepare_attention(wanted)
     raise TypeError(f"no library computes {wanted!r}")
 
 
@@ -54,7 +57,9 @@ def prepare_product(gemm: Gemm) -> Any:
         assert leading >= max(rows, 1), f"cublasLt refuses a leading size of {leading} for {rows} rows"
     assert gemm.epilogue in EPILOGUES
     assert gemm.alignment in (1, 2, 4, 8, 16, 32, 64, 128, 256)
-    assert gemm.steps[2] >= gemm.leading[2] * (gemm.columns - 1) + gemm.rows or gemm.batch == 1, "results overlap"
+    spans = gemm.leading[2] * (gemm.columns - 1) + gemm.rows
+    beside = gemm.steps[2] >= gemm.rows and gemm.leading[2] >= gemm.steps[2] * (gemm.batch - 1) + gemm.rows
+    assert gemm.batch == 1 or gemm.steps[2] >= spans or beside, "results overlap"
     kind, result = named(gemm.dtype), named(gemm.result)
     wide = np.dtype(np.float32) if kind.itemsize < 4 else kind
 
@@ -109,5 +114,68 @@ def prepare_convolution(wanted: Convolution) -> Any:
         if wanted.activation:
             computed = np.maximum(computed, 0)
         at(out, made, strides_of_images(made), kind)[...] = computed
+
+    return run
+
+
+def prepare_attention(wanted: Attention) -> Any:
+    """An attention or its gradients, as cuDNN's graph says it. The masks of dropout are this model's own."""
+    kind = named(wanted.dtype)
+    entries, heads, queries, width = wanted.query.shape
+    shared, keys = wanted.key.shape[1:3]
+    for laid in (wanted.query, wanted.key, wanted.value, wanted.out, *(wanted.gradients or ())):
+        assert laid.strides[3] == 1
+        assert all(
+            n == 1 or (step > 0 and step % 8 == 0) for n, step in zip(laid.shape[:3], laid.strides[:3], strict=True)
+        )
+    assert width % 8 == 0
+    assert width <= 256
+
+    def read(address: int, laid: Laid, dtype: Any = kind) -> Any:
+        assert address % 16 == 0
+        return at(address, laid.shape, laid.strides, dtype)
+
+    def wide(address: int, laid: Laid) -> Any:
+        return read(address, laid).astype(np.float32)
+
+    def run(*places: int) -> None:
+        query, key, value = (
+            wide(a, laid) for a, laid in zip(places, (wanted.query, wanted.key, wanted.value), strict=False)
+        )
+        key, value = (np.repeat(each, heads // shared, 1) for each in (key, value))
+        first = {"forward": 4, "statistics": 5, "backward": 9}[wanted.kind]
+        rest = list(places[first:])
+        scores = query @ key.swapaxes(2, 3) * np.float32(wanted.scale)
+        if wanted.bias is not None:
+            bias = wide(rest.pop(0), wanted.bias)
+            assert np.isfinite(bias[~np.isnan(bias)]).all(), "a row of minus infinity would be NaN"
+            scores = scores + bias
+        if wanted.causal:
+            scores = np.where(np.tril(np.ones((queries, keys), bool)), scores, -np.inf)
+        kept = np.float32(1)
+        if wanted.dropout:
+            seed, offset = (int(at(address, (1,), (1,), np.uint64)[0]) for address in rest)
+            drawn = np.random.Generator(np.random.Philox(key=[seed, offset])).random(scores.shape)
+            kept = (drawn >= wanted.dropout).astype(np.float32) / np.float32(1 - wanted.dropout)
+        row = Laid((entries, heads, queries, 1), (heads * queries, queries, 1, 1))
+        if wanted.kind != "backward":
+            sums = np.log(np.exp(scores - scores.max(-1, keepdims=True)).sum(-1, keepdims=True)) + scores.max(
+                -1, keepdims=True
+            )
+            read(places[3], wanted.out)[...] = np.exp(scores - sums) * kept @ value
+            if wanted.kind == "statistics":
+                read(places[4], row, np.float32)[...] = sums
+            return
+        assert wanted.flow is not None
+        assert wanted.gradients is not None
+        out, flow, sums = wide(places[3], wanted.out), wide(places[4], wanted.flow), read(places[5], row, np.float32)
+        weights = np.exp(scores - sums)
+        arrived = flow @ value.swapaxes(2, 3) * kept
+        dscores = weights * (arrived - (out * flow).sum(-1, keepdims=True)) * np.float32(wanted.scale)
+        for address, laid, made in zip(
+            places[6:9], wanted.gradients, (dscores @ key, dscores.swapaxes(2, 3) @ query, (weights * kept).swapaxes(2, 3) @ flow), strict=True
+        ):  # fmt: skip
+            size = made.shape[2:]
+            read(address, laid)[...] = made.reshape(entries, laid.shape[1], -1, *size).sum(2)
 
     return run

@@ -9,10 +9,11 @@ from importlib import import_module
 from types import ModuleType
 
 from ...op import TABLE
+from . import attention, convolution, entropy, images, matrix, normalization, pooling, softmax
 from . import complaints as complaints
-from . import convolution, entropy, images, matrix, normalization, pooling, softmax
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
+    (attention, "attend attend_backward"),
     (convolution, "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight"),
     (entropy, "class_counts class_entropy class_entropy_input"),
     (images, "batch_norm batch_norm_training batch_norm_backward group_norm group_norm_backward"),

@@ -214,14 +214,16 @@ def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool
 def _plan_multiply(
     here: Machine, x: Array, y: Array, out: Array, scale: float, accumulates: bool, tf32: bool, alignment: int
 ) -> Plan:
+    if not x.size or not y.size:
+        return _refuse
     wanted = tuple(_as_matrices(each, each.shape, each.strides) for each in (x, y, out))
     found = gemm.arrange(*wanted)
-    if found is None or not x.size or not y.size:
-        return _refuse
-    run = here.prepare(_asked(found, x.dtype, out.dtype, tf32, alignment, "", scale, accumulates))
+    if found is None or len(found.starts) > MOST_CALLS:
+        return _plan_multiply_of_copies(here, x, y, out, scale, accumulates, tf32)
+    starts = _in_bytes(found, x.dtype, out.dtype)
+    run = here.prepare(_asked(found, x.dtype, out.dtype, tf32, _aligned(starts, alignment), "", scale, accumulates))
     if run is None:
         return _refuse
-    starts = _in_bytes(found, x.dtype, out.dtype)
     address = here.address
 
     def compute(x: Array, y: Array, out: Array) -> None:
@@ -230,6 +232,36 @@ def _plan_multiply(
             run(a + first, b + second, d + third, 0)
 
     return compute
+
+
+def _plan_multiply_of_copies(
+    here: Machine, x: Array, y: Array, out: Array, scale: float, accumulates: bool, tf32: bool
+) -> Plan:
+    """The product of copies, which are one batch; the result is copied to its place, or added there."""
+    shapes = x.shape, y.shape, out.shape
+    found = gemm.arrange(*(Matrices(shape, gemm.dense(shape)) for shape in shapes))
+    run = None if found is None else here.prepare(_asked(found, x.dtype, out.dtype, tf32, 256, "", scale, False))
+    if run is None:
+        return _refuse
+    empty, address, add = here.empty, here.address, here.xp.add
+
+    def compute(x: Array, y: Array, out: Array) -> None:
+        x, y, made = _dense_copy(x), _dense_copy(y), empty(out.shape, out.dtype)
+        run(address(y), address(x), address(made), 0)
+        if accumulates:
+            add(out, made, out)
+        else:
+            out[...] = made
+
+    return compute
+
+
+def _aligned(starts: tuple[tuple[int, int, int], ...], alignment: int) -> int:
+    """What all addresses are multiples of, given that of the arrays."""
+    for offsets in starts:
+        low = offsets[0] | offsets[1] | offsets[2] | alignment
+        alignment = low & -low
+    return alignment
 
 
 def _computed(
@@ -256,10 +288,7 @@ def _computed(
     if found is None:
         return None
     starts = _in_bytes(found, dtype, result)
-    for offsets in starts:
-        low = offsets[0] | offsets[1] | offsets[2] | alignment
-        alignment = low & -low
-    run = here.prepare(_asked(found, dtype, result, tf32, alignment, epilogue, 1.0, False))
+    run = here.prepare(_asked(found, dtype, result, tf32, _aligned(starts, alignment), epilogue, 1.0, False))
     if run is None:
         return None
     empty, address = here.empty, here.address

@@ -7,15 +7,15 @@ from typing import Any
 
 from ...device import namespace
 from ...dtype import Array, float32, is_floating, kind
-from ...errors import DtypeError, SettingError, ShapeError
-from ...modes import modes
+from ...errors import DtypeError, GradientError, SettingError, ShapeError
+from ...modes import is_narrowing, modes
 from ...op import op, op_with_results
 from ...random import default_generator
 from ...tensor import Tensor, tensor_like, tensor_of
-from ..algebra.matrix import matmul
+from ..algebra.matrix import NARROW, matmul
 from ..elementwise.arithmetic import where
 from .activation import softmax
-from .blockwise import Key, Plain, backward, blocks, check_attention, forward, whole
+from .blockwise import Key, Plain, backward, blocks, check_attention, forward, most_scores, whole
 from .dropping import drop, mask_of_block
 
 __all__ = [
@@ -32,6 +32,11 @@ def _attend_joint(
     if not modes.recording and (bias is None or not bias.requires_grad):
         return (*attend_backward(grad, query, key, value, bias, **settings), None)
     # The plain formula, all scores at once: to be differentiated again, or where the scores' own gradient is asked for.
+    if dropout and query.device.type == "cuda" and (is_narrowing() or query.dtype in NARROW):
+        raise GradientError(
+            f"attention: with dropout in {query.dtype} on a GPU the weights' own gradients, and gradients of gradients, are not to be had; "
+            "compute in float32, or without dropout_p"
+        )
     weights = _weights(query, key, bias, scale, causal)
     flow = matmul(grad, value.mT)
     dropped = weights
@@ -62,9 +67,9 @@ def _whole_mask(weights: Tensor, causal: bool, dropout: float, seed: Key) -> Arr
     xp = namespace(weights.array)
     lead = whole(tuple(batch))
     mask = xp.ones((*lead, queries, keys), bool)
-    for number, place, rows, seen in blocks(lead, queries, keys, causal):
+    for number, place, rows, seen in blocks(lead, queries, keys, causal, most_scores(xp)):
         part = mask[place][..., rows, :seen]
-        part[...] = xp.asarray(mask_of_block(seed, number, part.shape, dropout))
+        part[...] = mask_of_block(xp, seed, number, part.shape, dropout)
     return mask.reshape(weights.shape)
 
 

@@ -21,6 +21,8 @@ from .heads import address_of
 
 SCORES = 1 << 18
 """Scores per block: 1 MB, what two cores' second-level caches hold beside the rest."""
+SCORES_OF_GPU = 1 << 26
+"""The same on a GPU, where a block must keep all processors busy: 256 MB."""
 FEWEST_ROWS = 16
 """Queries that a block has at least, so that products stay products of matrices."""
 KEYS_STEP = 512
@@ -34,14 +36,18 @@ Block = tuple[int, Any, slice, int]
 """Its number, the index of its batch entries and heads (two slices at the end), its queries, and how many keys it sees."""
 
 
-class Tools(Protocol):
-    """How a block is computed: the library's way, or a kernel's."""
+class Memory(Protocol):
+    """Where results go."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """New memory."""
 
     def result(self, operand: Array) -> Any:
         """The dtype of results."""
+
+
+class Tools(Memory, Protocol):
+    """How a block is computed: the library's way, or a kernel's."""
 
     def product(
         self, x: Array, y: Array, out: Array | None = None, *, scale: float = 1.0, bias: Array | None = None
@@ -106,13 +112,18 @@ def whole(batch: tuple[int, ...]) -> tuple[int, ...]:
     return (1,) * (2 - len(batch)) + batch
 
 
-def blocks(batch: tuple[int, ...], queries: int, keys: int, causal: bool) -> Iterator[Block]:
-    """The blocks of scores, in order; ``batch`` as ``whole`` gives it."""
+def most_scores(xp: Any) -> int:
+    """Scores per block where this array library computes. Dropout's masks depend on it."""
+    return SCORES if xp is np else SCORES_OF_GPU
+
+
+def blocks(batch: tuple[int, ...], queries: int, keys: int, causal: bool, scores: int = SCORES) -> Iterator[Block]:
+    """The blocks of so many ``scores``, in order; ``batch`` as ``whole`` gives it."""
     *lead, entries, heads = batch
     per_head = max(queries * keys, 1)
-    together = _evenly(heads, SCORES // per_head)
-    side_by_side = _evenly(entries, SCORES // (per_head * heads)) if together == heads else 1
-    rows = queries if together > 1 or per_head <= SCORES else max(SCORES // max(keys, 1), FEWEST_ROWS)
+    together = _evenly(heads, scores // per_head)
+    side_by_side = _evenly(entries, scores // (per_head * heads)) if together == heads else 1
+    rows = queries if together > 1 or per_head <= scores else max(scores // max(keys, 1), FEWEST_ROWS)
     number = 0
     for outer in np.ndindex(*lead):
         for entry in range(0, entries, side_by_side):
@@ -135,12 +146,12 @@ def _evenly(count: int, most: int) -> int:
     return -(-count // -(-count // most)) if count else 1
 
 
-def _batched(xp: Any, array: Array, batch: tuple[int, ...]) -> Array:
+def batched(xp: Any, array: Array, batch: tuple[int, ...]) -> Array:
     """The array with all batch axes, repeated ones without copies."""
     return xp.broadcast_to(array, (*batch, *array.shape[-2:])) if array.shape[:-2] != batch else array
 
 
-def _like(tools: Tools, array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+def like(tools: Memory, array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """New memory of a shape, its axes in the order that the array's have in memory: then no heads need to be turned."""
     if array.ndim != len(shape) or any(step == 0 and n > 1 for n, step in zip(array.shape, array.strides, strict=True)):
         return tools.empty(shape, dtype)
@@ -149,7 +160,7 @@ def _like(tools: Tools, array: Array, shape: tuple[int, ...], dtype: Any) -> Arr
     return tools.empty(tuple(shape[axis] for axis in order), dtype).transpose(back)
 
 
-def _three_like(tools: Tools, query: Array, key: Array, value: Array) -> tuple[Array, ...]:
+def three_like(tools: Memory, query: Array, key: Array, value: Array) -> tuple[Array, ...]:
     """Memory for three gradients: side by side where the three lie so, as parts of one projection (see ``heads``)."""
     three = (query, key, value)
     step = address_of(key) - address_of(query)
@@ -166,7 +177,7 @@ def _three_like(tools: Tools, query: Array, key: Array, value: Array) -> tuple[A
         if query.strides[0] == 3 * step and query.strides[2] == batch * 3 * step:
             turned = tools.empty((length, batch, 3, heads, width), tools.result(query)).transpose(2, 1, 3, 0, 4)
             return turned[0], turned[1], turned[2]
-    return tuple(_like(tools, a, a.shape, tools.result(a)) for a in three)
+    return tuple(like(tools, a, a.shape, tools.result(a)) for a in three)
 
 
 class _Call:
@@ -188,7 +199,7 @@ class _Call:
             ) from None
         self.xp, self.tools, self.batch = xp, tools, whole(batch)
         self.added = (0,) * (2 - len(batch))  # the index that takes away the axes that only this computation has
-        self.query, self.key, self.value = (_batched(xp, a, self.batch) for a in (query, key, value))
+        self.query, self.key, self.value = (batched(xp, a, self.batch) for a in (query, key, value))
         self.queries, self.keys = query.shape[-2], key.shape[-2]
         self.scale, self.grown = float(scale), 1 / (1 - dropout)
         self.causal, self.dropout, self.seed = causal, dropout, seed
@@ -201,7 +212,7 @@ class _Call:
                 self.dead = xp.broadcast_to(hidden, (*self.batch, self.queries, 1))
 
     def blocks(self) -> Iterator[Block]:
-        return blocks(self.batch, self.queries, self.keys, self.causal)
+        return blocks(self.batch, self.queries, self.keys, self.causal, most_scores(self.xp))
 
     def weights(self, block: Block) -> Array:
         """The weights that the queries of a block give to the keys."""
@@ -225,14 +236,14 @@ class _Call:
 
     def mask(self, block: Block, shape: tuple[int, ...]) -> Array:
         """What dropout leaves of a block's weights."""
-        return self.xp.asarray(mask_of_block(self.seed, block[0], shape, self.dropout))
+        return mask_of_block(self.xp, self.seed, block[0], shape, self.dropout)
 
 
 def forward(xp: Any, tools: Tools, *operands: Any) -> Array:
     """The result of ``attend``, block by block."""
     call = _Call(xp, tools, *operands)
     query, value = call.query, call.value
-    out = _like(tools, query, (*call.batch, call.queries, value.shape[-1]), tools.result(query))
+    out = like(tools, query, (*call.batch, call.queries, value.shape[-1]), tools.result(query))
     for block in call.blocks():
         _, place, rows, seen = block
         weights = call.weights(block)
@@ -246,8 +257,8 @@ def backward(xp: Any, tools: Tools, flow: Array, *operands: Any) -> tuple[Array,
     """The gradients of ``attend`` for query, key and value, block by block."""
     call = _Call(xp, tools, *operands)
     query, key, value, scale, grown = call.query, call.key, call.value, call.scale, call.grown
-    flow = _batched(xp, flow, call.batch)
-    dquery, dkey, dvalue = _three_like(tools, query, key, value)
+    flow = batched(xp, flow, call.batch)
+    dquery, dkey, dvalue = three_like(tools, query, key, value)
     once = all(rows == slice(0, call.queries) and seen == call.keys for _, _, rows, seen in call.blocks())
     sums = (dkey, dvalue) if once else tuple(xp.zeros(a.shape, accumulator(a.dtype)) for a in (key, value))
     for block in call.blocks():

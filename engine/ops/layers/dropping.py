@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...device import threads
+from ...device import mask_on_gpu, threads
 from ...dtype import Array
 from ...op import op
 from ...team import together
@@ -39,6 +39,14 @@ def drop(xp: Any, x: Array, mask: Array, *, scale: float) -> Array:
     return out
 
 
+def threshold(p: float) -> tuple[int, int]:
+    """How many bits are drawn for each element, 16 or 32, and the number below which it is dropped with probability p."""
+    limit = round(p * 65536)
+    if abs(limit / 65536 - p) <= CLOSE * min(p, 1 - p):
+        return 16, limit
+    return 32, min(round(p * 2**32), 2**32 - 1)
+
+
 def draw_mask(bits: np.random.BitGenerator, shape: tuple[int, ...], p: float) -> Array:
     """Booleans of a shape, each False with probability p."""
     count = int(np.prod(shape, dtype=np.int64))
@@ -49,9 +57,12 @@ def draw_mask(bits: np.random.BitGenerator, shape: tuple[int, ...], p: float) ->
     return kept.reshape(shape)
 
 
-def mask_of_block(key: tuple[int, int], block: int, shape: tuple[int, ...], p: float) -> Array:
-    """The mask of one block of a computation that goes block by block: the same each time it is asked for, so that none need be kept."""
-    return _mask_of((*key, block), shape, p)
+def mask_of_block(xp: Any, key: tuple[int, int], block: int, shape: tuple[int, ...], p: float) -> Array:
+    """The mask of one block of a computation that goes block by block: the same each time it is asked for, so that none need be kept.
+
+    A GPU draws its own, which are others than a CPU's.
+    """
+    return _mask_of((*key, block), shape, p) if xp is np else mask_on_gpu(key, block, shape, p)
 
 
 def _mask_of(seed: tuple[int, ...], shape: tuple[int, ...], p: float) -> Array:
@@ -72,9 +83,6 @@ def _mask_of(seed: tuple[int, ...], shape: tuple[int, ...], p: float) -> Array:
 
 def _draw(bits: np.random.BitGenerator, p: float, out: Array) -> None:
     """Fill a vector of booleans."""
-    limit = round(p * 65536)
-    if abs(limit / 65536 - p) <= CLOSE * min(p, 1 - p):
-        drawn, per = bits.random_raw(-(-out.size // 4)).view(np.uint16), limit
-    else:
-        drawn, per = bits.random_raw(-(-out.size // 2)).view(np.uint32), min(round(p * 2**32), 2**32 - 1)
-    np.greater_equal(drawn[: out.size], drawn.dtype.type(per), out=out)
+    width, limit = threshold(p)
+    drawn = bits.random_raw(-(-out.size // (64 // width))).view(np.uint16 if width == 16 else np.uint32)
+    np.greater_equal(drawn[: out.size], drawn.dtype.type(limit), out=out)

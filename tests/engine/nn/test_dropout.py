@@ -57,7 +57,7 @@ def test_everything_or_nothing_is_dropped() -> None:
 
 
 def test_a_block_has_the_same_mask_each_time_and_others_have_others() -> None:
-    first, again, other = (mask_of_block((1, 2), block, (64, 64), 0.5) for block in (3, 3, 4))
+    first, again, other = (mask_of_block(np, (1, 2), block, (64, 64), 0.5) for block in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert abs((first == other).mean() - 0.5) < 0.05
 
@@ -67,7 +67,9 @@ def test_masks_are_the_same_for_any_number_of_threads() -> None:
     try:
         for members in (1, 2, 3):
             engine.set_threads(members)
-            masks.append((mask_of_block((1, 2), 3, (700, 1000), 0.3), draw_mask(np.random.Philox(0), (700, 1000), 0.3)))
+            masks.append(
+                (mask_of_block(np, (1, 2), 3, (700, 1000), 0.3), draw_mask(np.random.Philox(0), (700, 1000), 0.3))
+            )
     finally:
         engine.set_threads(before)
     for block, drawn in masks:

@@ -1,0 +1,245 @@
+"""Attention: by cuDNN's fused engines where they serve (see ``flash``), else block by block with the scores held.
+
+Between the two products of a block lies one kernel: scale, bias, mask and softmax in one pass over the scores.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ...capturing import before_each_replay, keep_in_capture
+from ...dtype import Array, Dtype, accumulator
+from ...ops.layers import blockwise
+from ...ops.layers.dropping import threshold
+from ...random import default_generator
+from . import flash, matrix
+from .layout import THREADS, blocks_for
+from .machine import Machine, machine
+from .program import SCALARS, Kernel, scalars
+
+__all__ = ["attend", "attend_backward", "drawn_mask", "kernels", "seed_memory"]
+
+Key = tuple[int, int]
+WORD = np.dtype(np.uint64)
+
+
+def attend(
+    query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False, dropout: float = 0.0,
+    seed: Key = (0, 0),
+) -> Any:  # fmt: skip
+    """softmax(scale query key^T + bias) value."""
+    if not _fits(query, key, value, bias):
+        return NotImplemented
+    here = machine()
+    found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed)
+    if found is not NotImplemented:
+        return found
+    call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
+    out = blockwise.like(call, query, (*call.batch, call.queries, value.shape[-1]), query.dtype)
+    for block in call.blocks():
+        _, place, rows, seen = block
+        weights = call.weights(block)
+        if weights is None:
+            return NotImplemented
+        if dropout:
+            here.xp.multiply(weights, call.mask(block, weights.shape), weights)
+        values = call.value[place][..., :seen, :]
+        if not call.product(call.narrow(weights), values, out[place][..., rows, :], scale=1 / (1 - dropout)):
+            return NotImplemented
+    return out[call.added]
+
+
+def attend_backward(
+    flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
+    dropout: float = 0.0, seed: Key = (0, 0),
+) -> Any:  # fmt: skip
+    """The gradients of attend for query, key and value."""
+    if not _fits(query, key, value, bias) or flow.dtype != query.dtype:
+        return NotImplemented
+    here = machine()
+    found = flash.attend_backward(here, flow, query, key, value, bias, scale, causal, dropout, seed)
+    if found is not NotImplemented:
+        return found
+    call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
+    query, key, value, grown = call.query, call.key, call.value, 1 / (1 - dropout)
+    flow = blockwise.batched(here.xp, flow, call.batch)
+    dquery, dkey, dvalue = blockwise.three_like(call, query, key, value)
+    whole = all(rows == slice(0, call.queries) and seen == call.keys for _, _, rows, seen in call.blocks())
+    sums = (dkey, dvalue) if whole else tuple(here.zeros(a.shape, call.wide) for a in (key, value))
+    for block in call.blocks():
+        _, place, rows, seen = block
+        weights = call.weights(block)
+        if weights is None:
+            return NotImplemented
+        arrived, queries, keys = flow[place][..., rows, :], query[place][..., rows, :], key[place][..., :seen, :]
+        flows = here.empty(weights.shape, call.wide)
+        if not call.product(arrived, value[place][..., :seen, :].swapaxes(-1, -2), flows, scale=grown):
+            return NotImplemented
+        dropped = weights
+        if dropout:
+            mask = call.mask(block, weights.shape)
+            dropped = here.xp.multiply(weights, mask)
+            here.xp.multiply(flows, mask, flows)
+        by_value, by_key = (each[place][..., :seen, :] for each in (sums[1], sums[0]))
+        done = call.product(
+            call.narrow(dropped).swapaxes(-1, -2), arrived, by_value, scale=grown, accumulates=not whole
+        )
+        call.softmax_backward(weights, flows)
+        scores = call.narrow(flows)
+        done = done and call.product(scores, keys, dquery[place][..., rows, :], scale=scale)
+        if not done or not call.product(scores.swapaxes(-1, -2), queries, by_key, scale=scale, accumulates=not whole):
+            return NotImplemented
+    if not whole:
+        dkey[...], dvalue[...] = sums
+    return dquery[call.added], dkey[call.added], dvalue[call.added]
+
+
+def _fits(query: Array, key: Array, value: Array, bias: Array | None) -> bool:
+    """Whether these are the operands of one attention, and not empty; the body says what is wrong where they are not."""
+    if (
+        query.dtype not in SCALARS
+        or not query.dtype == key.dtype == value.dtype
+        or min(query.ndim, key.ndim, value.ndim) < 2
+    ):
+        return False
+    if bias is not None and bias.dtype != query.dtype:
+        return False
+    if (
+        query.shape[-1] != key.shape[-1]
+        or key.shape[-2] != value.shape[-2]
+        or 0 in (*query.shape, *key.shape, *value.shape)
+    ):
+        return False
+    try:
+        others = () if bias is None else bias.shape[:-2]
+        np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2], others)
+        return bias is None or np.broadcast_shapes(bias.shape[-2:], (query.shape[-2], key.shape[-2])) == (query.shape[-2], key.shape[-2])  # fmt: skip
+    except ValueError:
+        return False
+
+
+class _Call:
+    """One attention whose scores are held: operands with all batch axes, and the steps of a block."""
+
+    def __init__(
+        self, here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float,
+        seed: Key,
+    ) -> None:  # fmt: skip
+        others = () if bias is None else bias.shape[:-2]
+        batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2], others)
+        self.here, self.batch = here, blockwise.whole(batch)
+        self.added = (0,) * (2 - len(batch))
+        self.query, self.key, self.value = (blockwise.batched(here.xp, a, self.batch) for a in (query, key, value))
+        self.queries, self.keys = query.shape[-2], key.shape[-2]
+        self.bias = None if bias is None else here.xp.broadcast_to(bias, (*self.batch, self.queries, self.keys))
+        self.scale, self.causal, self.dropout, self.seed = scale, causal, dropout, seed
+        self.wide = accumulator(query.dtype)
+        self._kernels = kernels(query.dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
+        """New memory, as ``blockwise`` asks for it."""
+        return self.here.empty(shape, dtype)
+
+    def result(self, operand: Array) -> Any:
+        """The dtype of results."""
+        return operand.dtype
+
+    def blocks(self) -> list[blockwise.Block]:
+        """The blocks of scores, in order."""
+        most = blockwise.most_scores(self.here.xp)
+        return list(blockwise.blocks(self.batch, self.queries, self.keys, self.causal, most))
+
+    def product(self, x: Array, y: Array, out: Array, *, scale: float, accumulates: bool = False) -> bool:
+        """scale x y in ``out``, or added to it; False where no library multiplies them."""
+        return matrix.multiply(self.here, x, y, out, scale=scale, accumulates=accumulates)
+
+    def narrow(self, array: Array) -> Array:
+        """The array in the operands' dtype."""
+        return array if array.dtype == self.query.dtype else array.astype(self.query.dtype)
+
+    def weights(self, block: blockwise.Block) -> Array | None:
+        """The weights that the queries of a block give to the keys, in a wide dtype."""
+        _, place, rows, seen = block
+        queries, keys = self.query[place][..., rows, :], self.key[place][..., :seen, :]
+        scores = self.here.empty((*queries.shape[:-1], seen), self.wide)
+        if not self.product(queries, keys.swapaxes(-1, -2), scores, scale=self.scale):
+            return None
+        bias, steps = 0, (0, 0, 0, 0)
+        if self.bias is not None:
+            part = self.bias[place][..., rows, :seen]
+            bias, steps = self.here.address(part), tuple(step // part.itemsize for step in part.strides)
+        count = scores.size // seen
+        # fmt: off
+        self._kernels["softmax"](
+            min(count, self.here.processors * 16), _threads(seen), self.here.address(scores), bias, count, seen, scores.shape[1],
+            scores.shape[2], *steps, rows.start, int(self.causal),
+        )
+        # fmt: on
+        return scores
+
+    def softmax_backward(self, weights: Array, flow: Array) -> None:
+        """weights (flow - sum of weights flow), in place of ``flow``."""
+        width = weights.shape[-1]
+        count = weights.size // width
+        grid = min(count, self.here.processors * 16)
+        self._kernels["gradient"](
+            grid, _threads(width), self.here.address(weights), self.here.address(flow), count, width
+        )
+
+    def mask(self, block: blockwise.Block, shape: tuple[int, ...]) -> Array:
+        """What dropout leaves of a block's weights."""
+        return drawn_mask(self.seed, block[0], shape, self.dropout)
+
+
+def drawn_mask(seed: Key, block: int, shape: tuple[int, ...], p: float) -> Array:
+    """The mask of a block: booleans, each False with probability p, from Philox's stream with this key and the block for a counter."""
+    here = machine()
+    mask = here.empty(shape, np.dtype(np.bool_))
+    bits, limit = threshold(p)
+    memory = seed_memory(here, seed)
+    grid = blocks_for(here, mask.size, 256 // bits)
+    launch = kernels(np.dtype(np.float32))["mask"]
+    launch(grid, THREADS, here.address(mask), mask.size, here.address(memory), block, limit, bits)
+    return mask
+
+
+def _threads(keys: int) -> int:
+    """Threads for a row of so many scores: few for a short one."""
+    return min(THREADS, -(-keys // 32) * 32)
+
+
+def seed_memory(here: Machine, seed: Key) -> Array:
+    """Two numbers on the GPU that say what dropout drops. In a capture each replay writes new ones there first."""
+
+    def make() -> Array:
+        memory = here.empty((2,), WORD)
+
+        def draw() -> None:
+            memory.set(np.array(default_generator().numpy.bit_generator.random_raw(2), WORD))
+
+        before_each_replay(draw)
+        return memory
+
+    kept = keep_in_capture(f"attention {seed}", make)
+    if kept is not None:
+        return kept
+    memory = here.empty((2,), WORD)
+    kernels(np.dtype(np.float32))["seed"](1, 1, here.address(memory), *seed)
+    return memory
+
+
+@cache
+def kernels(dtype: Dtype) -> dict[str, Kernel]:
+    """The kernels of ``attention.cu`` for operands of a dtype, by what they do."""
+    signatures = {
+        "softmax": "PPqqqqqqqqqi", "gradient": "PPqq", "mask": "PqPQIi", "seed": "PQQ", "bias": "PPqqqqqqqqW", "hidden": "PPqqqqqqqqqqqq",
+    }  # fmt: skip
+    names = scalars(dtype)
+    wide = "d" if names["WIDE"] == "double" else "f"
+    return {
+        name: Kernel("attention.cu", f"attention_{name}", signature.replace("W", wide), **names)
+        for name, signature in signatures.items()
+    }

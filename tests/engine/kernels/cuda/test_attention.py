@@ -1,0 +1,235 @@
+"""Attention on a GPU: by products and kernels of our own, and by cuDNN's engines with a model in their place."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import emulated_libraries
+import numpy as np
+import pytest
+from recorded_cudnn import Cudnn, opened
+
+import numzoo.engine as engine
+from numzoo.engine import Tensor
+from numzoo.engine.kernels.cuda import attention, flash, matrix
+from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid, fourfold
+from numzoo.engine.nn import functional
+from numzoo.engine.ops.layers import blockwise
+from numzoo.engine.ops.layers.dropping import threshold
+
+ATTENTION = functional.scaled_dot_product_attention
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12, "float16": 8e-3, "bfloat16": 5e-2}
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {}, "causal": {"is_causal": True}, "scaled": {"scale": 0.3}, "few queries": {"shapes": ((2, 3, 1, 8), (2, 3, 19, 8), (2, 3, 19, 8))},
+    "causal and more keys": {"is_causal": True, "shapes": ((1, 2, 17, 8), (1, 2, 29, 8), (1, 2, 29, 8))},
+    "causal and fewer keys": {"is_causal": True, "shapes": ((1, 2, 29, 8), (1, 2, 17, 8), (1, 2, 17, 8))},
+    "other width": {"shapes": ((1, 2, 16, 8), (1, 2, 20, 8), (1, 2, 20, 16))}, "odd width": {"shapes": ((1, 2, 16, 7), (1, 2, 20, 7), (1, 2, 20, 5))},
+    "no heads": {"shapes": ((18, 8), (20, 8), (20, 8))}, "one axis": {"shapes": ((3, 18, 8), (3, 20, 8), (3, 20, 8))},
+    "groups": {"enable_gqa": True, "shapes": ((2, 4, 17, 8), (2, 2, 18, 8), (2, 2, 18, 8))},
+    "one shared head": {"shapes": ((2, 3, 16, 8), (2, 1, 18, 8), (2, 1, 18, 8))},
+    "padding": {"mask": (2, 1, 1, 18), "shapes": ((2, 3, 17, 8), (2, 3, 18, 8), (2, 3, 18, 8))},
+    "a mask for each head": {"mask": (1, 3, 17, 18), "shapes": ((2, 3, 17, 8), (2, 3, 18, 8), (2, 3, 18, 8))},
+    "a mask of rows": {"mask": (17, 18), "shapes": ((2, 3, 17, 8), (2, 3, 18, 8), (2, 3, 18, 8))},
+    "hidden rows": {"mask": (17, 18), "hidden": 5, "shapes": ((2, 3, 17, 8), (2, 3, 18, 8), (2, 3, 18, 8))},
+    "hidden and causal": {"mask": (2, 1, 17, 17), "hidden": 0, "is_causal": True, "shapes": ((2, 3, 17, 8),) * 3},
+}  # fmt: skip
+
+
+@pytest.fixture
+def asked(gpu: Any) -> list[Any]:
+    """What the libraries are asked for from now on."""
+    for plans in (flash.PLANS, matrix.PLANS):
+        plans.clear()
+    emulated_libraries.ASKED.clear()
+    return emulated_libraries.ASKED
+
+
+def run_on(place: str, case: str, dtype: str, laid: str = "heads first", times: int = 1) -> list[Any]:
+    """The result and three gradients of a case on a device."""
+    settings = {"shapes": ((2, 3, 18, 8),) * 3, **CASES[case]}
+    generator = np.random.default_rng(1)
+    leaves = []
+    for shape in settings.pop("shapes"):
+        values = generator.standard_normal(shape)
+        if laid == "length first" and len(shape) == 4:
+            values = np.ascontiguousarray(values.swapaxes(1, 2)).swapaxes(1, 2)
+        leaves.append(Tensor(values).to(dtype=getattr(engine, dtype)).to(place).requires_grad_())
+    shape = settings.pop("mask", None)
+    if shape is not None:
+        mask = generator.random(shape) > 0.3
+        mask[..., 0] = True
+        hidden = settings.pop("hidden", None)
+        if hidden is not None:
+            mask[..., hidden, :] = False
+        settings["attn_mask"] = Tensor(mask).to(place)
+    for _ in range(times):
+        for leaf in leaves:
+            leaf.grad = None
+        out = ATTENTION(*leaves, **settings)
+        (out * out).sum().backward()
+    return [t.cpu().double().numpy() for t in (out.detach(), *(leaf.grad for leaf in leaves))]  # type: ignore[union-attr]
+
+
+def check(found: list[Any], wanted: list[Any], tolerance: float) -> None:
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert not np.isnan(theirs).any()
+        np.testing.assert_allclose(mine, theirs, atol=tolerance * max(1.0, float(np.abs(theirs).max())))
+
+
+HELD = [
+    *((case, dtype, laid) for case in CASES if case != "hidden and causal" for dtype, laid in (("float32", "heads first"), ("float64", "length first"))),
+    *((case, dtype, "heads first") for case in ("plain", "groups", "padding") for dtype in ("float16", "bfloat16")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "dtype", "laid"), HELD)
+def test_attention_with_held_scores_is_the_body_s(asked: list[Any], case: str, dtype: str, laid: str) -> None:
+    check(run_on("cuda", case, dtype, laid), run_on("cpu", case, "float64"), TOLERANCE[dtype])
+    assert not any(isinstance(each, Attention) for each in asked)
+
+
+@pytest.mark.parametrize("scores", [40, 400])
+@pytest.mark.parametrize("case", ["plain", "causal", "a mask for each head", "hidden rows", "causal and more keys"])
+def test_attention_in_many_blocks_is_the_body_s(asked: list[Any], monkeypatch: Any, case: str, scores: int) -> None:
+    wanted = run_on("cpu", case, "float64")
+    monkeypatch.setattr(blockwise, "SCORES_OF_GPU", scores)
+    monkeypatch.setattr(blockwise, "FEWEST_ROWS", 3)
+    monkeypatch.setattr(blockwise, "KEYS_STEP", 4)
+    check(run_on("cuda", case, "float32"), wanted, 2e-5)
+
+
+@pytest.mark.parametrize(("dtype", "laid"), [("float16", "heads first"), ("bfloat16", "length first")])
+@pytest.mark.parametrize("case", CASES)
+def test_attention_by_cudnn_is_the_body_s_from_the_second_time_on(
+    asked: list[Any], case: str, dtype: str, laid: str
+) -> None:
+    found = run_on("cuda", case, dtype, laid, times=2)
+    if (
+        case == "hidden and causal"
+    ):  # the first query sees the first key alone, which the mask hides: the body gives NaN
+        assert not np.isnan(found[0]).any()
+        assert (found[0][:, :, 0] == 0).all()
+        return
+    check(found, run_on("cpu", case, "float64"), TOLERANCE[dtype])
+    served = case not in ("few queries", "odd width")
+    kinds = [each.kind for each in asked if isinstance(each, Attention)]
+    assert kinds == (["forward", "statistics", "backward"] if served else [])
+
+
+def test_heads_cut_out_of_one_projection_are_not_copied(asked: list[Any], monkeypatch: Any) -> None:
+    copies = []
+    real = flash._copy
+    monkeypatch.setattr(flash, "_copy", lambda *a: copies.append(a[1].shape) or real(*a))
+    x = (
+        Tensor(np.random.default_rng(0).standard_normal((2, 17, 3 * 2 * 8)).astype(np.float16))
+        .to("cuda")
+        .requires_grad_()
+    )
+    for _ in range(2):
+        query, key, value = engine.ops.split_heads(x, heads=2, batch_first=True)
+        out = ATTENTION(query, key, value)
+        out.transpose(1, 2).reshape(2, 17, 16).sum().backward()
+    assert out.array.strides == (17 * 16 * 2, 8 * 2, 16 * 2, 2)  # as (batch, length, heads, width)
+    assert copies == [(2, 2, 17, 8)]  # what flows back from a sum is one number, repeated
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.00007])
+def test_masks_of_dropout_are_philox_s_stream(gpu: Any, p: float) -> None:
+    """NumPy has the same generator: a key, and a counter whose last word is the block's number."""
+    key = (7, 2**63 + 5)
+    for block, shape in ((0, (2, 3, 5, 5)), (3, (1, 1, 37, 41))):
+        count = math.prod(shape)
+        words: Any = np.random.Philox(key=np.array(key, np.uint64), counter=[0, 0, 0, block]).random_raw(count)
+        bits, limit = threshold(p)
+        wanted = words.view(np.uint16 if bits == 16 else np.uint32)[:count] >= limit
+        np.testing.assert_array_equal(attention.drawn_mask(key, block, shape, p).get(), wanted.reshape(shape))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_dropout_drops_the_same_on_the_way_back(asked: list[Any], dtype: str) -> None:
+    generator = np.random.default_rng(0)
+    values = [generator.standard_normal((1, 2, 20, 8)) * 0.5 for _ in range(3)]
+    query, key, value = (Tensor(v).to(dtype=getattr(engine, dtype)).to("cuda").requires_grad_() for v in values)
+    engine.manual_seed(3)
+    out = ATTENTION(query, key, value, dropout_p=0.4)
+    out.sum().backward()
+    # The result is linear in the values: each value's gradient is what it weighs, dropped and grown.
+    assert value.grad is not None
+    weighed = value.grad.cpu().double().numpy()
+    total = (weighed * value.detach().cpu().double().numpy()).sum()
+    np.testing.assert_allclose(total, out.cpu().double().numpy().sum(), rtol=2e-2 if dtype == "float16" else 1e-5)
+    if dtype == "float16":
+        kinds = [(each.kind, each.dropout) for each in asked if isinstance(each, Attention)]
+        assert kinds == [("forward", 0.4), ("statistics", 0.4), ("backward", 0.4)]
+
+
+def test_gradients_with_dropout_can_be_differentiated_where_scores_are_held(asked: list[Any]) -> None:
+    engine.manual_seed(5)
+    x = Tensor(np.random.default_rng(0).standard_normal((1, 2, 20, 8))).to("cuda").requires_grad_()
+    out = ATTENTION(x, x, x, dropout_p=0.3)
+    (plain,) = engine.grad(out.sum(), x, retain_graph=True)
+    (again,) = engine.grad(out.sum(), x, create_graph=True)
+    np.testing.assert_allclose(
+        again.detach().cpu().numpy(), plain.cpu().numpy(), rtol=1e-10
+    )  # the same mask, drawn whole
+    assert np.isfinite(engine.grad((again * again).sum(), x)[0].cpu().numpy()).all()
+
+
+def test_the_gradient_of_cudnn_s_dropout_cannot_be_differentiated_again(asked: list[Any]) -> None:
+    x = Tensor(np.ones((1, 2, 20, 8), np.float16)).to("cuda").requires_grad_()
+    out = ATTENTION(x, x, x, dropout_p=0.3)
+    with pytest.raises(engine.errors.GradientError, match="dropout"):
+        engine.grad(out.sum(), x, create_graph=True)
+
+
+def test_nan_in_a_query_stays_in_its_row(asked: list[Any]) -> None:
+    values = np.random.default_rng(0).standard_normal((1, 1, 18, 8)).astype(np.float32)
+    broken = values.copy()
+    broken[0, 0, 4, 2] = np.nan
+    found = ATTENTION(Tensor(broken).to("cuda"), *(Tensor(values).to("cuda") for _ in range(2))).cpu().numpy()
+    assert np.isnan(found[0, 0, 4]).all()
+    assert np.isfinite(np.delete(found, 4, 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "grouped", "laid"),
+    [
+        ((5, 8), (8, 1), False, Laid((1, 1, 5, 8), (0, 0, 8, 1))),
+        ((2, 3, 5, 8), (120, 40, 8, 1), False, Laid((2, 3, 5, 8), (120, 40, 8, 1))),
+        ((2, 2, 3, 5, 8), (240, 120, 40, 8, 1), True, Laid((2, 6, 5, 8), (240, 40, 8, 1))),
+        ((2, 2, 1, 5, 8), (80, 40, 0, 8, 1), True, Laid((2, 2, 5, 8), (80, 40, 8, 1))),
+        ((2, 1, 3, 5, 8), (120, 0, 40, 8, 1), True, Laid((2, 3, 5, 8), (120, 40, 8, 1))),
+        ((2, 2, 3, 5, 8), (240, 8, 40, 8, 1), True, None),
+        ((2, 2, 3, 5, 8), (240, 120, 40, 8, 1), False, None),
+    ],
+)  # fmt: skip
+def test_axes_before_the_rows_are_two(shape: Any, strides: Any, grouped: bool, laid: Any) -> None:
+    assert fourfold(shape, strides, grouped) == laid
+
+
+def test_an_attention_is_written_down_as_a_graph(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("NUMZOO_KERNEL_CACHE", str(tmp_path))
+    given = Laid((2, 3, 20, 8), (480, 160, 8, 1))
+    cudnn = Cudnn()
+    wanted = Attention(
+        "backward", given, given, given, given, "bfloat16", 0.5, True, 0.1, Laid((2, 1, 1, 20), (20, 20, 20, 1)), given, (given,) * 3, deterministic=True,
+    )  # fmt: skip
+    cudnn.tuples["sdpa_backward"] = 3
+    run = opened(cudnn).prepare(wanted)
+    assert run is not None
+    tensors = {call[1]: call[2:] for call in cudnn.calls if call[0] == "tensor"}
+    assert sorted(tensors) == [1, 2, 3, 4, 5, 6, 10, 11, 12]
+    assert tensors[6] == ([2, 3, 20, 1], [60, 20, 1, 1])
+    assert tensors[10] == ([2, 1, 1, 20], [20, 20, 20, 1])
+    (operation,) = [call[1] for call in cudnn.calls if call[0] == "sdpa_backward"]
+    assert {name: repr(operation[name]) for name in ("q", "k", "v", "o", "dO", "stats", "bias")} == {
+        "q": "t1", "k": "t2", "v": "t3", "o": "t4", "dO": "t5", "stats": "t6", "bias": "t10",
+    }  # fmt: skip
+    assert operation["attn_scale"] == 0.5
+    assert operation["diagonal_band_right_bound"] == 0
+    assert operation["use_deterministic_algorithm"] is True
+    assert (operation["dropout"][0], repr(operation["dropout"][1:])) == (0.1, "(t11, t12)")
+    assert [call[2] for call in cudnn.calls if call[0] == "set_uid"] == [7, 8, 9]
+    assert math.isclose(flash.LOWEST["float16"], -65504)
