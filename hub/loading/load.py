@@ -131,6 +131,10 @@ def _fill(model: Any, arrays: Arrays, plan: Plan, classes: int | None, *, device
     """Load `arrays` into `model` under the contract."""
     if not all(callable(getattr(model, method, None)) for method in ("state_dict", "load_state_dict", "eval", "to")):
         raise UsageError(f"hub.load needs a model with state_dict and load_state_dict, but has {type(model).__name__}.")
+    if dtype is not None:
+        model = model.to(
+            dtype=dtype
+        )  # first: what the file has in this type stays on its mapping, and nothing is converted twice
     heads = tuple(getattr(model, "classifier_modules", ()))
     fresh = classes is not None and classes != plan.stored.get("classes")
     wanted = model.state_dict()
@@ -155,7 +159,7 @@ def _fill(model: Any, arrays: Arrays, plan: Plan, classes: int | None, *, device
     )
     model.load_state_dict(state, strict=False, assign=True)
     model.eval()
-    if device is not None or dtype is not None:
-        model = model.to(**{k: v for k, v in (("device", device), ("dtype", dtype)) if v is not None})
+    if device is not None:
+        model = model.to(device=device)
     model.load_report = replace(report, notes=plan.notes)
     return model

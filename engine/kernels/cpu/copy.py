@@ -37,7 +37,7 @@ def _rows(x: Array) -> Result:
 
 def cast_always(x: Array, dtype: Any) -> Array:
     """The same, by NumPy where oneDNN does not serve."""
-    result = cast(x, dtype=dtype)
+    result = NotImplemented if x.size < FEWEST else cast(x, dtype=dtype)
     return x.astype(dtype) if result is NotImplemented else result
 
 

@@ -25,6 +25,8 @@ FEW = 8
 """Rows that are few."""
 OFTEN = 8
 """Times that are often."""
+UNTIL_NEXT = 1000
+"""Uses after which a weight for which there was no room is looked at again."""
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Result:
@@ -120,6 +122,7 @@ def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None, 
     run_packed, run_plain = Primitive(best, form.names).run, Primitive(plain, form.names).run
     fetch, allocate = as_dense(x), pool.allocator((*x.shape[:-1], outs), result)
     row = one_row.plan_row(library, x.shape[:-1], (outs, inner), (down, across), dtype, result) if rows == 1 else None
+    size = best.layout_bytes(WEIGHTS)
     # oneDNN's vectors of bfloat16 read a weight stored by rows as fast as a packed one; others they read at three quarters of that.
     stays = row is not None and dtype == BFLOAT16 and across == 1
     token, obtain, few = ("held", *pack_token(library, weight, best.layout(WEIGHTS))), packs.obtain, rows <= FEW
@@ -133,7 +136,7 @@ def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None, 
             return row(source, lying(held, weight), bias)  # type: ignore[misc]
         if packed is None:
             held.uses += 1
-            if held.uses > (OFTEN if few or held.single else 1):
+            if held.uses > (OFTEN if few or held.single else 1) and has_room(held):
                 held.pack = packed = pack(weight)
                 stored.release(weight)
                 held.plain, held.single = None, False
@@ -143,6 +146,12 @@ def _plan_linear(library: Library, x: Array, weight: Array, bias: Array | None, 
         out = allocate()
         run(address(source), address(operand), address(out), *(() if bias is None else (address(bias),)))
         return out
+
+    def has_room(held: _Held) -> bool:
+        if packs.has_room(size):
+            return True
+        held.uses = -UNTIL_NEXT
+        return False
 
     def lying(held: _Held, weight: Array) -> Array:
         if not rounds:

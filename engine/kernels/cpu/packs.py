@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...modes import modes
+from . import pool
 from .memory import Array, address
 
 PackKey = tuple[int, object]
@@ -26,6 +27,9 @@ class _Record:
         self.owner = owner
         self.packs: dict[PackKey, tuple[int, Any]] = {}  # (address, token) -> (address past the end, the pack)
 
+
+MOST = pool.physical_bytes() // 4
+"""Bytes that packs of weights which serve unpacked too may take together."""
 
 _records: dict[int, _Record] = {}
 _forgotten = 0
@@ -91,6 +95,11 @@ def kept_bytes() -> int:
     """The bytes of all packs."""
     packs = [pack for record in list(_records.values()) for _, pack in list(record.packs.values())]
     return sum(pack.nbytes for pack in packs if not isinstance(pack, int))
+
+
+def has_room(size: int) -> bool:
+    """Whether one more pack of `size` bytes leaves all of them within `MOST`."""
+    return kept_bytes() + size <= MOST
 
 
 def clear() -> None:

@@ -137,14 +137,15 @@ def _collect() -> bool:
     return bool(stretches)
 
 
-def _physical_bytes() -> int:
+def physical_bytes() -> int:
+    """The memory of this machine."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 4 << 30
 
 
-_limit = min(2 << 30, _physical_bytes() // 8)
+_limit = min(2 << 30, physical_bytes() // 8)
 
 
 def _blocks(size: int) -> _Blocks:

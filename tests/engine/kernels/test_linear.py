@@ -154,3 +154,17 @@ def test_doubles_are_left_to_the_body() -> None:
     x, weight = np.ones((1, 70)), np.ones((33, 70))
     assert linear(x, weight) is NotImplemented
     assert linear_narrowed(x, weight, dtype=BFLOAT16) is NotImplemented
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+def test_without_room_weights_serve_unpacked(make: Any, assert_close: Any, monkeypatch: Any, rows: int) -> None:
+    monkeypatch.setattr(packs, "MOST", 100)
+    monkeypatch.setattr(module, "UNTIL_NEXT", 3)
+    x, weight = make((rows, 20)), make((7, 20), seed=2)
+    for _ in range(4):
+        assert_close(linear(x, weight), double(x) @ double(weight).T)
+        assert packs.kept_bytes() == 0
+    monkeypatch.setattr(packs, "MOST", 1 << 20)  # others were dropped
+    for _ in range(6):
+        assert_close(linear(x, weight), double(x) @ double(weight).T)
+    assert packs.kept_bytes() > 0

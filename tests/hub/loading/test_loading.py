@@ -164,6 +164,25 @@ def test_the_model_takes_the_wanted_dtype(zoo: Registry, weights: Arrays) -> Non
     np.testing.assert_array_equal(state(model)["classifier.0.bias"], weights["classifier.0.bias"].astype(np.float64))
 
 
+def test_what_a_file_has_in_the_wanted_dtype_stays_on_its_mapping(
+    weights: Arrays, entry_of: Callable[..., Any], registry_of: Callable[..., Registry]
+) -> None:
+    import mmap
+
+    import ml_dtypes
+
+    kind = np.dtype(ml_dtypes.bfloat16)
+    stored = {name: array.astype(kind) if array.dtype == np.float32 else array for name, array in weights.items()}
+    model = hub.load("lenet", dtype="bfloat16", registry=registry_of({"lenet.test": entry_of(stored)}))
+    assert not model.load_report.converted
+    for name, tensor in model.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), stored[name])
+    owner: Any = model.state_dict()["classifier.0.bias"].array
+    while not isinstance(owner, mmap.mmap):
+        owner = owner.obj if isinstance(owner, memoryview) else owner.base
+        assert owner is not None
+
+
 def test_a_changed_blob_fails_every_load(zoo: Registry) -> None:
     path = hub.pull("lenet", registry=zoo)
     body = bytearray(path.read_bytes())
