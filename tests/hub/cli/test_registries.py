@@ -373,7 +373,6 @@ DRAFTS: dict[str, tuple[dict[str, Any], int, str]] = {
         "but the manifest says 000",
     ),
     "a blob that is not there": ({"sources": ["blob:x"], "sha256": "0" * 64, "format": "x"}, 5, "is not in"),
-    "no digest": ({"sources": ["https://acme.example/x"], "format": "x"}, 5, "sha256"),
     "a file of the package": ({"sources": ["package:x"], "sha256": "0" * 64, "format": "x"}, 5, "Only numzoo's own"),
 }
 
