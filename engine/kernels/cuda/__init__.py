@@ -27,5 +27,6 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
 for _module, _names in KERNELS:
     for _name in _names.split():
         TABLE[_name].kernel("cuda")(getattr(_module, _name))
-# Kernels of one source for many operations, which registers them itself.
+# Kernels of one source for many operations, which register themselves.
 import_module(f"{__name__}.elementwise")
+import_module(f"{__name__}.reductions")

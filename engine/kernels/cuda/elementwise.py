@@ -202,7 +202,7 @@ def launcher(computation: Computation, arrays: tuple[Array, ...], settings: tupl
 
 
 def _careful(
-    computation: Computation, inner: tuple[int, ...], turned: list[_Turned | None], count: int, is_number: list[bool],
+    computation: Computation, inner: tuple[int, ...], turned: list[Lying | None], count: int, is_number: list[bool],
     fixed: tuple[float, ...], spare: tuple[int, ...], back: tuple[int, ...] | None,
 ) -> Run:  # fmt: skip
     """The same an element at a time, for arrays that begin where 16 bytes cannot be read."""
@@ -221,7 +221,7 @@ def _careful(
     return run
 
 
-class _Turned:
+class Lying:
     """How an array lies, its axes in another order and broadcast to a shape; without its memory."""
 
     __slots__ = ("itemsize", "ndim", "shape", "strides")
@@ -230,14 +230,14 @@ class _Turned:
         self.shape, self.strides, self.itemsize, self.ndim = shape, strides, itemsize, len(shape)
 
 
-def _turned(array: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> _Turned:
+def _turned(array: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> Lying:
     lead = len(shape) - array.ndim
     strides = [0] * lead + [0 if size == 1 else stride for size, stride in zip(array.shape, array.strides, strict=True)]
-    return _Turned(tuple(shape[axis] for axis in order), tuple(strides[axis] for axis in order), array.itemsize)
+    return Lying(tuple(shape[axis] for axis in order), tuple(strides[axis] for axis in order), array.itemsize)
 
 
 def _path(
-    computation: Computation, shape: tuple[int, ...], turned: list[_Turned | None], count: int, aligned: bool = True
+    computation: Computation, shape: tuple[int, ...], turned: list[Lying | None], count: int, aligned: bool = True
 ) -> tuple[str, tuple[int, ...]]:
     """The entry point, and the numbers of its walk: the result lies in one piece in the order of ``shape``. Empty for too many axes."""
     if not count:
@@ -247,7 +247,7 @@ def _path(
     for size in reversed(shape):
         steps.append(step)
         step *= size
-    result = _Turned(shape, tuple(reversed(steps)), computation.result.itemsize)
+    result = Lying(shape, tuple(reversed(steps)), computation.result.itemsize)
     found = walk(shape, result, *(array for array in turned if array is not None))
     if found.is_flat and aligned:
         return "flat", ()

@@ -56,6 +56,15 @@ DEFINITIONS["drawing.cu"] = [
         ("bool", "float", 24),
     )
 ]
+DEFINITIONS["reductions.cu"] = [
+    {"HOW": how, "SCALAR": scalar, "WIDE": wide, "TOTAL": total, "RESULT": result, **more}
+    for how, scalar, wide, total, result, more in (
+        ("Totals", "float", "float", "double", "float", {"END": "total/count"}),
+        ("Largest", "bfloat", "float", "double", "long long", {"PLACE": 1}),
+        ("Spread", "half", "float", "double", "half", {"INDEX": "index_t"}),
+        ("Totals", "signed char", "long long", "long long", "bool", {"MAP": "x!=W(0)", "END": "total!=Added(0)"}),
+    )
+]
 DEFINITIONS["optimizers.cu"] = [
     {
         "RULE": rule,

@@ -1,0 +1,256 @@
+"""Reductions over any axes of arrays that lie anyhow: sums, means, products, extremes and their places, variances, norms.
+
+Floating-point numbers are added in float64, in an order that does not depend on chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...dtype import Array, Dtype, bool_, float64, int64
+from ...op import TABLE
+from ...ops.reductions.reduction import normal_axes
+from ..plans import Plans
+from .elementwise import MOST_AXES, STORED, Lying, divider
+from .layout import walk
+from .machine import Machine, machine
+from .program import SCALARS, Kernel
+
+__all__ = ["reduced"]
+
+Result = Any
+Run = Callable[[Array], "tuple[Array, Array | None]"]
+
+SHORT = 1024
+"""Terms up to which a warp is enough for a result."""
+LONG = 2048
+"""Terms that a part of a long row has at least."""
+STEPS = "ii8q8I8I8q"
+SIGNATURE = "4P4q2d" + 2 * STEPS
+
+NORMS: dict[float, tuple[str, dict[str, Any]]] = {
+    2.0: ("Totals", {"MAP": "(Added)x*(Added)x", "END": "sqrt(total)"}),
+    1.0: ("Totals", {"MAP": "fabs_of(x)"}),
+    0.0: ("Totals", {"MAP": "x!=W(0)"}),
+    math.inf: ("Largest", {"MAP": "fabs_of(x)"}),
+    -math.inf: ("Smallest", {"MAP": "fabs_of(x)"}),
+}
+"""By their order."""
+
+_plans: Plans[Any] = Plans()
+_kernels: dict[Any, Kernel] = {}
+
+
+class _Work:
+    """One reduction: what it is compiled with, and how its threads are laid over an array."""
+
+    def __init__(self, here: Machine, x: Array, axes: tuple[int, ...], in_order: bool) -> None:
+        kept = [axis for axis in range(x.ndim) if axis not in axes]
+        self.shape = tuple(x.shape[axis] for axis in kept)
+        self.results, self.terms = math.prod(self.shape), math.prod(x.shape[axis] for axis in axes)
+        outer = _walked(x, kept, True)
+        inner = _walked(x, axes, in_order)
+        self.fits = len(outer[0]) <= MOST_AXES and len(inner[0]) <= MOST_AXES
+        nearest = min((abs(s) for s in inner[1] if s), default=1)
+        beside = min((abs(s) for s in outer[1] if s), default=1 << 62)
+        processors = here.processors
+        if nearest <= beside and self.terms <= SHORT and self.results >= processors:
+            self.entry, self.block, parts, most = "rows_by_warp", (32, 8, 1), 1, -(-self.results // 8)
+        elif nearest <= beside:
+            parts = (
+                min(-(-4 * processors // self.results), -(-self.terms // LONG)) if self.results < 2 * processors else 1
+            )
+            self.entry, self.block, most = "rows_by_block", (256, 1, 1), self.results
+        else:
+            columns = -(-self.results // 32)
+            parts = min(-(-8 * processors // columns), -(-self.terms // 64)) if columns < 8 * processors else 1
+            self.entry, self.block, most = "columns", (32, 8, 1), columns
+        # Parts begin where 16 bytes can be read if the first does.
+        self.each = -(-self.terms // (16 * parts)) * 16
+        self.parts = max(1, -(-self.terms // self.each))
+        self.grid = min(most * self.parts, 16 * processors)
+        self.steps = (*_steps(*outer), *_steps(*inner))
+        self.index = "unsigned" if max(self.results, self.terms) < 2**31 else "index_t"
+
+
+def _walked(x: Array, axes: Any, in_order: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sizes and strides of a walk over some axes, in row order or in that of the memory."""
+    shape = tuple(x.shape[axis] for axis in axes)
+    own = Lying(shape, tuple(x.strides[axis] for axis in axes), x.itemsize)
+    steps, step = [], x.itemsize
+    for size in reversed(shape):
+        steps.append(step)
+        step *= size
+    arrays = [Lying(shape, tuple(reversed(steps)), x.itemsize), own] if in_order else [own]
+    found = walk(shape, *arrays)
+    return found.shape or (1,), found.strides[-1] or (0,)
+
+
+def _steps(sizes: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Steps of ``reductions.cu``, as the numbers that they are made of."""
+    spare = MOST_AXES - len(sizes)
+    multipliers, shifts = zip(*(divider(size) for size in sizes), strict=True)
+    tail = (0,) * spare
+    return (len(sizes), 0, *sizes, *(1,) * spare, *multipliers, *tail, *shifts, *tail, *strides, *tail)
+
+
+def reduced(
+    x: Array, axes: tuple[int, ...], keepdim: bool, result: Dtype, how: str, setting: float = 0.0, *, values: bool = False, **more: Any
+) -> Any:  # fmt: skip
+    """The result and, of extremes with ``values``, those too; NotImplemented for what the source does not serve."""
+    if x.dtype not in STORED or x.dtype == np.dtype(np.uint64) or not axes or not x.size:
+        return NotImplemented
+    key = (how, x.dtype, x.shape, x.strides, axes, keepdim, result, values, *more.values())
+    plan = _plans.get(key) or _plans.make(key, _plan, x, axes, keepdim, result, how, values, more)
+    return plan(x, setting)
+
+
+def _plan(
+    x: Array, axes: tuple[int, ...], keepdim: bool, result: Dtype, how: str, values: bool, more: dict[str, Any]
+) -> Callable[..., Any]:
+    floating = x.dtype in SCALARS
+    work = _Work(machine(), x, axes, in_order=bool(more.get("PLACE")))
+    if not work.fits:
+        return lambda x, setting: NotImplemented
+    total = "double" if floating else "long long"
+    wide = SCALARS[x.dtype][1] if floating else "long long"
+    definitions = {
+        "SCALAR": STORED[x.dtype], "WIDE": wide, "TOTAL": total, "RESULT": STORED[result], "HOW": how, "INDEX": work.index, **more,
+    }  # fmt: skip
+    kernel = _kernel(work.entry, SIGNATURE, definitions)
+    finish = _kernel("parts", "3P4q2d", definitions) if work.parts > 1 else None
+    size = {"Spread": 16, "Largest": 16, "Smallest": 16}.get(how, 8)
+    shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape)) if keepdim else work.shape
+    results, count = work.results, float(work.terms)
+    dtype = x.dtype
+
+    def run(x: Array, setting: float) -> Any:
+        here = machine()
+        out = here.empty(shape, result)
+        chosen = here.empty(shape, dtype) if values else None
+        at = 0 if chosen is None else here.address(chosen)
+        kept = here.empty((results * work.parts * size,), np.dtype(np.uint8)) if finish is not None else None
+        room = 0 if kept is None else here.address(kept)
+        job = (results, work.terms, work.parts, work.each, count, setting)
+        kernel(work.grid, work.block, here.address(x), here.address(out), at, room, *job, *work.steps)
+        if finish is not None:
+            grid = min(-(-results // 8), 16 * here.processors)
+            finish(grid, (32, 8, 1), room, here.address(out), at, *job)
+        return (out, chosen) if values else out
+
+    return run
+
+
+def _kernel(entry: str, signature: str, definitions: dict[str, Any]) -> Kernel:
+    key = (entry, *definitions.items())
+    found = _kernels.get(key)
+    if found is None:
+        found = _kernels[key] = Kernel("reductions.cu", entry, signature, **definitions)
+    return found
+
+
+# ---- the operations
+
+
+def _axes(name: str, x: Array, axis: Any) -> tuple[int, ...]:
+    return normal_axes(name, axis, x.ndim)
+
+
+def sum_of(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
+    """The sum."""
+    if dtype is not None:
+        return NotImplemented
+    return reduced(x, _axes("sum", x, axis), keepdim, x.dtype if x.dtype in SCALARS else int64, "Totals")
+
+
+def mean_of(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
+    """The mean; of whole images, as those kernels give it."""
+    found = _whole_images(x, axis, keepdim, dtype=dtype) if _whole_images is not None else NotImplemented
+    if found is not NotImplemented or dtype is not None or x.dtype not in SCALARS:
+        return found
+    return reduced(x, _axes("mean", x, axis), keepdim, x.dtype, "Totals", END="total/count")
+
+
+def prod_of(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
+    """The product."""
+    if dtype is not None:
+        return NotImplemented
+    return reduced(x, _axes("prod", x, axis), keepdim, x.dtype if x.dtype in SCALARS else int64, "Products")
+
+
+def all_of(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
+    """Whether every element is other than 0."""
+    return reduced(x, _axes("all", x, axis), keepdim, bool_, "Totals", MAP="x!=W(0)", END="total==count")
+
+
+def any_of(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
+    """Whether some element is other than 0."""
+    return reduced(x, _axes("any", x, axis), keepdim, bool_, "Totals", MAP="x!=W(0)", END="total!=Added(0)")
+
+
+def count_nonzero(x: Array, axis: Any = None) -> Result:
+    """How many elements are other than 0."""
+    return reduced(x, _axes("count_nonzero", x, axis), False, int64, "Totals", MAP="x!=W(0)")
+
+
+def _extreme(name: str, how: str) -> Callable[..., Result]:
+    def compute(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
+        return reduced(x, _axes(name, x, axis), keepdim, x.dtype, how)
+
+    return compute
+
+
+def _place(name: str, how: str) -> Callable[..., Result]:
+    def compute(x: Array, axis: Any = None, keepdim: bool = False) -> Result:
+        if isinstance(axis, (tuple, list)):
+            return NotImplemented  # which the body refuses
+        return reduced(x, _axes(name, x, axis), keepdim, int64, how, PLACE=1)
+
+    return compute
+
+
+def _along(name: str, how: str) -> Callable[..., Result]:
+    def compute(x: Array, axis: Any, keepdim: bool = False) -> Result:
+        if not x.ndim:
+            return NotImplemented
+        found = reduced(x, _axes(name, x, (axis,)), True, int64, how, values=True, PLACE=1)
+        if found is NotImplemented:
+            return found
+        place, values = found
+        if keepdim:
+            return values, place, place
+        axis %= x.ndim
+        shape = x.shape[:axis] + x.shape[axis + 1 :]
+        return values.reshape(shape), place.reshape(shape), place
+
+    return compute
+
+
+def variance(x: Array, axis: Any = None, keepdim: bool = False, *, correction: float = 1) -> Result:
+    """The variance of numbers that float64 holds with room to spare."""
+    if x.dtype not in SCALARS or x.dtype == float64:
+        return NotImplemented
+    return reduced(x, _axes("var", x, axis), keepdim, x.dtype, "Spread", float(correction))
+
+
+def vector_norm_of(x: Array, axis: Any = None, keepdim: bool = False, *, p: float = 2.0) -> Result:
+    """The norms that are sums, counts or extremes."""
+    if x.dtype not in SCALARS:
+        return NotImplemented
+    how, definitions = NORMS.get(float(p), ("", {}))
+    return reduced(x, _axes("norm", x, axis), keepdim, x.dtype, how, **definitions) if how else NotImplemented
+
+
+_whole_images = TABLE["mean"].kernels.get("cuda")
+for _name, _kernel_of in {
+    "sum": sum_of, "mean": mean_of, "prod": prod_of, "all": all_of, "any": any_of, "count_nonzero": count_nonzero,
+    "amax": _extreme("amax", "Largest"), "amin": _extreme("amin", "Smallest"),
+    "argmax": _place("argmax", "Largest"), "argmin": _place("argmin", "Smallest"),
+    "max_along": _along("max", "Largest"), "min_along": _along("min", "Smallest"),
+    "variance": variance, "vector_norm_of": vector_norm_of,
+}.items():  # fmt: skip
+    TABLE[_name].kernel("cuda")(_kernel_of)
