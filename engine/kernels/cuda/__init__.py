@@ -30,3 +30,4 @@ for _module, _names in KERNELS:
 # Kernels of one source for many operations, which register themselves.
 import_module(f"{__name__}.elementwise")
 import_module(f"{__name__}.reductions")
+import_module(f"{__name__}.transposing")

@@ -19,7 +19,7 @@ from .layout import blocks_for, dense_order, walk
 from .machine import machine
 from .program import SCALARS, Kernel
 
-__all__ = ["STORED", "Computation", "cast", "compute_type", "divider", "elementwise_kernel", "walk_numbers"]
+__all__ = ["STORED", "Computation", "cast", "compute_type", "divider", "elementwise_kernel", "launcher", "walk_numbers"]
 
 Result = Any
 Run = Callable[[tuple[Array, ...]], Result]
@@ -145,14 +145,17 @@ def _settings(expression: Expression, arrays: tuple[Array, ...], settings: dict[
         return tuple(float(dtype.type(value)) for value in values)
 
 
-def launcher(computation: Computation, arrays: tuple[Array, ...], settings: tuple[float, ...] = ()) -> Run:
-    """How to compute on arrays that lie like these."""
+def launcher(
+    computation: Computation, arrays: tuple[Array, ...], settings: tuple[float, ...] = (), order: tuple[int, ...] | None = None
+) -> Run:  # fmt: skip
+    """How to compute on arrays that lie like these; the result lies like the first of its shape, or in an ``order`` of axes."""
     held = [array for array in arrays if not _is_number(array)]
     if not held or any(isinstance(array, np.ndarray) for array in held):
         return unserved  # arrays of the host: the body says what is wrong
     shape = np.broadcast_shapes(*(array.shape for array in held))
     full = next((array for array in held if array.shape == shape), None)
-    order = tuple(range(len(shape))) if full is None else _order(full)
+    if order is None:
+        order = tuple(range(len(shape))) if full is None else _order(full)
     dtype = computation.result
     back = None if order == tuple(range(len(shape))) else tuple(sorted(range(len(order)), key=order.__getitem__))
     inner = tuple(shape[axis] for axis in order)

@@ -65,6 +65,10 @@ DEFINITIONS["reductions.cu"] = [
         ("Totals", "signed char", "long long", "long long", "bool", {"MAP": "x!=W(0)", "END": "total!=Added(0)"}),
     )
 ]
+DEFINITIONS["transposing.cu"] = [
+    {"UNIT": unit, "INDEX": index}
+    for unit, index in (("unsigned short", "unsigned"), ("unsigned long long", "index_t"))
+]
 DEFINITIONS["optimizers.cu"] = [
     {
         "RULE": rule,

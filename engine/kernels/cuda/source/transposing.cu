@@ -1,0 +1,39 @@
+// Copies into another order of axes, through tiles in shared memory: read as the array lies, written as the copy lies.
+
+#include "ground.cuh"
+#include "functions.cuh"
+#include "walking.cuh"
+
+#ifndef UNIT  // any type of the elements' size
+#define UNIT unsigned
+#endif
+#ifndef INDEX
+#define INDEX unsigned
+#endif
+#define TILE 32
+
+// `across` elements lie side by side in `from`, `down` in `to`; the other axes are the walk's, of `from` and of `to`.
+extern "C" __global__ void __launch_bounds__(256) transposed(
+    const UNIT* from, UNIT* to, index_t across, index_t down, index_t step_from, index_t step_to, index_t tiles, Walk walk
+) {
+    __shared__ UNIT tile[TILE][TILE + 1];  // a column more, so that neither way meets itself in a bank
+    const index_t tiles_across = (across + TILE - 1) / TILE, tiles_down = (down + TILE - 1) / TILE;
+    for (index_t number = blockIdx.x; number < tiles; number += gridDim.x) {
+        const index_t left = number % tiles_across * TILE, rest = number / tiles_across;
+        const index_t top = rest % tiles_down * TILE;
+        index_t offset[4];
+        walk.template offsets<INDEX, 2>((INDEX)(rest / tiles_down), offset);
+        __syncthreads();  // the tile before is written
+#pragma unroll
+        for (int k = threadIdx.y; k < TILE; k += 8) {
+            const index_t a = left + threadIdx.x, d = top + k;
+            if (a < across && d < down) tile[k][threadIdx.x] = from[offset[0] + a + d * step_from];
+        }
+        __syncthreads();
+#pragma unroll
+        for (int k = threadIdx.y; k < TILE; k += 8) {
+            const index_t a = left + k, d = top + threadIdx.x;
+            if (a < across && d < down) to[offset[1] + d + a * step_to] = tile[threadIdx.x][k];
+        }
+    }
+}
