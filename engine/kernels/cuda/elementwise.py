@@ -92,19 +92,20 @@ def elementwise_kernel(name: str) -> Callable[..., Result]:
     expression = EXPRESSIONS[name]
 
     def compute(*arrays: Array, **settings: Any) -> Result:
-        key: list[Any] = [name]
+        key: tuple[Any, ...] = (name,)
         for array in arrays:
-            key.append(array.dtype)
-            key.append(None if type(array) is np.ndarray and not array.ndim else (array.shape, array.strides))
+            if type(array) is np.ndarray and not array.ndim:
+                # Of a whole number it counts whether it divides, and whether it can be a power.
+                key += (array.dtype, array.dtype.kind in "iu" and int(np.sign(array)))
+            else:
+                key += (array.dtype, array.shape, array.strides)
         for value in settings.values():
-            key.append(value)
-            key.append(type(value))
-        found = tuple(key)
+            key += (value, type(value))
         try:
-            run = _plans.get(found) or _plans.make(found, _plan, expression, arrays, settings)
+            run = _plans.get(key)
         except TypeError:  # a setting that no key can hold, which the body refuses
             return NotImplemented
-        return run(arrays)
+        return (run or _plans.make(key, _plan, expression, arrays, settings))(arrays)
 
     compute.__name__ = name
     return compute
@@ -167,38 +168,32 @@ def launcher(
     kernel = computation.kernels[path]
     each = 1 if path.startswith("strided") else computation.each
     fixed = tuple(_plain(value, computation.number) for value in settings) + (0,) * (4 - len(settings))
-    spare = (0,) * (4 - len(arrays))
     is_number = [_is_number(array) for array in arrays]
-    alignments = [
-        0 if number else array.dtype.itemsize * computation.each - 1
-        for number, array in zip(is_number, arrays, strict=True)
-    ]
-    letter = computation.number
+    masks = [array.dtype.itemsize * computation.each - 1 if each > 1 else 0 for array in arrays]
+    plain = not any(is_number)
+    letter, width = computation.number, len(arrays)
+    # A grid walks in strides, so that it serves whatever the number of processors is.
+    grid, block = (blocks_for(machine(), count, each, THREADS), 1, 1), (THREADS, 1, 1)
+    between = (0,) * (4 - width)
+    none: tuple[float, ...] = (0,) * width
+    tail = (*between, *fixed, count, *walked)
     careful: list[Run] = []
 
     def run(arrays: tuple[Array, ...]) -> Result:
         here = machine()
         result: Any = here.empty(inner, dtype)
         address = here.address
-        if count:
-            places = []
-            numbers = []
-            crooked = 0
-            for array, number, alignment in zip(arrays, is_number, alignments, strict=True):
-                if number:
-                    places.append(0)
-                    numbers.append(_plain(array.item(), letter))
-                else:
-                    place = address(array)
-                    crooked |= place & alignment
-                    places.append(place)
-                    numbers.append(0)
-            if crooked and each > 1:
+        if plain:
+            places, numbers = [address(array) for array in arrays], none
+        else:
+            places = [0 if n else address(array) for n, array in zip(is_number, arrays, strict=True)]
+            numbers = tuple([_plain(a.item(), letter) if n else 0 for n, a in zip(is_number, arrays, strict=True)])
+        for place, mask in zip(places, masks, strict=True):
+            if place & mask:
                 if not careful:
-                    careful.append(_careful(computation, inner, turned, count, is_number, fixed, spare, back))
+                    careful.append(_careful(computation, inner, turned, count, is_number, fixed, between, back))
                 return careful[0](arrays)
-            grid = blocks_for(here, count, each, THREADS)
-            kernel(grid, THREADS, *places, *spare, address(result), *numbers, *spare, *fixed, count, *walked)
+        kernel(grid, block, *places, *between, address(result), *numbers, *tail)
         return result if back is None else result.transpose(back)
 
     return run

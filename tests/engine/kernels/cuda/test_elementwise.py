@@ -263,8 +263,13 @@ def test_what_a_kernel_does_not_serve_is_the_bodys(one_order: EmulatedMachine) -
     np.testing.assert_array_equal((z * 2.0).numpy(), np.array([2 + 4j, 6 - 2j]))
     with pytest.raises(engine.errors.EngineError, match="on cpu and cuda:0"):
         engine.ones(2).to("cuda") + engine.ones(2)
+    whole = engine.Tensor(np.arange(3)).to("cuda")
+    assert (whole // 2).tolist() == [0, 0, 1]
     with pytest.raises(engine.errors.EngineError, match="divided by 0"):
-        engine.Tensor(np.arange(3)).to("cuda") // 0
+        whole // 0
+    assert (whole**2).tolist() == [0, 1, 4]
+    with pytest.raises(engine.errors.EngineError, match="no negative powers"):
+        whole**-1
 
 
 @pytest.mark.parametrize("target", ["float16", "int8", "bool"])
