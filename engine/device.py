@@ -129,7 +129,8 @@ def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
             return kernels.cast_weight(array, dtype)
         result = kernels.cast(array, dtype=dtype)
         return array.astype(dtype) if result is NotImplemented else result
-    return array.astype(dtype)
+    result = gpu_kernels("elementwise").cast(array, dtype=dtype)
+    return array.astype(dtype) if result is NotImplemented else result
 
 
 def has_gpu(index: int) -> bool:

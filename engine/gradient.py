@@ -308,7 +308,9 @@ class Walk:
             return
         held = leaf.grad
         if held is not None:
-            plain = not self.create_graph and not held.requires_grad and held.array.dtype is gradient.array.dtype
+            # NumPy adds small arrays at once; a GPU has a kernel for it.
+            plain = isinstance(held.array, np.ndarray) and not self.create_graph and not held.requires_grad
+            plain = plain and held.array.dtype is gradient.array.dtype
             leaf.grad = tensor_of(held.array + gradient.array) if plain else held + gradient
             return
         if not self.create_graph:
