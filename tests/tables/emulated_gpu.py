@@ -115,7 +115,9 @@ class EmulatedMachine:
 
         def launch(grid: Any, block: Any, shared: int, layout: Struct, arguments: Any) -> None:
             assert layout.size == size(), f"{name} takes {size()} bytes of arguments, but {layout.size} are packed"
-            assert shared <= 227 << 10
+            assert shared <= 48 << 10, (
+                f"{name} asks for {shared} bytes of shared memory, and a launch gets 48 KiB at most"
+            )
             packed, sizes = layout.pack(*arguments), (ctypes.c_uint * 6)(*grid, *block)
 
             def execute() -> None:

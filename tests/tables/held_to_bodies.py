@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from emulated_cupy import DeviceArray
 
 from numzoo.engine.op import TABLE
 
@@ -14,18 +13,17 @@ TOLERANCE = {8: 1e-11, 4: 3e-5, 2: 2e-2}
 
 
 def placed(here: Any, value: Any) -> Any:
-    """The value on the emulated GPU, with the strides that it has."""
+    """The value on the GPU, with the strides that it has."""
     if not isinstance(value, np.ndarray):
         return value
     if value.base is None or not value.size or 0 in value.strides:
         return here.put(value)
     # A view is made again in a copy of what it is a view of.
     low, high = np.lib.array_utils.byte_bounds(value)
-    room = here.empty(((high - low) // value.itemsize,), value.dtype)
+    room = np.zeros((high - low) // value.itemsize, value.dtype)
     start = (value.ctypes.data - low) // value.itemsize
-    view = np.lib.stride_tricks.as_strided(room.host[start:], value.shape, value.strides)
-    view[...] = value
-    return DeviceArray(view)
+    np.lib.stride_tricks.as_strided(room[start:], value.shape, value.strides)[...] = value
+    return here.xp.lib.stride_tricks.as_strided(here.put(room)[start:], value.shape, value.strides)
 
 
 def assert_kernel_is_body(here: Any, kernel: Any, name: str, *arrays: Any, scale: float = 1.0, **settings: Any) -> Any:
@@ -65,5 +63,5 @@ def at_odd_place(here: Any, x: Any) -> Any:
     """The array on the GPU, one element behind an allocation's start."""
     room = here.empty((x.size + 1,), x.dtype)
     view = room[1:].reshape(x.shape)
-    view.host[...] = x
+    view[...] = here.put(x)
     return view

@@ -9,7 +9,21 @@ from importlib import import_module
 from types import ModuleType
 
 from ...op import TABLE
-from . import attention, convolution, entropy, images, matrix, normalization, pooling, softmax
+from . import (
+    attention,
+    convolution,
+    entropy,
+    images,
+    matrix,
+    normalization,
+    places,
+    pooling,
+    recurrent,
+    resampling,
+    rotary,
+    rows,
+    softmax,
+)
 from . import complaints as complaints
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
@@ -19,7 +33,12 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (images, "batch_norm batch_norm_training batch_norm_backward group_norm group_norm_backward"),
     (matrix, "matmul linear linear_weight"),
     (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),
+    (places, "gather_along spread_along take_slices"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input mean"),
+    (recurrent, "lstm_layer lstm_backward gru_layer gru_backward rnn_layer rnn_backward"),
+    (resampling, "resample sample sample_weight"),
+    (rotary, "rotary"),
+    (rows, "take_rows sum_rows"),
     (softmax, "softmax softmax_input log_softmax log_softmax_input"),
 )
 """Modules of kernels, and the operations that each one serves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,7 +11,21 @@ from ...dtype import Array, Dtype, accumulator
 from .machine import Machine
 from .program import SCALARS, Kernel, scalars
 
-__all__ = ["Rows", "Team", "as_rows", "dense", "form", "inexact", "parameter", "row_kernel", "row_order", "team"]
+__all__ = [
+    "Rows",
+    "Team",
+    "as_rows",
+    "dense",
+    "fetcher",
+    "form",
+    "lies",
+    "maker",
+    "parameter",
+    "plain_rows",
+    "row_kernel",
+    "row_order",
+    "team",
+]
 
 VECTOR = 16
 """Bytes of one access."""
@@ -19,12 +34,6 @@ VECTOR = 16
 def form(array: Array | None) -> Any:
     """What a plan depends on: shape, strides and dtype."""
     return None if array is None else (array.shape, array.strides, array.dtype)
-
-
-def inexact(*arrays: Array | None) -> bool:
-    """Whether the arrays that there are hold floating-point numbers of one type."""
-    dtypes = {array.dtype for array in arrays if array is not None}
-    return len(dtypes) == 1 and dtypes.pop() in SCALARS
 
 
 def dense(here: Machine, array: Array) -> Array:
@@ -68,13 +77,45 @@ def plain_rows(array: Array, axes: int) -> Rows:
 
 def as_rows(here: Machine, array: Array, order: tuple[int, ...]) -> Array:
     """The array with its axes in this order in memory, without gaps: itself if it lies so, else a copy. Its address is what counts."""
+    return array if lies(array, order) else here.xp.ascontiguousarray(array.transpose(order))
+
+
+def lies(array: Array, order: tuple[int, ...]) -> bool:
+    """Whether an array's axes lie in this order in memory, without gaps."""
     step = array.itemsize
     for axis in reversed(order):
         if array.shape[axis] != 1:
             if array.strides[axis] != step:
-                return here.xp.ascontiguousarray(array.transpose(order))
+                return False
             step *= array.shape[axis]
+    return True
+
+
+Fetch = Callable[[Machine, Any], Any]
+Make = Callable[[Machine], Array]
+
+
+def _itself(here: Machine, array: Any) -> Any:
     return array
+
+
+def fetcher(array: Array | None, order: tuple[int, ...] | None = None) -> Fetch:
+    """For a plan: what brings arrays of this form into an order (row order if None); what lies so, or is not there, stays."""
+    if array is None:
+        return _itself
+    if order is None:
+        return _itself if array.flags.c_contiguous else lambda here, given: here.xp.ascontiguousarray(given)
+    turned = order
+    return _itself if lies(array, order) else lambda here, given: here.xp.ascontiguousarray(given.transpose(turned))
+
+
+def maker(shape: tuple[int, ...], dtype: Dtype, order: tuple[int, ...]) -> Make:
+    """For a plan: what makes arrays without gaps whose axes lie in this order."""
+    inner = tuple(shape[axis] for axis in order)
+    back = tuple(sorted(range(len(order)), key=order.__getitem__))
+    if [axis for axis in order if shape[axis] != 1] == [axis for axis in range(len(shape)) if shape[axis] != 1]:
+        return lambda here: here.empty(shape, dtype)
+    return lambda here: here.empty(inner, dtype).transpose(back)
 
 
 def parameter(x: Dtype, *vectors: Array | None) -> str | None:

@@ -14,8 +14,7 @@ from ...dtype import Array, Dtype, accumulator, float64
 from ...ops.layers.grouping import check_group_norm
 from ...ops.layers.normalization import check_batch_norm
 from ..plans import Plans
-from .forms import VECTOR, as_rows, dense, form, parameter, row_order
-from .layout import empty_in_order
+from .forms import VECTOR, fetcher, form, maker, parameter, row_order
 from .machine import Machine, machine
 from .program import SCALARS, Kernel, scalars
 
@@ -166,10 +165,20 @@ def _served(x: Array, *vectors: Array | None) -> str | None:
     return parameter(x.dtype, *vectors)
 
 
-def _addresses(here: Machine, *vectors: Array | None) -> tuple[list[int], list[Array | None]]:
-    """Where vectors lie, dense, and the vectors, to be held until the kernels are launched."""
-    held = [None if vector is None else dense(here, vector) for vector in vectors]
-    return [0 if vector is None else here.address(vector) for vector in held], held
+Gather = Callable[..., "tuple[list[int], Any]"]
+
+
+def _addresses(*samples: Array | None) -> Gather:
+    """For a plan: a function that gives where vectors lie, made dense, and the vectors, to be held until the kernels are launched."""
+    fetch = [fetcher(sample) for sample in samples]
+    if all(each is fetch[0] for each in fetch):  # nothing needs a copy
+        return lambda here, *vectors: ([0 if v is None else here.address(v) for v in vectors], None)
+
+    def gather(here: Machine, *vectors: Array | None) -> tuple[list[int], Any]:
+        held = [each(here, vector) for each, vector in zip(fetch, vectors, strict=True)]
+        return [0 if vector is None else here.address(vector) for vector in held], held
+
+    return gather
 
 
 def _plan_inference(x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array) -> Plan:
@@ -179,14 +188,20 @@ def _plan_inference(x: Array, weight: Array | None, bias: Array | None, mean: Ar
         return _refuse
     images, shape, dtype = images_of(machine(), x, False), x.shape, x.dtype
     (normalise,) = _kernels(images, dtype, named, False, "normalise")
+    fetch, make, gather = (
+        fetcher(x, images.order),
+        maker(shape, dtype, images.order),
+        _addresses(mean, variance, weight, bias),
+    )
+    grid, block, sizes = images.grid, images.block, images.sizes
 
     def compute(
         x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, epsilon: float
     ) -> Array:
         here = machine()
-        source, out = as_rows(here, x, images.order), empty_in_order(here, shape, dtype, images.order)
-        given, held = _addresses(here, mean, variance, weight, bias)
-        normalise(images.grid, images.block, here.address(source), *given, here.address(out), *images.sizes, 1, epsilon)
+        source, out = fetch(here, x), make(here)
+        given, held = gather(here, mean, variance, weight, bias)
+        normalise(grid, block, here.address(source), *given, here.address(out), *sizes, 1, epsilon)
         del held
         return out
 
@@ -202,22 +217,24 @@ def _plan_training(x: Array, weight: Array | None, bias: Array | None) -> Plan:
     moments, normalise = _kernels(images, dtype, named, False, "moments", "normalise")
     united = _kernel("channel_moments", "PPPPqqqqq", dtype, named, False)
     channels, numbers = images.channels, images.number * images.parts
+    fetch, make, gather = fetcher(x, images.order), maker(shape, dtype, images.order), _addresses(weight, bias)
+    grid, block, sizes = images.grid, images.block, images.sizes
 
     def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
         here = machine()
         address = here.address
-        source, out = as_rows(here, x, images.order), empty_in_order(here, shape, dtype, images.order)
+        source, out = fetch(here, x), make(here)
         partial, mean, variance = here.empty((2, numbers, channels), float64), here.empty((channels,), wide), here.empty((channels,), wide)  # fmt: skip
         start = address(partial)
         middle = start + numbers * channels * 8
-        moments(images.grid, images.block, address(source), start, middle, *images.sizes)
+        moments(grid, block, address(source), start, middle, *sizes)
         united(
             -(-channels // 32), 256, start, middle, address(mean), address(variance), images.number, images.parts, channels, images.size,
             images.per,
         )  # fmt: skip
-        given, held = _addresses(here, weight, bias)
+        given, held = gather(here, weight, bias)
         normalise(
-            images.grid, images.block, address(source), address(mean), address(variance), *given, address(out), *images.sizes, 1, epsilon
+            grid, block, address(source), address(mean), address(variance), *given, address(out), *sizes, 1, epsilon
         )  # fmt: skip
         del held
         return out, mean, variance
@@ -235,21 +252,23 @@ def _plan_group_norm(x: Array, weight: Array | None, bias: Array | None, groups:
     united = _kernel("group_moments", "PPPPqqqqqW", dtype, named, True)
     channels, numbers, each = images.channels, images.number * images.parts, images.channels // groups
     kept = shape[0] * groups
+    fetch, make, gather = fetcher(x, images.order), maker(shape, dtype, images.order), _addresses(weight, bias)
+    grid, block, sizes = images.grid, images.block, images.sizes
 
     def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
         here = machine()
         address = here.address
-        source, out = as_rows(here, x, images.order), empty_in_order(here, shape, dtype, images.order)
+        source, out = fetch(here, x), make(here)
         partial, mean, inverse = here.empty((2, numbers, channels), float64), here.empty((kept, 1), wide), here.empty((kept, 1), wide)  # fmt: skip
         start = address(partial)
         middle = start + numbers * channels * 8
-        moments(images.grid, images.block, address(source), start, middle, *images.sizes)
+        moments(grid, block, address(source), start, middle, *sizes)
         united(
             kept, 128, start, middle, address(mean), address(inverse), groups, each, images.parts, images.size, images.per, epsilon
         )  # fmt: skip
-        given, held = _addresses(here, weight, bias)
+        given, held = gather(here, weight, bias)
         normalise(
-            images.grid, images.block, address(source), address(mean), address(inverse), *given, address(out), *images.sizes, groups, epsilon,
+            grid, block, address(source), address(mean), address(inverse), *given, address(out), *sizes, groups, epsilon,
         )  # fmt: skip
         del held
         return out, mean, inverse
@@ -271,20 +290,18 @@ def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, fac
     united = _kernel("group_products", "PPPPPqqqq", dtype, named, True)
     channels, numbers = images.channels, images.number * images.parts
     count = float(x.size // channels)
+    fetch_flow, fetch, make = fetcher(flow, images.order), fetcher(x, images.order), maker(shape, dtype, images.order)
+    gather, grid, block, sizes = _addresses(mean, factor, weight), images.grid, images.block, images.sizes
 
     def compute(flow: Array, x: Array, weight: Array | None, mean: Array, factor: Array, epsilon: float) -> Result:
         here = machine()
-        address, order = here.address, images.order
-        arrived, source, out = (
-            as_rows(here, flow, order),
-            as_rows(here, x, order),
-            empty_in_order(here, shape, dtype, order),
-        )
-        (means, factors, scale), held = _addresses(here, mean, factor, weight)
+        address = here.address
+        arrived, source, out = fetch_flow(here, flow), fetch(here, x), make(here)
+        (means, factors, scale), held = gather(here, mean, factor, weight)
         partial, along, total = here.empty((2, numbers, channels), wide), here.empty((channels,), wide), here.empty((channels,), wide)  # fmt: skip
         start, step = address(partial), numbers * channels * wide.itemsize
         products(
-            images.grid, images.block, address(arrived), address(source), means, factors, start, start + step, *images.sizes, groups or 1,
+            grid, block, address(arrived), address(source), means, factors, start, start + step, *sizes, groups or 1,
             epsilon,
         )  # fmt: skip
         totals(-(-channels // 32), 256, start, start + step, address(along), address(total), numbers, channels)
@@ -296,7 +313,7 @@ def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, fac
                 kept[0], 128, start, start + step, scale, *seen, groups, channels // groups, images.parts, images.size
             )  # fmt: skip
         slopes(
-            images.grid, images.block, address(arrived), address(source), means, factors, scale, *seen, address(out), *images.sizes,
+            grid, block, address(arrived), address(source), means, factors, scale, *seen, address(out), *sizes,
             groups or 1, epsilon, count,
         )  # fmt: skip
         del held

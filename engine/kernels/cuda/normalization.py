@@ -13,17 +13,20 @@ from ...dtype import Array, Dtype, accumulator
 from ...ops.layers.grouping import check_rms_norm
 from ...ops.layers.normalization import check_layer_norm
 from ..plans import Plans
-from .forms import Rows, Team, as_rows, dense, form, parameter, plain_rows, row_kernel, row_order, team
-from .layout import empty_in_order
+from .forms import Rows, Team, fetcher, form, maker, parameter, plain_rows, row_kernel, row_order, team
 from .machine import Machine, machine
 from .program import SCALARS, Kernel, scalars
 
 Result = Any
 Plan = Callable[..., Result]
 
-FORWARD = ((32, 8), (256, 8), (1024, 8))
+FORWARD = ((32, 8), (256, 8), (1024, 4))
 BACKWARD = ((32, 4), (128, 4), (512, 4), (1024, 0))
-"""Threads that share a row, and how many 16-byte accesses each makes for it at most: on the way back twice the numbers are held, and two sums of each."""
+NARROW_BACKWARD = ((32, 4), (128, 4), (512, 2), (1024, 0))
+"""Threads that share a row, and how many 16-byte accesses each makes for it at most, so that all stays in registers.
+
+On the way back twice the numbers are held, and two sums of each, which take more room where the numbers are narrow.
+"""
 PARTS = 64
 """Blocks that share the rows where columns are added up on their own."""
 
@@ -80,21 +83,28 @@ def _plan_forward(centred: bool, x: Array, weight: Array | None, bias: Array | N
     kept, wide, dtype, shape, order = (*x.shape[: x.ndim - axes], *(1,) * axes), accumulator(x.dtype), x.dtype, x.shape, rows.order  # fmt: skip
     here = machine()
     blocks = _blocks(here, rows.number, who, 8)
+    fetch, fetch_weight, fetch_bias = fetcher(x, order), fetcher(weight), fetcher(bias)
+    make, keep, number, width, block = (
+        maker(shape, dtype, order),
+        maker(kept, wide, order),
+        rows.number,
+        rows.width,
+        who.block,
+    )
 
     def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
         here = machine()
         address = here.address
-        source = as_rows(here, x, order)
-        out, inverse = empty_in_order(here, shape, dtype, order), empty_in_order(here, kept, wide, order)
-        weight, bias = (None if v is None else dense(here, v) for v in (weight, bias))
+        source, weight, bias = fetch(here, x), fetch_weight(here, weight), fetch_bias(here, bias)
+        out, inverse = make(here), keep(here)
         scale = 0 if weight is None else address(weight)
         if not centred:
-            kernel(blocks, who.block, address(source), scale, address(out), address(inverse), rows.number, rows.width, epsilon)  # fmt: skip
+            kernel(blocks, block, address(source), scale, address(out), address(inverse), number, width, epsilon)  # fmt: skip
             return out, inverse
-        mean = empty_in_order(here, kept, wide, order)
+        mean = keep(here)
         kernel(
-            blocks, who.block, address(source), scale, 0 if bias is None else address(bias), address(out), address(mean),
-            address(inverse), rows.number, rows.width, epsilon,
+            blocks, block, address(source), scale, 0 if bias is None else address(bias), address(out), address(mean),
+            address(inverse), number, width, epsilon,
         )  # fmt: skip
         return out, mean, inverse
 
@@ -112,46 +122,52 @@ def _plan_backward(
     if named is None or not x.size or flow.dtype != x.dtype or flow.shape != x.shape or not fits:
         return refuse
     rows = row_order(x, axes) or plain_rows(x, axes)
-    who = team(rows.width * x.itemsize, BACKWARD)
+    who = team(rows.width * x.itemsize, BACKWARD if x.itemsize > 2 else NARROW_BACKWARD)
     signature = "PPPPPPPPqq" if centred else "PPPPPPqq"
     name = "layer_norm_backward" if centred else "rms_norm_backward"
     kernel = row_kernel("layer_norm.cu", name, signature, x.dtype, who, PARAM=named)
     here = machine()
     blocks = _blocks(here, rows.number, who, 2 if who.threads > 32 else 4)
     last, dtype, shape, order = x.shape[x.ndim - axes :], x.dtype, x.shape, rows.order
-    shared = 2 * rows.width * wide.itemsize if who.chunks else 0
+    shared = 2 * rows.width * wide.itemsize if who.threads < who.block else 0
     several = 2 if centred else 1
+
+    fetch_flow, fetch, fetch_weight = fetcher(flow, order), fetcher(x, order), fetcher(weight)
+    fetch_mean, fetch_inverse, make = fetcher(mean, order), fetcher(inverse, order), maker(shape, dtype, order)
+    number, width, block, chunks = rows.number, rows.width, who.block, who.chunks
+    parts = blocks if chunks else min(PARTS, -(-number // 8))
+    after = width * wide.itemsize
+    step = parts * after
+    partly, wholly = _columns(dtype)
 
     def compute(flow: Array, x: Array, weight: Array | None, mean: Array | None, inverse: Array) -> Result:
         here = machine()
         address = here.address
-        arrived, source, factors = as_rows(here, flow, order), as_rows(here, x, order), as_rows(here, inverse, order)
-        middles = None if mean is None else as_rows(here, mean, order)
-        weight = None if weight is None else dense(here, weight)
-        out = empty_in_order(here, shape, dtype, order)
-        parts = blocks if who.chunks else min(PARTS, -(-rows.number // 8))
-        partial = here.empty((several, parts, rows.width), wide)
+        arrived, source, factors = fetch_flow(here, flow), fetch(here, x), fetch_inverse(here, inverse)
+        middles, weight = fetch_mean(here, mean), fetch_weight(here, weight)
+        out = make(here)
+        partial = here.empty((several, parts, width), wide)
         along = address(partial)
-        total = along + parts * rows.width * wide.itemsize
+        total = along + step
         given = (address(arrived), address(source), 0 if weight is None else address(weight))
         if centred:
             kernel(
-                blocks, who.block, *given, address(middles), address(factors), address(out), along, total, rows.number, rows.width,
+                blocks, block, *given, address(middles), address(factors), address(out), along, total, number, width,
                 shared=shared,
             )  # fmt: skip
         else:
             kernel(
-                blocks, who.block, *given, address(factors), address(out), along, rows.number, rows.width, shared=shared
+                blocks, block, *given, address(factors), address(out), along, number, width, shared=shared
             )  # fmt: skip
-        if not who.chunks:
-            _columns(dtype)[0](
-                (-(-rows.width // 32), parts, 1), 256, address(arrived), address(source), 0 if middles is None else address(middles),
-                address(factors), along, total if centred else 0, rows.number, rows.width,
+        if not chunks:
+            partly(
+                (-(-width // 32), parts, 1), 256, address(arrived), address(source), 0 if middles is None else address(middles),
+                address(factors), along, total if centred else 0, number, width,
             )  # fmt: skip
         sums = here.empty((several, *last), wide)
-        _columns(dtype)[1](
-            -(-rows.width // 32), 256, along, total if centred else 0, address(sums),
-            address(sums) + rows.width * wide.itemsize if centred else 0, parts, rows.width,
+        wholly(
+            -(-width // 32), 256, along, total if centred else 0, address(sums),
+            address(sums) + after if centred else 0, parts, width,
         )  # fmt: skip
         return (out, sums[0], sums[1]) if centred else (out, sums[0])
 

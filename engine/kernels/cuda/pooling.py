@@ -12,9 +12,9 @@ import numpy as np
 from ...dtype import Array, Dtype
 from ...ops.images.pooling import pooled_shape
 from ..plans import Plans
-from .forms import VECTOR, as_rows, form
-from .layout import blocks_for, channels_last, empty_in_order
-from .machine import Machine, machine
+from .forms import VECTOR, fetcher, form, lies, maker
+from .layout import blocks_for, channels_last
+from .machine import machine
 from .program import SCALARS, Kernel, scalars
 
 __all__ = ["avg_pool2d", "avg_pool2d_input", "max_pool2d", "max_pool2d_input", "mean"]
@@ -81,10 +81,11 @@ def mean(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None
     if type(axis) not in (tuple, list) or tuple(sorted(a % x.ndim for a in axis)) != around or x.shape[0] > OUTER:
         return NotImplemented
     order = channels_last(x.ndim)
-    if x.shape[1] == 1 or not _lies(x, order):
+    if x.shape[1] == 1 or not lies(x, order):
         return NotImplemented
     here, channels = machine(), x.shape[1]
-    group = _group(here, x.dtype, channels, x)
+    most = VECTOR // x.itemsize
+    group = most if channels % most == 0 and here.address(x) % VECTOR == 0 else 1
     out = here.empty((*x.shape[:2], *((1,) * len(around) if keepdim else ())), x.dtype)
     _kernel("global_columns", "PPqq", x.dtype, group, True, INT32)(
         (-(-channels // (32 * group)), x.shape[0], 1), 256, here.address(x), here.address(out), channels, math.prod(x.shape[2:])
@@ -92,21 +93,22 @@ def mean(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None
     return out
 
 
-def _lies(x: Array, order: tuple[int, ...]) -> bool:
-    step = x.itemsize
-    for axis in reversed(order):
-        if x.shape[axis] != 1:
-            if x.strides[axis] != step:
-                return False
-            step *= x.shape[axis]
-    return True
+class _Choice:
+    """A kernel for channels side by side, several in one access, and the one for single numbers, with their numbers of blocks."""
 
+    def __init__(self, name: str, signature: str, dtype: Dtype, order: tuple[int, ...], channels: int, elements: int, offset: Dtype) -> None:  # fmt: skip
+        here, last, most = machine(), order != ROW_ORDER, VECTOR // dtype.itemsize
+        single = (_kernel(name, signature, dtype, 1, last, offset), blocks_for(here, elements))
+        fits = last and channels % most == 0
+        several = (_kernel(name, signature, dtype, most, last, offset), blocks_for(here, elements, most))
+        self.found = (several if fits else single, single)
 
-def _group(here: Machine, dtype: Dtype, channels: int, *arrays: Array) -> int:
-    """How many channels side by side one access takes: as many as divide them and as the arrays' addresses allow."""
-    most = VECTOR // dtype.itemsize
-    fits = channels % most == 0 and not any(here.address(array) % VECTOR for array in arrays)
-    return most if fits else 1
+    def __call__(self, *addresses: int) -> tuple[Kernel, int]:
+        """The kernel for arrays at these addresses, and its blocks."""
+        low = 0
+        for address in addresses:
+            low |= address
+        return self.found[low % VECTOR != 0]
 
 
 @lru_cache(512)
@@ -128,7 +130,7 @@ def _steps(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
 
 def _order(x: Array) -> tuple[int, ...]:
     """In which order images are walked: channels innermost, unless they lie in row order."""
-    return ROW_ORDER if _lies(x, ROW_ORDER) and not _lies(x, LAST) else LAST
+    return ROW_ORDER if lies(x, ROW_ORDER) and not lies(x, LAST) else LAST
 
 
 def _refuse(*_: Any) -> Any:
@@ -146,18 +148,16 @@ def _plan_largest(
     # Whatever number a place has in its window fits a byte, mostly.
     offset_dtype = BYTE if math.prod(kernel_size) <= 256 else INT32
     given = (*_steps(shape, order), *shape, *sizes, *kernel_size, *stride, *padding, *dilation)
-    elements = math.prod(out_shape)
+    fetch, make, make_offset = fetcher(x, order), maker(out_shape, dtype, order), maker(out_shape, offset_dtype, order)
+    choose = _Choice("max_pool", "PPPqqqq" + SIZES, dtype, order, shape[1], math.prod(out_shape), offset_dtype)
 
     def compute(x: Array) -> Result:
         here = machine()
-        source, out = as_rows(here, x, order), empty_in_order(here, out_shape, dtype, order)
-        offset = empty_in_order(here, out_shape, offset_dtype, order) if keep else None
-        group = _group(here, dtype, shape[1], source) if order == LAST else 1
-        kernel = _kernel("max_pool", "PPPqqqq" + SIZES, dtype, group, order == LAST, offset_dtype)
-        kernel(
-            blocks_for(here, elements, group), 256, here.address(source), here.address(out), 0 if offset is None else here.address(offset),
-            *given,
-        )  # fmt: skip
+        source, out = fetch(here, x), make(here)
+        offset = make_offset(here) if keep else None
+        address = here.address(source)
+        kernel, blocks = choose(address)
+        kernel(blocks, 256, address, here.address(out), 0 if offset is None else here.address(offset), *given)
         return out, offset
 
     return compute
@@ -170,17 +170,15 @@ def _plan_largest_input(
         return _refuse
     order, out_shape, dtype = _order(offset), flow.shape, flow.dtype
     given = (*_steps(out_shape, order), *shape, *out_shape[2:], *kernel_size, *stride, *padding, *dilation)
-    elements = math.prod(shape)
-    offset_dtype = offset.dtype
+    fetch, fetch_offset, make = fetcher(flow, order), fetcher(offset, order), maker(shape, dtype, order)
+    choose = _Choice("max_pool_input", "PPPqqqq" + SIZES, dtype, order, shape[1], math.prod(shape), offset.dtype)
 
     def compute(flow: Array, offset: Array) -> Result:
         here = machine()
-        arrived, places, out = as_rows(here, flow, order), as_rows(here, offset, order), empty_in_order(here, shape, dtype, order)  # fmt: skip
-        group = _group(here, dtype, shape[1], arrived, places) if order == LAST else 1
-        kernel = _kernel("max_pool_input", "PPPqqqq" + SIZES, dtype, group, order == LAST, offset_dtype)
-        kernel(
-            blocks_for(here, elements, group), 256, here.address(arrived), here.address(places), here.address(out), *given
-        )  # fmt: skip
+        arrived, places, out = fetch(here, flow), fetch_offset(here, offset), make(here)
+        addresses = here.address(arrived), here.address(places)
+        kernel, blocks = choose(*addresses)
+        kernel(blocks, 256, *addresses, here.address(out), *given)
         return out
 
     return compute
@@ -192,10 +190,10 @@ def _plan_mean(
     sizes = pooled_shape("avg_pool2d", x, kernel_size, stride, padding, (1, 1), ceil_mode)
     if x.dtype not in SCALARS or not x.size:
         return _refuse
-    order, shape, dtype = _order(x), x.shape, x.dtype
+    order, shape = _order(x), x.shape
     out_shape = (*shape[:2], *sizes)
     given = (*_steps(shape, order), *shape, *sizes, *kernel_size, *stride, *padding, 1, 1, int(count_include_pad))
-    return _moved("avg_pool", order, dtype, out_shape, given)
+    return _moved("avg_pool", x, order, out_shape, given)
 
 
 def _plan_mean_input(
@@ -203,21 +201,22 @@ def _plan_mean_input(
 ) -> Plan:
     if flow.dtype not in SCALARS or not flow.size:
         return _refuse
-    order, dtype = _order(flow), flow.dtype
+    order = _order(flow)
     given = (*_steps(flow.shape, order), *shape, *flow.shape[2:], *kernel_size, *stride, *padding, 1, 1, int(count_include_pad))  # fmt: skip
-    return _moved("avg_pool_input", order, dtype, shape, given)
+    return _moved("avg_pool_input", flow, order, shape, given)
 
 
-def _moved(name: str, order: tuple[int, ...], dtype: Dtype, out_shape: tuple[int, ...], given: tuple[int, ...]) -> Plan:
+def _moved(name: str, x: Array, order: tuple[int, ...], out_shape: tuple[int, ...], given: tuple[int, ...]) -> Plan:
     """A plan that computes ``out_shape`` from one array."""
-    elements, channels = math.prod(out_shape), out_shape[1]
+    fetch, make = fetcher(x, order), maker(out_shape, x.dtype, order)
+    choose = _Choice(name, "PPqqqq" + SIZES + "i", x.dtype, order, out_shape[1], math.prod(out_shape), INT32)
 
     def compute(x: Array) -> Result:
         here = machine()
-        source, out = as_rows(here, x, order), empty_in_order(here, out_shape, dtype, order)
-        group = _group(here, dtype, channels, source) if order == LAST else 1
-        kernel = _kernel(name, "PPqqqq" + SIZES + "i", dtype, group, order == LAST, INT32)
-        kernel(blocks_for(here, elements, group), 256, here.address(source), here.address(out), *given)
+        source, out = fetch(here, x), make(here)
+        address = here.address(source)
+        kernel, blocks = choose(address)
+        kernel(blocks, 256, address, here.address(out), *given)
         return out
 
     return compute

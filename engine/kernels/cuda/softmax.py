@@ -16,8 +16,8 @@ from ...dtype import Array, Dtype
 from ...errors import DtypeError, ShapeError
 from ...ops.reductions.reduction import normal_axes
 from ..plans import Plans
-from .forms import Team, as_rows, dense, form, row_kernel, row_order, team
-from .layout import BLOCKS_EACH, blocks_for, dense_order, empty_in_order
+from .forms import Team, as_rows, dense, fetcher, form, maker, row_kernel, row_order, team
+from .layout import BLOCKS_EACH, blocks_for, dense_order
 from .machine import Machine, machine
 from .program import SCALARS, Kernel
 
@@ -27,6 +27,7 @@ Result = Any
 Plan = Callable[..., Result]
 
 TEAMS = ((32, 8), (256, 8), (1024, 4))
+BACKWARD = ((32, 8), (256, 8), (1024, 2))
 """Threads that share a row, and how many 16-byte accesses each makes for it at most."""
 COLUMNS = Team(32, 256, 0)
 BOOL = np.dtype(np.bool_)
@@ -49,13 +50,13 @@ def log_softmax(x: Array, *, axis: int = -1) -> Result:
 def softmax_input(flow: Array, result: Array, *, axis: int) -> Result:
     """The gradient of softmax, from its result."""
     key = (softmax_input, form(flow), form(result), axis)
-    return (PLANS.get(key) or PLANS.make(key, _plan, "softmax", axis, result, flow))(result, flow)
+    return (PLANS.get(key) or PLANS.make(key, _plan, "softmax", axis, result, flow))(flow, result)
 
 
 def log_softmax_input(flow: Array, result: Array, *, axis: int) -> Result:
     """The gradient of log_softmax, from its result."""
     key = (log_softmax_input, form(flow), form(result), axis)
-    return (PLANS.get(key) or PLANS.make(key, _plan, "log_softmax", axis, result, flow))(result, flow)
+    return (PLANS.get(key) or PLANS.make(key, _plan, "log_softmax", axis, result, flow))(flow, result)
 
 
 def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
@@ -75,7 +76,7 @@ def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
     tail: tuple[int | float, ...]
     if rows is not None:
         order = tuple(turned[a] for a in rows.order)
-        who = team(rows.width * x.itemsize, TEAMS)
+        who = team(rows.width * x.itemsize, BACKWARD if back else TEAMS)
         signature = "PPPqqW" if back else "PPqq"
         kernel = row_kernel("softmax.cu", f"{name}_rows{suffix}", signature, dtype, who)
         grid, tail = row_blocks(machine(), rows.number, who), (rows.number, rows.width, 1.0)[: 3 if back else 2]
@@ -88,11 +89,13 @@ def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
         kernel = row_kernel("softmax.cu", f"{name}_columns{suffix}", "PPPqqq" if back else "PPqqq", dtype, who)
         grid, tail = blocks_for(machine(), outer * inner), (outer, width, inner)
 
+    fetches, make, block = [fetcher(array, order) for array in ([x] if flow is None else [flow, x])], maker(shape, dtype, order), who.block  # fmt: skip
+
     def compute(*given: Array) -> Array:
         here = machine()
-        sources = [as_rows(here, array, order) for array in reversed(given)]
-        out = empty_in_order(here, shape, dtype, order)
-        kernel(grid, who.block, *map(here.address, sources), here.address(out), *tail)
+        sources = [fetch(here, array) for fetch, array in zip(fetches, given, strict=True)]
+        out = make(here)
+        kernel(grid, block, *map(here.address, sources), here.address(out), *tail)
         return out
 
     return compute
@@ -171,7 +174,7 @@ def _plan_masked_backward(flow: Array, weights: Array) -> Plan:
     shape, dtype = weights.shape, weights.dtype
     if not weights.size:
         return lambda flow, weights, scale: machine().empty(shape, dtype)
-    who = team(shape[-1] * weights.itemsize, TEAMS)
+    who = team(shape[-1] * weights.itemsize, BACKWARD)
     kernel = _backward(dtype, who)
     rows = weights.size // shape[-1]
     grid = row_blocks(machine(), rows, who)

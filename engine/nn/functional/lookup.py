@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ... import ops
-from ...device import namespace
-from ...dtype import accumulator, kind
+from ...device import CPU, move, namespace
+from ...dtype import Array, accumulator, kind
 from ...errors import ArgumentError, DtypeError, GradientError, SettingError, ShapeError
 from ...ops.indexing.rows import check_rows
 from ...tensor import Tensor, tensor_like, tensor_of
@@ -57,10 +57,12 @@ def embedding_bag(
     padding = row("embedding_bag", padding_idx, weight)
     if max_norm is not None:
         shorten("embedding_bag", weight, x, max_norm, norm_type)
+    xp = namespace(x.array)
     numbers, (bag, bags) = x.array.reshape(-1), _bags(x, offsets, include_last_offset)
+    bag = xp.asarray(bag)
     scales = None if per_sample_weights is None else per_sample_weights.reshape(-1)
     if padding is not None and (numbers == padding).any():
-        kept = tensor_of(np.flatnonzero(numbers != padding))
+        kept = tensor_of(xp.flatnonzero(numbers != padding))
         numbers, bag = numbers[kept.array], bag[kept.array]
         scales = None if scales is None else scales[kept]
     rows = ops.take_rows(weight, tensor_of(numbers), by_frequency=bool(scale_grad_by_freq))
@@ -71,7 +73,7 @@ def embedding_bag(
     total = ops.sum_rows(rows, tensor_of(bag), rows=bags)
     if mode == "sum":
         return total
-    counts = np.maximum(np.bincount(bag, minlength=bags), 1)[:, None].astype(accumulator(weight.dtype))
+    counts = xp.maximum(xp.bincount(bag, minlength=bags), 1)[:, None].astype(accumulator(weight.dtype))
     return total * tensor_of((1 / counts).astype(weight.dtype))
 
 
@@ -86,7 +88,7 @@ def _bags(x: Tensor, offsets: Tensor | None, include_last: bool) -> tuple[np.nda
             f"embedding_bag: x must be (bags, length), or one vector with offsets; it is {tuple(x.shape)}"
             + (" without offsets" if offsets is None else "")
         )
-    starts = tensor_like("embedding_bag", offsets).array
+    starts = move(tensor_like("embedding_bag", offsets).array, CPU)
     if kind(starts.dtype) != 1 or starts.ndim != 1:
         raise DtypeError(f"embedding_bag: offsets are a vector of integers, not {starts.dtype} {tuple(starts.shape)}")
     ends = starts[1:] if include_last else np.append(starts[1:], x.shape[0])
@@ -99,9 +101,11 @@ def _bags(x: Tensor, offsets: Tensor | None, include_last: bool) -> tuple[np.nda
     return np.repeat(np.arange(sizes.size), sizes), int(sizes.size)
 
 
-def _largest(rows: Tensor, bag: np.ndarray, bags: int) -> Tensor:
+def _largest(rows: Tensor, bag: Array, bags: int) -> Tensor:
     """The largest number of each column in each bag; the first of equal ones gets the gradient."""
-    values = rows.array
+    # Which element it is, is looked for on the CPU.
+    values, where = move(rows.array, CPU), rows.device
+    picked, bag = bag, move(bag, CPU)
     best = np.zeros((bags, values.shape[1]), np.int64)
     filled = np.unique(bag)
     if filled.size:
@@ -111,11 +115,11 @@ def _largest(rows: Tensor, bag: np.ndarray, bags: int) -> Tensor:
         places = np.where(here, np.arange(bag.size)[:, None], bag.size - 1)
         best[filled] = np.minimum.reduceat(places, starts, axis=0)
         if filled.size == bags:
-            return ops.gather(rows, tensor_of(best), axis=0)
+            return ops.gather(rows, tensor_of(move(best, where)), axis=0)
         full = np.zeros((bags, 1), values.dtype)
         full[filled] = 1
-        return ops.gather(rows, tensor_of(best), axis=0) * tensor_of(full)
-    return ops.sum_rows(rows, tensor_of(bag), rows=bags)
+        return ops.gather(rows, tensor_of(move(best, where)), axis=0) * tensor_of(move(full, where))
+    return ops.sum_rows(rows, tensor_of(picked), rows=bags)
 
 
 def row(who: str, padding_idx: int | None, weight: Tensor) -> int | None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...device import is_array
-from ...dtype import Array, Dtype, accumulator, int64
+from ...dtype import Array, Dtype, accumulator, int64, is_floating
+from ...tensor import tensor_of
 from .rows import sum_rows
 
 __all__: list[str] = []
@@ -16,10 +17,17 @@ __all__: list[str] = []
 
 def added(xp: Any, places: Array, values: Array, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` (n) added at the ``places`` (n) of the flat array; half types add up in float32."""
+    if xp is not np and is_floating(values.dtype) and values.size:
+        return _rows_summed(values.reshape(-1, 1), places, math.prod(shape)).reshape(shape)
     wide = _summable(xp, values.dtype)
     out = xp.zeros(math.prod(shape), wide)
     add_at(xp, out, places, values.astype(wide, copy=False))
     return out.astype(values.dtype, copy=False).reshape(shape)
+
+
+def _rows_summed(values: Array, numbers: Array, rows: int) -> Array:
+    """Rows added up on a GPU, by the kernel: always in the same order, which CuPy's additions at places are not."""
+    return sum_rows(tensor_of(values), tensor_of(numbers), rows=rows).array
 
 
 def _summable(xp: Any, dtype: Dtype) -> Dtype:
@@ -108,7 +116,8 @@ def _gathered(xp: Any, x: Array, shape: tuple[int, ...], parts: tuple[Any, ...])
         out = added(xp, number, values.reshape(-1), table)
     else:
         values = values.reshape(number.size, width)
-        out = sum_rows.body(xp, values, number, rows=math.prod(table))
+        count = math.prod(table)
+        out = sum_rows.body(xp, values, number, rows=count) if xp is np else _rows_summed(values, number, count)
     out = out.reshape(*table, *row)
     order = [*picked, *rest]
     return out if order == sorted(order) else out.transpose([order.index(i) for i in range(len(order))])

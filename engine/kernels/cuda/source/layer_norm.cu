@@ -141,7 +141,18 @@ __device__ __forceinline__ void backward(
             store_piece(to, first, width, whole, result);
         }
     }
-#if CHUNKS
+#if CHUNKS && BLOCK == TEAM
+#pragma unroll
+    for (int c = 0; c < count; c++) {
+        const index_t first = place_of(c);
+#pragma unroll
+        for (int k = 0; k < EACH; k++)
+            if (first + k < width) {
+                along[blockIdx.x * width + first + k] = with_hat[c][k];
+                if (centred) total[blockIdx.x * width + first + k] = alone[c][k];
+            }
+    }
+#elif CHUNKS
     // The teams of a block one after another, so that the order of additions is always the same.
     DYNAMIC_SHARED(memory);
     WIDE* sums = (WIDE*)memory;

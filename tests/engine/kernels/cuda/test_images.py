@@ -11,9 +11,9 @@ from held_to_bodies import assert_kernel_is_body, memory_orders
 from numzoo import engine
 from numzoo.engine import ops
 from numzoo.engine.dtype import accumulator, as_dtype
-from numzoo.engine.kernels.cuda import images
+from numzoo.engine.kernels.cuda import images, pooling
 
-SHAPES = [(4, 8, 5, 7), (3, 5, 4, 3), (2, 70, 3, 3), (6, 1, 9), (65, 12), (1, 3, 2, 2), (2, 4, 3, 4, 5)]
+SHAPES = [(4, 8, 5, 7), (3, 5, 4, 3), (2, 70, 3, 3), (6, 1, 9), (9, 12), (1, 3, 2, 2), (2, 4, 3, 4, 5)]
 
 
 def drawn(shape: tuple[int, ...], dtype: Any = "float32", seed: int = 0) -> Any:
@@ -103,3 +103,15 @@ def test_what_the_kernels_do_not_serve_is_left_to_the_body(gpu: Any) -> None:
     assert images.group_norm(gpu.put(np.zeros((1, 4), np.float32)), gpu.put(np.ones(4)), groups=2) is NotImplemented
     with pytest.raises(engine.errors.ShapeError, match="groups"):
         images.group_norm(gpu.put(np.zeros((1, 4), np.float32)), groups=3)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 5, 5), (3, 70, 3, 3), (2, 4, 3, 3, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_means_of_whole_images(gpu: Any, shape: tuple[int, ...], dtype: str) -> None:
+    x, axes = (
+        np.moveaxis(np.ascontiguousarray(np.moveaxis(drawn(shape, dtype), 1, -1)), -1, 1),
+        tuple(range(2, len(shape))),
+    )
+    for keepdim in (False, True):
+        assert_kernel_is_body(gpu, pooling.mean, "mean", x, axis=axes, keepdim=keepdim)
+    assert pooling.mean(gpu.put(x), (1, 2)) is NotImplemented

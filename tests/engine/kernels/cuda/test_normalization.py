@@ -21,6 +21,7 @@ SMALL = ((32, 2), (64, 2), (64, 0))
 def small(monkeypatch: Any) -> None:
     monkeypatch.setattr(normalization, "FORWARD", SMALL)
     monkeypatch.setattr(normalization, "BACKWARD", SMALL)
+    monkeypatch.setattr(normalization, "NARROW_BACKWARD", SMALL)
     normalization.PLANS.clear()
 
 

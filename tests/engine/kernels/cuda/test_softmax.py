@@ -20,6 +20,7 @@ NAMES = ["softmax", "log_softmax"]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: Any) -> None:
     monkeypatch.setattr(softmax, "TEAMS", SMALL)
+    monkeypatch.setattr(softmax, "BACKWARD", SMALL)
     softmax.PLANS.clear()
     entropy.PLANS.clear()
 

@@ -1,0 +1,149 @@
+"""Elements picked along an axis by number, and their gradient: the numbers are looked at on the GPU alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...dtype import Array, Dtype, kind
+from ..plans import Plans
+from .complaints import complaints
+from .forms import dense, form
+from .layout import blocks_for
+from .machine import machine
+from .program import SCALARS, Kernel, scalars
+from .rows import INDICES, UNITS
+
+__all__ = ["gather_along", "spread_along", "take_slices"]
+
+Result = Any
+Plan = Callable[..., Result]
+
+COMPARED = 256
+"""So many numbers along the axis are asked for each place of a gradient at most; of more the body adds them where they point to."""
+AXES = 4
+
+PLANS: Plans[Plan] = Plans()
+
+
+def gather_along(x: Array, index: Array, *, axis: int) -> Result:
+    """The element at ``index`` along ``axis``, for each place of ``index``."""
+    key = (gather_along, form(x), form(index), axis)
+    return (PLANS.get(key) or PLANS.make(key, _plan_gather, x, index, axis))(x, index)
+
+
+def spread_along(x: Array, index: Array, *, shape: tuple[int, ...], axis: int) -> Result:
+    """Zeros of ``shape`` with x added at ``index`` along ``axis``."""
+    key = (spread_along, form(x), form(index), shape, axis)
+    return (PLANS.get(key) or PLANS.make(key, _plan_spread, x, index, shape, axis))(x, index)
+
+
+def take_slices(x: Array, index: Array, *, axis: int) -> Result:
+    """The slices along ``axis`` whose numbers ``index`` holds."""
+    key = (take_slices, form(x), form(index), axis)
+    return (PLANS.get(key) or PLANS.make(key, _plan_slices, x, index, axis))(x, index)
+
+
+def _refuse(*_: Any) -> Any:
+    return NotImplemented
+
+
+@lru_cache(512)
+def _kernel(name: str, signature: str, dtype: Dtype, unit: str, index: str) -> Kernel:
+    named = scalars(dtype if dtype in SCALARS else np.dtype(np.float32))
+    return Kernel("places.cu", name, signature, **named, UNIT=unit, INDEX=index)
+
+
+def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
+    return (filler,) * (AXES - len(values)) + tuple(values)
+
+
+def _steps(array: Array, without: int) -> tuple[int, ...]:
+    """Steps in elements, 0 for one axis."""
+    return _four(tuple(0 if i == without else s // array.itemsize for i, s in enumerate(array.strides)), 0)
+
+
+def _fits(x: tuple[int, ...], index: Array, axis: int) -> bool:
+    """Whether an index is one of x; of others the body says what is wrong."""
+    if index.dtype not in INDICES or len(x) != index.ndim or not 0 < index.ndim <= AXES:
+        return False
+    return all(small <= large for i, (small, large) in enumerate(zip(index.shape, x, strict=True)) if i != axis)
+
+
+def _plan_gather(x: Array, index: Array, axis: int) -> Plan:
+    if not -x.ndim <= axis < x.ndim or not x.size or not index.size:
+        return _refuse
+    axis %= x.ndim
+    if not _fits(x.shape, index, axis) or x.itemsize not in UNITS or kind(index.dtype) != 1:
+        return _refuse
+    kernel = _kernel("gather_along", "PPP" + "q" * 15 + "iP", x.dtype, UNITS[x.itemsize], INDICES[index.dtype])
+    shape, dtype, count = index.shape, x.dtype, index.size
+    given = (
+        count, *_four(shape, 1), *_steps(x, axis), *_steps(index, -1), x.strides[axis] // x.itemsize, x.shape[axis],
+    )  # fmt: skip
+
+    def compute(x: Array, index: Array) -> Array:
+        here = machine()
+        out = here.empty(shape, dtype)
+        kernel(
+            blocks_for(here, count), 256, here.address(x), here.address(index), here.address(out), *given, *complaints("gather")
+        )  # fmt: skip
+        return out
+
+    return compute
+
+
+def _plan_spread(x: Array, index: Array, shape: tuple[int, ...], axis: int) -> Plan:
+    if x.dtype not in SCALARS or not x.size or not -len(shape) <= axis < len(shape) or x.shape != index.shape:
+        return _refuse
+    axis %= len(shape)
+    number = index.shape[axis] if index.ndim > axis else 0
+    if not _fits(shape, index, axis) or number > COMPARED:
+        return _refuse
+    kernel = _kernel("spread_along", "PPP" + "q" * 17 + "iqqqqiP", x.dtype, "uint", INDICES[index.dtype])
+    count, dtype = math.prod(shape), x.dtype
+    given = (
+        count, *_four(shape, 1), *_four(index.shape, 1), *_steps(x, axis), *_steps(index, axis), axis + AXES - len(shape), number,
+        x.strides[axis] // x.itemsize, index.strides[axis] // index.itemsize, shape[axis],
+    )  # fmt: skip
+
+    def compute(x: Array, index: Array) -> Array:
+        here = machine()
+        out = here.empty(shape, dtype)
+        kernel(
+            blocks_for(here, count), 256, here.address(x), here.address(index), here.address(out), *given, *complaints("spread_along")
+        )  # fmt: skip
+        return out
+
+    return compute
+
+
+def _plan_slices(x: Array, index: Array, axis: int) -> Plan:
+    if not -x.ndim <= axis < x.ndim or index.ndim != 1 or index.dtype not in INDICES or not x.size or not index.size:
+        return _refuse
+    axis %= x.ndim
+    outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
+    shape, dtype, size = (*x.shape[:axis], index.size, *x.shape[axis + 1 :]), x.dtype, x.shape[axis]
+    bytes_wide, named = inner * x.itemsize, INDICES[index.dtype]
+    if x.itemsize not in UNITS:
+        return _refuse
+    most = next(unit for unit in UNITS if bytes_wide % unit == 0)
+
+    def compute(x: Array, index: Array) -> Array:
+        here = machine()
+        source, numbers, out = dense(here, x), dense(here, index), here.empty(shape, dtype)
+        address = here.address(source)
+        unit = most if address % most == 0 else dtype.itemsize
+        kernel = _kernel("take_slices", "PPPqqqqiP", dtype, UNITS[unit], named)
+        units = bytes_wide // unit
+        kernel(
+            blocks_for(here, outer * shape[axis] * units), 256, address, here.address(numbers), here.address(out), outer, shape[axis], units,
+            size, *complaints("index_select"),
+        )  # fmt: skip
+        return out
+
+    return compute

@@ -1,0 +1,144 @@
+"""Rows of tables, picked by number and added up by number: always in the same order, and without looking at the numbers on the CPU.
+
+To add up, the numbers' ranks are counted, each against all others, which needs no memory and no sorting library; very many are sorted
+by CuPy. Then runs of equal numbers are added up in pieces, so that one number for all is no slower than many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...dtype import Array, Dtype, accumulator
+from ...errors import ShapeError
+from ..plans import Plans
+from .complaints import complaints
+from .forms import dense, form
+from .layout import BLOCKS_EACH
+from .machine import Machine, machine
+from .program import SCALARS, Kernel, scalars
+
+__all__ = ["sum_rows", "take_rows"]
+
+Result = Any
+Plan = Callable[..., Result]
+
+INDICES = {
+    np.dtype(np.int64): "index_t",
+    np.dtype(np.int32): "int",
+    np.dtype(np.int16): "short",
+    np.dtype(np.uint8): "uchar",
+}
+UNITS = {16: "quad", 8: "index_t", 4: "uint", 2: "ushort", 1: "uchar"}
+"""What is copied at once, by its bytes."""
+RANKED = 1 << 17
+"""More numbers than these are sorted by CuPy, which waits for the GPU: counting ranks takes the square of their number."""
+PIECE = 32
+OUTER = 65535
+INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
+
+PLANS: Plans[Plan] = Plans()
+
+
+def take_rows(table: Array, index: Array, *, padding: int | None = None, by_frequency: bool = False) -> Result:
+    """The rows of a table whose numbers ``index`` holds."""
+    key = (take_rows, form(table), form(index))
+    return (PLANS.get(key) or PLANS.make(key, _plan_take, table, index))(table, index)
+
+
+def sum_rows(x: Array, index: Array, *, rows: int) -> Result:
+    """A table of ``rows`` rows, each the sum of the rows of x that ``index`` assigns to it."""
+    key = (sum_rows, form(x), form(index), rows)
+    return (PLANS.get(key) or PLANS.make(key, _plan_sum, x, index, rows))(x, index)
+
+
+@lru_cache(512)
+def _kernel(name: str, signature: str, dtype: Dtype, unit: str, index: str) -> Kernel:
+    named = scalars(dtype) if dtype in SCALARS else scalars(np.dtype(np.float32))
+    return Kernel("table.cu", name, signature, **named, UNIT=unit, INDEX=index)
+
+
+def _plan_take(table: Array, index: Array) -> Plan:
+    if table.ndim != 2 or index.dtype not in INDICES or not table.size or not index.size:
+        return lambda *_: NotImplemented
+    rows, width = table.shape
+    flat = table.strides[1] == table.itemsize or width == 1
+    shape, dtype = (*index.shape, width), table.dtype
+    bytes_wide, step = width * table.itemsize, table.strides[0] if flat and rows > 1 else width * table.itemsize
+    named = INDICES[index.dtype]
+    most = next(unit for unit in UNITS if bytes_wide % unit == 0 and step % unit == 0)
+    if step < 0:
+        flat, step = False, bytes_wide
+    count = index.size
+
+    def compute(table: Array, index: Array) -> Array:
+        here = machine()
+        who, words = complaints("take_rows")
+        source = table if flat else dense(here, table)
+        numbers, out = dense(here, index), here.empty(shape, dtype)
+        address = here.address(source)
+        unit = most if address % most == 0 else dtype.itemsize
+        kernel = _kernel("take_rows", "PPPqqqqiP", dtype, UNITS[unit], named)
+        blocks = min(-(-count // 8), here.processors * BLOCKS_EACH)
+        kernel(
+            blocks, 256, address, here.address(numbers), here.address(out), count, bytes_wide // unit, step // unit, rows, who, words
+        )  # fmt: skip
+        return out
+
+    return compute
+
+
+def _plan_sum(x: Array, index: Array, rows: int) -> Plan:
+    if not x.ndim or x.shape[:-1] != index.shape:
+        raise ShapeError(
+            f"sum_rows: x {tuple(x.shape)} must have one row for each number of index {tuple(index.shape)}"
+        )
+    if x.dtype not in SCALARS or index.dtype not in INDICES or not x.size or not 0 < rows < 1 << 31:
+        return lambda *_: NotImplemented
+    count, width, dtype, wide = index.size, x.shape[-1], x.dtype, accumulator(x.dtype)
+    if count >= 1 << 31:
+        return lambda *_: NotImplemented
+    piece = max(PIECE, -(-count // OUTER))
+    pieces, tiles = -(-count // piece), -(-width // 128)
+    named = INDICES[index.dtype]
+    add, join = (_kernel(*of, dtype, "uint", named) for of in (("sum_pieces", "PPPPPPqqqi"), ("sum_runs", "PPPPqqqi")))
+
+    def compute(x: Array, index: Array) -> Array:
+        here = machine()
+        address = here.address
+        source, numbers = dense(here, x), dense(here, index)
+        order, ordered = _sorted(here, numbers, count, rows, named)
+        out, parts = here.zeros((rows, width), dtype), here.empty((2, pieces, width), wide)
+        heads = address(parts)
+        tails = heads + pieces * width * wide.itemsize
+        add(
+            (tiles, pieces, 1), 128, address(source), address(order), address(ordered), address(out), heads, tails, count, width, rows, piece
+        )  # fmt: skip
+        join((tiles, pieces, 1), 128, address(ordered), address(out), heads, tails, count, width, rows, piece)
+        return out
+
+    return compute
+
+
+def _sorted(here: Machine, numbers: Array, count: int, rows: int, named: str) -> tuple[Array, Array]:
+    """The places of the numbers in rising order, equal ones in theirs, and the numbers; those that lie outside come last, as ``rows``."""
+    who, words = complaints("sum_rows")
+    ranks, keys = here.zeros((count,), INT32), here.empty((count,), INT32)
+    blocks = -(-count // 256)
+    float32 = np.dtype(np.float32)
+    counted = count <= RANKED
+    shares = max(1, min(-(-2 * here.processors // blocks), -(-count // 1024))) if counted else 1
+    if counted:
+        rank = _kernel("rank_rows", "PPPiqiP", float32, "uint", named)
+        rank((blocks, shares, 1), 256, here.address(numbers), here.address(ranks), here.address(keys), count, rows, who, words)  # fmt: skip
+        order, ordered = here.empty((count,), INT64), here.empty((count,), INT32)
+        place = _kernel("place_rows", "PPPPi", float32, "uint", named)
+        place(blocks, 256, here.address(ranks), here.address(keys), here.address(order), here.address(ordered), count)
+        return order, ordered
+    flat = numbers.reshape(-1).astype("int64", copy=False)
+    flat = here.xp.where((flat < 0) | (flat >= rows), rows, flat)
+    order = here.xp.argsort(flat, kind="stable")
+    return order, flat[order].astype("int32")
