@@ -207,6 +207,33 @@ def test_an_unchanged_file_is_resumed_on_condition_of_its_tag(
     assert server.files["/file"].sent == len(body)
 
 
+def test_a_weak_tag_is_no_condition_for_a_range(
+    server: Any, cache: Any, body: bytes, record_of: Any, hasty: Any
+) -> None:
+    """It stands for versions that mean the same and have other bytes (RFC 9110, section 13.1.5)."""
+    record = record_of(body, server.add("/file", body, "cut_once"))
+    server.files["/file"].etag = 'W/"first"'
+    assert obtain(record, cache=cache, patience=hasty) == record.sha256
+    _, second = server.files["/file"].requests
+    assert "range" in second
+    assert "if-range" not in second
+
+
+def test_a_tag_is_told_to_nobody_but_the_server_that_gave_it(
+    server: Any, other_server: Any, cache: Any, body: bytes, record_of: Any, hasty: Any
+) -> None:
+    def gone(handler: Any, served: Any) -> None:
+        handler.head(404, {"Content-Length": "0"})
+
+    sources = server.add("/file", body, "cut_once", after=gone), other_server.add("/file", body)
+    other_server.files["/file"].etag = '"another"'
+    record = record_of(body, *sources)
+    assert obtain(record, cache=cache, patience=hasty) == record.sha256
+    (asked,) = other_server.files["/file"].requests
+    assert asked["range"] == f"bytes={len(body) // 2}-"
+    assert "if-range" not in asked
+
+
 def test_a_size_that_nobody_knows_is_no_obstacle(
     server: Any, cache: Any, body: bytes, record_of: Any, hasty: Any
 ) -> None:
