@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from numzoo.hub.published import Fetch, PublishedDataset
 
 from ..errors import DatasetError, MissingDatasetError
 from ..io import Raw, read_audio
@@ -15,8 +17,6 @@ from ..io import Raw, read_audio
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
-
-    Fetch = Callable[[str], str | os.PathLike[str]]
 
 
 class Recording(NamedTuple):
@@ -31,7 +31,7 @@ class Recording(NamedTuple):
     piece: tuple[int, int] | None = None
 
 
-class AudioDataset(ABC):
+class AudioDataset(PublishedDataset):
     """Recordings of one split. By index: (waveform, rate, target).
 
     The waveform is float32 (channels, frames), `rate` its frames a second, and the target what the class says: the
@@ -45,8 +45,7 @@ class AudioDataset(ABC):
     Raises MissingDatasetError, DatasetError, and the AudioError of a sound that cannot be read.
     """
 
-    resource: ClassVar[str] = ""
-    splits: ClassVar[tuple[str, ...]]
+    item = "recording"
     files: ClassVar[dict[str, tuple[str, ...]]] = {}
     """split -> the names of its files in the hub; "" stands for every split."""
     fields: ClassVar[tuple[str, ...]] = ()
@@ -62,29 +61,19 @@ class AudioDataset(ABC):
         fetch: Fetch | None = None,
         resource: str | None = None,
     ) -> None:
-        split = self.splits[0] if split is None else split
-        if split not in self.splits:
-            raise ValueError(f"{self.who}: split is {split!r} but must be one of {', '.join(map(repr, self.splits))}")
-        if folder is not None and fetch is not None:
-            raise ValueError(
-                f"{self.who}: folder and fetch were both given, but the files come from one place; leave one out"
-            )
-        self.split, self.transform = split, transform
-        self.name = resource or self.resource
+        super().__init__(folder, split, transform=transform, fetch=fetch, resource=resource)
         self.fetched = folder is None
-        self.roots = [Path(folder)] if folder is not None else self._fetched(fetch)
+        files = self.files.get(self.split, self.files.get("", ()))
+        self.roots = [Path(folder)] if folder is not None else [self._fetched(file) for file in files]
         if folder is not None and not self.roots[0].is_dir():
             raise MissingDatasetError(
                 f"{self.who}: there is no folder {str(folder)!r}; without it the hub fetches the data"
             )
         self.recordings = self._listed()
         if not self.recordings:
-            raise DatasetError(f"{self.who}: there is not one recording of {split!r} in {self.roots[0]}; get it again")
-
-    @property
-    def who(self) -> str:
-        """The name in messages."""
-        return type(self).__name__
+            raise DatasetError(
+                f"{self.who}: there is not one recording of {self.split!r} in {self.roots[0]}; get it again"
+            )
 
     @property
     def paths(self) -> list[str]:
@@ -137,27 +126,8 @@ class AudioDataset(ABC):
             ) from error
 
     def _recording(self, index: Any) -> Recording:
-        try:
-            place = index.__index__()
-        except AttributeError:
-            raise TypeError(
-                f"{self.who}: the index is a {type(index).__name__} but must be a whole number; for several at once use a "
-                "list: [dataset[i] for i in indices]"
-            ) from None
-        if not -len(self) <= place < len(self):
-            raise IndexError(f"{self.who}: there is no recording {place} among {len(self)}")
-        found: Recording = self.recordings[place]
+        found: Recording = self.recordings[self._place(index)]
         return found
-
-    def _fetched(self, fetch: Fetch | None) -> list[Path]:
-        if fetch is None:
-            from numzoo.hub import pull_data
-
-            def fetch(name: str) -> Path:
-                found: Path = next(iter(pull_data(name).values()))
-                return found
-
-        return [Path(fetch(f"{self.name}/{file}")) for file in self.files.get(self.split, self.files.get("", ()))]
 
     def _find(self, *names: str) -> Path:
         """The first of these files or folders that is there: in the data set's folder, or up to two folders deeper."""

@@ -11,7 +11,8 @@ from ..errors import DatasetError
 from .base import AudioDataset, Recording
 
 if TYPE_CHECKING:
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
+
 
 COLUMNS = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
 

@@ -13,7 +13,7 @@ from ..io import read_info
 from .base import AudioDataset, Recording
 
 if TYPE_CHECKING:
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
 
 
 class LJSpeech(AudioDataset):

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from numzoo.hub.published import Fetch, PublishedDataset
+
 from ..errors import DatasetError, MissingDatasetError
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    Fetch = Callable[[str], str | os.PathLike[str]]
-
 MAX_BYTES = 1 << 28  # of a table, unpacked
 
 
-class TableDataset:
+class TableDataset(PublishedDataset):
     """Rows of numbers. By index: (row, target).
 
     `features` is float32 (n, columns), whose names are `columns`; `targets` is int64 (n,), the numbers of `classes`, or
@@ -31,7 +31,7 @@ class TableDataset:
     the name in the hub. Raises MissingDatasetError and DatasetError.
     """
 
-    resource: ClassVar[str]
+    item = "row"
     splits: ClassVar[tuple[str, ...]] = ("all",)
     files: ClassVar[tuple[str, ...]]
     columns: ClassVar[tuple[str, ...]]
@@ -46,22 +46,10 @@ class TableDataset:
         fetch: Fetch | None = None,
         resource: str | None = None,
     ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"{self.who}: split is {split!r} but must be one of {', '.join(map(repr, self.splits))}")
-        if folder is not None and fetch is not None:
-            raise ValueError(
-                f"{self.who}: folder and fetch were both given, but the files come from one place; leave one out"
-            )
-        self.split, self.transform = split, transform
-        self.name = resource or self.resource
+        super().__init__(folder, split, transform=transform, fetch=fetch, resource=resource)
         self.features: NDArray[numpy.float32]
         self.targets: NDArray[Any]
-        self.features, self.targets = self._read([self._path(file, folder, fetch) for file in self.files])
-
-    @property
-    def who(self) -> str:
-        """The name in messages."""
-        return type(self).__name__
+        self.features, self.targets = self._read([self._path(file) for file in self.files])
 
     @property
     def labels(self) -> NDArray[numpy.int64]:
@@ -74,14 +62,7 @@ class TableDataset:
         return len(self.targets)
 
     def __getitem__(self, index: int) -> tuple[Any, int | float]:
-        try:
-            place = index.__index__()
-        except AttributeError:
-            raise TypeError(
-                f"{self.who}: the index is a {type(index).__name__} but must be a whole number; all rows are in .features"
-            ) from None
-        if not -len(self) <= place < len(self):
-            raise IndexError(f"{self.who}: there is no row {place} among {len(self)}")
+        place = self._place(index)
         row = self.features[place].copy()
         return (row if self.transform is None else self.transform(row)), self.targets[place].item()
 
@@ -127,17 +108,14 @@ class TableDataset:
                 f"{self.who}: {str(path)!r} is not a table of numbers ({error}); get it again"
             ) from error
 
-    def _path(self, file: str, folder: str | os.PathLike[str] | None, fetch: Fetch | None) -> Path:
+    def _path(self, file: str) -> Path:
+        folder = self._folder
         if folder is None:
-            if fetch is None:
-                from numzoo.hub import pull_data
-
-                return next(iter(pull_data(f"{self.name}/{file}").values()))
-            return Path(fetch(f"{self.name}/{file}"))
+            return self._fetched(file)
         for spelling in (file, file.removesuffix(".gz")):
-            if (path := Path(folder, spelling)).is_file():
+            if (path := folder / spelling).is_file():
                 return path
-        state = f"it does not hold {file}" if Path(folder).is_dir() else "there is no such folder"
+        state = f"it does not hold {file}" if folder.is_dir() else "there is no such folder"
         raise MissingDatasetError(
             f"{self.who} was looked for in {str(folder)!r}, but {state}. Leave folder out, and the hub fetches the files."
         )

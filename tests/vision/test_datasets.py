@@ -172,7 +172,9 @@ class TestMNIST:
         import numzoo.hub
 
         digits(tmp_path)
-        monkeypatch.setattr(numzoo.hub, "pull", lambda name: tmp_path / name.rpartition("/")[2], raising=False)
+        monkeypatch.setattr(
+            numzoo.hub, "pull_data", lambda name: {name: tmp_path / name.rpartition("/")[2]}, raising=False
+        )
         assert len(datasets.MNIST()) == 7
 
     @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from numzoo.hub.published import Fetch, PublishedDataset
 
 from ..errors import DatasetError, MissingDatasetError
 
@@ -16,12 +18,10 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    Fetch = Callable[[str], str | os.PathLike[str]]
-
 MAX_FIELD = 1 << 26  # bytes of a quoted field; the csv module stops at 128 kB, which some articles exceed
 
 
-class TextDataset(ABC):
+class TextDataset(PublishedDataset):
     """Texts of one split. By index: (text, target).
 
     The text is a str, or a tuple of them where an example has several (two sentences to compare, a question and what it
@@ -34,8 +34,6 @@ class TextDataset(ABC):
     in the hub. Raises MissingDatasetError and DatasetError, for a bad line when it is asked for.
     """
 
-    resource: ClassVar[str] = ""
-    splits: ClassVar[tuple[str, ...]]
     files: ClassVar[dict[str, tuple[str, ...]]] = {}
     """split -> the names of its files in the hub; "" stands for every split."""
     classes: Sequence[str] = ()
@@ -49,29 +47,19 @@ class TextDataset(ABC):
         fetch: Fetch | None = None,
         resource: str | None = None,
     ) -> None:
-        split = self.splits[0] if split is None else split
-        if split not in self.splits:
-            raise ValueError(f"{self.who}: split is {split!r} but must be one of {', '.join(map(repr, self.splits))}")
-        if folder is not None and fetch is not None:
-            raise ValueError(
-                f"{self.who}: folder and fetch were both given, but the files come from one place; leave one out"
-            )
-        self.split, self.transform = split, transform
-        self.name = resource or self.resource
+        super().__init__(folder, split, transform=transform, fetch=fetch, resource=resource)
         self.fetched = folder is None
-        self.roots = [Path(folder)] if folder is not None else self._fetched(fetch)
+        files = self.files.get(self.split, self.files.get("", ()))
+        self.roots = [Path(folder)] if folder is not None else [self._fetched(file) for file in files]
         if folder is not None and not self.roots[0].is_dir():
             raise MissingDatasetError(
                 f"{self.who}: there is no folder {str(folder)!r}; without it the hub fetches the data"
             )
         self._open()
         if not len(self):
-            raise DatasetError(f"{self.who}: there is not one example of {split!r} in {self.roots[0]}; get it again")
-
-    @property
-    def who(self) -> str:
-        """The name in messages."""
-        return type(self).__name__
+            raise DatasetError(
+                f"{self.who}: there is not one example of {self.split!r} in {self.roots[0]}; get it again"
+            )
 
     @cached_property
     def targets(self) -> list[Any]:
@@ -89,10 +77,6 @@ class TextDataset(ABC):
             raise AttributeError(f"{self.who}: the labels of {self.split!r} are not public")
         return numpy.array(self.targets, numpy.int64)
 
-    @abstractmethod
-    def __len__(self) -> int:
-        """How many examples there are."""
-
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         text, target = self._example(self._place(index))
         return (text if self.transform is None else self.transform(text)), target
@@ -107,28 +91,6 @@ class TextDataset(ABC):
     @abstractmethod
     def _example(self, place: int) -> tuple[Any, Any]:
         """The text and the target at a place from 0."""
-
-    def _place(self, index: Any) -> int:
-        try:
-            place = index.__index__()
-        except AttributeError:
-            raise TypeError(
-                f"{self.who}: the index is a {type(index).__name__} but must be a whole number; for several at once use a "
-                "list: [dataset[i] for i in indices]"
-            ) from None
-        if not -len(self) <= place < len(self):
-            raise IndexError(f"{self.who}: there is no example {place} among {len(self)}")
-        return int(place) % len(self)
-
-    def _fetched(self, fetch: Fetch | None) -> list[Path]:
-        if fetch is None:
-            from numzoo.hub import pull_data
-
-            def fetch(name: str) -> Path:
-                found: Path = next(iter(pull_data(name).values()))
-                return found
-
-        return [Path(fetch(f"{self.name}/{file}")) for file in self.files.get(self.split, self.files.get("", ()))]
 
     def _find(self, *names: str) -> Path:
         """The first of these files or folders that is there: one of the data set's files itself, in its folder, or up to

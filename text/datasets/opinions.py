@@ -13,7 +13,7 @@ from .base import Table, TextDataset
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
 
 
 class Vader(Table):

@@ -15,7 +15,7 @@ from .lines import Lines
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
 
 
 class Multi30k(TextDataset):

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from numzoo.hub.published import Fetch, PublishedDataset
+
 from ..errors import DatasetError, MissingDatasetError
 from ..io import read_image
-from .mnist import position
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    Fetch = Callable[[str], str | os.PathLike[str]]
-
 MAX_LIST_BYTES = 1 << 28
 MAX_JSON_BYTES = 1 << 30
 
 
-class ImageDataset(ABC):
+class ImageDataset(PublishedDataset):
     """Images of one split, each with a label.
 
     `folder` holds what the archives of the data set unpack to (torchvision's folders fit). Without it `fetch` gets each
@@ -35,8 +34,7 @@ class ImageDataset(ABC):
     what `transform` makes of it. Raises MissingDatasetError, DatasetError; ValueError for a split that there is not.
     """
 
-    resource: ClassVar[str]
-    """What the hub calls the data set."""
+    item = "image"
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     below: ClassVar[tuple[str, ...]] = ()
     """Folders below the one that is given in which the files may lie, as torchvision leaves them."""
@@ -51,28 +49,14 @@ class ImageDataset(ABC):
         transform: Callable[[Any], Any] | None = None,
         fetch: Fetch | None = None,
     ) -> None:
-        split = self.splits[0] if split is None else split
-        if split not in self.splits:
-            raise ValueError(f"{self.who}: split is {split!r} but must be one of {', '.join(map(repr, self.splits))}")
-        if folder is not None and fetch is not None:
-            raise ValueError(
-                f"{self.who}: folder and fetch were both given, but the files come from one place; leave one out"
-            )
-        self.split, self.transform = split, transform
-        self._folder = None if folder is None else Path(folder)
-        self._fetch = fetch
+        super().__init__(folder, split, transform=transform, fetch=fetch)
         self._read()
-
-    @property
-    def who(self) -> str:
-        """The name in messages."""
-        return type(self).__name__
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        place = position(index, len(self), self.who)
+        place = self._place(index)
         image = self._image(place)
         return (image if self.transform is None else self.transform(image)), self._target(place)
 
@@ -93,7 +77,7 @@ class ImageDataset(ABC):
     def _path(self, file: str, inside: str = "") -> Path:
         """Where `inside` lies, of what `file` is unpacked to; the file itself where it is not unpacked."""
         if self._folder is None:
-            path = Path((self._fetch or from_hub)(f"{self.resource}/{file}"), inside)
+            path = self._fetched(file) / inside
             if not path.exists():
                 raise DatasetError(f"{self.who}: {file} does not hold {inside!r}; it is another archive than expected")
             return path
@@ -147,13 +131,6 @@ class FileDataset(ImageDataset):
 
     def _image(self, place: int) -> Image:
         return read_image(self.paths[place], self.mode)
-
-
-def from_hub(name: str) -> Path:
-    """The path of one file of a data set, fetched, verified and unpacked by the hub."""
-    from numzoo.hub import pull_data
-
-    return next(iter(pull_data(name).values()))
 
 
 def read_lines(path: Path, who: str) -> list[str]:

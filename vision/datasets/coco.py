@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
+
 
 TARGETS = {"detection": "instances", "masks": "instances", "captions": "captions"}
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from numzoo.hub.published import place_of
+
 from ..errors import DatasetError, MissingDatasetError
-from .mnist import position
 
 if TYPE_CHECKING:
     import numpy
@@ -59,7 +60,7 @@ class Digits:
     def __getitem__(self, index: int) -> tuple[Any, int]:
         from PIL.Image import fromarray
 
-        place = position(index, len(self), "Digits")
+        place = place_of(index, len(self), "Digits", "image")
         image = fromarray((self.images[place].astype("uint16") * 255 // 16).astype("uint8"))
         return (image if self.transform is None else self.transform(image)), int(self.labels[place])
 

@@ -13,7 +13,8 @@ from .base import ArrayDataset
 from .idx import read_idx
 
 if TYPE_CHECKING:
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
+
 
 _EVERY = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _MERGED = string.digits + string.ascii_uppercase + "abdefghnqrt"  # the other small letters look like their capitals

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numzoo.hub.published import place_of
+
 from ..errors import DatasetError, MissingDatasetError
 from ..io import read_image
-from .mnist import position
 
 if TYPE_CHECKING:
     import numpy
@@ -88,7 +89,7 @@ class ImageFolder:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
-        path, label = self.samples[position(index, len(self), "ImageFolder")]
+        path, label = self.samples[place_of(index, len(self), "ImageFolder", "image")]
         image = read_image(path, self.mode)
         return (image if self.transform is None else self.transform(image)), label
 

@@ -10,7 +10,7 @@ from ..errors import DatasetError
 from .base import FileDataset, fields_of, read_json, read_lines, safe_join
 
 if TYPE_CHECKING:
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
 
 
 class Food101(FileDataset):

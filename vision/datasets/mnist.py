@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from numzoo.hub.published import Fetch, PublishedDataset
+
 from ..errors import DatasetError, MissingDatasetError
 from .idx import read_idx
 
@@ -21,12 +23,12 @@ FILES = {  # split: the names of its images and of its labels
 }
 
 
-class MNIST:
+class MNIST(PublishedDataset):
     """The digits of one split: 60,000 in "train", 10,000 in "test".
 
     `folder` holds the IDX files (packed by gzip or not, also below MNIST/raw as torchvision keeps them). Without it
     `fetch` gets each file: called with its name in the hub, such as "data:mnist/train-images-idx3-ubyte", it returns
-    the path of a verified file; left out, that is numzoo.hub.pull.
+    the path of a verified file; left out, that is numzoo.hub.pull_data.
 
     `images` is uint8 (n, 28, 28), 0 the paper and 255 the ink; `labels` is int64 (n,), the digits. By index: (image,
     label), the image a grey Pillow image, or what `transform` makes of it. Raises MissingDatasetError, DatasetError.
@@ -38,6 +40,8 @@ class MNIST:
 
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
     resource: ClassVar[str] = "data:mnist"
+    splits: ClassVar[tuple[str, ...]] = tuple(FILES)
+    item = "image"
     packed: ClassVar[str] = ""
     """What follows the files' names in the hub, where they are packed there."""
 
@@ -47,17 +51,11 @@ class MNIST:
         split: str = "train",
         *,
         transform: Callable[[Any], Any] | None = None,
-        fetch: Callable[[str], str | os.PathLike[str]] | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
-        if split not in FILES:
-            raise ValueError(f"{self.who}: split is {split!r} but must be one of {', '.join(map(repr, FILES))}")
-        if folder is not None and fetch is not None:
-            raise ValueError(
-                f"{self.who}: folder and fetch were both given, but the files come from one place; leave one out"
-            )
-        self.split, self.transform = split, transform
+        super().__init__(folder, split, transform=transform, fetch=fetch)
         paths = [
-            self._found(Path(folder), name) if folder is not None else self._fetched(name, fetch)
+            self._found(self._folder, name) if self._folder is not None else self._fetched(f"{name}{self.packed}")
             for name in FILES[split]
         ]
         self.images: NDArray[numpy.uint8] = _checked(self.who, paths[0], (28, 28))
@@ -72,18 +70,13 @@ class MNIST:
                 f"{self.who}: {str(paths[1])!r} holds a label {self.labels.max()}, where classes are 0 to 9"
             )
 
-    @property
-    def who(self) -> str:
-        """The name in messages."""
-        return type(self).__name__
-
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
         from PIL.Image import fromarray
 
-        place = position(index, len(self), self.who)
+        place = self._place(index)
         image: Image = fromarray(self.images[place])
         label = int(self.labels[place])
         return (image if self.transform is None else self.transform(image)), label
@@ -101,27 +94,6 @@ class MNIST:
         raise MissingDatasetError(
             f"{self.who} was looked for in {str(folder)!r}, but {state}. Leave folder out, and the hub fetches the files."
         )
-
-    def _fetched(self, name: str, fetch: Callable[[str], str | os.PathLike[str]] | None) -> Path:
-        if fetch is None:
-            from numzoo.hub import pull
-
-            fetch = pull
-        return Path(fetch(f"{self.resource}/{name}{self.packed}"))
-
-
-def position(index: Any, length: int, who: str) -> int:
-    """`index` as a whole number within a dataset of `length`; from the end, if it is below zero."""
-    try:
-        place = index.__index__()
-    except AttributeError:
-        raise TypeError(
-            f"{who}: the index is a {type(index).__name__} but must be a whole number; for several at once use a list: "
-            "[dataset[i] for i in indices]"
-        ) from None
-    if not -length <= place < length:
-        raise IndexError(f"{who}: there is no image {place} among {length}")
-    return int(place)
 
 
 def _checked(who: str, path: Path, item: tuple[int, ...]) -> NDArray[numpy.uint8]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DatasetError
 from .base import ImageDataset
-from .mnist import position
 
 if TYPE_CHECKING:
     import numpy
@@ -30,7 +29,7 @@ class MovingMNIST(ImageDataset):
         return int(self.sequences.shape[1])
 
     def __getitem__(self, index: int) -> Any:
-        sequence = self._image(position(index, len(self), self.who))
+        sequence = self._image(self._place(index))
         return sequence if self.transform is None else self.transform(sequence)
 
     def _image(self, place: int) -> NDArray[numpy.uint8]:

@@ -12,7 +12,8 @@ from ..io import read_image, to_array
 from .base import FileDataset, fields_of, read_lines, safe_join, whole
 
 if TYPE_CHECKING:
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
+
 
 TARGETS = ("breed", "species", "mask")
 

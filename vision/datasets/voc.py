@@ -13,7 +13,8 @@ from ..io import read_image, to_array
 from .base import FileDataset, read_lines, safe_join
 
 if TYPE_CHECKING:
-    from .base import Fetch
+    from numzoo.hub.published import Fetch
+
 
 ARCHIVES = {
     "2007": "VOCtrainval_06-Nov-2007.tar",

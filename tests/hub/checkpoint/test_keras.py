@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from handmade import keras
 
-from numzoo.hub.checkpoint import read_checkpoint, read_metadata
+from numzoo.hub.checkpoint import limits, read_checkpoint, read_metadata
+from numzoo.hub.checkpoint.keras import hdf5
+from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.errors import FormatError, UnsafeFileError, UsageError
 
 LAYERS = {
@@ -269,3 +271,29 @@ def test_the_reading_process_itself_never_imports_h5py(save):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": root}
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_process_that_takes_too_long_is_ended(save, monkeypatch):
+    monkeypatch.setattr(limits, "WORKER_SECONDS", 0)
+    with pytest.raises(FormatError, match="within 0 seconds"):
+        read_checkpoint(save(keras.weights_of_2()))
+
+
+def test_a_text_of_an_archive_that_is_longer_than_any_is_refused(save, monkeypatch):
+    monkeypatch.setattr(limits, "TEXT", 5)
+    with pytest.raises(FormatError, match=r"The member config\.json has 28 bytes; the limit is 5"):
+        read_checkpoint(save(keras.archive_of_3(zipfile.ZIP_STORED)))
+
+
+def test_addresses_of_another_width_are_refused(save):
+    content = bytearray(keras.weights_of_2())
+    content[{0: 13, 1: 13}.get(content[8], 9)] = 4
+    with pytest.raises(FormatError, match="counts its addresses in another way"):
+        read_checkpoint(save(bytes(content)))
+
+
+@pytest.mark.parametrize("told", [{"bytes": -4, "offset": 8}, {"bytes": 4, "offset": -4}, {"bytes": 4, "offset": 13}])
+def test_a_place_that_is_not_in_the_file_is_refused(told):
+    whole = {"dtype": "float32", "shape": [1], "order": "<", **told}
+    with pytest.raises(FormatError, match="which are not there"):
+        hdf5._tensor("w", whole, Source(memoryview(bytes(16))), None)
