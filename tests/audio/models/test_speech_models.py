@@ -113,3 +113,15 @@ def test_bad_input_is_named(call: Any, message: str) -> None:
 def test_whole_numbers_are_no_samples() -> None:
     with pytest.raises(TypeError, match="samples are floating-point numbers"):
         models.wav2vec2_encoder(**WAV2VEC2)(np.zeros((1, 400), np.int16))
+
+
+@pytest.mark.parametrize("places", [1, 7, 30])
+def test_whispers_encoder_gives_the_same_in_parts(places: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = models.whisper(
+        n_audio_state=16, n_audio_head=2, n_audio_layer=2, n_text_state=16, n_text_head=2, n_text_layer=1
+    )
+    mel = engine.Tensor(np.random.default_rng(0).normal(size=(2, 80, 60)).astype(np.float32))
+    whole = model.encoder(mel).detach().numpy()
+    monkeypatch.setattr("numzoo.audio.models.openai_whisper.AT_ONCE", places)
+    with engine.no_grad():
+        np.testing.assert_allclose(model.encoder(mel).numpy(), whole, atol=2e-6)
