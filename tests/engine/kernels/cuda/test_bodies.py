@@ -83,7 +83,8 @@ def test_the_body_of_an_operation_computes_on_a_gpu(row: Row, gpu: Any) -> None:
 
 
 @pytest.mark.parametrize("row", EVERY)
-def test_an_operation_with_its_kernels_computes_on_a_gpu(row: Row, gpu: Any) -> None:
+@pytest.mark.usefixtures("one_order")
+def test_an_operation_with_its_kernels_computes_on_a_gpu(row: Row) -> None:
     assert_both_agree(row, 1)
 
 
