@@ -1,4 +1,7 @@
-"""One side of the benchmark of texts: SIDE CASE. Its last line has the least milliseconds of a step, of wall and of processor time."""
+"""One side of the benchmark of texts: SIDE CASE [alone]. Its last line has the least milliseconds of a step, of wall and of processor time.
+
+"numzoo bf16" computes with float32 weights in that precision, "numzoo as bf16" has its weights in it. With "alone" nothing else runs while steps are timed.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,12 @@ PROMPT, STEPS = 32, 24
 def main() -> None:
     side, case = sys.argv[1:3]
     sides = {"transformers": theirs, "onnxruntime": exported}
-    step = sides[side](case) if side in sides else ours(case, bf16=side.endswith("bf16"))
+    step = sides[side](case) if side in sides else ours(case, side)
     wall, busy = [], []
+    if "alone" in sys.argv:
+        step(0)
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setscheduler(int(thread), os.SCHED_RR, os.sched_param(1))
     for number in range(10 if case.startswith("bert_8") else STEPS):
         start, work = time.perf_counter(), time.process_time()
         step(number)
@@ -39,16 +46,18 @@ def tokens_of(case: str) -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).integers(1, 30000, (texts, length))
 
 
-def ours(case: str, *, bf16: bool) -> Callable[[int], None]:
+def ours(case: str, side: str) -> Callable[[int], None]:
     """A step of numzoo's."""
     from numzoo import engine
     from numzoo.text import models
 
     def precision() -> Any:
-        return engine.precision("bf16") if bf16 else contextlib.nullcontext()
+        return engine.precision("bf16") if side == "numzoo bf16" else contextlib.nullcontext()
 
     if case.startswith("bert"):
         encoder, tokens = models.bert_encoder().eval(), tokens_of(case)
+        if side == "numzoo as bf16":
+            encoder.to(dtype="bfloat16")
 
         def encode(_: int) -> None:
             with engine.no_grad(), precision():
@@ -56,6 +65,8 @@ def ours(case: str, *, bf16: bool) -> Callable[[int], None]:
 
         return encode
     model = (models.gpt2_causal_lm() if case == "gpt2" else models.llama_causal_lm(**SMOLLM)).eval()
+    if side == "numzoo as bf16":
+        model.to(dtype="bfloat16")
     cache = model.new_cache()
     with engine.no_grad(), precision():
         model(np.arange(PROMPT)[None], None, cache, last=True)
