@@ -9,7 +9,7 @@ from ..device import CPU, DeviceLike
 from ..dtype import DtypeLike, float32, int64
 from ..errors import SettingError, ShapeError
 from ..ops import zeros
-from ..tensor import Tensor, tensor_of
+from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
@@ -95,17 +95,10 @@ class _BatchNorm(_Channels):
         momentum = self.momentum
         if momentum is None and self.training and self.num_batches_tracked is not None:
             momentum = 1.0 / (int(self.num_batches_tracked) + 1)
-        out = F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps
-        )
-        if self.training and self.num_batches_tracked is not None:
-            count = self.num_batches_tracked
-            if count.device == CPU:
-                # A new array in the same tensor: the old one may belong to a file.
-                count.array = tensor_of(count.array + 1).array
-            else:
-                count.array += 1  # in the memory that a captured step reads again
-        return out
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps,
+            count=self.num_batches_tracked if self.training else None,
+        )  # fmt: skip
 
 
 class BatchNorm1d(_BatchNorm):

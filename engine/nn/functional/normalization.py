@@ -7,10 +7,10 @@ from typing import Any
 import ml_dtypes
 
 from ... import ops
-from ...device import CPU
+from ...device import CPU, gpu_kernels
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
-from ...tensor import Tensor, tensor_like
+from ...tensor import Tensor, tensor_like, tensor_of
 from ..settings import Size, whole
 
 __all__ = [
@@ -26,22 +26,32 @@ __all__ = [
 
 def batch_norm(
     x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None,
-    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    training: bool = False, momentum: float = 0.1, eps: float = 1e-5, *, count: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Normalisation by the batch's statistics (which then move the running ones by ``momentum``), or by the running ones."""
+    """Normalisation by the batch's statistics (which then move the running ones by ``momentum``), or by the running ones.
+
+    ``count``, an int64 number, is raised by 1 where the running statistics move.
+    """
     x = tensor_like("batch_norm", x)
     if not training and running_mean is not None and running_var is not None:
         return ops.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps)
-    count = x.numel() // x.shape[1] if x.ndim > 1 and x.shape[1] else 0
-    if count < 2:
+    values = x.numel() // x.shape[1] if x.ndim > 1 and x.shape[1] else 0
+    if values < 2:
         raise ShapeError(
             f"batch_norm: training needs more than one value for each channel, but x is {tuple(x.shape)}; use a larger batch or .eval()"
         )
     out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps)
-    if running_mean is not None and running_var is not None:
-        unbiased = count / (count - 1)
+    unbiased = values / (values - 1)
+    if running_mean is not None and running_var is not None and not (
+        running_mean.device.type == "cuda"
+        and gpu_kernels("running").move_statistics(
+            running_mean.array, running_var.array, None if count is None else count.array, mean.array, variance.array, momentum, unbiased
+        )
+    ):  # fmt: skip
         _move(running_mean, mean.array, momentum, 1.0)
         _move(running_var, variance.array, momentum, unbiased)
+        if count is not None:
+            _raise(count)
     return out
 
 
@@ -148,6 +158,14 @@ def _move(held: Tensor, seen: Array, momentum: float, factor: float) -> None:
     else:
         held.array *= kept
         held.array += seen * share
+
+
+def _raise(count: Tensor) -> None:
+    """One more: on the CPU in a new array, since the old one may belong to a file, on a GPU where a captured step reads it again."""
+    if count.device == CPU:
+        count.array = tensor_of(count.array + 1).array
+    else:
+        count.array += 1
 
 
 def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None = None) -> Tensor:

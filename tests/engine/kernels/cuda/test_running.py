@@ -1,0 +1,46 @@
+"""Running statistics on a GPU move as on the CPU, in one launch and in their own memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numzoo import engine
+from numzoo.engine import nn
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("channels", [1, 5, 300])
+def test_they_move_as_on_the_cpu(gpu: Any, dtype: str, channels: int) -> None:
+    images = RNG.standard_normal((3, channels, 2, 2)).astype(np.float32)
+    found = []
+    for device in ("cpu", "cuda"):
+        layer = nn.BatchNorm2d(channels, momentum=0.3).to(device, dtype=dtype)
+        x = engine.tensor(images).to(device, dtype=dtype)
+        layer(x)
+        held = [layer.running_mean.array, layer.running_var.array, layer.num_batches_tracked.array]
+        layer(x * 2.0)
+        if device == "cuda":
+            assert held[0] is layer.running_mean.array
+            assert held[2] is layer.num_batches_tracked.array
+            assert gpu.launched.count("move_statistics") == 2
+        found.append(
+            [value.float().numpy() for value in (layer.running_mean, layer.running_var, layer.num_batches_tracked)]
+        )
+        layer.eval()(x)
+    tolerance = {"float64": 1e-7, "float32": 1e-6}.get(dtype, 2e-2)
+    for wanted, other in zip(*found, strict=True):
+        assert np.allclose(wanted, other, rtol=tolerance, atol=tolerance)
+
+
+def test_what_one_launch_does_not_serve_still_moves(gpu: Any) -> None:
+    layer = nn.BatchNorm1d(4).to("cuda")
+    layer.running_mean = engine.zeros(4, 2, device="cuda")[:, 0]
+    layer(engine.tensor(RNG.standard_normal((6, 4)).astype(np.float32)).to("cuda"))
+    assert layer.num_batches_tracked.item() == 1
+    assert (layer.running_mean.numpy() != 0).all()
+    assert "move_statistics" not in gpu.launched
