@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from ... import ops
-from ...device import move, namespace
-from ...dtype import float64, is_differentiable
+from ...device import CPU, namespace
+from ...dtype import float32, float64, is_differentiable
 from ...errors import DtypeError, SettingError, ShapeError
 from ...ops import gelu_tanh, logsigmoid, sigmoid, softsign, tanh
-from ...random import default_generator
+from ...random import default_generator, rand
 from ...tensor import Tensor, tensor_like, tensor_of
 
 __all__ = [
@@ -76,10 +76,8 @@ def rrelu(
         return ops.leaky_relu(x, negative_slope=(lower + upper) / 2)
     if not is_differentiable(x.dtype):
         raise DtypeError(f"rrelu: wants a floating-point tensor, not {x.dtype}; convert it with .float()")
-    drawn = default_generator().numpy.random(x.shape, dtype=np.float64 if x.dtype == float64 else np.float32)
-    drawn *= upper - lower
-    drawn += lower
-    return ops.prelu(x, tensor_of(move(np.asarray(drawn).astype(x.dtype, copy=False), x.device)))
+    drawn = rand(x.shape, dtype=float64 if x.dtype == float64 else float32, device=x.device)
+    return ops.prelu(x, (drawn * (upper - lower) + lower).to(dtype=x.dtype))
 
 
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
@@ -219,8 +217,11 @@ def gumbel_softmax(
         raise SettingError(f"gumbel_softmax: tau must be above 0, not {tau}")
     if not is_differentiable(logits.dtype):
         raise DtypeError(f"gumbel_softmax: wants floating-point logits, not {logits.dtype}; convert with .float()")
-    drawn = np.asarray(default_generator().numpy.gumbel(size=logits.shape)).astype(logits.dtype)
-    noise = tensor_of(move(drawn, logits.device))
+    if logits.device == CPU:
+        noise = tensor_of(np.asarray(default_generator().numpy.gumbel(size=logits.shape)).astype(logits.dtype))
+    else:
+        share = rand(logits.shape, dtype=float64, device=logits.device).clip(1e-300)
+        noise = (-ops.log(-ops.log(share))).to(dtype=logits.dtype)
     soft = ops.softmax((logits + noise) * (1.0 / tau), axis=axis)
     if not hard:
         return soft

@@ -56,6 +56,8 @@ DRAWS: dict[str, Callable[[], Any]] = {
     "like": lambda: engine.rand_like(engine.ones(5).to("cuda")),
     "dropout": lambda: nn.functional.dropout(engine.ones(5, 10).to("cuda")),
     "alpha dropout": lambda: nn.functional.alpha_dropout(engine.ones(50).to("cuda"), training=True),
+    "rrelu": lambda: nn.functional.rrelu(engine.Tensor([-1.0] * 40).to("cuda"), training=True),
+    "gumbel softmax": lambda: nn.functional.gumbel_softmax(engine.ones(3, 5).to("cuda")),
     "stochastic depth": lambda: nn.functional.stochastic_depth(engine.ones(50, 1).to("cuda"), 0.5),
 }
 
