@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from numzoo.hub.given import Given
 
 from .errors import ImageAccessError, ImageError, ImageTooLargeError, MissingImageError
 from .formats import check_pixels, damaged, open_image, quiet
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb: 256 MiB of RGB
 MAX_STREAM_BYTES = 1 << 30  # of a pipe, whose end nobody can see
+_GIVEN = Given("an", "image", ImageError, MissingImageError, ImageAccessError, ImageTooLargeError)
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _UPRIGHT = {  # its value: the name of Pillow's transposition that undoes it
@@ -163,84 +163,10 @@ def _upright(image: Image) -> Image:
     return turned
 
 
-@contextmanager
-def _opened(source: Any) -> Iterator[tuple[BinaryIO, str]]:
+def _opened(source: Any) -> AbstractContextManager[tuple[BinaryIO, str]]:
     """A seekable binary file with the bytes of `source`, and what to call it in messages."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        if len(source) == 0:
-            raise ImageError("the image is empty: 0 bytes were given")
-        yield io.BytesIO(source), f"the image of {len(source):,} bytes"
-    elif isinstance(source, (str, os.PathLike)):
-        path = os.fspath(source)
-        with _open_path(path) as file:
-            yield _seekable(file, repr(path)), repr(path)
-    elif callable(getattr(source, "read", None)):
-        name = repr(source.name) if isinstance(getattr(source, "name", None), str) else "the image file"
-        if isinstance(source, io.TextIOBase):
-            raise TypeError(f"read_image: {name} is open as text; open it with mode 'rb'")
-        yield _seekable(source, name), name
-    else:
-        raise TypeError(
-            f"read_image: source is a {type(source).__name__} but must be a path, bytes, a binary file or a Pillow "
-            "image; for an array see numzoo.vision.io.from_array"
-        )
-
-
-def _open_path(path: Any) -> BinaryIO:
-    try:
-        kind = os.stat(path).st_mode
-        if stat.S_ISDIR(kind):
-            raise ImageError(f"{path!r} is a folder, not an image; give the path of a file in it")
-        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
-            raise ImageError(f"{path!r} is a device or a socket; an image is read from a file or a pipe")
-        return open(path, "rb")
-    except PermissionError as error:
-        raise ImageAccessError(
-            f"{path!r} cannot be read: permission denied. Check the rights of the file and its folders."
-        ) from error
-    except ImageError:
-        raise
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
-            raise ImageError(f"{path!r} cannot be opened: {error.strerror}") from error
-        raise MissingImageError(_missing(path)) from error
-    except ValueError as error:  # a zero byte in the path
-        raise MissingImageError(f"there is no image {path!r}: {error}") from error
-
-
-def _missing(path: Any) -> str:
-    text = os.fsdecode(path)
-    if "://" in text:
-        return f"there is no file {text!r}. It is an address: download the image first, then give the path of the file."
-    folder, name = os.path.split(text)
-    try:
-        entries = os.listdir(folder or ".")
-    except OSError:
-        return f"there is no file {text!r}: the folder {folder!r} does not exist or cannot be listed"
-    import difflib
-
-    close = difflib.get_close_matches(name, [entry for entry in entries if entry != name], n=3)
-    hint = f" Did you mean {' or '.join(repr(os.path.join(folder, entry)) for entry in close)}?" if close else ""
-    return f"there is no file {text!r} (looked in {os.path.abspath(folder or '.')!r}).{hint}"
-
-
-def _seekable(file: Any, name: str) -> BinaryIO:
-    """`file` itself where it can seek, else its bytes in memory; neither may be empty."""
-    try:
-        seekable = file.seekable()
-        size = file.seek(0, os.SEEK_END) if seekable else -1
-    except (AttributeError, OSError):
-        seekable, size = False, -1
-    if not seekable:
-        data = file.read(MAX_STREAM_BYTES + 1)
-        if not isinstance(data, bytes):
-            raise TypeError(f"read_image: {name} gives {type(data).__name__}, not bytes; open it with mode 'rb'")
-        if len(data) > MAX_STREAM_BYTES:
-            raise ImageTooLargeError(f"{name} gave more than {MAX_STREAM_BYTES:,} bytes; save it to a file first")
-        file, size = io.BytesIO(data), len(data)
-    if size == 0:
-        raise ImageError(f"{name} is empty: it has 0 bytes; get the image again")
-    return cast(BinaryIO, file)
+    wanted = "a path, bytes, a binary file or a Pillow image; for an array see numzoo.vision.io.from_array"
+    return _GIVEN.opened(source, "read_image", most=MAX_STREAM_BYTES, wanted=wanted)
 
 
 def _publish(data: bytes, target: Path) -> None:
