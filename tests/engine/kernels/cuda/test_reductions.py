@@ -102,7 +102,7 @@ def test_any_axes_of_any_layout(one_order: EmulatedMachine, name: str, how: str)
 
 @pytest.mark.parametrize("name", ["sum", "argmin", "variance", "max_along"])
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((5, 3000), (1,)), ((9000,), (0,)), ((3000, 5), (0,)), ((700, 40), (0,)), ((2, 700, 3), (1,)), ((4, 40, 33), (1,))]
+    ("shape", "axis"), [((5, 3000), (1,)), ((9000,), (0,)), ((3000, 5), (0,)), ((700, 40), (0,)), ((2, 700, 3), (1,)), ((4, 40, 33), (1,)), ((12, 2500), (0,))]
 )  # fmt: skip
 def test_long_rows_and_columns_are_made_of_parts(gpu: EmulatedMachine, name: str, shape: Any, axis: Any) -> None:
     values = drawn(shape)

@@ -14,9 +14,9 @@ from numzoo.engine.kernels.cuda.transposing import in_order, in_rows
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "complex64"])
-@pytest.mark.parametrize("shape", [(2, 40, 9, 11), (3, 8, 33), (1, 70, 45)])
+@pytest.mark.parametrize("shape", [(2, 40, 9, 11), (3, 8, 33), (1, 400, 400)])
 def test_images_go_to_channels_last_and_back(gpu: EmulatedMachine, shape: Any, dtype: str) -> None:
-    values = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    values = (np.arange(np.prod(shape)) % 127).reshape(shape).astype(dtype)
     last = (0, *range(2, len(shape)), 1)
     x = gpu.put(values)
     there = in_order(x, last)
