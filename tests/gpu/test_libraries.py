@@ -122,7 +122,7 @@ def test_attention(case: str, kind: str) -> None:
 def test_the_same_numbers_come_each_time_where_that_is_asked_for(kind: str) -> None:
     values = [
         Tensor(operand(*s)).to(dtype=getattr(engine, kind)).to("cuda")
-        for s in ((4, 16, 30, 30), (32, 16, 3, 3), (4, 4, 200, 64))
+        for s in ((4, 16, 12, 12), (32, 16, 3, 3), (2, 2, 40, 64))
     ]
     engine.use_deterministic_algorithms(True)
     try:
