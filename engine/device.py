@@ -73,8 +73,7 @@ def move(array: Array, device: Device) -> Array:
     refuse_host(f"a tensor of shape {tuple(array.shape)} moves from {here} to {device}")
     if device.type == "cpu":
         found = cupy().asnumpy(array)
-        if "cuda" in _kernels:
-            _kernels["cuda"].complaints.check()
+        check_complaints()
         return found
     library = cupy()
     count = library.cuda.runtime.getDeviceCount()
@@ -103,6 +102,12 @@ def refuse_host(what: str) -> None:
             f"a captured step runs on the GPU alone, but in this one {what}; give it as an argument of the step, "
             "return it from the step, or do it outside"
         )
+
+
+def check_complaints() -> None:
+    """Raise what a kernel of a GPU has complained of, such as a class that is none."""
+    if "cuda" in _kernels:
+        _kernels["cuda"].complaints.check()
 
 
 def load_kernels(array_type: type) -> str:

@@ -61,8 +61,12 @@ def get_device_name(device: DeviceLike = "cuda") -> str:
 
 
 def synchronize(device: DeviceLike = "cuda") -> None:
-    """Wait until a GPU has done all that it was given: for timing, since operations return before they are computed."""
+    """Wait until a GPU has done all that it was given: for timing, since operations return before they are computed.
+
+    Raises what a kernel has complained of meanwhile, such as a class that is none.
+    """
     devices.cupy().cuda.Device(devices.as_device(device).index).synchronize()
+    devices.check_complaints()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,34 +1,14 @@
-// The softmax of rows and of columns, its logarithm, and their gradients; with a scale, a bias and hidden places for attention.
+// The softmax of rows and of columns, its logarithm, and their gradients.
 
 #include "ground.cuh"
 #include "rows.cuh"
 
-// What is added to the scores of a row: numbers, or bytes that let through, at the row's place in a matrix that may repeat.
-struct Mask {
-    const SCALAR* bias;
-    const unsigned char* seen;
-    index_t heads, queries, batch_step, head_step, query_step, key_step;
-    int causal;
-};
-
-__device__ __forceinline__ WIDE masked(const Mask& mask, WIDE value, index_t place, index_t query, index_t key) {
-    if (mask.bias) value += (WIDE)widened(mask.bias[place + key * mask.key_step]);
-    const bool hidden = (mask.causal && key > query) || (mask.seen && !mask.seen[place + key * mask.key_step]);
-    return hidden ? WIDE(-INFINITE) : value;
-}
-
-template <bool logarithm, bool hides>
-__device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t rows, index_t width, WIDE scale, const Mask& mask) {
+template <bool logarithm>
+__device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
     const int teams = blockDim.x / TEAM, count = pieces(width);
     const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16);
     for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
         const SCALAR* from = x + row * width;
-        index_t query = 0, place = 0;
-        if (hides) {
-            query = row % mask.queries;
-            const index_t head = row / mask.queries;
-            place = head / mask.heads * mask.batch_step + head % mask.heads * mask.head_step + query * mask.query_step;
-        }
         WIDE held[KEPT][EACH];
         WIDE peak = -INFINITE, sum = 0;
 #pragma unroll
@@ -43,9 +23,7 @@ __device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t ro
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
                 WIDE value = widened(piece.at[k]);
-                if (hides) value *= scale;
                 if (!whole && first + k >= width) value = -INFINITE;
-                else if (hides) value = masked(mask, value, place, query, first + k);
                 values[k] = value;
                 best = Greatest::of(best, value);
                 if (CHUNKS) held[c % KEPT][k] = value;
@@ -61,7 +39,6 @@ __device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t ro
         }
         const WIDE own = peak;
         peak = over_team<Greatest>(peak);
-        const bool dead = hides && peak == WIDE(-INFINITE);  // a query that may see nothing gets 0
         if (CHUNKS) {
 #pragma unroll
             for (int c = 0; c < count; c++)
@@ -93,14 +70,11 @@ __device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t ro
                 if (CHUNKS) {
                     value = held[c % KEPT][k];
                 } else {
-                    value = widened(result.at[k]);
-                    if (hides) value *= scale;
-                    if (hides && first + k < width) value = masked(mask, value, place, query, first + k);
-                    value -= peak;
+                    value = widened(result.at[k]) - peak;
                     if (!logarithm) value = exp(value);
                 }
                 value = logarithm ? value - last : value / last;
-                result.at[k] = narrowed<SCALAR>(dead ? WIDE(0) : value);
+                result.at[k] = narrowed<SCALAR>(value);
             }
             store_piece(to, first, width, whole, result);
         }
@@ -108,23 +82,15 @@ __device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t ro
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) softmax_rows(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
-    forward<false, false>(x, out, rows, width, 1, Mask());
+    forward<false>(x, out, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) log_softmax_rows(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
-    forward<true, false>(x, out, rows, width, 1, Mask());
-}
-
-extern "C" __global__ void __launch_bounds__(BLOCK) masked_softmax_rows(
-    const SCALAR* x, SCALAR* out, index_t rows, index_t width, WIDE scale, const SCALAR* bias, const unsigned char* seen,
-    index_t heads, index_t queries, index_t batch_step, index_t head_step, index_t query_step, index_t key_step, int causal
-) {
-    const Mask mask = {bias, seen, heads, queries, batch_step, head_step, query_step, key_step, causal};
-    forward<false, true>(x, out, rows, width, scale, mask);
+    forward<true>(x, out, rows, width);
 }
 
 template <bool logarithm>
-__device__ __forceinline__ void backward(const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width, WIDE scale) {
+__device__ __forceinline__ void backward(const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width) {
     const int teams = blockDim.x / TEAM, count = pieces(width);
     const bool whole = width % EACH == 0 && lies_at(flow, 16) && lies_at(result, 16) && lies_at(out, 16);
     for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
@@ -150,7 +116,7 @@ __device__ __forceinline__ void backward(const SCALAR* flow, const SCALAR* resul
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
                 const WIDE flowing = widened(given.at[k]), value = widened(made.at[k]);
-                slope.at[k] = narrowed<SCALAR>(logarithm ? flowing - exp(value) * sum : (flowing - sum) * value * scale);
+                slope.at[k] = narrowed<SCALAR>(logarithm ? flowing - exp(value) * sum : (flowing - sum) * value);
             }
             store_piece(out + row * width, first, width, whole, slope);
         }
@@ -158,15 +124,15 @@ __device__ __forceinline__ void backward(const SCALAR* flow, const SCALAR* resul
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) softmax_rows_backward(
-    const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width, WIDE scale
+    const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width
 ) {
-    backward<false>(flow, result, out, rows, width, scale);
+    backward<false>(flow, result, out, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) log_softmax_rows_backward(
-    const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width, WIDE scale
+    const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width
 ) {
-    backward<true>(flow, result, out, rows, width, scale);
+    backward<true>(flow, result, out, rows, width);
 }
 
 // Along an axis that is not the innermost: a thread for each line, whose numbers lie `inner` apart.

@@ -1,4 +1,4 @@
-"""The kernels of softmax, of attention's masked one and of cross-entropy against their bodies."""
+"""The kernels of softmax and of cross-entropy against their bodies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from held_to_bodies import assert_kernel_is_body, assert_same, memory_orders
+from held_to_bodies import assert_kernel_is_body, memory_orders
 
 from numzoo import engine
 from numzoo.engine import ops
@@ -60,42 +60,6 @@ def test_infinities_and_nan_are_the_bodys(gpu: Any, name: str, width: int) -> No
     x = drawn((6, width))
     x[0], x[1, 3], x[2, 5], x[3, :20], x[4] = -np.inf, np.inf, np.nan, -np.inf, 1e30
     assert_kernel_is_body(gpu, getattr(softmax, name), name, x)
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (3, 5, 300), (5, 9)])
-@pytest.mark.parametrize("causal", [False, True])
-def test_scores_are_scaled_biased_and_hidden(gpu: Any, shape: tuple[int, ...], causal: bool) -> None:
-    scores, flow = drawn(shape), drawn(shape, seed=1)
-    masks = np.random.default_rng(2)
-    biases = [
-        None, drawn(shape[-2:]), drawn(shape[-1:]), masks.random((*shape[:-2], 1, shape[-1])) > 0.4, masks.random(shape) > 0.5, np.zeros(shape, bool),
-        drawn((shape[-1], shape[-2])).T,
-    ]  # fmt: skip
-    for bias in biases:
-        wanted = scores * np.float32(0.3)
-        if bias is not None:
-            wanted = np.where(bias, wanted, -np.inf) if bias.dtype == bool else wanted + bias
-        if causal:
-            wanted = np.where(np.tril(np.ones(shape[-2:], bool)), wanted, -np.inf)
-        with np.errstate(invalid="ignore"):
-            weights = np.nan_to_num(ops.softmax.body(np, wanted)).astype(np.float32)
-        given = softmax.masked_softmax(
-            gpu.put(scores), None if bias is None else gpu.put(bias), causal=causal, scale=0.3
-        )
-        assert_same(given, weights, 4)
-        slope = softmax.masked_softmax_backward(gpu.put(flow), gpu.put(weights), scale=0.3)
-        part = weights * flow
-        assert_same(slope, np.float32(0.3) * (part - weights * part.sum(-1, keepdims=True)), 4, 10)
-
-
-def test_scores_that_do_not_fit_are_refused(gpu: Any) -> None:
-    scores = gpu.put(drawn((2, 3)))
-    with pytest.raises(engine.errors.ShapeError, match="does not broadcast"):
-        softmax.masked_softmax(scores, gpu.put(drawn((2, 2))))
-    with pytest.raises(engine.errors.DtypeError, match="booleans"):
-        softmax.masked_softmax(scores, gpu.put(drawn((2, 3), "float64")))
-    with pytest.raises(engine.errors.ShapeError, match="two axes"):
-        softmax.masked_softmax(gpu.put(drawn((1, 1, 1, 2, 3))))
 
 
 def loss_and_slope(device: str, x: Any, target: Any, weight: Any = None, **settings: Any) -> list[Any]:
