@@ -158,7 +158,7 @@ def _decoder(file: BinaryIO, name: str, raw: Raw | None) -> Iterator[Any]:
         check_length(file, name)
         if name.endswith(".raw'"):
             raise UnknownAudioFormatError(
-                f"{name} is a sound without a header, by its name; say what it holds, such as raw=Raw(rate=16000)"
+                f"{name} is a sound without a header, by its name; say what it holds, such as raw=Raw(rate=16000), or --rate 16000 on the command line"
             )
     else:
         subtype, endian, width = _RAW[raw.encoding]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,7 @@ Marks = Sequence[tuple[float, float, str]]
 """Pieces of a sound to mark: where they begin and end in seconds, and what is written beside them."""
 
 _SURE = 0.5  # below it a pitch means nothing
+_LETTERS = 140  # of the size that is written in, from one side of a picture to the other
 
 
 def draw_speech(waveform: Waveform, marks: Marks, path: str | os.PathLike[str]) -> None:
@@ -58,6 +60,7 @@ def draw_pitch(waveform: Waveform, times: Any, pitch: Any, confidence: Any, path
     sure = np.where(np.asarray(confidence) >= _SURE, pitch, np.nan)
     lower.plot(times, sure, linewidth=1.5)
     lower.set_yscale("log")
+    _in_full(lower.yaxis)
     lower.set_ylabel("pitch, Hz")
     lower.set_xlabel("seconds")
     lower.grid(alpha=0.3)
@@ -73,11 +76,21 @@ def _waveform(axes: Any, waveform: Waveform) -> None:
 
 
 def _marked(axes: Any, marks: Marks) -> None:
-    top = axes.get_ylim()[1]
+    top, seconds = axes.get_ylim()[1], axes.get_xlim()[1]
     for start, end, text in marks:
         axes.axvspan(start, end, alpha=0.2, color="tab:orange")
         if text:  # texts are texts: a $ in one begins no formula
-            axes.text(start, top, text.strip()[:40], fontsize=7, va="top", clip_on=True, parse_math=False)
+            letters = max(8, int(_LETTERS * (end - start) / seconds))
+            lines = "\n".join(textwrap.wrap(text, letters, max_lines=4, placeholder=" ..."))
+            axes.text(start, top, lines, fontsize=7, va="top", clip_on=True, parse_math=False)
+
+
+def _in_full(axis: Any) -> None:
+    """Numbers along a logarithmic axis as 400 and 500, not as powers."""
+    from matplotlib.ticker import LogFormatter
+
+    axis.set_major_formatter(LogFormatter())
+    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.4)))
 
 
 def _figure(panels: int) -> Any:

@@ -76,7 +76,8 @@ def _spoken(waveform: NDArray[np.float32], speech: Any) -> NDArray[np.float32]:
         if speech == "all":
             warnings.warn(
                 "speaker-verification: silences stay in the sounds, since the package webrtcvad is not installed; voices are told "
-                "apart better without them. pip install 'numzoo[voices]', or say speech=hub.pipeline('silero_vad'), or speech='all'.",
+                "apart better without them. pip install 'numzoo[voices]', or say speech=hub.pipeline('silero_vad'), or speech='all' "
+                "(--whole on the command line).",
                 HubWarning,
                 stacklevel=5,
             )

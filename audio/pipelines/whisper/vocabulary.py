@@ -54,7 +54,14 @@ class Vocabulary:
         self.first_time = self.no_times + 1
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text, without special ones."""
+        """The tokens of a text, without special ones. Raises ValueError for a text with half a character."""
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"whisper: the text {text!r:.40} has half a character at place {error.start}; "
+                "where its bytes are read, errors='replace' gives a text"
+            ) from None
         return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
 
     def decode(self, tokens: Sequence[int]) -> str:

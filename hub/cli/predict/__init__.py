@@ -31,6 +31,17 @@ _KINDS = {
 }
 """Task -> the file that knows what is given to such a model, and how its answer is shown."""
 
+_HEARD = frozenset(task for task, kind in _KINDS.items() if kind == "sounds")
+_WRITERS = frozenset({"text-generation", "text-to-text"})
+_FOR = {
+    **dict.fromkeys(("longest", "beams", "temperature", "seed", "stop", "task", "system", "plain"), _WRITERS),
+    "rate": _HEARD,
+    "words": frozenset({"speech-recognition"}),
+    "whole": frozenset({"speaker-verification"}),
+    "plot": _HEARD - {"speaker-verification"},
+}
+"""Option -> the tasks that heed it; for another one it is refused rather than forgotten."""
+
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command to the parser."""
@@ -100,6 +111,10 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
         raise UsageError(
             f"numzoo predict shows answers for {', '.join(_KINDS)}, but {options.model} is for {wanted.task}; use hub.pipeline."
         )
+    for name, tasks in _FOR.items():
+        value = getattr(options, name)
+        if wanted.task not in tasks and not (value is None or value is False or value == []):
+            raise UsageError(f"--{name} is for {', '.join(sorted(tasks))}, but {options.model} is for {wanted.task}.")
     if _KINDS[wanted.task] == "sounds" and options.rate is None:
         require("soundfile", f"Reading sounds for {wanted.who}")
     if options.plot:

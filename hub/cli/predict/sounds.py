@@ -59,6 +59,8 @@ def _hear(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console:
             ]
         for line in each.words if options.words else (each,):
             console.line(f"{line.start:8.2f} {line.end:8.2f}  {line.text.strip()}")
+    if not segments:
+        console.message("nothing is said")
     return {"text": said.text, "language": said.language, "segments": segments}
 
 
@@ -93,11 +95,16 @@ def _classify(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, cons
 
 def _compare(pipe: Any, options: argparse.Namespace, raw: Any, console: Console) -> int:
     """How alike the voices in two or more sounds are."""
+    from numzoo.hub.cli.main import exit_code
+
     if len(options.inputs) < 2:
         raise UsageError(f"{options.model} tells how alike voices are: give two sounds or more.")
-    if options.plot:
-        raise UsageError(f"--plot has nothing to draw for {options.model}.")
-    voices = [pipe.embed(given, speech="all" if options.whole else None, raw=raw) for given in options.inputs]
+    voices = []
+    for given in options.inputs:
+        try:
+            voices.append(pipe.embed(given, speech="all" if options.whole else None, raw=raw))
+        except Exception as error:
+            return console.error(error, exit_code(error), about="" if given in str(error) else given)
     table = [[float(one @ other) for other in voices] for one in voices]
     header = ("", "SOUND", *(str(place + 1) for place in range(len(voices))))
     rows = [

@@ -159,6 +159,8 @@ def test_what_cannot_be_heard_is_an_error_that_says_why(sound: Any, says: str) -
         pipelines.SpeechRecognition(Told(LONG), letters())(sound)
     with pytest.raises(ValueError, match="language is 'xx'"):
         pipelines.SpeechRecognition(Told(LONG), letters())(np.zeros(9, np.float32), language="xx")
+    with pytest.raises(ValueError, match="half a character at place 4"):
+        pipelines.SpeechRecognition(Told(LONG), letters())(np.zeros(9, np.float32), prompt="Ann\ud800")
     with pytest.raises(TypeError, match="melody"):
         pipelines.SpeechRecognition(Told(LONG), letters())(np.zeros(9, np.float32), melody=3)
 

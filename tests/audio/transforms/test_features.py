@@ -85,6 +85,8 @@ def test_a_spectrum_turns_back_into_its_sound() -> None:
         (np.zeros(0, np.float32), "0 samples"),
         (np.array([0, np.nan], np.float32), "nan"),
         (np.array([0, np.inf], np.float32), "inf"),
+        (np.array([0, -1e30], np.float32), r"-1e\+30, which no sound can hold"),
+        (np.array([0, 1e300]), r"1e\+300, which no sound can hold"),
         (np.zeros(4, complex), "complex128"),
         (np.zeros(4, np.int64), "int64"),
         ("speech.wav", "read the file first"),

@@ -96,7 +96,7 @@ def test_a_file_without_a_header_needs_its_rate(
     ]
     assert len(result["times"]) == 51
     assert main(["--registry", registry, "predict", "crepe_tiny", str(path)]) != 0
-    assert "raw" in capsys.readouterr().err
+    assert "--rate 16000 on the command line" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["crepe_tiny", "silero_vad"])
@@ -111,10 +111,54 @@ def test_one_picture_is_of_one_sound(registry: str, tone: str, capsys: pytest.Ca
     assert "--plot draws one sound" in capsys.readouterr().err
 
 
-def test_what_was_said_is_drawn_over_its_sound(tmp_path: Path) -> None:
+def test_what_was_said_is_drawn_over_its_sound_in_full(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from numzoo.audio.pipelines.drawing import draw_spectrogram
 
     wave = np.random.default_rng(0).normal(size=8000).astype(np.float32) / 9
-    draw_spectrogram(wave, [(0.1, 0.3, " costs $5 or $6")], tmp_path / "said.svg")
-    assert "<svg" in (tmp_path / "said.svg").read_text()
+    said = " costs $5 or $6, and whoever wants to know how much that is in all may count it"
+    draw_spectrogram(wave, [(0.0, 0.5, said)], tmp_path / "said.svg")
+    drawn = (tmp_path / "said.svg").read_text()
+    assert "<svg" in drawn
+    assert said.strip() in drawn  # as the comment before the shapes of its letters
+
+
+def test_the_pitch_of_a_picture_is_written_in_full(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from numzoo.audio.pipelines.drawing import draw_pitch
+
+    times = np.arange(51) / 100
+    draw_pitch(np.zeros(8000, np.float32), times, np.full(51, 440.0), np.ones(51), tmp_path / "pitch.svg")
+    drawn = (tmp_path / "pitch.svg").read_text()
+    assert "<!-- 500 -->" in drawn
+    assert "times" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "wanted"),
+    [
+        ("crepe_tiny", "--words", "speech-recognition"),
+        ("silero_vad", "--whole", "speaker-verification"),
+        ("speaker_encoder", "--plot=out.png", "pitch-estimation"),
+        ("crepe_tiny", "--beams=2", "text-generation"),
+        ("crepe_tiny", "--seed=0", "text-generation"),
+        ("crepe_tiny", "--stop=.", "text-generation"),
+    ],
+)
+def test_an_option_of_other_models_is_refused_and_not_forgotten(
+    model: str, option: str, wanted: str, registry: str, tone: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--registry", registry, "predict", model, tone, tone, option]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert option.partition("=")[0] in shown.err
+    assert wanted in shown.err
+
+
+def test_the_sound_that_holds_no_voice_is_named(
+    registry: str, tone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = str(tmp_path / "silent.wav")
+    audio.write_audio(np.zeros((1, 8000), np.float32), silent, 16000)
+    assert main(["--registry", registry, "predict", "speaker_encoder", tone, silent, "--whole"]) == 2
+    assert "silent.wav: " in capsys.readouterr().err
