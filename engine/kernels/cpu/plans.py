@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
+from ..plans import Plans
 from . import library as _library
 from .library import Library
 from .memory import RefusedError
 
 Plan: TypeAlias = "Callable[..., Any]"
 
-MOST = 2048
-
-# Two generations: when the young one is full it becomes the old one, and what is used again moves back. So what was not
-# used during the last MOST new combinations is forgotten, and a hit costs one dictionary look-up.
-PLANS: dict[Hashable, Plan] = {}
-_old: dict[Hashable, Plan] = {}
+PLANS: Plans[Plan] = Plans()
 
 
 def unsupported(*_: object) -> Any:
@@ -30,22 +26,17 @@ def unsupported(*_: object) -> Any:
 
 def plan(key: Hashable, build: Callable[..., Plan | None], *arguments: Any) -> Plan:
     """The plan for `key`, made by `build(library, *arguments)` where there is none yet."""
-    found = _old.pop(key, None)
-    if found is None:
-        library: Library | None = _library.library()
-        try:
-            found = (build(library, *arguments) if library is not None else None) or unsupported
-        except RefusedError:
-            found = unsupported
-    if len(PLANS) >= MOST:
-        _old.clear()
-        _old.update(PLANS)
-        PLANS.clear()
-    PLANS[key] = found
-    return found
+    return PLANS.make(key, _built, build, *arguments)
+
+
+def _built(build: Callable[..., Plan | None], *arguments: Any) -> Plan:
+    library: Library | None = _library.library()
+    try:
+        return (build(library, *arguments) if library is not None else None) or unsupported
+    except RefusedError:
+        return unsupported
 
 
 def clear() -> None:
     """Forget all plans, as a change of the number of threads requires."""
     PLANS.clear()
-    _old.clear()

@@ -154,7 +154,7 @@ def test_threads_set_here_hold_in_other_threads(make: Any, assert_close: Any, mo
 
 
 def test_plans_are_bounded_and_those_in_use_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "MOST", 8)
+    monkeypatch.setattr(plans.PLANS, "most", 8)
     x = np.ones((4, 4), np.float32)
     matmul(x, x)
     key, kept = next(iter(plans.PLANS.items()))
@@ -163,8 +163,8 @@ def test_plans_are_bounded_and_those_in_use_stay(monkeypatch: pytest.MonkeyPatch
         matmul(y, y.T)
         matmul(x, x)
         assert len(plans.PLANS) <= 8
-        assert len(plans._old) <= 8
-    assert plans.PLANS.get(key, plans._old.get(key)) is kept
+        assert len(plans.PLANS._old) <= 8
+    assert plans.PLANS.get(key, plans.PLANS._old.get(key)) is kept
 
 
 @pytest.mark.parametrize(("code", "kind"), [(1, MemoryError), (2, memory.RefusedError)])
