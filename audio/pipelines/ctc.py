@@ -47,13 +47,14 @@ class CtcRecognition:
         model.eval()
         self.model, self.letters, self.normalize = model, letters, normalize
 
-    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
-        """The waveform and its mel spectrogram with what was said, as a picture. Wants matplotlib."""
+    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None, **settings: Any) -> None:
+        """The waveform and its mel spectrogram with what was said (by words with `word_timestamps`), as a picture. Wants matplotlib."""
         from numzoo.audio.pipelines.drawing import draw_spectrogram
 
         waveform = sound_of(sound, self.task, raw=raw)
-        said = self((waveform, RATE))
-        draw_spectrogram(waveform, [(each.start, each.end, each.text) for each in said.segments], path)
+        said = self((waveform, RATE), **settings)
+        pieces = [piece for segment in said.segments for piece in segment.words or (segment,)]
+        draw_spectrogram(waveform, [(each.start, each.end, each.text) for each in pieces], path)
 
     def __call__(
         self, sound: Any, *, width: int = 1, raw: Raw | None = None, word_timestamps: bool = False

@@ -73,13 +73,14 @@ class SpeechRecognition:
             found += segments
         return Transcript("".join(segment.text for segment in found).strip(), spoken, tuple(found))
 
-    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
-        """The waveform and its mel spectrogram with what was said, as a picture. Wants matplotlib."""
+    def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None, **settings: Any) -> None:
+        """The waveform and its mel spectrogram with what was said (by words with `word_timestamps`), as a picture. Wants matplotlib."""
         from numzoo.audio.pipelines.drawing import draw_spectrogram
 
         waveform = sound_of(sound, self.task, raw=raw)
-        said = self((waveform, RATE))
-        draw_spectrogram(waveform, [(each.start, each.end, each.text) for each in said.segments], path)
+        said = self((waveform, RATE), **settings)
+        pieces = [piece for segment in said.segments for piece in segment.words or (segment,)]
+        draw_spectrogram(waveform, [(each.start, each.end, each.text) for each in pieces], path)
 
     def stream(
         self, sound: Any, *, language: str | None = None, task: str = "transcribe", prompt: str = "", condition: bool = True,

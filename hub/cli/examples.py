@@ -39,6 +39,7 @@ numzoo predict t5_small --task translation_en_to_de 'The house is small.'
 numzoo predict minilm_l6 - < lines.txt
 numzoo predict whisper_base speech.wav --plot speech.png
 numzoo predict whisper_base speech.wav --words
+numzoo predict whisper_base rede.wav --language de --task translate
 numzoo predict speaker_encoder one.wav other.wav
 numzoo predict hf:OWNER/REPO photo.jpg --trust-first-use""",
     "verify": """

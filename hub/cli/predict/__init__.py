@@ -34,7 +34,9 @@ _KINDS = {
 _HEARD = frozenset(task for task, kind in _KINDS.items() if kind == "sounds")
 _WRITERS = frozenset({"text-generation", "text-to-text"})
 _FOR = {
-    **dict.fromkeys(("longest", "beams", "temperature", "seed", "stop", "task", "system", "plain"), _WRITERS),
+    **dict.fromkeys(("longest", "temperature", "stop", "system", "plain"), _WRITERS),
+    **dict.fromkeys(("beams", "seed", "task"), _WRITERS | {"speech-recognition"}),
+    "language": frozenset({"speech-recognition"}),
     "rate": _HEARD,
     "words": frozenset({"speech-recognition"}),
     "whole": frozenset({"speaker-verification"}),
@@ -77,7 +79,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--stop", action="append", default=[], metavar="TEXT", help="end before this text (may be repeated)"
     )
     writing.add_argument(
-        "--task", metavar="NAME", help="what a model was trained for, such as summarization or translation_en_to_de"
+        "--task",
+        metavar="NAME",
+        help="what a model was trained for, such as summarization or translation_en_to_de; translate: what is said, in English",
     )
     writing.add_argument("--system", metavar="TEXT", help="what the model is told before the message")
     writing.add_argument(
@@ -87,6 +91,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     hearing.add_argument(
         "--rate", type=_positive, metavar="N", help="samples a second of a file without a header (16 bits, one channel)"
     )
+    hearing.add_argument("--language", metavar="CODE", help="what is spoken, such as de (default: it is heard)")
     hearing.add_argument("--words", action="store_true", help="the times of every word of what is said")
     hearing.add_argument(
         "--whole", action="store_true", help="compare voices with the silences between words, which are else cut out"

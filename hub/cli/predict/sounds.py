@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from numzoo.hub.cli.console import Console
+from numzoo.hub.cli.predict.refusals import refusals
 from numzoo.hub.errors import UsageError
 
 __all__ = ["answer"]
@@ -31,9 +32,11 @@ def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
         try:
             if len(options.inputs) > 1:
                 console.line(f"{given}:")
-            documents.append({"sound": given, **_ANSWERS[pipe.task](pipe, given, raw, options, console)})
+            with refusals():
+                documents.append({"sound": given, **_ANSWERS[pipe.task](pipe, given, raw, options, console)})
             if options.plot:
-                pipe.draw(given, options.plot, raw=raw)
+                settings = _settings(pipe, options) if pipe.task == "speech-recognition" else {}
+                pipe.draw(given, options.plot, raw=raw, **settings)
                 console.message(f"drawn: {options.plot}")
         except BrokenPipeError:
             raise  # whoever reads the answers has gone
@@ -48,7 +51,7 @@ def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
 
 def _hear(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """What was said, a segment a line; or a word a line."""
-    said = pipe(sound, raw=raw, word_timestamps=options.words)
+    said = pipe(sound, raw=raw, **_settings(pipe, options))
     segments = []
     for each in said.segments:
         segments.append({"start": each.start, "end": each.end, "text": each.text})
@@ -62,6 +65,21 @@ def _hear(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console:
     if not segments:
         console.message("nothing is said")
     return {"text": said.text, "language": said.language, "segments": segments}
+
+
+def _settings(pipe: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """What hearing is told: what the command line says, by the names that Whisper or a model of letters has for it."""
+    whisper = hasattr(pipe, "languages")
+    names = (
+        {"language": "language", "task": "task", "beams": "beams", "seed": "seed"} if whisper else {"beams": "width"}
+    )
+    said = {name: getattr(options, name) for name in ("language", "task", "beams", "seed")}
+    said = {name: value for name, value in said.items() if value is not None}
+    if unheeded := said.keys() - names.keys():
+        raise UsageError(
+            f"--{min(unheeded)} is for Whisper, and {options.model} writes down the letters that it hears."
+        )
+    return {"word_timestamps": options.words, **{names[name]: value for name, value in said.items()}}
 
 
 def _detect(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from numzoo.hub.cli.console import Console
+from numzoo.hub.cli.predict.refusals import refusals
 from numzoo.hub.errors import UsageError
 
 __all__ = ["answer"]
@@ -23,7 +23,7 @@ def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
     texts = [text for given in options.inputs for text in _texts(given, lines, options.model)]
     if not texts:
         raise UsageError(f"{options.model} takes texts, and standard input holds none.")
-    with _refusals():
+    with refusals():
         results = _ANSWERS[pipe.task](pipe, texts, options, console)
     console.document({"model": options.model, "task": pipe.task, **results})
     return 0
@@ -52,19 +52,6 @@ def _texts(given: str, lines: bool, model: str) -> list[str]:
         )
         raise UsageError(f"{model} takes texts, and {given} is the name of a file. For a text within a file: {way}")
     return [given]
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What a pipeline refuses of its input is the caller's to put right."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if hasattr(error, "exit_code") or any(
-            kind.__module__.endswith("engine.errors") for kind in type(error).__mro__
-        ):
-            raise
-        raise UsageError(str(error)) from error
 
 
 def _write(pipe: Any, texts: Sequence[str], options: argparse.Namespace, console: Console) -> dict[str, Any]:
