@@ -24,7 +24,7 @@ from ..device import CPU
 from ..errors import ArgumentError, CaptureError, DeviceError, SettingError
 from ..modes import modes
 from ..tensor import Tensor, tensor_of
-from .memory import private_pools
+from .memory import PrivatePool
 
 __all__ = ["Captured", "capture"]
 
@@ -94,7 +94,7 @@ class Captured(Generic[P, R]):
 
         given, named = _rebuilt((args, kwargs), own)
         cupy = devices.cupy()
-        stream, pool, state, held = cupy.cuda.Stream(non_blocking=True), cupy.cuda.MemoryPool(), Capturing(), _Held()
+        stream, pool, state, held = cupy.cuda.Stream(non_blocking=True), PrivatePool(), Capturing(), _Held()
         stream.wait_event(cupy.cuda.get_current_stream().record())
         with capturing(state), cupy.cuda.using_allocator(pool.malloc), stream:
             stream.begin_capture()
@@ -114,7 +114,6 @@ class Captured(Generic[P, R]):
                 ) from error
             finally:
                 held.stop()
-        private_pools.add(pool)
         self._inputs, self._graph, self._outputs, self._before = inputs, graph, outputs, state.before
         self._held = [pool, stream, state.kept, *held.arrays.values()]
         self._settings = _settings()

@@ -11,6 +11,7 @@ from ..device import CPU, Device, DeviceLike
 from ..errors import DeviceError, OutOfMemoryError
 
 __all__ = [
+    "PrivatePool",
     "empty_cache",
     "memory_allocated",
     "memory_reserved",
@@ -20,7 +21,17 @@ __all__ = [
     "size_text",
 ]
 
-private_pools: weakref.WeakSet[Any] = weakref.WeakSet()
+
+class PrivatePool:
+    """The memory of one captured step. CuPy's own pools take no weak references; this one is counted as long as it lives."""
+
+    def __init__(self) -> None:
+        pool = devices.cupy().cuda.MemoryPool()
+        self.malloc, self.used_bytes, self.total_bytes = pool.malloc, pool.used_bytes, pool.total_bytes
+        private_pools.add(self)
+
+
+private_pools: weakref.WeakSet[PrivatePool] = weakref.WeakSet()
 """The pools of captured steps, which live as long as these do."""
 
 

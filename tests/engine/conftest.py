@@ -30,9 +30,10 @@ def one_order(request: Any, monkeypatch: Any) -> Iterator[Any]:
 
 def _used(kind: str, monkeypatch: Any) -> Iterator[Any]:
     if kind == "real":
-        from real_gpu import RealMachine
+        from real_gpu import real_machine
 
-        here: Any = RealMachine()
+        here: Any = real_machine()
+        here.launched.clear()
     else:
         if compiler() is None:
             pytest.skip("no C++ compiler (g++ or clang++) is on the path, which the emulated GPU needs")

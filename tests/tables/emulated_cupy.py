@@ -267,7 +267,9 @@ class Stream:
 
 
 class Pool:
-    """CuPy's memory pool, which counts nothing here."""
+    """CuPy's memory pool, which counts nothing here and, like CuPy's, takes no weak references."""
+
+    __slots__ = ()
 
     def malloc(self, size: int) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,3 +32,9 @@ class RealMachine(CudaMachine):
             launch(*arguments)
 
         return noted
+
+
+@cache
+def real_machine() -> RealMachine:
+    """The same one for all tests: what is compiled, prepared and allocated for a machine lasts as long as it does."""
+    return RealMachine()

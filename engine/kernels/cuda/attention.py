@@ -214,11 +214,15 @@ def _threads(keys: int) -> int:
 def seed_memory(here: Machine, seed: Key) -> Array:
     """Two numbers on the GPU that say what dropout drops. In a capture each replay writes new ones there first."""
 
+    write = kernels(np.dtype(np.float32))["seed"]
+
     def make() -> Array:
         memory = here.empty((2,), WORD)
 
         def draw() -> None:
-            memory.set(np.array(default_generator().numpy.bit_generator.random_raw(2), WORD))
+            # By a launch: a copy from ordinary memory may wait for the GPU.
+            first, second = default_generator().numpy.bit_generator.random_raw(2)
+            write(1, 1, here.address(memory), int(first), int(second))
 
         before_each_replay(draw)
         return memory
@@ -227,7 +231,7 @@ def seed_memory(here: Machine, seed: Key) -> Array:
     if kept is not None:
         return kept
     memory = here.empty((2,), WORD)
-    kernels(np.dtype(np.float32))["seed"](1, 1, here.address(memory), *seed)
+    write(1, 1, here.address(memory), *seed)
     return memory
 
 

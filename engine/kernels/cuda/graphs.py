@@ -6,6 +6,7 @@ are numbered from 1 in the order in which addresses are given.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...errors import DeviceError
-from . import store
+from . import nvrtc, store
 from .machine import Machine
 
 __all__ = ["Description", "Engines", "Run", "bindings", "build", "data_type"]
@@ -167,6 +168,8 @@ def bindings() -> Any:
     runtime = preload("CUDA runtime")
     if runtime is not None:
         os.environ.setdefault("CUDNN_FRONTEND_CUDART_LIB_NAME", runtime)
+    with contextlib.suppress(DeviceError):
+        nvrtc.version()  # cuDNN compiles some engines at run time, by the compiler that is loaded
     try:
         import cudnn  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as problem:

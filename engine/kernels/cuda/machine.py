@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from struct import Struct
 from typing import Any, Protocol
 
@@ -74,12 +75,12 @@ class CudaMachine:
 
     def __init__(self) -> None:
         import cupy
-        from cupy_backends.cuda import stream
         from cupy_backends.cuda.api import driver
 
         self.xp = cupy
         self._driver = driver
-        self.stream = stream.get_current_stream_ptr if hasattr(stream, "get_current_stream_ptr") else _current_stream
+        current = cupy.cuda.get_current_stream
+        self.stream: Callable[[], int] = lambda: current().ptr
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         major, minor = properties["major"], properties["minor"]
         # Hopper's and Blackwell's own instructions are in the architectures with an "a"; code for 9.0a runs nowhere else.
@@ -106,7 +107,9 @@ class CudaMachine:
     def load(self, source: str, name: str, headers: dict[str, str], options: tuple[str, ...]) -> Any:
         from .store import compiled
 
-        return self._driver.moduleLoadData(compiled(source, name, headers, options, self.architecture))
+        code = compiled(source, name, headers, options, self.architecture)
+        self.xp.cuda.runtime.free(0)  # as before a launch: this thread may not have called the runtime yet
+        return self._driver.moduleLoadData(code)
 
     def entry(self, module: Any, name: str) -> Launch:
         function, launch_kernel = self._driver.moduleGetFunction(module, name), self._driver.launchKernel
@@ -146,26 +149,24 @@ class _Packed:
         self.description = ctypes.addressof(self._words)
 
 
-def _current_stream() -> int:
-    import cupy
-
-    return cupy.cuda.get_current_stream().ptr  # type: ignore[no-any-return]
-
-
 _machines: dict[int, Machine] = {}
 _used: Machine | None = None
+_current_device: Callable[[], int] | None = None
 
 
 def machine() -> Machine:
     """The machine of the current device."""
+    global _current_device
     if _used is not None:
         return _used
-    import cupy
+    if _current_device is None:  # asked at every launch: not imported anew each time
+        import cupy
 
-    number = cupy.cuda.runtime.getDevice()
+        _current_device = cupy.cuda.runtime.getDevice
+    number = _current_device()
     found = _machines.get(number)
     if found is None:
-        found = _machines[number] = CudaMachine()
+        found = _machines.setdefault(number, CudaMachine())
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...capturing import keep_in_capture
 from ...dtype import Array, Dtype, accumulator, float64
 from .elementwise import STORED, compute_type
 from .machine import machine
@@ -134,6 +135,7 @@ class Lists:
 
     def launch(self, entry: str, signature: str, gradients: Sequence[Array], *arguments: Any, ahead: int = 0) -> None:
         """Run an entry point over all of them; the address ``ahead`` (of float64 parts) moves on by the chunks."""
+        keep_in_capture(f"lists {id(self)}", lambda: self)  # a replay reads the tables
         address = machine().address
         places = [address(gradient) for gradient in gradients]
         for part in self.parts:

@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from ...dtype import Dtype
-from .machine import Launch, machine
+from .machine import Launch, Machine, machine
 
 __all__ = ["HEADERS", "SCALARS", "SOURCES", "Kernel", "scalars", "source_text"]
 
@@ -52,14 +52,13 @@ class Kernel:
     I the same without a sign, f and d floating-point numbers, ? a bool. They are laid out as C lays them out.
     """
 
-    __slots__ = ("_launch", "_layout", "_machine", "name", "options", "signature", "source")
+    __slots__ = ("_held", "_layout", "name", "options", "signature", "source")
 
     def __init__(self, source: str, name: str, signature: str, **definitions: str | int) -> None:
         self.source, self.name, self.signature = source, name, signature
         self.options = tuple(f"-D{key}={value}" for key, value in sorted(definitions.items()))
         self._layout = struct.Struct("@" + signature)
-        self._machine: Any = None
-        self._launch: Launch | None = None
+        self._held: tuple[Machine, Launch] | None = None
 
     def __repr__(self) -> str:
         return f"<kernel {self.name} of {self.source} {' '.join(self.options)}>"
@@ -73,15 +72,16 @@ class Kernel:
     ) -> None:
         """Launch so many blocks of so many threads on the current stream; an empty grid launches nothing."""
         here = machine()
-        if self._machine is not here:
-            self._launch, self._machine = here.entry(_module(here, self.source, self.options), self.name), here
+        held = self._held  # both at once: another thread may launch on another device meanwhile
+        if held is None or held[0] is not here:
+            held = self._held = here, here.entry(_module(here, self.source, self.options), self.name)
         if type(grid) is int:
             grid = (grid, 1, 1)
         if type(block) is int:
             block = (block, 1, 1)
         if not (grid[0] and grid[1] and grid[2]):  # type: ignore[index]
             return
-        self._launch(grid, block, shared, self._layout, arguments)  # type: ignore[misc,arg-type]
+        held[1](grid, block, shared, self._layout, arguments)  # type: ignore[arg-type]
 
 
 _modules: dict[tuple[int, str, tuple[str, ...]], Any] = {}

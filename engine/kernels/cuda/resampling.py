@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...capturing import keep_in_capture
 from ...dtype import Array, Dtype, accumulator
 from ...errors import ShapeError
 from ..plans import Plans
@@ -100,6 +101,7 @@ def _plan(x: Array, tables: tuple[Any, ...]) -> Plan:
 
     def compute(x: Array) -> Array:
         here = machine()
+        keep_in_capture(f"tables {tuple(map(id, tables))}", lambda: tables)  # a replay reads them
         source, out = as_rows(here, x, order), empty_in_order(here, shape, dtype, order)
         most = VECTOR // dtype.itemsize
         group = most if last and shape[1] % most == 0 and here.address(source) % VECTOR == 0 else 1

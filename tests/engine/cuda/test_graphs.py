@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -147,3 +148,11 @@ def test_it_decorates(gpu: Any) -> None:
     assert (named.__name__, named.__doc__) == ("named", "Its text.")
     assert [named(engine.tensor([v]).to("cuda")).tolist() for v in (1.0, 2.0, 3.0)] == [[2.0], [3.0], [4.0]]
     assert named.is_captured
+
+
+def test_attention_drops_anew_at_each_replay(gpu: Any) -> None:
+    heads = on_gpu(1, 2, 12, 8)
+    step = engine.capture(lambda x: nn.functional.scaled_dot_product_attention(x, x, x, dropout_p=0.5), warmup=1)
+    results = [step(heads).numpy() for _ in range(5)]
+    assert all((first != again).any() for first, again in itertools.pairwise(results))
+    assert "attention_seed" in gpu.launched

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 
 from numzoo import engine
 from numzoo.engine import DeviceError, OutOfMemoryError
+from numzoo.engine import device as devices
 from numzoo.engine.cuda import memory
 
 
@@ -59,3 +61,14 @@ def test_without_a_gpu_it_is_said_what_is_missing() -> None:
     ):
         with pytest.raises(DeviceError, match=r"(CuPy|NVIDIA).*(pip install|device='cpu')"):
             act()
+
+
+def test_the_memory_of_a_captured_step_counts_as_long_as_it_lives(monkeypatch: Any) -> None:
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed, whose pools these are")
+    monkeypatch.setattr(devices, "cupy", lambda: cupy)
+    before = len(memory.private_pools)
+    pool = memory.PrivatePool()
+    assert pool in memory.private_pools
+    del pool
+    gc.collect()
+    assert len(memory.private_pools) == before

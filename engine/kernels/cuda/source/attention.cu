@@ -85,11 +85,15 @@ extern "C" __global__ void attention_mask(
     for (index_t place = first_index(); place * each < count; place += all_threads()) {
         unsigned long long word[4] = {(unsigned long long)place + 1, 0, 0, block};
         philox(word, first, second);
-        for (int k = 0; k < each && place * each + k < count; k++) {
-            const unsigned long long drawn = word[k * bits / 64] >> (k * bits % 64);
-            const unsigned int number = (unsigned int)(bits == 16 ? drawn & 0xffff : drawn & 0xffffffff);
-            mask[place * each + k] = number >= limit;
-        }
+        // Words by numbers that the compiler knows, or they would leave the registers.
+#pragma unroll
+        for (int w = 0; w < 4; w++)
+            for (int shift = 0; shift < 64; shift += bits) {
+                const index_t at = place * each + (w * 64 + shift) / bits;
+                const unsigned long long drawn = word[w] >> shift;
+                const unsigned int number = (unsigned int)(bits == 16 ? drawn & 0xffff : drawn & 0xffffffff);
+                if (at < count) mask[at] = number >= limit;
+            }
     }
 }
 

@@ -61,5 +61,6 @@ __device__ __forceinline__ T over_block(T value) {
 __device__ __forceinline__ void complain(volatile long long* words, int who, long long number, long long count) {
     words[1] = number;
     words[2] = count;
+    __threadfence_system();  // whoever sees the last word sees the others
     words[0] = who;
 }

@@ -228,6 +228,7 @@ inline int __syncthreads_or(int vote) {
 }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
+inline void __threadfence_system() {}
 
 template <class T, class V> T atomicAdd(T* at, V value) { T old = *at; *at = old + (T)value; return old; }
 template <class T> T atomicMax(T* at, T value) { T old = *at; *at = std::max(old, value); return old; }
