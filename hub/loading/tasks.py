@@ -45,6 +45,7 @@ _BESIDE = (
     "generation_config.json",
     "merges.txt",
     "preprocessor_config.json",
+    "sentence_bert_config.json",
     "sentencepiece.bpe.model",
     "spiece.model",
     "tokenizer.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numzoo.text import tokenizers
+from numzoo.text.errors import TokenizerError
 from numzoo.text.pipelines.batches import Encoder, as_list
 
 __all__ = ["Hit", "SentenceSimilarity", "sentence_similarity"]
@@ -76,5 +78,20 @@ class SentenceSimilarity:
 def sentence_similarity(
     model: Any, files: Mapping[str, Path], *, categories: Sequence[str] = (), settings: Mapping[str, Any] | None = None
 ) -> SentenceSimilarity:
-    """The pipeline of an entry for ``sentence-similarity``; ``longest`` among its settings cuts texts."""
-    return SentenceSimilarity(model, tokenizers.load(files), longest=(settings or {}).get("longest"))
+    """The pipeline of an entry for ``sentence-similarity``; ``longest`` among its settings, or what a repository says, cuts texts."""
+    longest = (settings or {}).get("longest") or _longest(files.get("sentence_bert_config.json"))
+    return SentenceSimilarity(model, tokenizers.load(files), longest=longest)
+
+
+def _longest(path: Path | None) -> int | None:
+    """How many tokens a text has at most, as sentence-transformers writes it beside the weights."""
+    if path is None:
+        return None
+    try:
+        said = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise TokenizerError(f"{path} is no JSON document: {error}") from None
+    longest = said.get("max_seq_length") if isinstance(said, dict) else None
+    if longest is not None and (type(longest) is not int or longest < 3):
+        raise TokenizerError(f"{path}: max_seq_length is {longest!r:.40} but must be a number of tokens, 3 or more")
+    return longest

@@ -15,6 +15,7 @@ from numzoo import engine, hub
 from numzoo.engine import Tensor, nn
 from numzoo.hub.checkpoint import write_safetensors
 from numzoo.text import models, pipelines, tokenizers
+from numzoo.text.errors import TokenizerError
 from numzoo.text.pipelines.pieces import cut, unsure
 
 WORDS = [
@@ -229,6 +230,35 @@ def test_the_hub_makes_the_pipeline_of_an_entrys_task(tmp_path: Path, monkeypatc
     assert np.allclose(
         pipe("the cat sat"), model(pipe.tokenizer("the cat sat").input_ids).detach().numpy()[0], atol=1e-5
     )
+
+
+def test_a_folder_of_sentence_transformers_says_where_texts_are_cut(tmp_path: Path) -> None:
+    engine.manual_seed(1)
+    state = models.bert_sentence_encoder(**SIZES).state_dict()
+    write_safetensors(tmp_path / "model.safetensors", {name: value.numpy() for name, value in state.items()})
+    config = {**SIZES, "model_type": "bert", "architectures": ["BertModel"], "vocab_size": len(WORDS)}
+    modules = [
+        {"type": f"sentence_transformers.models.{kind}", "path": path}
+        for kind, path in (("Transformer", ""), ("Pooling", "1_Pooling"))
+    ]
+    for name, document in (("config.json", config), ("modules.json", modules)):
+        (tmp_path / name).write_text(json.dumps(document))
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    said = tmp_path / "sentence_bert_config.json"
+    for text, longest in (('{"max_seq_length": 6}', 6), ('{"max_seq_length": null}', None), ("[]", None)):
+        said.write_text(text)
+        pipe = hub.pipeline(str(tmp_path))
+        places = pipe.model.config.max_position_embeddings
+        assert pipe.encoder.longest == (longest or places)
+    said.write_text('{"max_seq_length": 6}')
+    pipe = hub.pipeline(str(tmp_path))
+    assert np.array_equal(pipe("the cat sat on"), pipe("the cat sat on a mat and a dog"))
+    for text, says in (('{"max_seq_length": "6"}', "max_seq_length is '6'"), ('{"max', "no JSON document")):
+        said.write_text(text)
+        with pytest.raises(TokenizerError, match=says):
+            hub.pipeline(str(tmp_path))
 
 
 @pytest.mark.parametrize("builder", ["gpt2_causal_lm", "llama_causal_lm"])
