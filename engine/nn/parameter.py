@@ -84,7 +84,8 @@ class Parameter(Tensor):
                 pending = self._pending
                 if pending is not None:
                     values = np.asarray(pending.fill(stream(pending.split), pending.shape))
-                    self.array = move(values.astype(pending.dtype, copy=False), pending.device)
+                    array = move(values.astype(pending.dtype, copy=False), pending.device)
+                    self.array = for_convolution(array) if array.ndim > 3 else array
                     self._pending = None
             return self.array
         return super().__getattr__(name)

@@ -22,7 +22,7 @@ from ..tensor import Tensor, tensor_of
 if TYPE_CHECKING:
     from .blocks import Elementwise
 
-__all__ = ["Averages", "FusedPlan", "apart", "gapless", "in_place_on_gpu", "owned_on_gpu"]
+__all__ = ["Averages", "FusedPlan", "apart", "in_place_on_gpu", "is_whole", "laid_like", "owned_on_gpu"]
 
 FLOATS: tuple[Dtype, ...] = (float32, float64, float16, bfloat16)
 """What the GPU's rules are written for."""
@@ -39,9 +39,28 @@ class Live:
         gpu_kernels("optimizers").write_numbers(self.array, numbers)
 
 
-def gapless(array: Array) -> Array:
-    """The array, or a copy of it in row order if its memory has gaps or another order."""
-    return array if array.flags.c_contiguous else namespace(array).ascontiguousarray(array)
+def is_whole(array: Array) -> bool:
+    """Whether an array fills its memory without gaps, in whatever order of its axes: weights of convolutions have their own on a GPU."""
+    if array.flags.c_contiguous:
+        return True
+    step = array.itemsize
+    for stride, size in sorted(zip(array.strides, array.shape, strict=True)):
+        if size != 1:
+            if stride != step:
+                return False
+            step *= size
+    return True
+
+
+def laid_like(array: Array, model: Array) -> Array:
+    """The array, or a copy whose memory is in the order of ``model``, which is whole and of the same shape."""
+    if array.flags.c_contiguous and model.flags.c_contiguous:
+        return array
+    if array.strides == model.strides and array.itemsize == model.itemsize:
+        return array
+    copy = namespace(array).empty_like(model, dtype=array.dtype)
+    copy[...] = array
+    return copy
 
 
 class _Bucket:
@@ -73,7 +92,7 @@ class _Bucket:
 
     def change(self, optimizer: Elementwise, group: dict[str, Any], gradients: list[Array]) -> None:
         """Take the step, or in a capture record it."""
-        own = [gapless(g) for g in gradients]
+        own = list(map(laid_like, gradients, self.arrays))
 
         def ahead() -> None:
             assert self._live is not None
@@ -107,7 +126,7 @@ class FusedPlan:
         self.rest: list[int] = []
         self.buckets: list[_Bucket] = []
         alike: dict[Any, list[int]] = {}
-        served = [place for place, p in enumerate(parameters) if in_place_on_gpu(p.array)]
+        served = [place for place, p in enumerate(parameters) if _is_served(p.array)]
         together, _ = apart(parameters, served)
         kept = set(together)
         self.rest = [place for place in range(len(parameters)) if place not in kept]
@@ -115,6 +134,8 @@ class FusedPlan:
             parameter = parameters[place]
             state = optimizer.state.setdefault(parameter, {})
             fresh = optimizer.fill(parameter.array, state, group)
+            for name in self.names:  # numbers that belong together must have the same place in memory
+                state[name] = laid_like(state[name], parameter.array)
             key = (parameter.array.dtype, parameter.array.device.id, state.get("step", 0), fresh)
             alike.setdefault(key, []).append(place)
         for key, places in alike.items():
@@ -187,8 +208,7 @@ def owned_on_gpu(parameters: Sequence[Tensor]) -> list[Array] | None:
         return None
     owners = Counter(id(_owner(array)) for array in arrays)
     for place, (parameter, array) in enumerate(zip(parameters, arrays, strict=True)):
-        whole = array.flags.c_contiguous or array.flags.f_contiguous
-        if owners[id(_owner(array))] > 1 or not whole or parameter.grad.node is not None:  # type: ignore[union-attr]
+        if owners[id(_owner(array))] > 1 or not is_whole(array) or parameter.grad.node is not None:  # type: ignore[union-attr]
             arrays[place] = namespace(array).array(array)
             parameter.grad = tensor_of(arrays[place])
     return arrays
@@ -201,8 +221,12 @@ def _owner(array: Array) -> Any:
 
 
 def in_place_on_gpu(array: Array) -> bool:
-    """Whether the GPU's launches over many arrays take this one as it is."""
-    return not isinstance(array, np.ndarray) and array.size > 0 and array.flags.c_contiguous and array.dtype in FLOATS
+    """Whether the GPU's launches over many arrays take this one as it is, beside others in row order."""
+    return _is_served(array) and array.flags.c_contiguous
+
+
+def _is_served(array: Array) -> bool:
+    return not isinstance(array, np.ndarray) and array.size > 0 and array.dtype in FLOATS and is_whole(array)
 
 
 def apart(parameters: Sequence[Tensor], places: Sequence[int]) -> tuple[list[int], list[int]]:

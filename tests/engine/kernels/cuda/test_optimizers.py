@@ -12,6 +12,7 @@ from emulated_gpu import EmulatedMachine
 from numzoo import engine
 from numzoo.engine import nn, optim
 from numzoo.engine.kernels.cuda import optimizers
+from numzoo.engine.optim.fused import is_whole, laid_like
 
 KINDS: dict[str, Callable[[Any], Any]] = {
     "SGD": lambda p: optim.SGD(p, lr=0.05, maximize=True),
@@ -70,6 +71,51 @@ def test_steps_are_those_of_the_cpu(gpu: EmulatedMachine, kind: str) -> None:
         assert 1 <= len([name for name in gpu.launched[before:] if name in ("update", "lamb_means")]) <= 2
     assert_close(here, there)
     assert_close(states(fused), states(plain))
+
+
+@pytest.mark.parametrize("kind", ["SGD with momentum", "AdamW", "LAMB"])
+def test_weights_of_convolutions_step_with_the_others_in_their_own_order(one_order: EmulatedMachine, kind: str) -> None:
+    there = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 2), nn.Linear(3, 2))
+    here = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 2), nn.Linear(3, 2)).to("cuda")
+    here.load_state_dict(there.state_dict())
+    fused, plain = KINDS[kind](here.parameters()), KINDS[kind](there.parameters())
+    own, other = list(here.parameters()), list(there.parameters())
+    assert [p.array.flags.c_contiguous for p in own if p.ndim == 4] == [False, False]
+    for step in range(4):
+        give_gradients(own, step)
+        give_gradients(other, step)
+        if step == 1:  # as a convolution gives them
+            for p in own:
+                p.grad = engine.Tensor(laid_like(p.grad.array, p.array))
+        if step == 2:  # saved and loaded, states lie in row order
+            fused.load_state_dict(plain.state_dict())
+        one_order.launched.clear()
+        fused.step()
+        plain.step()
+        assert len([name for name in one_order.launched if name in ("update", "lamb_means")]) == 1
+    assert_close(own, other)
+    assert_close(states(fused), states(plain))
+    assert [p.array.flags.c_contiguous for p in own if p.ndim == 4] == [False, False]
+
+
+def test_a_weight_that_is_drawn_on_the_gpu_lies_as_convolutions_read_it(one_order: EmulatedMachine) -> None:
+    drawn = nn.Conv2d(3, 4, 3, device="cuda").weight.array
+    assert drawn.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_arrays_are_laid_like_others() -> None:
+    model = np.empty((2, 3, 4), np.float32).transpose(1, 0, 2)
+    assert is_whole(model)
+    assert not is_whole(np.empty((2, 6, 4))[:, ::2])
+    assert not is_whole(np.broadcast_to(np.zeros(3), (2, 3)))
+    rows = np.arange(24.0).reshape(3, 2, 4)
+    copy = laid_like(rows, model)
+    assert copy.strides == tuple(2 * step for step in model.strides)
+    assert np.array_equal(copy, rows)
+    assert laid_like(model, model) is model
+    gaps = np.arange(48, dtype=np.float16).reshape(2, 3, 8)[:, :, ::2].transpose(1, 0, 2)
+    assert gaps.strides == model.strides  # by chance, in bytes
+    assert is_whole(laid_like(gaps, model))
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("bfloat16", 1e-2), ("float16", 2e-3)])
