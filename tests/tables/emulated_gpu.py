@@ -66,11 +66,19 @@ class EmulatedMachine:
         start = GUARD + -(raw.ctypes.data + GUARD) % GUARD
         held = _Guarded(raw, start, size)
         self._guards.append(weakref.ref(held))
+        if Recording.now is not None:
+            Recording.now.held.append(held)
         return DeviceArray(np.asarray(held).view(kind).reshape(shape) if size else np.empty(shape, kind))
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         array = self.empty(shape, dtype)
-        array.host[...] = 0
+
+        def fill() -> None:
+            array.host[...] = 0
+
+        if Recording.now is not None:
+            Recording.now.steps.append(fill)  # as a graph does: a replay begins with zeros again
+        fill()
         return array
 
     def put(self, array: Any) -> Any:

@@ -134,7 +134,12 @@ class GPT2Model(nn.Module):
         check_length("gpt2", new + (0 if cache is None else cache.length), self.config.n_positions)
         positions, mask = seen(batch, new, attention_mask, cache, None)
         x = self.wte(tokens)
-        x = self.drop(x + self.wpe(Tensor(positions).to(device=x.device)))
+        if mask is None:  # the same for all texts: nothing is copied from the CPU, which a captured step could not
+            past = 0 if cache is None else cache.length
+            places = self.wpe.weight[past : past + new]
+        else:
+            places = self.wpe(Tensor(positions).to(device=x.device))
+        x = self.drop(x + places)
         allowed = None if mask is None else Tensor(mask).to(device=x.device)
         for block in self.h:
             x = block(x, allowed, cache)

@@ -10,6 +10,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import CaptureError, DeviceError, SettingError, nn
+from numzoo.text.models import gpt2_causal_lm
 
 RNG = np.random.default_rng(5)
 
@@ -156,3 +157,25 @@ def test_attention_drops_anew_at_each_replay(gpu: Any) -> None:
     results = [step(heads).numpy() for _ in range(5)]
     assert all((first != again).any() for first, again in itertools.pairwise(results))
     assert "attention_seed" in gpu.launched
+
+
+def test_a_language_model_trains_in_one_launch(gpu: Any) -> None:
+    losses = []
+    for captured in (False, True):
+        engine.manual_seed(2)
+        sizes = {"vocab_size": 19, "n_positions": 12, "n_embd": 8, "n_layer": 1, "n_head": 2}
+        model = gpt2_causal_lm(**sizes, embd_pdrop=0.0, resid_pdrop=0.0, attn_pdrop=0.0).to("cuda")
+        optimizer = engine.optim.AdamW(model.parameters(), lr=0.01)
+
+        def step(tokens: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(tokens)[:, :-1].reshape((-1, 19)), tokens[:, 1:].reshape(-1))
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        act = engine.capture(step, warmup=1) if captured else step
+        tokens = engine.tensor(np.arange(14).reshape(2, 7)).to("cuda")
+        losses.append([act(tokens).item() for _ in range(4)])
+    assert np.allclose(losses[0], losses[1], rtol=1e-5)
+    assert losses[0][-1] < losses[0][0]
