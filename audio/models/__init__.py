@@ -21,8 +21,10 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "silero": ("silero_vad",),
     "speech_heads": (
         "hubert_ctc", "hubert_sequence_classification", "wav2vec2_ctc", "wav2vec2_sequence_classification",
+        "wavlm_ctc", "wavlm_sequence_classification",
     ),
     "wav2vec2": ("hubert_encoder", "wav2vec2_encoder"),
+    "wavlm": ("wavlm_encoder",),
     "openai_whisper": ("whisper",),
     "whisper_heads": ("whisper_classification",),
 }  # fmt: skip

@@ -1,7 +1,7 @@
-"""What stands on wav2vec 2.0 and HuBERT: letters for every 20 ms (CTC), and classes for a whole sound.
+"""What stands on wav2vec 2.0, HuBERT and WavLM: letters for every 20 ms (CTC), and classes for a whole sound.
 
 Baevski et al., arXiv:2006.11477, section 3.2; Graves et al., "Connectionist Temporal Classification" (ICML 2006). Parameter
-names are those of transformers' Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification and their twins of HuBERT.
+names are those of transformers' Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification and their twins of HuBERT and WavLM.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from numzoo.audio.models.wav2vec2 import Wav2Vec2Config, Wav2Vec2Model
+from numzoo.audio.models.wavlm import WavLMConfig, WavLMModel
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 
@@ -19,10 +20,14 @@ __all__ = [
     "HubertForSequenceClassification",
     "Wav2Vec2ForCTC",
     "Wav2Vec2ForSequenceClassification",
+    "WavLMForCTC",
+    "WavLMForSequenceClassification",
     "hubert_ctc",
     "hubert_sequence_classification",
     "wav2vec2_ctc",
     "wav2vec2_sequence_classification",
+    "wavlm_ctc",
+    "wavlm_sequence_classification",
 ]
 
 
@@ -30,10 +35,11 @@ class _Headed(nn.Module):
     """An encoder under the name that `encoder_name` gives it."""
 
     encoder_name: ClassVar[str] = "wav2vec2"
+    encoder_class: ClassVar[type[Wav2Vec2Model]] = Wav2Vec2Model
 
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__()
-        setattr(self, self.encoder_name, Wav2Vec2Model(config))
+        setattr(self, self.encoder_name, self.encoder_class(config))
 
     @property
     def base(self) -> Wav2Vec2Model:
@@ -63,6 +69,13 @@ class HubertForCTC(Wav2Vec2ForCTC):
     """The same on HuBERT."""
 
     encoder_name: ClassVar[str] = "hubert"
+
+
+class WavLMForCTC(Wav2Vec2ForCTC):
+    """The same on WavLM."""
+
+    encoder_name: ClassVar[str] = "wavlm"
+    encoder_class: ClassVar[type[Wav2Vec2Model]] = WavLMModel
 
 
 class Wav2Vec2ForSequenceClassification(_Headed):
@@ -103,6 +116,13 @@ class HubertForSequenceClassification(Wav2Vec2ForSequenceClassification):
     encoder_name: ClassVar[str] = "hubert"
 
 
+class WavLMForSequenceClassification(Wav2Vec2ForSequenceClassification):
+    """The same on WavLM."""
+
+    encoder_name: ClassVar[str] = "wavlm"
+    encoder_class: ClassVar[type[Wav2Vec2Model]] = WavLMModel
+
+
 def wav2vec2_ctc(*, vocab_size: int = 32, **settings: Any) -> Wav2Vec2ForCTC:
     """wav2vec 2.0 that writes down speech; `settings` as in `Wav2Vec2Config`."""
     return Wav2Vec2ForCTC(Wav2Vec2Config(**settings), vocab_size)
@@ -111,6 +131,11 @@ def wav2vec2_ctc(*, vocab_size: int = 32, **settings: Any) -> Wav2Vec2ForCTC:
 def hubert_ctc(*, vocab_size: int = 32, **settings: Any) -> HubertForCTC:
     """HuBERT that writes down speech."""
     return HubertForCTC(Wav2Vec2Config(**settings), vocab_size)
+
+
+def wavlm_ctc(*, vocab_size: int = 32, **settings: Any) -> WavLMForCTC:
+    """WavLM that writes down speech; `settings` as in `WavLMConfig`."""
+    return WavLMForCTC(WavLMConfig(**settings), vocab_size)
 
 
 def wav2vec2_sequence_classification(
@@ -127,3 +152,11 @@ def hubert_sequence_classification(
     """HuBERT that classifies sounds."""
     config = Wav2Vec2Config(**settings)
     return HubertForSequenceClassification(config, classes, classifier_proj_size, weighted=use_weighted_layer_sum)
+
+
+def wavlm_sequence_classification(
+    *, classes: int = 2, classifier_proj_size: int = 256, use_weighted_layer_sum: bool = False, **settings: Any
+) -> WavLMForSequenceClassification:
+    """WavLM that classifies sounds; `settings` as in `WavLMConfig`."""
+    config = WavLMConfig(**settings)
+    return WavLMForSequenceClassification(config, classes, classifier_proj_size, weighted=use_weighted_layer_sum)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,11 +178,16 @@ class Attention(nn.Module):
         self.k_proj, self.v_proj = nn.Linear(width, width), nn.Linear(width, width)
         self.q_proj, self.out_proj = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, bias: Tensor | None = None) -> Tensor:
         query, key, value = (self._split(layer(x)) for layer in (self.q_proj, self.k_proj, self.v_proj))
         dropout = self.dropout if self.training else 0.0
+        mask = self.mask(x, mask, bias)
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         return self.out_proj(out.transpose(1, 2).reshape(*x.shape))
+
+    def mask(self, x: Tensor, mask: Tensor | None, bias: Tensor | None) -> Tensor | None:
+        """Which places are seen, or what is added to the scores; here the distance of two places, `bias`, says nothing."""
+        return mask
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (batch, heads, time, width / heads)
@@ -207,25 +212,28 @@ class FeedForward(nn.Module):
 class EncoderLayer(nn.Module):
     """Attention and a perceptron, each with its shortcut; `stable` norms stand before them, the others behind."""
 
-    def __init__(self, config: Wav2Vec2Config) -> None:
+    def __init__(self, config: Wav2Vec2Config, attention: Attention) -> None:
         super().__init__()
         self.stable = config.do_stable_layer_norm
-        self.attention = Attention(config)
+        self.attention = attention
         self.dropout = nn.Dropout(config.hidden_dropout)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.feed_forward = FeedForward(config)
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, bias: Tensor | None) -> Tensor:
         if self.stable:
-            x = x + self.dropout(self.attention(self.layer_norm(x), mask))
+            x = x + self.dropout(self.attention(self.layer_norm(x), mask, bias))
             return x + self.feed_forward(self.final_layer_norm(x))
-        x = self.layer_norm(x + self.dropout(self.attention(x, mask)))
+        x = self.layer_norm(x + self.dropout(self.attention(x, mask, bias)))
         return self.final_layer_norm(x + self.feed_forward(x))
 
 
 class Encoder(nn.Module):
     """Places, then the stack of layers; in training each layer is left out with the chance `layerdrop` (arXiv:1909.11556)."""
+
+    never_left_out: ClassVar[int] = 0
+    """How many layers, from the first, training leaves out never."""
 
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__()
@@ -233,7 +241,17 @@ class Encoder(nn.Module):
         self.pos_conv_embed = PositionalConvEmbedding(config)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout)
-        self.layers = nn.ModuleList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
+        self.layers = nn.ModuleList(
+            [EncoderLayer(config, self.attention(config, number)) for number in range(config.num_hidden_layers)]
+        )
+
+    def attention(self, config: Any, number: int) -> Attention:
+        """What the layer of this number attends with."""
+        return Attention(config)
+
+    def bias(self, time: int) -> Tensor | None:
+        """What the distance of two of `time` places says to every layer: (1, heads, time, time), or nothing."""
+        return None
 
     def forward(self, x: Tensor, there: Tensor | None) -> list[Tensor]:
         """The states (batch, time, width) before each layer, and the result as the last; `there` is false at padding."""
@@ -243,10 +261,11 @@ class Encoder(nn.Module):
             mask = there[:, None, None, :]
         x = x + self.pos_conv_embed(x)
         x = self.dropout(x if self.stable else self.layer_norm(x))
-        states = [x]
-        for layer in self.layers:
-            if not (self.training and self.layerdrop and default_generator().numpy.random() < self.layerdrop):
-                x = layer(x, mask)
+        states, bias = [x], self.bias(x.shape[1])
+        for number, layer in enumerate(self.layers):
+            may_go = self.training and self.layerdrop and number >= self.never_left_out
+            if not (may_go and default_generator().numpy.random() < self.layerdrop):
+                x = layer(x, mask, bias)
             states.append(x)
         if self.stable:
             states[-1] = self.layer_norm(x)
@@ -261,6 +280,8 @@ class Wav2Vec2Model(nn.Module):
     hidden; in training that is drawn (section 3.1 and table 1 of arXiv:2006.11477), unless ``apply_spec_augment`` is false.
     """
 
+    encoder_class: ClassVar[type[Encoder]] = Encoder
+
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__()
         self.config = config
@@ -269,7 +290,7 @@ class Wav2Vec2Model(nn.Module):
         self.masked_spec_embed: Any = None
         if config.mask_time_prob > 0 or config.mask_feature_prob > 0:
             self.masked_spec_embed = nn.init.uniform_(nn.Parameter.of(config.hidden_size))
-        self.encoder = Encoder(config)
+        self.encoder = self.encoder_class(config)
 
     def forward(self, input_values: Any, attention_mask: Any = None, mask_time_indices: Any = None) -> Tensor:
         return self.states(input_values, attention_mask, mask_time_indices)[-1]

@@ -1,4 +1,4 @@
-"""Sounds to classes, by wav2vec 2.0 and HuBERT, or by Whisper's encoder: words, speakers, moods."""
+"""Sounds to classes, by wav2vec 2.0, HuBERT and WavLM, or by Whisper's encoder: words, speakers, moods."""
 
 from __future__ import annotations
 

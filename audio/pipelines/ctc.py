@@ -1,4 +1,4 @@
-"""Speech to text, letter by letter, by wav2vec 2.0 and HuBERT: each word with its times."""
+"""Speech to text, letter by letter, by wav2vec 2.0, HuBERT and WavLM: each word with its times."""
 
 from __future__ import annotations
 

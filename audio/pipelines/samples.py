@@ -1,4 +1,4 @@
-"""How sounds become what wav2vec 2.0 and HuBERT hear: samples as they are, or at mean 0 and variance 1."""
+"""How sounds become what wav2vec 2.0, HuBERT and WavLM hear: samples as they are, or at mean 0 and variance 1."""
 
 from __future__ import annotations
 

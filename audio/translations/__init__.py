@@ -10,7 +10,7 @@ from numzoo.hub.foreign.fields import Fields
 
 __all__ = ["families", "otherwise", "translate"]
 
-_TRANSFORMERS = {"hubert": "wav2vec2", "wav2vec2": "wav2vec2", "whisper": "openai_whisper"}
+_TRANSFORMERS = {"hubert": "wav2vec2", "wav2vec2": "wav2vec2", "wavlm": "wav2vec2", "whisper": "openai_whisper"}
 """model_type -> the file with its function ``transformers``."""
 
 _OTHERWISE = {
@@ -18,7 +18,6 @@ _OTHERWISE = {
     "unispeech-sat": "it has no model here, though its encoder is that of wav2vec 2.0",
     "wav2vec2-bert": "it hears mel spectrograms",
     "wav2vec2-conformer": "its layers have convolutions between attention and perceptron",
-    "wavlm": "its attention has gated relative positions",
 }
 """What looks like something that numzoo has, and why it is not."""
 

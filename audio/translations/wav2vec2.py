@@ -1,4 +1,4 @@
-"""wav2vec 2.0 and HuBERT of transformers, with the head that `architectures` names."""
+"""wav2vec 2.0, HuBERT and WavLM of transformers, with the head that `architectures` names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _HEADS = {
     "ForCTC": ("ctc", "speech-recognition"),
     "ForSequenceClassification": ("sequence_classification", "audio-classification"),
 }
-_CLASSES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert"}
+_CLASSES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}
+_ENCODERS = "|".join(rf"{family}\." for family in _CLASSES)
 _CHANCES = (
     "hidden_dropout", "activation_dropout", "attention_dropout", "feat_proj_dropout", "final_dropout", "layerdrop",
     "mask_time_prob", "mask_feature_prob",
@@ -24,7 +25,8 @@ _SEVEN = {"conv_dim": [512] * 7, "conv_stride": [5, 2, 2, 2, 2, 2, 2], "conv_ker
 
 
 def transformers(fields: Fields) -> dict[str, Any]:
-    """`Wav2Vec2Config`, `HubertConfig` and the names of their files, both spellings of the positional convolution's weight."""
+    """`Wav2Vec2Config`, `HubertConfig`, `WavLMConfig` and the names of their files, of the positional convolution's weight
+    in both spellings."""
     family = fields.text("model_type")
     heads = {f"{_CLASSES[family]}{head}": said for head, said in _HEADS.items()}
     named = fields.values.get("architectures") or [f"{_CLASSES[family]}Model"]
@@ -33,7 +35,9 @@ def transformers(fields: Fields) -> dict[str, Any]:
         fields.fail("architectures", f"one of {', '.join(heads)}")
     head, task = heads[kind]
     config, labels = _config(fields), fields.labels()
-    ignore = [r"(wav2vec2\.|hubert\.)?masked_spec_embed"] if not _masks(config) else []
+    if family == "wavlm":
+        config |= _distances(fields)
+    ignore = [rf"({_ENCODERS})?masked_spec_embed"] if not _masks(config) else []
     if head == "ctc":
         config["vocab_size"] = fields.whole("vocab_size", 32, most=1 << 20)
     elif head == "sequence_classification":
@@ -63,7 +67,7 @@ def transformers(fields: Fields) -> dict[str, Any]:
                 },
             ],
             "ignore": ignore,
-            "absent": [r"(wav2vec2\.|hubert\.)?masked_spec_embed"],
+            "absent": [rf"({_ENCODERS})?masked_spec_embed"],
         },
         "task": task,
         "categories": labels if head == "sequence_classification" else [],
@@ -106,6 +110,15 @@ def _config(fields: Fields) -> dict[str, Any]:
         "mask_feature_length": fields.whole("mask_feature_length", 10),
         "mask_feature_min_masks": fields.whole("mask_feature_min_masks", 0, least=0),
     }
+
+
+def _distances(fields: Fields) -> dict[str, Any]:
+    """What WavLM's attention knows of distances, to which the other two are deaf."""
+    for name, wanted in (("conv_pos_batch_norm", False), ("feat_proj_layer_norm", True)):
+        fields.must(name, wanted, wanted, because="WavLM has no such choice")
+    buckets = fields.whole("num_buckets", 320, least=4, most=1 << 16)
+    farthest = fields.whole("max_bucket_distance", 800, least=buckets // 4 + 1)
+    return {"num_buckets": buckets, "max_bucket_distance": farthest}
 
 
 def _usual(name: str) -> float:

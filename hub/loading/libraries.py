@@ -24,7 +24,7 @@ _TASKS = {
 }
 """What the pipelines of a task cannot do without; those that hear need soundfile for files only, not for arrays."""
 
-_WITHOUT = ("audio.models.wav2vec2", "audio.models.hubert")
+_WITHOUT = ("audio.models.wav2vec2", "audio.models.hubert", "audio.models.wavlm")
 """How the names of builders begin whose models write letter by letter, by a list."""
 
 

@@ -39,6 +39,11 @@ SOUNDS: dict[str, tuple[str, str, Config]] = {
     "hubert": ("HubertModel", "HubertConfig", {**_SMALL, "feat_extract_activation": "relu"}),
     "hubert plain": ("HubertModel", "HubertConfig", {**_SMALL, "conv_pos_batch_norm": True, "feat_proj_layer_norm": False}),
     "hubert ctc": ("HubertForCTC", "HubertConfig", _STABLE),
+    "wavlm": ("WavLMModel", "WavLMConfig", {**_SMALL, "mask_time_prob": 0.0, "num_buckets": 12, "max_bucket_distance": 20}),
+    "wavlm large ctc": ("WavLMForCTC", "WavLMConfig", _STABLE),
+    "wavlm classes": (
+        "WavLMForSequenceClassification", "WavLMConfig", {**_SMALL, "use_weighted_layer_sum": True, "num_labels": 5},
+    ),
     "hubert classes": ("HubertForSequenceClassification", "HubertConfig", {**_SMALL, "hidden_act": "gelu_new"}),
 }  # fmt: skip
 

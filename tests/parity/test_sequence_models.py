@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,9 +48,27 @@ def test_training_gradients_equal_transformers(case: Case, monkeypatch: pytest.M
 
 
 @pytest.mark.filterwarnings("ignore")  # theirs, at import
+@pytest.mark.parametrize(("buckets", "farthest"), [(320, 800), (16, 50), (7, 20)])
+def test_every_distance_in_time_falls_into_the_bucket_of_transformers(
+    buckets: int, farthest: int, reference: SimpleNamespace
+) -> None:
+    import torch
+    from transformers.models.wavlm.modeling_wavlm import WavLMAttention
+
+    from numzoo.audio.models.wavlm import bucket_of
+
+    distance = np.arange(-1500, 1501)
+    theirs = WavLMAttention(4, 1, num_buckets=buckets, max_distance=farthest)
+    wanted = theirs._relative_positions_bucket(torch.from_numpy(distance))
+    assert (bucket_of(distance, buckets, farthest) == wanted.numpy()).all()
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, at import
 @pytest.mark.parametrize("both_sides", [True, False])
 @pytest.mark.parametrize(("buckets", "farthest"), [(32, 128), (8, 32), (64, 1000)])
-def test_every_distance_falls_into_the_bucket_of_transformers(both_sides: bool, buckets: int, farthest: int) -> None:
+def test_every_distance_falls_into_the_bucket_of_transformers(
+    both_sides: bool, buckets: int, farthest: int, reference: SimpleNamespace
+) -> None:
     import torch
     from transformers.models.t5.modeling_t5 import T5Attention
 

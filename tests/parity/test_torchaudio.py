@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,13 +42,15 @@ def spelt(name: str, older: bool) -> str:
     return name.replace("parametrizations.weight.original1", "weight_v")
 
 
-def theirs_of(config: dict[str, Any]) -> Any:
-    """Their model for an entry's config."""
-    from torchaudio.models import wav2vec2_model
+def theirs_of(config: dict[str, Any], builder: str) -> Any:
+    """Their model for an entry's config and builder."""
+    from torchaudio.models import wav2vec2_model, wavlm_model
 
     said = {**asdict(Wav2Vec2Config()), **config}
     layers = list(zip(said["conv_dim"], said["conv_kernel"], said["conv_stride"], strict=True))
-    return wav2vec2_model(
+    gated = builder.startswith("audio.models.wavlm")
+    kind: Any = partial(wavlm_model, encoder_num_buckets=320, encoder_max_distance=800) if gated else wav2vec2_model
+    return kind(
         extractor_mode=f"{said['feat_extract_norm']}_norm", extractor_conv_layer_config=layers,
         extractor_conv_bias=said["conv_bias"], encoder_embed_dim=said["hidden_size"], encoder_projection_dropout=0.1,
         encoder_pos_conv_kernel=said["num_conv_pos_embeddings"], encoder_pos_conv_groups=said["num_conv_pos_embedding_groups"],
@@ -65,7 +68,9 @@ def test_the_published_layouts_are_theirs(name: str, reference: SimpleNamespace)
 
     entry = REGISTRY.entry(name)
     with torch.device("meta"):
-        state = {key: tuple(value.shape) for key, value in theirs_of(dict(entry.config)).state_dict().items()}
+        state = {
+            key: tuple(value.shape) for key, value in theirs_of(dict(entry.config), entry.model).state_dict().items()
+        }
     older, today = published(entry.config, entry.model)
     assert today == state
     assert older == {spelt(key, True): shape for key, shape in state.items()}
@@ -75,7 +80,15 @@ def test_the_published_layouts_are_theirs(name: str, reference: SimpleNamespace)
 @pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize(
     "entry_name",
-    ["wav2vec2_base.960h-torchaudio", "wav2vec2_large_lv60k.960h", "hubert_large.pretrained", "wav2vec2_mms.alignment"],
+    [
+        "wav2vec2_base.960h-torchaudio",
+        "wav2vec2_large_lv60k.960h",
+        "hubert_large.pretrained",
+        "wav2vec2_mms.alignment",
+        "wavlm_base.pretrained",
+        "wavlm_base_plus.pretrained",
+        "wavlm_large.pretrained",
+    ],
 )
 def test_a_file_of_torchaudio_loads_by_the_entrys_spellings_and_gives_its_results(
     entry_name: str, older: bool, reference: SimpleNamespace, tmp_path: Path
@@ -91,7 +104,7 @@ def test_a_file_of_torchaudio_loads_by_the_entrys_spellings_and_gives_its_result
         if key in entry["config"]
     }
     torch.manual_seed(0)
-    theirs = theirs_of(config)
+    theirs = theirs_of(config, entry["model"])
     state = {spelt(name, older): torch.nn.Parameter(value) for name, value in theirs.state_dict().items()}
     torch.save(state, tmp_path / "speech.pth")
     content = (tmp_path / "speech.pth").read_bytes()

@@ -60,8 +60,11 @@ def torchtext_t5(config: Mapping[str, Any], *, decoder: bool, head: bool) -> Sha
     return shapes | ({"lm_head.weight": (words, width)} if head else {})
 
 
-def torchaudio_wav2vec2(config: Mapping[str, Any], *, outputs: int | None, older: bool = False) -> Shapes:
-    """``wav2vec2_model`` of torchaudio with `outputs` letters, or without a head; `older` as before PyTorch 2.1."""
+def torchaudio_wav2vec2(
+    config: Mapping[str, Any], *, outputs: int | None, older: bool = False, gated: bool = False
+) -> Shapes:
+    """``wav2vec2_model`` of torchaudio with `outputs` letters, or without a head, or ``wavlm_model`` where `gated`; `older` as
+    before PyTorch 2.1."""
     config = {**_BASE, **config}
     width, inner, top = config["hidden_size"], config["intermediate_size"], "encoder.transformer."
     shapes: Shapes = {}
@@ -82,8 +85,11 @@ def torchaudio_wav2vec2(config: Mapping[str, Any], *, outputs: int | None, older
     shapes |= _pair(f"{top}layer_norm.", width)
     for number in range(config["num_hidden_layers"]):
         layer = f"{top}layers.{number}."
-        for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
-            shapes |= _pair(f"{layer}attention.{name}.", width, width)
+        if gated:
+            shapes |= _gated(f"{layer}attention.", width, config["num_attention_heads"], table=number == 0)
+        else:
+            for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
+                shapes |= _pair(f"{layer}attention.{name}.", width, width)
         shapes |= _pair(f"{layer}feed_forward.intermediate_dense.", inner, width)
         shapes |= _pair(f"{layer}feed_forward.output_dense.", width, inner)
         shapes |= _pair(f"{layer}layer_norm.", width) | _pair(f"{layer}final_layer_norm.", width)
@@ -100,8 +106,9 @@ def published(config: Mapping[str, Any], builder: str) -> Iterator[Shapes]:
             config, decoder=builder != "text.models.t5_encoder", head=builder == "text.models.t5_text_to_text"
         )
     else:
-        yield torchaudio_wav2vec2(config, outputs=config.get("vocab_size"), older=True)
-        yield torchaudio_wav2vec2(config, outputs=config.get("vocab_size"))
+        outputs, gated = config.get("vocab_size"), builder.startswith("audio.models.wavlm")
+        yield torchaudio_wav2vec2(config, outputs=outputs, older=True, gated=gated)
+        yield torchaudio_wav2vec2(config, outputs=outputs, gated=gated)
 
 
 def _t5_stack(side: str, config: Mapping[str, Any], layers: int, *, cross: bool) -> Shapes:
@@ -121,6 +128,18 @@ def _t5_stack(side: str, config: Mapping[str, Any], layers: int, *, cross: bool)
         shapes[f"{layer}linear2.weight"] = (width, config["d_ff"])
         shapes |= {f"{layer}norm{place}.weight": (width,) for place in range(1, 4 if cross else 3)}
     return shapes
+
+
+def _gated(attention: str, width: int, heads: int, *, table: bool) -> Shapes:
+    """``WavLMSelfAttention`` of torchaudio: queries, keys and values in one tensor; distances of 320 kinds."""
+    return {
+        f"{attention}attention.in_proj_weight": (3 * width, width),
+        f"{attention}attention.in_proj_bias": (3 * width,),
+        **_pair(f"{attention}attention.out_proj.", width, width),
+        f"{attention}gru_rel_pos_const": (1, heads, 1, 1),
+        **_pair(f"{attention}gru_rel_pos_linear.", 8, width // heads),
+        **({f"{attention}rel_attn_embed.weight": (320, heads)} if table else {}),
+    }
 
 
 def _parametrized() -> tuple[str, str]:

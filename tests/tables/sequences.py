@@ -46,6 +46,7 @@ WAV2VEC2 = {
 WAV2VEC2_LARGE = {
     **WAV2VEC2, "feat_extract_norm": "layer", "conv_bias": True, "do_stable_layer_norm": True, "num_conv_pos_embeddings": 15,
 }  # fmt: skip
+WAVLM = {"num_buckets": 16, "max_bucket_distance": 50}
 HEARS_ALL = {"classes": 5, "classifier_proj_size": 24, "use_weighted_layer_sum": True}
 M5 = {"classes": 7, "channels": (8, 8, 12, 16), "stride": 4}
 CONV_TASNET = {
@@ -157,6 +158,20 @@ CASES = [
     Case(
         "hubert_layers", "audio", "hubert_sequence_classification", "HubertForSequenceClassification",
         {**WAV2VEC2, **HEARS_ALL, "hidden_act": "relu", "feat_extract_activation": "relu"}, kind="waveform",
+    ),
+    Case("wavlm", "audio", "wavlm_encoder", "WavLMModel", {**WAV2VEC2, **WAVLM}, kind="waveform"),
+    Case("wavlm_padded", "audio", "wavlm_encoder", "WavLMModel", WAV2VEC2, kind="padded waveform"),
+    Case(
+        "wavlm_large_ctc", "audio", "wavlm_ctc", "WavLMForCTC", {**WAV2VEC2_LARGE, **WAVLM, "vocab_size": 31},
+        kind="padded waveform",
+    ),
+    Case(
+        "wavlm_large_layers", "audio", "wavlm_sequence_classification", "WavLMForSequenceClassification",
+        {**WAV2VEC2_LARGE, **WAVLM, **HEARS_ALL}, {"tie_last_hidden_states": True}, kind="padded waveform",
+    ),
+    Case(
+        "wavlm_classes", "audio", "wavlm_sequence_classification", "WavLMForSequenceClassification",
+        {**WAV2VEC2, "classes": 5}, kind="waveform",
     ),
     Case("m5", "audio", "m5_classifier", "M5", M5, kind="waveforms"),
     Case("conv_tasnet", "audio", "conv_tasnet_base", "ConvTasNet", CONV_TASNET, kind="mixture"),

@@ -1,4 +1,4 @@
-"""wav2vec 2.0, HuBERT, M5 and Conv-TasNet: sizes, what training hides, padding, bad input."""
+"""wav2vec 2.0, HuBERT, WavLM, M5 and Conv-TasNet: sizes, what training hides, padding, bad input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sequences import CONV_TASNET, M5, WAV2VEC2, WAV2VEC2_LARGE
+from sequences import CONV_TASNET, M5, WAV2VEC2, WAV2VEC2_LARGE, WAVLM
 
 from numzoo import engine
 from numzoo.audio import models
@@ -20,6 +20,7 @@ SOUND = np.random.default_rng(0).normal(size=(2, 1000)).astype(np.float32)
     [
         ("wav2vec2_encoder", {}, 94_371_712),
         ("wav2vec2_ctc", {}, 94_396_320),
+        ("wavlm_encoder", {}, 94_381_936),
         ("conv_tasnet_base", {}, 4_984_881),
         ("m5_classifier", {"classes": 10}, 559_114),
         ("m5_classifier", {"channels": (32, 32, 64, 64), "stride": 16}, 26_915),
@@ -34,8 +35,9 @@ def test_a_vector_stands_for_20_ms() -> None:
     assert [model.config.frames(samples) for samples in (400, 719, 720, 16_000)] == [1, 1, 2, 49]
 
 
-def test_silence_behind_a_sound_changes_nothing_where_the_mask_says_so() -> None:
-    model = models.wav2vec2_ctc(**WAV2VEC2_LARGE, vocab_size=5).eval()
+@pytest.mark.parametrize("builder", ["wav2vec2_ctc", "wavlm_ctc"])
+def test_silence_behind_a_sound_changes_nothing_where_the_mask_says_so(builder: str) -> None:
+    model = getattr(models, builder)(**WAV2VEC2_LARGE, vocab_size=5).eval()
     longer, mask = np.pad(SOUND, ((0, 0), (0, 300)), constant_values=3.0), np.ones((2, 1300), np.int64)
     mask[:, 1000:] = 0
     alone, padded = model(SOUND).detach().numpy(), model(longer, mask).detach().numpy()
@@ -58,6 +60,25 @@ def test_training_hides_spans_and_leaves_out_layers_and_evaluation_does_neither(
     dropped = models.wav2vec2_encoder(**WAV2VEC2, **{**quiet, "layerdrop": 1.0}, mask_time_prob=0.0)
     states = dropped.states(SOUND)
     assert all((state.detach().numpy() == states[0].detach().numpy()).all() for state in states)
+
+
+def test_all_layers_of_wavlm_hear_the_distances_of_the_first_which_is_never_left_out() -> None:
+    model = models.wavlm_encoder(**WAV2VEC2, **WAVLM, layerdrop=1.0, mask_time_prob=0.0, hidden_dropout=0.0)
+    states = [state.detach().numpy() for state in model.states(SOUND)]
+    assert np.abs(states[1] - states[0]).max() > 1e-3
+    assert (states[2] == states[1]).all()
+    model.eval()
+    before = [state.detach().numpy() for state in model.states(SOUND)]
+    table = model.encoder.layers[0].attention.rel_attn_embed.weight
+    model.load_state_dict(
+        {**model.state_dict(), "encoder.layers.0.attention.rel_attn_embed.weight": table.detach().numpy() * 3}
+    )
+    after = [state.detach().numpy() for state in model.states(SOUND)]
+    assert (after[0] == before[0]).all()
+    assert all(np.abs(new - old).max() > 1e-3 for new, old in zip(after[1:], before[1:], strict=True))
+    assert [name for name in model.state_dict() if "rel_attn_embed" in name] == [
+        "encoder.layers.0.attention.rel_attn_embed.weight"
+    ]
 
 
 def test_spans_have_their_length_and_lie_within_their_row() -> None:
@@ -98,6 +119,9 @@ def test_m5_hears_no_less_than_it_says() -> None:
         (lambda: models.wav2vec2_encoder(**WAV2VEC2)(SOUND, np.ones((2, 3))), "must have the shape of input_values"),
         (lambda: models.wav2vec2_encoder(**WAV2VEC2)(SOUND, None, np.ones((2, 3))), r"must be \(batch, time\)"),
         (lambda: models.wav2vec2_encoder(**WAV2VEC2, mask_time_prob=0.0)(SOUND, None, np.ones((2, 49))), "no masked_spec_embed"),
+        (lambda: models.wavlm_encoder(num_buckets=3), "num_buckets is at least 4"),
+        (lambda: models.wavlm_encoder(max_bucket_distance=80), "not 320 and 80"),
+        (lambda: models.wavlm_encoder(hidden_size=50), "hidden_size 50 must be a multiple"),
         (lambda: models.m5_classifier(channels=(1, 2)), "four numbers"),
         (lambda: models.m5_classifier()(np.zeros((2, 2, 9))), "of one channel"),
         (lambda: models.conv_tasnet_base()(np.zeros((2, 2, 9))), "of one channel"),

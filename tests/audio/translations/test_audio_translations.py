@@ -86,7 +86,11 @@ OTHERWISE: dict[str, tuple[dict[str, Any], str]] = {
     "adapters of a language": ({**CTC, "adapter_attn_dim": 16}, "adapter_attn_dim is 16"),
     "another activation": ({**CTC, "hidden_act": "mish"}, "hidden_act is 'mish'"),
     "another norm": ({**CTC, "feat_extract_norm": "batch"}, "feat_extract_norm is 'batch'"),
-    "WavLM": ({"model_type": "wavlm"}, "gated relative positions"),
+    "WavLM with a batch norm": (
+        {**GOLDENS["wavlm"]["config"], "conv_pos_batch_norm": True},
+        "conv_pos_batch_norm is True",
+    ),
+    "convolutions between": ({"model_type": "wav2vec2-conformer"}, "convolutions between attention and perceptron"),
 }
 
 
@@ -105,6 +109,9 @@ def test_what_would_be_computed_otherwise_is_refused(case: str) -> None:
         ({"num_attention_heads": 7}, "a divisor of hidden_size, 24"),
         ({"num_conv_pos_embedding_groups": 7}, "a divisor of hidden_size, 24"),
         ({"layerdrop": 2}, "a number from 0 to 1"),
+        ({"model_type": "wavlm", "architectures": ["WavLMForXVector"]}, "WavLMForCTC"),
+        ({"model_type": "wavlm", "architectures": ["WavLMForCTC"], "num_buckets": 3}, "num_buckets"),
+        ({"model_type": "wavlm", "architectures": ["WavLMForCTC"], "max_bucket_distance": 80}, "max_bucket_distance"),
     ],
 )
 def test_a_field_of_a_wrong_kind_is_named(changes: dict[str, Any], message: str) -> None:
