@@ -70,12 +70,29 @@ class LlamaConfig:
         return self.hidden_size // self.num_attention_heads if self.head_dim is None else self.head_dim
 
 
+_FEWEST_PLACES = 64
+
+
 class Rotary:
     """The angles by which queries and keys are turned at each position (section 3.4.2 of arXiv:2104.09864)."""
 
     def __init__(self, width: int, theta: float, *, interleaved: bool) -> None:
         self.frequencies = theta ** (-np.arange(0, width, 2, dtype=np.float64) / width)
         self.interleaved = interleaved
+        self._tables: dict[Any, tuple[Tensor, Tensor]] = {}
+
+    def places(self, past: int, new: int, device: Any, dtype: Any) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (1, 1, new, width / 2) of the places from `past` on: slices of a table that is kept.
+
+        So nothing is worked out or copied to a GPU at each step, which a captured step could not.
+        """
+        key = device, dtype
+        table = self._tables.get(key)
+        if table is None or table[0].shape[2] < past + new:
+            count = max(_FEWEST_PLACES, 1 << (past + new - 1).bit_length())
+            cosine, sine = (each.to(device=device, dtype=dtype) for each in self.angles(np.arange(count)[None]))
+            table = self._tables[key] = cosine, sine
+        return table[0][:, :, past : past + new], table[1][:, :, past : past + new]
 
     def angles(self, positions: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor]:
         """Cosines and sines (batch, 1, length, width / 2) of positions (batch, length)."""
@@ -165,7 +182,12 @@ class LlamaModel(nn.Module):
         tokens = token_numbers(input_ids, self.config.vocab_size, "llama")
         positions, mask = seen(tokens.shape[0], tokens.shape[1], attention_mask, cache, self.config.sliding_window)
         x = self.embed_tokens(tokens)
-        angles = tuple(each.to(device=x.device, dtype=x.dtype) for each in self.rotary.angles(positions))
+        if mask is None:  # the same places for all texts
+            past = 0 if cache is None else cache.length
+            angles = self.rotary.places(past, tokens.shape[1], x.device, x.dtype)
+        else:
+            cosine, sine = (each.to(device=x.device, dtype=x.dtype) for each in self.rotary.angles(positions))
+            angles = cosine, sine
         allowed = None if mask is None else Tensor(mask).to(device=x.device)
         for layer in self.layers:
             x = layer(x, angles, allowed, cache)

@@ -10,7 +10,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import CaptureError, DeviceError, SettingError, nn
-from numzoo.text.models import gpt2_causal_lm
+from numzoo.text.models import gpt2_causal_lm, llama_causal_lm
 
 RNG = np.random.default_rng(5)
 
@@ -159,12 +159,32 @@ def test_attention_drops_anew_at_each_replay(gpu: Any) -> None:
     assert "attention_seed" in gpu.launched
 
 
-def test_a_language_model_trains_in_one_launch(gpu: Any) -> None:
+GPT2 = {
+    "n_positions": 12,
+    "n_embd": 8,
+    "n_layer": 1,
+    "n_head": 2,
+    "embd_pdrop": 0.0,
+    "resid_pdrop": 0.0,
+    "attn_pdrop": 0.0,
+}
+LLAMA = {
+    "hidden_size": 8,
+    "intermediate_size": 12,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("builder", "settings"), [(gpt2_causal_lm, GPT2), (llama_causal_lm, LLAMA)], ids=["gpt2", "llama"]
+)
+def test_a_language_model_trains_in_one_launch(gpu: Any, builder: Any, settings: dict[str, Any]) -> None:
     losses = []
     for captured in (False, True):
         engine.manual_seed(2)
-        sizes = {"vocab_size": 19, "n_positions": 12, "n_embd": 8, "n_layer": 1, "n_head": 2}
-        model = gpt2_causal_lm(**sizes, embd_pdrop=0.0, resid_pdrop=0.0, attn_pdrop=0.0).to("cuda")
+        model = builder(vocab_size=19, **settings).to("cuda")
         optimizer = engine.optim.AdamW(model.parameters(), lr=0.01)
 
         def step(tokens: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
