@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numzoo.engine import Tensor, nn, ops
+from numzoo.engine import Device, Tensor, nn, ops
 
-__all__ = ["bucket_of", "hidden", "relative_bias"]
+__all__ = ["bucket_of", "earlier", "hidden", "relative_bias"]
 
 
 def bucket_of(
@@ -37,10 +38,33 @@ def relative_bias(
     table: nn.Embedding, queries: int, keys: int, *, past: int = 0, farthest: int = 128, both_sides: bool = True
 ) -> Tensor:
     """What each head adds to the scores (1, heads, queries, keys); the first query stands at place `past`."""
-    distance = np.arange(keys)[None, :] - (np.arange(queries) + past)[:, None]
-    buckets = bucket_of(distance, table.num_embeddings, farthest, both_sides=both_sides)
-    numbers = Tensor(buckets).to(device=table.weight.device)
+    find = _buckets if queries * keys <= _MOST_KEPT else _buckets.__wrapped__
+    numbers = find(queries, keys, past, table.num_embeddings, farthest, both_sides, table.weight.device)
     return table(numbers).permute(2, 0, 1).unsqueeze(0)
+
+
+def earlier(past: int, new: int, device: Device) -> Tensor:
+    """Which of all places each of the `new` ones behind `past` others may see: itself and those before it, (new, past + new)."""
+    find = _earlier if new * (past + new) <= _MOST_KEPT else _earlier.__wrapped__
+    return find(past, new, device)
+
+
+# What depends on lengths alone is kept where it is used, so that a step of the same lengths copies nothing to a GPU.
+_MOST_KEPT = 1 << 20
+
+
+@lru_cache(maxsize=4)
+def _buckets(
+    queries: int, keys: int, past: int, buckets: int, farthest: int, both_sides: bool, device: Device
+) -> Tensor:
+    distance = np.arange(keys)[None, :] - (np.arange(queries) + past)[:, None]
+    return Tensor(bucket_of(distance, buckets, farthest, both_sides=both_sides)).to(device=device)
+
+
+@lru_cache(maxsize=4)
+def _earlier(past: int, new: int, device: Device) -> Tensor:
+    order = np.arange(past + new)
+    return Tensor(order <= order[past:, None]).to(device=device)
 
 
 def hidden(bias: Tensor, allowed: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from numzoo.text.models.cache import KeyValueCache
 from numzoo.text.models.encoder import ACTIVATIONS
 from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, token_numbers
-from numzoo.text.models.relative import hidden, relative_bias
+from numzoo.text.models.relative import earlier, hidden, relative_bias
 
 __all__ = [
     "T5Cache",
@@ -280,10 +280,7 @@ class T5Model(T5EncoderModel):
         """The newest tokens of the answer (batch, new) to what stands at them, at the last place alone with `last`."""
         numbers = token_numbers(tokens, self.config.vocab_size, "t5").to(device=self.shared.weight.device)
         past, new = cache.length, numbers.shape[1]
-        order = np.arange(past + new)
-        mask = None
-        if new > 1:
-            mask = Tensor(order <= order[past:, None]).to(device=self.shared.weight.device)  # (new, all)
+        mask = earlier(past, new, self.shared.weight.device) if new > 1 else None  # (new, all)
         x = self.decoder(self.shared(numbers), mask, cache)
         return x[:, -1:] if last else x
 

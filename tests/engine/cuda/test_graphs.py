@@ -10,7 +10,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import CaptureError, DeviceError, SettingError, nn
-from numzoo.text.models import gpt2_causal_lm, llama_causal_lm
+from numzoo.text.models import gpt2_causal_lm, llama_causal_lm, t5_text_to_text
 
 RNG = np.random.default_rng(5)
 
@@ -197,5 +197,36 @@ def test_a_language_model_trains_in_one_launch(gpu: Any, builder: Any, settings:
         act = engine.capture(step, warmup=1) if captured else step
         tokens = engine.tensor(np.arange(14).reshape(2, 7)).to("cuda")
         losses.append([act(tokens).item() for _ in range(4)])
+    assert np.allclose(losses[0], losses[1], rtol=1e-5)
+    assert losses[0][-1] < losses[0][0]
+
+
+def test_a_model_that_answers_trains_in_one_launch(gpu: Any) -> None:
+    losses = []
+    for captured in (False, True):
+        engine.manual_seed(2)
+        sizes = {
+            "vocab_size": 19,
+            "d_model": 8,
+            "d_kv": 4,
+            "d_ff": 12,
+            "num_layers": 1,
+            "num_heads": 2,
+            "dropout_rate": 0.0,
+        }
+        model = t5_text_to_text(**sizes).to("cuda")
+        optimizer = engine.optim.AdamW(model.parameters(), lr=0.01)
+
+        def step(asked: Any, answer: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            logits = model(asked, None, answer)
+            loss = nn.functional.cross_entropy(logits[:, :-1].reshape((-1, 19)), answer[:, 1:].reshape(-1))
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        act = engine.capture(step, warmup=1) if captured else step
+        asked, answer = (engine.tensor(np.arange(n).reshape(2, -1)).to("cuda") for n in (14, 10))
+        losses.append([act(asked, answer).item() for _ in range(4)])
     assert np.allclose(losses[0], losses[1], rtol=1e-5)
     assert losses[0][-1] < losses[0][0]
