@@ -70,8 +70,8 @@ def test_a_model_of_images(name: str, side: int) -> None:
 def test_a_small_network_in_training(dtype: str) -> None:
     def make() -> nn.Module:
         return nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, groups=8), nn.GELU(), nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 5),
+            nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, groups=8), nn.GELU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 5),
         )  # fmt: skip
 
     images = np.random.default_rng(0).standard_normal((4, 3, 12, 12)).astype(np.float32)
