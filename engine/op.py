@@ -30,10 +30,11 @@ import numpy as np
 
 from . import device
 from .debug.watch import everyone, watchers
-from .dtype import Array, float16, float32
+from .dtype import Array
 from .errors import ArgumentError
 from .explaining import check_places, explain, lack
-from .modes import TF32, modes
+from .modes import modes
+from .narrowing import run_narrow
 from .node import Node
 from .operands import NUMBERS, with_numbers
 from .recording import Recorder
@@ -173,7 +174,7 @@ class Op(Recorder, Generic[P, R]):
         implementation = self.implementations.get(type(first)) or self._prepare(type(first))
         try:
             if self.narrows and modes.precision is not None:
-                result = self._run_narrow(implementation, inputs, arrays, settings, record)
+                result = run_narrow(self, implementation, inputs, arrays, settings, record)
             elif self.keeps:
                 result = implementation(*arrays, keep=record, **settings)
             else:
@@ -299,41 +300,6 @@ class Op(Recorder, Generic[P, R]):
             return body(*arrays) if result is NotImplemented else result
 
         return implementation if self.setting_names or self.keeps else plain
-
-    def _run_narrow(
-        self, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any], record: bool
-    ) -> Any:  # fmt: skip
-        """Run on operands narrowed to the mode's precision, and widen the result to float32 again if the op says so."""
-        narrow = modes.precision
-        if narrow is None or narrow is TF32:
-            return implementation(*arrays, **settings)
-        own = None if record else self.narrow_implementations.get(type(arrays[0]))
-        if own is not None and arrays[0].dtype == float32:
-            result = own(*arrays, dtype=narrow, **settings)
-            if result is not NotImplemented:
-                return result
-        dtypes = {array.dtype for array in arrays if array is not None}
-        # Weights of 16 bits of another kind may stand beside float32, or beside what was narrowed before.
-        mixed = len(dtypes) > 1 and dtypes <= {float32, float16, narrow}
-        if not mixed and dtypes != {float32}:
-            return implementation(*arrays, **settings)
-        # A parameter comes again and again: its narrow form is kept until it changes.
-        operands = [
-            array
-            if array is None or array.dtype == narrow
-            else device.convert(array, narrow, keep=type(value) is not Tensor)
-            for value, array in zip(inputs, arrays, strict=True)
-        ]
-        if not self.widens:
-            return implementation(*operands, **settings)
-        modes.wide = True
-        try:
-            result = implementation(*operands, **settings)
-        finally:
-            modes.wide = False
-        if isinstance(result, tuple):
-            return tuple(array if array.dtype == float32 else device.convert(array, float32) for array in result)
-        return result if result.dtype == float32 else device.convert(result, float32)
 
 
 # An overflow or a NaN is a result like others. NumPy's own way to be quiet about it costs more than a small operation,

@@ -86,12 +86,17 @@ def _plan_gather(x: Array, index: Array, axis: int) -> Plan:
         count, *_four(shape, 1), *_steps(x, axis), *_steps(index, -1), x.strides[axis] // x.itemsize, x.shape[axis],
     )  # fmt: skip
 
+    return _launched(kernel, shape, dtype, given, "gather")
+
+
+def _launched(kernel: Kernel, shape: tuple[int, ...], dtype: Dtype, given: tuple[int, ...], who: str) -> Plan:
+    """What fills a new array of `shape` with a thread for each element; `given` follows the addresses, its first is how many there are."""
+
     def compute(x: Array, index: Array) -> Array:
         here = machine()
         out = here.empty(shape, dtype)
-        kernel(
-            blocks_for(here, count), 256, here.address(x), here.address(index), here.address(out), *given, *complaints("gather")
-        )  # fmt: skip
+        addresses = here.address(x), here.address(index), here.address(out)
+        kernel(blocks_for(here, given[0]), 256, *addresses, *given, *complaints(who))
         return out
 
     return compute
@@ -111,15 +116,7 @@ def _plan_spread(x: Array, index: Array, shape: tuple[int, ...], axis: int) -> P
         x.strides[axis] // x.itemsize, index.strides[axis] // index.itemsize, shape[axis],
     )  # fmt: skip
 
-    def compute(x: Array, index: Array) -> Array:
-        here = machine()
-        out = here.empty(shape, dtype)
-        kernel(
-            blocks_for(here, count), 256, here.address(x), here.address(index), here.address(out), *given, *complaints("spread_along")
-        )  # fmt: skip
-        return out
-
-    return compute
+    return _launched(kernel, shape, dtype, given, "spread_along")
 
 
 def _plan_slices(x: Array, index: Array, axis: int) -> Plan:
