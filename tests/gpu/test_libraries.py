@@ -9,7 +9,9 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import Tensor
+from numzoo.engine.device import load_kernels
 from numzoo.engine.nn import functional
+from numzoo.engine.op import TABLE
 
 TOLERANCE = {"float32": 2e-5, "tf32": 4e-3, "float64": 1e-12, "float16": 4e-3, "bfloat16": 3e-2}
 """Largest difference over the largest number of the right answer."""
@@ -137,3 +139,23 @@ def test_the_same_numbers_come_each_time_where_that_is_asked_for(kind: str) -> N
     # The first time attention may have gone another way: its engine is made when it is asked for again.
     for first, again in zip(results[1], results[2], strict=True):
         np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_the_libraries_compute_and_not_the_bodies(kind: str) -> None:
+    def array(*shape: int) -> Any:
+        return Tensor(operand(*shape)).to(dtype=getattr(engine, kind)).to("cuda").array
+
+    images, weight, flow = array(2, 16, 9, 9), array(24, 16, 3, 3), array(2, 24, 9, 9)
+    settings: dict[str, Any] = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    calls: dict[str, tuple[list[Any], dict[str, Any]]] = {
+        "matmul": ([array(33, 16), array(16, 24)], {}),
+        "linear": ([array(33, 16), array(24, 16), array(24)], {}),
+        "linear_weight": ([array(33, 24), array(33, 16)], {}),
+        "conv2d": ([images, weight, array(24)], settings),
+        "conv2d_input": ([flow, weight], {**settings, "shape": images.shape}),
+        "conv2d_weight": ([flow, images], {**settings, "shape": weight.shape}),
+    }
+    load_kernels(type(images))
+    for name, (arrays, given) in calls.items():  # a body in their place would give the same numbers, slowly
+        assert TABLE[name].kernels["cuda"](*arrays, **given) is not NotImplemented, name
