@@ -18,11 +18,13 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "crepe": ("crepe_tiny", "crepe_full"),
     "ge2e": ("speaker_encoder",),
     "m5": ("m5_classifier",),
+    "rnnt": ("emformer_rnnt_base", "emformer_rnnt_model"),
     "silero": ("silero_vad",),
     "speech_heads": (
         "hubert_ctc", "hubert_sequence_classification", "wav2vec2_ctc", "wav2vec2_sequence_classification",
         "wavlm_ctc", "wavlm_sequence_classification",
     ),
+    "vgg_sounds": ("vggish",),
     "wav2vec2": ("hubert_encoder", "wav2vec2_encoder"),
     "wavlm": ("wavlm_encoder",),
     "openai_whisper": ("whisper",),
