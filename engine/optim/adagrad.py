@@ -45,6 +45,12 @@ class Adagrad(Elementwise):
         _, rate = self.numbers(group, step, fresh)
         return rate, group["eps"], group["weight_decay"], -1.0 if group["maximize"] else 1.0
 
+    def uncounted(self, group: dict[str, Any]) -> tuple[float, ...]:
+        return self.constants(group, 1, False)
+
+    def pair(self, group: dict[str, Any]) -> tuple[float, float]:
+        return group["lr_decay"], 0.0
+
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group, rate = numbers
         spare, other = scratch[:2]

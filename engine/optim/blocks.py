@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..device import device_of, move, namespace, threads
+from ..device import CPU, device_of, move, namespace, threads
 from ..dtype import Array, Dtype, float32, float64, kind
 from ..errors import ArgumentError
 from ..ops import touch
@@ -30,6 +30,8 @@ of 8192, 16384, 65536 and 131072 numbers took 166, 133, 97 and 91 ms, uncut arra
 DEVICE_BLOCK = 1 << 22
 SHARED = 2 * BLOCK
 """Numbers of a parameter from which on another thread takes a part: less would not be worth waking it for."""
+UNCOUNTED = 1 << 62
+"""So many steps that running means have no start-up bias any more."""
 SMALL = 4096
 """Parameters of at most this many numbers are changed together. Above, gathering costs what the calls save."""
 
@@ -61,6 +63,17 @@ class Elementwise(Optimizer):
         self._scratch: dict[int, dict[Any, list[Array]]] = {}  # for each thread of a team
         self._plans: dict[int, _Plan] = {}
         self._fused: dict[int, FusedPlan] = {}
+        self.untaken: set[Tensor] = set()
+        """Parameters whose states were made for a step that was left out."""
+
+    @property
+    def leaves_out(self) -> bool:
+        return bool(self.fused)
+
+    def settle(self) -> None:
+        for plan in self._fused.values():
+            for bucket in plan.buckets:
+                bucket.settle(self)
 
     def names(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The states that these settings want, in the order in which ``rule`` gets them."""
@@ -77,6 +90,14 @@ class Elementwise(Optimizer):
     def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
         """What the GPU's rule needs to know in this step, in the order of ``optimizers.cu``."""
         raise ArgumentError(f"{type(self).__name__} defines no constants()")
+
+    def uncounted(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """The same without what depends on the count of steps, which the GPU adds by itself where a step may be left out."""
+        return self.constants(group, UNCOUNTED, False)
+
+    def pair(self, group: dict[str, Any]) -> tuple[float, float]:
+        """The settings by which it does."""
+        return group.get("betas", (0.0, 0.0))  # type: ignore[no-any-return]
 
     def variant(self, group: dict[str, Any]) -> dict[str, int]:
         """Settings that the GPU's rule is compiled for."""
@@ -142,6 +163,8 @@ class Elementwise(Optimizer):
     def update_group(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Array]) -> None:
         if self.fused and not isinstance(parameters[0].array, np.ndarray):
             places = self._update_fused(group, parameters, gradients)
+            if places and self.unless is not None and move(self.unless, CPU).any():
+                return
             parameters, gradients = [parameters[place] for place in places], [gradients[place] for place in places]
             super().update_group(group, parameters, gradients)
             return
@@ -155,8 +178,8 @@ class Elementwise(Optimizer):
             super().update_group(group, parameters, gradients)
             return
         names = self.names(group)
-        if not plan.fits(names, self.state):
-            plan.arrange(names, self.state)
+        if not plan.fits(names, self.kept):
+            plan.arrange(names, self.kept)
         for bucket in plan.buckets:
             self._update_bucket(group, bucket, [gradients[place] for place in bucket.places])
         for place in plan.rest:
@@ -166,6 +189,8 @@ class Elementwise(Optimizer):
         """Change what the GPU's rule serves, in one launch or a few; gives the places of the others."""
         plan = self._fused.get(id(group))
         if plan is None or not plan.fits(self, group, parameters):
+            if plan is not None:
+                self.settle()
             plan = self._fused[id(group)] = FusedPlan(self, group, parameters)
         plan.change(self, group, gradients)
         return plan.rest
@@ -188,8 +213,10 @@ class Elementwise(Optimizer):
         super().load_state_dict(state)
         self._plans.clear()
         self._fused.clear()
+        self.untaken.clear()
 
     def __getstate__(self) -> dict[str, Any]:
+        self.settle()
         return {**super().__getstate__(), "_scratch": {}, "_plans": {}, "_fused": {}}
 
 

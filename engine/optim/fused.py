@@ -1,7 +1,8 @@
 """Steps on a GPU: the parameters of a group that have one dtype and one count of steps change in one launch.
 
 Where parameters and states lie stays the same from step to step, and is told to the GPU once. In a captured step the numbers
-of the step (rates, corrections) are read from memory on the GPU, which is written before each replay.
+of the step (rates, corrections) are read from memory on the GPU, which is written before each replay. A step that a flag on the GPU may
+leave out (see ``GradScaler``) is counted there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..device import gpu_kernels, namespace
 from ..dtype import Array, Dtype, bfloat16, float16, float32, float64
 from ..ops import touch
 from ..tensor import Tensor, tensor_of
+from .counted import Live, StepCount
 
 if TYPE_CHECKING:
     from .blocks import Elementwise
@@ -26,17 +28,6 @@ __all__ = ["Averages", "FusedPlan", "apart", "in_place_on_gpu", "is_whole", "lai
 
 FLOATS: tuple[Dtype, ...] = (float32, float64, float16, bfloat16)
 """What the GPU's rules are written for."""
-
-
-class Live:
-    """Numbers in the GPU's memory, for captured steps: written by a launch, so in their turn."""
-
-    def __init__(self) -> None:
-        self.array: Array = gpu_kernels("optimizers").empty_numbers()
-
-    def write(self, numbers: Sequence[float]) -> None:
-        """What the next replay reads."""
-        gpu_kernels("optimizers").write_numbers(self.array, numbers)
 
 
 def is_whole(array: Array) -> bool:
@@ -71,13 +62,15 @@ class _Bucket:
     ) -> None:  # fmt: skip
         self.places, self.parameters, self.names, self.fresh = places, parameters, names, fresh
         self.arrays = [p.array for p in parameters]
-        self.held = [optimizer.state[p] for p in parameters]
+        self.held = [optimizer.kept[p] for p in parameters]
         self.step: int = self.held[0].get("step", 0)
         self.views = [[state[name] for name in names] for state in self.held]
         self._update = gpu_kernels("optimizers").Update(
             optimizer.fused, self.arrays, self.views, self.arrays[0].dtype, **optimizer.variant(group)
         )
         self._live: Live | None = None
+        self._count: StepCount | None = None
+        self._started_fresh = fresh
 
     def holds(self, states: dict[Tensor, dict[str, Any]]) -> bool:
         """Whether everything is where it was: nobody gave a parameter or a state other memory."""
@@ -93,27 +86,67 @@ class _Bucket:
     def change(self, optimizer: Elementwise, group: dict[str, Any], gradients: list[Array]) -> None:
         """Take the step, or in a capture record it."""
         own = list(map(laid_like, gradients, self.arrays))
+        if optimizer.unless is not None:
+            self._change_unless(optimizer, group, own, optimizer.unless)
+            return
+        if self._count is not None:
+            self.settle(optimizer)
+            self._count.forget()
 
         def ahead() -> None:
             assert self._live is not None
-            self._live.write(self._count(optimizer, group))
+            self._live.write(self._next(optimizer, group))
 
         if before_each_replay(ahead):
             self._live = self._live or Live()
             self._update(own, (), self._live.array)
         else:
-            self._update(own, self._count(optimizer, group))
+            self._update(own, self._next(optimizer, group))
         for parameter in self.parameters:
             touch(parameter)
 
-    def _count(self, optimizer: Elementwise, group: dict[str, Any]) -> tuple[float, ...]:
+    def _next(self, optimizer: Elementwise, group: dict[str, Any]) -> tuple[float, ...]:
         """The numbers of the next step, which is counted."""
         fresh, self.fresh = self.fresh, False
         if optimizer.counts:
-            self.step += 1
-            for state in self.held:
-                state["step"] = self.step
+            self._note(self.step + 1)
+        optimizer.untaken.difference_update(self.parameters)
         return optimizer.constants(group, self.step, fresh)
+
+    def _note(self, step: int) -> None:
+        self.step = step
+        for state in self.held:
+            state["step"] = step
+
+    # ---- steps that may be left out -------------------------------------------------------------------------------
+
+    def _change_unless(
+        self, optimizer: Elementwise, group: dict[str, Any], gradients: list[Array], left_out: Array
+    ) -> None:
+        """Take the step unless the flag is raised when the GPU comes to it, which counts."""
+        count = self._count = self._count or StepCount()
+
+        def begun() -> tuple[float, ...]:
+            count.begin(self.step if optimizer.counts else int(not self.fresh))
+            if optimizer.counts:
+                self._note(self.step + 1)  # until somebody asks
+            return optimizer.uncounted(group)
+
+        numbers = None if before_each_replay(lambda: count.write(begun())) else begun()
+        live = count.count(optimizer.fused, numbers, optimizer.pair(group), left_out)
+        self._update(gradients, (), live, left_out)
+        for parameter in self.parameters:
+            touch(parameter)
+
+    def settle(self, optimizer: Elementwise) -> None:
+        """Hear from the GPU how many steps were taken, if it alone knows."""
+        if self._count is None or not self._count.is_owed:
+            return
+        taken = self._count.taken()
+        self.fresh = self._started_fresh and not taken
+        if optimizer.counts:
+            self._note(taken)
+        (optimizer.untaken.update if self.fresh else optimizer.untaken.difference_update)(self.parameters)
 
 
 class FusedPlan:
@@ -132,8 +165,8 @@ class FusedPlan:
         self.rest = [place for place in range(len(parameters)) if place not in kept]
         for place in together:
             parameter = parameters[place]
-            state = optimizer.state.setdefault(parameter, {})
-            fresh = optimizer.fill(parameter.array, state, group)
+            state = optimizer.kept.setdefault(parameter, {})
+            fresh = optimizer.fill(parameter.array, state, group) or parameter in optimizer.untaken
             for name in self.names:  # numbers that belong together must have the same place in memory
                 state[name] = laid_like(state[name], parameter.array)
             key = (parameter.array.dtype, parameter.array.device.id, state.get("step", 0), fresh)
@@ -149,7 +182,7 @@ class FusedPlan:
             and all(map(is_, parameters, self.parameters))
             and self.names == optimizer.names(group)
             and self.settings == optimizer.variant(group)
-            and all(bucket.holds(optimizer.state) for bucket in self.buckets)
+            and all(bucket.holds(optimizer.kept) for bucket in self.buckets)
         )
 
     def change(self, optimizer: Elementwise, group: dict[str, Any], gradients: list[Array]) -> None:

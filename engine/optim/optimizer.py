@@ -26,6 +26,9 @@ class Optimizer:
     changes ``parameter.array`` in place. ``state`` holds, for each parameter that was ever changed, arrays and numbers.
     """
 
+    unless: Any = None
+    """A flag on a GPU, while a step is taken that is left out if the flag is raised when the GPU comes to it."""
+
     ranges: ClassVar[Ranges] = {"lr": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
     """Settings that are numbers."""
     pairs: ClassVar[Ranges] = {}
@@ -40,10 +43,28 @@ class Optimizer:
         groups = given if any(isinstance(one, dict) for one in given) else [{"params": given}]
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.kept: dict[Tensor, dict[str, Any]] = {}
         self._checked: list[dict[str, Any]] = []
         for group in groups:
             self.add_param_group(group)
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """What is kept for each parameter that was ever changed. Where a GPU alone knows whether steps were left out, this waits for it."""
+        self.settle()
+        return self.kept
+
+    @state.setter
+    def state(self, states: dict[Tensor, dict[str, Any]]) -> None:
+        self.kept = states
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether it heeds ``unless``."""
+        return False
+
+    def settle(self) -> None:
+        """Bring the counts of steps in ``kept`` up to date."""
 
     @property
     def who(self) -> str:
@@ -139,9 +160,9 @@ class Optimizer:
         array = parameter.array
         if isinstance(array, np.ndarray) and not array.flags.writeable:
             parameter.array = array.copy()
-        state = self.state.get(parameter)
+        state = self.kept.get(parameter)
         if state is None:
-            state = self.state[parameter] = {}
+            state = self.kept[parameter] = {}
         self.update(parameter, gradient, state, group)
         touch(parameter)
 

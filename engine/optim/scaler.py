@@ -6,6 +6,9 @@ with engine.precision("fp16"):
 scaler.scale(loss).backward()
 scaler.step(optimizer)                # leaves the parameters alone if a gradient is infinite or NaN
 scaler.update()
+
+On a GPU all of it happens there: the step's launches find out by themselves whether to change anything, and the scale is one of its numbers. So
+nothing waits, and ``engine.capture`` takes such a step whole.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ..device import gpu_kernels, namespace
+from ..device import CPU, device_of, move, namespace
 from ..errors import ArgumentError, GradientError, SettingError, StateError
 from ..ops import touch
 from ..tensor import Tensor, tensor_of
+from .device_scale import DeviceScale
 from .fused import owned_on_gpu
 from .optimizer import Optimizer
 from .settings import is_number
@@ -32,6 +36,10 @@ class GradScaler:
     ``device`` is there for PyTorch's users: the scaler serves any. With ``enabled=False`` every method does the plain thing.
     """
 
+    _growth_factor: float
+    _backoff_factor: float
+    _growth_interval: int
+
     def __init__(
         self, device: Any = None, init_scale: float = 65536.0, growth_factor: float = 2.0, backoff_factor: float = 0.5,
         growth_interval: int = 2000, enabled: bool = True,
@@ -41,11 +49,12 @@ class GradScaler:
         self._enabled = bool(enabled)
         self._scale = float(init_scale)
         self._tracker = 0
+        self._gpu: DeviceScale | None = None  # once there is one, the scale and the tracker are kept there
         self.set_growth_factor(growth_factor)
         self.set_backoff_factor(backoff_factor)
         self.set_growth_interval(growth_interval)
-        # By optimiser, since the last update: whether something was not finite, and whether it has stepped.
-        self._overflowed: dict[int, bool] = {}
+        # By optimiser, since the last update: whether something was not finite (or a GPU's flag for it), and whether it has stepped.
+        self._overflowed: dict[int, Any] = {}
         self._stepped: set[int] = set()
 
     def scale(self, outputs: Any) -> Any:
@@ -56,7 +65,10 @@ class GradScaler:
             raise ArgumentError(
                 f"GradScaler.scale: wants tensors, or tuples and lists of them, not {type(outputs).__name__}"
             )
-        return outputs * self._scale if self._enabled else outputs
+        if not self._enabled:
+            return outputs
+        there = self._on(outputs.array)
+        return outputs * self.get_scale() if there is None else there.times(outputs)
 
     def unscale_(self, optimizer: Optimizer) -> None:
         """Divide the gradients of an optimiser's parameters by the scale, in place: to clip them before ``step``, which does it otherwise."""
@@ -69,7 +81,10 @@ class GradScaler:
         self._overflowed[name] = self._divide(optimizer)
 
     def step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        """``optimizer.step(...)`` on the divided gradients, unless one is infinite or NaN: then nothing changes and None comes back."""
+        """``optimizer.step(...)`` on the divided gradients, unless one is infinite or NaN: then nothing changes and None comes back.
+
+        On a GPU, optimisers with fused steps leave out their work there; for the others this waits for the GPU.
+        """
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if args or "closure" in kwargs:
@@ -82,7 +97,14 @@ class GradScaler:
         if name not in self._overflowed:
             self.unscale_(optimizer)
         self._stepped.add(name)
-        return None if self._overflowed[name] else optimizer.step(**kwargs)
+        overflowed = self._overflowed[name]
+        if isinstance(overflowed, bool) or not optimizer.leaves_out:
+            return None if _is_raised(overflowed) else optimizer.step(**kwargs)
+        optimizer.unless = overflowed
+        try:
+            return optimizer.step(**kwargs)
+        finally:
+            optimizer.unless = None
 
     def update(self, new_scale: float | None = None) -> None:
         """Make the scale smaller after an overflow, larger after enough steps without one, or ``new_scale``. Once for each iteration."""
@@ -92,11 +114,15 @@ class GradScaler:
             value = new_scale.item() if isinstance(new_scale, Tensor) else new_scale
             if not is_number(value) or not 0 < value < np.inf:
                 raise SettingError(f"GradScaler.update: new_scale must be a positive number, not {new_scale!r:.40}")
+            if self._gpu is not None:
+                self._gpu.update(False, float(value))
             self._scale = float(value)
         elif not self._overflowed:
             raise GradientError(
                 "GradScaler.update: no gradient was looked at since the last update(); call step(optimizer) first"
             )
+        elif self._gpu is not None:
+            self._gpu.update(any(value is True for value in self._overflowed.values()))
         elif any(self._overflowed.values()):
             self._scale, self._tracker = self._scale * self._backoff_factor, 0
         else:
@@ -106,18 +132,39 @@ class GradScaler:
                 self._scale, self._tracker = grown if grown < float(np.finfo(np.float32).max) else self._scale, 0
         self._overflowed, self._stepped = {}, set()
 
-    def _divide(self, optimizer: Optimizer) -> bool:
-        """Divide every gradient by the scale; whether one of them is not finite."""
+    def _on(self, array: Any) -> DeviceScale | None:
+        """The scale on the GPU that an array is on; None on the CPU, and on a second GPU."""
+        if isinstance(array, np.ndarray):
+            return None
+        if self._gpu is None:
+            self._gpu = DeviceScale(array, self._numbers())
+        return self._gpu if self._gpu.device == device_of(array) else None
+
+    def _numbers(self) -> tuple[float, ...]:
+        return self._scale, self._tracker, self._growth_factor, self._backoff_factor, self._growth_interval
+
+    def _read(self) -> None:
+        """Hear from the GPU what it keeps; this waits for it."""
+        if self._gpu is not None:
+            self._scale, self._tracker = self._gpu.read()
+
+    def _write(self) -> None:
+        """Let the GPU go on from what is known here, in the memory that captured steps read."""
+        if self._gpu is not None:
+            self._gpu.write(self._numbers())
+
+    def _divide(self, optimizer: Optimizer) -> Any:
+        """Divide every gradient by the scale; whether one of them is not finite, or a GPU's flag for it."""
         overflowed = False
-        inverse = 1.0 / self._scale
         held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         own = owned_on_gpu(held)
-        if own is not None:
-            # One flag for all of them, and the one wait of a step: whether to take it.
-            found = gpu_kernels("optimizers").scale_all(own, inverse)
+        there = None if own is None else self._on(own[0])
+        if own is not None and there is not None:
+            flag = there.divide(own)
             for parameter in held:
                 touch(parameter.grad)
-            return bool(found)
+            return flag
+        inverse = 1.0 / self.get_scale()
         with np.errstate(all="ignore"):
             for parameter in held:
                 gradient = parameter.grad
@@ -139,6 +186,7 @@ class GradScaler:
 
     def get_scale(self) -> float:
         """The factor now; 1 if it is not enabled."""
+        self._read()
         return self._scale if self._enabled else 1.0
 
     def get_growth_factor(self) -> float:
@@ -153,22 +201,29 @@ class GradScaler:
     def set_growth_factor(self, value: float) -> None:
         if not is_number(value) or not 1 < value < np.inf:
             raise SettingError(f"GradScaler: growth_factor must lie above 1, not {value!r:.40}")
+        self._read()
         self._growth_factor = float(value)
+        self._write()
 
     def set_backoff_factor(self, value: float) -> None:
         if not is_number(value) or not 0 < value < 1:
             raise SettingError(f"GradScaler: backoff_factor must lie between 0 and 1, not {value!r:.40}")
+        self._read()
         self._backoff_factor = float(value)
+        self._write()
 
     def set_growth_interval(self, value: int) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise SettingError(f"GradScaler: growth_interval must be a whole number from 1, not {value!r:.40}")
+        self._read()
         self._growth_interval = int(value)
+        self._write()
 
     def state_dict(self) -> dict[str, Any]:
         """What goes on after ``load_state_dict``: plain numbers; empty if it is not enabled."""
         if not self._enabled:
             return {}
+        self._read()
         values = (self._scale, self._growth_factor, self._backoff_factor, self._growth_interval, self._tracker)
         return dict(zip(_STATE, values, strict=True))
 
@@ -187,7 +242,17 @@ class GradScaler:
             )
         fresh = GradScaler(None, *(state[name] for name in _STATE[:4]))
         fresh._tracker = int(state["_growth_tracker"])
-        self.__dict__.update(fresh.__dict__)
+        self.__dict__.update({**fresh.__dict__, "_gpu": self._gpu})
+        self._write()
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._read()
+        return {**self.__dict__, "_gpu": None, "_overflowed": {}, "_stepped": set()}
+
+
+def _is_raised(overflowed: Any) -> bool:
+    """Whether a flag is raised, the CPU's or, for which this waits, a GPU's."""
+    return overflowed if isinstance(overflowed, bool) else bool(move(overflowed, CPU).any())
 
 
 def _is_finite(array: Any) -> bool:

@@ -42,7 +42,7 @@ def saved(optimizer: Optimizer) -> dict[str, Any]:
     states = {
         numbers[id(parameter)]: {name: _plain(value) for name, value in state.items()}
         for parameter, state in optimizer.state.items()
-        if state and id(parameter) in numbers
+        if state and id(parameter) in numbers and parameter not in getattr(optimizer, "untaken", ())
     }
     return {"state": dict(sorted(states.items())), "param_groups": groups}
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from contextlib import nullcontext
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from operator import attrgetter
 from types import ModuleType, SimpleNamespace
@@ -18,6 +20,39 @@ import numpy as np
 
 if TYPE_CHECKING:
     from emulated_gpu import EmulatedMachine
+
+
+WAITING = {
+    "argwhere", "bincount", "compress", "extract", "flatnonzero", "histogram", "item", "nonzero", "percentile", "quantile", "tolist",
+    "trim_zeros", "unique",
+}  # fmt: skip
+"""CuPy's functions and methods that wait for the GPU: they ask it for a size, or for the numbers themselves."""
+_listening: list[list[str]] = []
+
+
+@contextmanager
+def listened() -> Iterator[list[str]]:
+    """A list of all that, within the block, lets the host wait for the GPU, or copies from one to the other: what, and where in the engine."""
+    found: list[str] = []
+    _listening.append(found)
+    try:
+        yield found
+    finally:
+        _listening.remove(found)
+
+
+def met(what: str) -> None:
+    """Note a wait or a copy; a capture refuses both, as CUDA does."""
+    if Recording.now is not None:
+        raise RuntimeError(f"cudaErrorStreamCaptureUnsupported: {what} while a stream is capturing")
+    if _listening:
+        place, frame = "", sys._getframe(1)
+        while frame is not None and not place:
+            file = frame.f_code.co_filename
+            place = "" if "/tests/" in file else f"{file}:{frame.f_lineno}"
+            frame = frame.f_back  # type: ignore[assignment]
+        for found in _listening:
+            found.append(f"{what} at {place}")
 
 
 class DeviceArray:
@@ -42,6 +77,8 @@ class DeviceArray:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in WAITING:
+            met(name)
         return called(getattr(self.host, name), known(f"ndarray.{name}"))
 
     @property
@@ -60,9 +97,11 @@ class DeviceArray:
         assert source.shape == self.shape
         assert source.dtype == self.dtype
         assert source.flags.c_contiguous
+        met("set")
         self.host[...] = source
 
     def get(self) -> Any:
+        met("get")
         return np.array(self.host)
 
     def diagonal(self, *axes: Any) -> Any:
@@ -87,6 +126,11 @@ class DeviceArray:
         self.host.imag = unwrapped(value)
 
     def __getitem__(self, index: Any) -> Any:
+        for part in index if isinstance(index, tuple) else (index,):
+            if isinstance(part, (list, np.ndarray)):
+                met("an index of the CPU")
+            elif isinstance(part, DeviceArray) and part.host.dtype == bool:
+                met("a mask as an index")
         return computed(self.host.__getitem__, (unwrapped(index),), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -98,15 +142,19 @@ class DeviceArray:
         return len(self.host)
 
     def __bool__(self) -> bool:
+        met("bool()")
         return bool(self.host)
 
     def __int__(self) -> int:
+        met("int()")
         return int(self.host)
 
     def __index__(self) -> int:
+        met("index()")
         return int(self.host.__index__())
 
     def __float__(self) -> float:
+        met("float()")
         return float(self.host)
 
     def __repr__(self) -> str:
@@ -195,8 +243,9 @@ class Recording:
 
     def launch(self, stream: Any = None) -> None:
         """Replay."""
-        for step in self.steps:
-            step()
+        with np.errstate(all="ignore"):
+            for step in self.steps:
+                step()
 
 
 def computed(function: Any, inputs: Any, settings: Any) -> Any:
@@ -229,6 +278,7 @@ class Event:
 
     def synchronize(self) -> None:
         """Nothing is ever under way."""
+        met("Event.synchronize")
 
 
 class PinnedMemory(bytearray):
@@ -253,7 +303,9 @@ class Stream:
 
     def wait_event(self, event: Any) -> None: ...
 
-    def synchronize(self) -> None: ...
+    def synchronize(self) -> None:
+        """Nothing is ever under way."""
+        met("Stream.synchronize")
 
     def begin_capture(self) -> None:
         """Record from now on."""
@@ -322,6 +374,7 @@ class Device:
 
     def synchronize(self) -> None:
         """Nothing is ever under way."""
+        met("Device.synchronize")
 
 
 class Namespace:
@@ -355,10 +408,17 @@ class Namespace:
     def asarray(self, value: Any, dtype: Any = None, order: Any = None) -> Any:
         if isinstance(value, DeviceArray):
             return value if dtype is None or value.dtype == dtype else value.astype(dtype)
+        met("a copy to the GPU")
         return self._here.put(np.asarray(value, dtype))
 
     def array(self, value: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> Any:
-        return self._here.put(np.array(unwrapped(value), dtype, order=order))
+        if not isinstance(value, DeviceArray):
+            met("a copy to the GPU")
+        source = unwrapped(value)
+        made = self._here.put(np.array(source, dtype, order=order))
+        if Recording.now is not None:
+            Recording.now.steps.append(lambda: made.host.__setitem__(..., source))
+        return made
 
     def asnumpy(self, value: Any) -> Any:
         return value.get() if isinstance(value, DeviceArray) else np.asarray(value)
@@ -369,6 +429,8 @@ class Namespace:
 
 def _of_module(module: Any, name: str, path: str) -> Any:
     found = getattr(module, name)
+    if name in WAITING:
+        met(name)
     if isinstance(found, ModuleType):
         return _Submodule(found, path)
     if isinstance(found, np.ufunc):

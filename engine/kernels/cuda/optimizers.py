@@ -11,12 +11,21 @@ from typing import Any
 import numpy as np
 
 from ...capturing import keep_in_capture
-from ...dtype import Array, Dtype, accumulator, float64
+from ...dtype import Array, Dtype, accumulator, float32, float64
 from .elementwise import STORED, compute_type
 from .machine import machine
 from .program import Kernel
 
-__all__ = ["Update", "clip_norm", "empty_numbers", "scale_all", "write_numbers"]
+__all__ = [
+    "Update",
+    "clip_norm",
+    "count_step",
+    "empty_flags",
+    "empty_numbers",
+    "scale_all",
+    "update_scale",
+    "write_numbers",
+]
 
 CHUNK = 16384
 """Numbers that one block changes, as in ``optimizers.cu``."""
@@ -26,10 +35,14 @@ NUMBERS = 10
 """Numbers of a step, as in ``optimizers.cu``."""
 THREADS = 512
 
+COUNTED = ("", "adam", "lamb", "sgd", "adagrad")
+"""Rules some of whose numbers depend on the count of steps, by their number in ``optimizers.cu``."""
+
 _kernels: dict[Any, Kernel] = {}
-_write = Kernel(
-    "optimizers.cu", "write_numbers", f"{NUMBERS}dP", PARAMETER="float", GRADIENT="float", WIDE="float", TOTAL="float"
-)
+_plain = {"PARAMETER": "float", "GRADIENT": "float", "WIDE": "float", "TOTAL": "float"}
+_write = Kernel("optimizers.cu", "write_numbers", f"{NUMBERS}dP", **_plain)
+_count = Kernel("optimizers.cu", "count_step", f"{NUMBERS}dPiddPPP", **_plain)
+_rescale = Kernel("optimizers.cu", "update_scale", "PPiid", **_plain)
 
 
 def empty_numbers() -> Array:
@@ -40,6 +53,27 @@ def empty_numbers() -> Array:
 def write_numbers(place: Array, numbers: Sequence[float]) -> None:
     """Write numbers that came with the launch to memory, in the stream's turn."""
     _write(1, 1, *numbers, *(0.0,) * (NUMBERS - len(numbers)), machine().address(place))
+
+
+def empty_flags(count: int) -> Array:
+    """So many lowered flags: ``scale_all`` raises one."""
+    return machine().zeros((count,), float32)
+
+
+def count_step(
+    rule: str, numbers: Sequence[float], live: Array | None, pair: tuple[float, float], left_out: Array, count: Array, to: Array
+) -> None:  # fmt: skip
+    """Count a step, unless the flag says that it is left out, and write to ``to`` what ``numbers``, or those in ``live``, are in it."""
+    address = machine().address
+    given = (*numbers, *(0.0,) * (NUMBERS - len(numbers)))
+    number = COUNTED.index(rule) if rule in COUNTED else 0
+    at = 0 if live is None else address(live)
+    _count(1, 1, *given, at, number, *pair, address(left_out), address(count), address(to))
+
+
+def update_scale(scale: Array, flags: Array, count: int, wrong: bool, given: float) -> None:
+    """What a loss's scale becomes after a step, or ``given`` if that is above 0; see ``optimizers.cu``."""
+    _rescale(1, 1, machine().address(scale), machine().address(flags), count, int(wrong), given)
 
 
 def _kernel(entry: str, most: int, dtypes: tuple[Dtype, ...], rule: str, signature: str, **more: Any) -> Kernel:
@@ -97,7 +131,7 @@ class Update:
             rows.append((address(parameter), *places, *(0,) * (3 - len(places)), parameter.size))
         self._parts = _parts(rows, [parameter.size for parameter in parameters])
         definitions["STATES"] = len(states[0]) if states else 0
-        signature = "{}PP" + f"{NUMBERS}dP"
+        signature = "{}PP" + f"{NUMBERS}dPP"
         self._lengths: list[Array] = []
         self._kernels: list[tuple[Kernel, ...]] = []
         for part in self._parts:
@@ -111,14 +145,16 @@ class Update:
             else:
                 self._kernels.append((_kernel("update", part.most, dtypes, rule, signature, **definitions),))
 
-    def __call__(self, gradients: Sequence[Array], numbers: Sequence[float], live: Array | None = None) -> None:
-        """Take a step with these numbers, or with those that ``live``, an array of float64 on the GPU, holds when it runs."""
+    def __call__(
+        self, gradients: Sequence[Array], numbers: Sequence[float], live: Array | None = None, left_out: Array | None = None
+    ) -> None:  # fmt: skip
+        """Take a step with these numbers, or with those that ``live``, an array of float64 on the GPU, holds when it runs; none if a flag is raised."""
         address = machine().address
         places = [address(gradient) for gradient in gradients]
         given = (*numbers, *(0.0,) * (NUMBERS - len(numbers)))
-        at = 0 if live is None else address(live)
+        at = 0 if live is None else address(live), 0 if left_out is None else address(left_out)
         for number, (part, kernels) in enumerate(zip(self._parts, self._kernels, strict=True)):
-            fixed = (*places[part.places], *part.spare, address(part.table), address(part.chunks), *given, at)
+            fixed = (*places[part.places], *part.spare, address(part.table), address(part.chunks), *given, *at)
             if self._lengths:
                 fixed = (*fixed, address(self._lengths[number]))
             for kernel in kernels:
@@ -191,10 +227,8 @@ def clip_norm(gradients: Sequence[Array], limit: float, power: float, total: Dty
     return norm
 
 
-def scale_all(gradients: Sequence[Array], factor: float) -> Array:
-    """Gradients without gaps times a factor, in place; gives one float32 on the GPU, other than 0 if a product is not finite."""
+def scale_all(gradients: Sequence[Array], factor: Array, flag: Array) -> None:
+    """Gradients without gaps times a factor, a float64 on the GPU, in place; raises the flag if a product is not finite."""
     here = machine()
-    found = here.zeros((), np.dtype(np.float32))
     for lists, own in _by_dtype(gradients):
-        lists.launch("scale_all", "dPP", own, factor, 0, here.address(found))
-    return found
+        lists.launch("scale_all", "dPP", own, 1.0, here.address(factor), here.address(flag))

@@ -2,6 +2,7 @@
 //
 // A table on the GPU says where parameters and states lie; the gradients' places, which change, come with the launch. A block takes
 // one chunk of one parameter. The step's numbers come with the launch too, or are read from memory that is written before a replay.
+// Where gradients were scaled, a step may be left out, which the GPU alone knows: it counts the steps itself then.
 
 #include "ground.cuh"
 #include "functions.cuh"
@@ -139,9 +140,28 @@ extern "C" __global__ void write_numbers(Numbers given, double* to) {
     for (int i = 0; i < NUMBERS; i++) to[i] = given.at[i];
 }
 
-extern "C" __global__ void __launch_bounds__(512) update(
-    Gradients gradients, const Entry* table, const Chunk* chunks, Numbers given, const double* live
+// Count a step unless it is left out, and work out its numbers, of which some depend on the count.
+extern "C" __global__ void count_step(
+    Numbers given, const double* live, int rule, double first, double second, const float* left_out, double* count, double* to
 ) {
+    double n[NUMBERS];
+    for (int i = 0; i < NUMBERS; i++) n[i] = live ? live[i] : given.at[i];
+    const double step = *count + 1;
+    if (*left_out == 0) *count = step;
+    if (rule == 1 || rule == 2) {  // adam, lamb: running means without their start-up bias
+        const double root = sqrt(1 - pow(second, step));
+        n[1] *= root;
+        n[rule == 1 ? 0 : 8] *= root / (1 - pow(first, step));
+    }
+    if (rule == 3) n[5] = step == 1;                      // sgd: the first velocity is the gradient
+    if (rule == 4) n[0] /= 1 + (step - 1) * first;        // adagrad: a rate that falls
+    for (int i = 0; i < NUMBERS; i++) to[i] = n[i];
+}
+
+extern "C" __global__ void __launch_bounds__(512) update(
+    Gradients gradients, const Entry* table, const Chunk* chunks, Numbers given, const double* live, const float* left_out
+) {
+    if (left_out && *left_out != 0) return;
     W n[NUMBERS];
     take_numbers(given, live, n);
     const Chunk chunk = chunks[blockIdx.x];
@@ -155,8 +175,9 @@ __device__ __forceinline__ W direction(W p, const W* s, const W* n) {  // rate, 
 }
 
 extern "C" __global__ void __launch_bounds__(512) lamb_means(
-    Gradients gradients, const Entry* table, const Chunk* chunks, Numbers given, const double* live, double* lengths
+    Gradients gradients, const Entry* table, const Chunk* chunks, Numbers given, const double* live, const float* left_out, double* lengths
 ) {
+    if (left_out && *left_out != 0) return;
     W n[NUMBERS];
     take_numbers(given, live, n);
     const Chunk chunk = chunks[blockIdx.x];
@@ -179,8 +200,9 @@ extern "C" __global__ void __launch_bounds__(512) lamb_means(
 
 // A parameter's chunks follow one another: this block's is number `place` of them.
 extern "C" __global__ void __launch_bounds__(512) lamb_step(
-    Gradients gradients, const Entry* table, const Chunk* chunks, Numbers given, const double* live, const double* lengths
+    Gradients gradients, const Entry* table, const Chunk* chunks, Numbers given, const double* live, const float* left_out, const double* lengths
 ) {
+    if (left_out && *left_out != 0) return;
     W n[NUMBERS];
     take_numbers(given, live, n);
     const Chunk chunk = chunks[blockIdx.x];
@@ -230,6 +252,26 @@ extern "C" __global__ void __launch_bounds__(1024) norm_of_parts(const double* p
         const double scale = limit - limit == 0 ? limit / (total + 1e-6) : 1.0;
         *factor = scale >= 1.0 ? 1.0 : scale;  // a NaN scales too
     }
+}
+
+// A loss's scale after a step, from whether one of the `count` gradients' flags, or the CPU's `wrong`, tells of an overflow; the flags are
+// lowered. `scale` holds the scale, 1 / scale, good steps in a row, and what it grows by, falls by, and after how many steps it grows.
+extern "C" __global__ void update_scale(double* scale, float* flags, int count, int wrong, double given) {
+    for (int i = 0; i < count; i++) {
+        wrong |= flags[i] != 0;
+        flags[i] = 0;
+    }
+    if (given > 0) {
+        scale[0] = given;
+    } else if (wrong) {
+        scale[0] *= scale[4];
+        scale[2] = 0;
+    } else if ((scale[2] += 1) == scale[5]) {
+        const double grown = scale[0] * scale[3];
+        if (grown < 3.4028234663852886e38) scale[0] = grown;
+        scale[2] = 0;
+    }
+    scale[1] = 1 / scale[0];
 }
 
 // Every gradient times a factor; with `found`, 1 is written there if a product is not finite.
