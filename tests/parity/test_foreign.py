@@ -244,7 +244,7 @@ def test_a_folder_of_timm_gives_its_logits(name: str, reference: SimpleNamespace
     theirs = timm.create_model(name, pretrained=False).eval()
     shake(theirs, name)
     size = theirs.pretrained_cfg["input_size"][1]
-    if not any(part in name for part in ("vit", "swin", "vgg")):
+    if not any(part in name for part in ("vit", "swin", "vgg", "inception")):
         size = 64
     settle(theirs, size)
     save_file({key: value.contiguous() for key, value in theirs.state_dict().items()}, tmp_path / "model.safetensors")
@@ -289,6 +289,37 @@ def test_the_larger_ones_of_timm_have_the_tensors_that_the_translation_expects(
 
 
 _NUMPY = {"torch.float32": np.float32, "torch.int64": np.int64}
+
+_MANIFEST = json.loads(Path(__file__).parents[2].joinpath("weights_manifest.json").read_text())["models"]
+
+
+@pytest.mark.parametrize("name", [name for name in _MANIFEST if ".timm-" in name])
+def test_an_entry_takes_the_tensors_of_timm_and_prepares_images_as_it_does(
+    name: str, reference: SimpleNamespace
+) -> None:
+    import torch
+
+    from numzoo.hub.loading.contract import fit
+    from numzoo.hub.loading.resolve import build
+    from numzoo.hub.registry.manifest import parse_keys
+
+    timm = library("timm")
+    entry = _MANIFEST[name]
+    with torch.device("meta"):
+        theirs = timm.create_model(entry["source"].rpartition("/")[2], pretrained=False)
+    state = {
+        key: np.broadcast_to(np.zeros((), _NUMPY[str(value.dtype)]), tuple(value.shape))
+        for key, value in theirs.state_dict().items()
+    }
+    model = build(entry["model"], "models", entry["config"], who=name)
+    keys = parse_keys(entry.get("keys", {}), who=name)
+    loaded, report = fit(state, model.state_dict(), name=name, source="timm", sha256="", keys=keys)
+    assert all("relative_position_index" in key for key in set(model.state_dict()) - set(loaded))
+    assert all("relative_position_index" in key for key in report.initialised)
+    said, trained = entry["transform"], theirs.pretrained_cfg
+    assert (said["crop"], said["interpolation"]) == (trained["input_size"][1], trained["interpolation"])
+    assert said["resize"] == int(trained["input_size"][1] / trained["crop_pct"])
+    assert (tuple(said["mean"]), tuple(said["std"])) == (trained["mean"], trained["std"])
 
 
 ALIKE = (

@@ -111,6 +111,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8), (1.6, 2.2), (1.8, 2.6), (2.0, 3.1))
         )
     },
+    "inception_v3": Architecture("inception_v3", "inception", {"aux_logits": False}),
     "mobilenetv2_100": Architecture("mobilenet_v2", "mobilenet_v2"),
     "mobilenetv3_large_100": Architecture("mobilenet_v3_large", "mobilenet_v3_large", {"norm_eps": 1e-5}),
     "mobilenetv3_small_100": Architecture("mobilenet_v3_small", "mobilenet_v3_small", {"norm_eps": 1e-5}),

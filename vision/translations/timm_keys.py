@@ -113,7 +113,7 @@ def _mobilenet_v2() -> dict[str, Any]:
         (r"bn1\.(.+)", r"features.0.1.\1"),
         (r"conv_head\.(.+)", r"features.18.0.\1"),
         (r"bn2\.(.+)", r"features.18.1.\1"),
-        (r"classifier\.(.+)", r"classifier.1.\1"),
+        (r"classifier\.(weight|bias)", r"classifier.1.\1"),
     ]
     rows = {"conv_pw": "0.0", "bn1": "0.1", "conv_dw": "1.0", "bn2": "1.1", "conv_pwl": "2", "bn3": "3"}
     first = {"conv_dw": "0.0", "bn1": "0.1", "conv_pw": "1", "bn2": "2"}
@@ -134,7 +134,7 @@ def _mobilenet_v3(squeezed: tuple[bool, ...], depths: tuple[int, ...], first_squ
         (rf"blocks\.{len(depths)}\.0\.conv\.(.+)", rf"features.{last}.0.\1"),
         (rf"blocks\.{len(depths)}\.0\.bn1\.(.+)", rf"features.{last}.1.\1"),
         (r"conv_head\.(.+)", r"classifier.0.\1"),
-        (r"classifier\.(.+)", r"classifier.3.\1"),
+        (r"classifier\.(weight|bias)", r"classifier.3.\1"),
     ]
     place = 0
     for stage, depth in enumerate(depths):
@@ -169,7 +169,7 @@ def _efficientnet() -> dict[str, Any]:
         (r"bn1\.(.+)", r"features.0.1.\1"),
         (r"conv_head\.(.+)", r"features.8.0.\1"),
         (r"bn2\.(.+)", r"features.8.1.\1"),
-        (r"classifier\.(.+)", r"classifier.1.\1"),
+        (r"classifier\.(weight|bias)", r"classifier.1.\1"),
     ]
     for stage in range(7):
         before, after = rf"blocks\.{stage}\.(\d+)", rf"features.{stage + 1}.\1.block"
@@ -203,6 +203,7 @@ _SMALL = (True, False, False, True, True, True, True, True, True, True, True)
 KEYS: dict[str, dict[str, Any]] = {
     "resnet": {},
     "densenet": {},
+    "inception": _keys([], ignore=[r"AuxLogits\..+"]),
     "vgg": _keys(_VGG, reshape=[r"classifier\.[03]\.weight"]),
     "vit": _vit(),
     "convnext": _convnext(),
