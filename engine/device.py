@@ -91,8 +91,7 @@ def for_convolution(array: Array) -> Array:
     if device_of(array) == CPU or array.ndim not in (4, 5) or 1 in (array.shape[1], math.prod(array.shape[2:])):
         return array
     order = (0, *range(2, array.ndim), 1)
-    back = (0, array.ndim - 1, *range(1, array.ndim - 1))
-    return cupy().ascontiguousarray(array.transpose(order)).transpose(back)
+    return gpu_kernels("transposing").copy_like(array, order)
 
 
 def refuse_host(what: str) -> None:
@@ -136,6 +135,22 @@ def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
         return array.astype(dtype) if result is NotImplemented else result
     result = gpu_kernels("elementwise").cast(array, dtype=dtype)
     return array.astype(dtype) if result is NotImplemented else result
+
+
+def copy(array: Array) -> Array:
+    """A copy without gaps, on a GPU in the same memory order."""
+    if isinstance(array, np.ndarray):
+        return array.copy()
+    found = gpu_kernels("transposing").clone(array)
+    return array.copy() if found is NotImplemented else found
+
+
+def write_into(out: Array, value: Array) -> None:
+    """out[...] = value, in place."""
+    if isinstance(out, np.ndarray) or isinstance(value, np.ndarray):
+        out[...] = value
+    else:
+        gpu_kernels("transposing").copy_into(out, value)
 
 
 def has_gpu(index: int) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import writes
 from .debug.watch import watchers
-from .device import namespace
+from .device import copy, namespace
 from .dtype import is_differentiable
 from .errors import GradientError
 from .hooks import registered
@@ -318,7 +318,7 @@ class Walk:
             owner = id(_owner(array))
             if owner in self.given or not array.flags.writeable or gradient.requires_grad:
                 # Another leaf may hold this very memory, and an optimiser may write to it.
-                gradient = tensor_of(array.copy())
+                gradient = tensor_of(copy(array))
             self.given.add(owner)
         leaf.grad = gradient
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numzoo.engine import Tensor, ops
+from numzoo.engine.device import write_into
 from numzoo.text.models.inputs import as_tensor
 
 __all__ = ["KeyValueCache", "seen"]
@@ -53,7 +54,7 @@ class KeyValueCache:
                 _roomier(self.layers[layer][1], places),
             )
         for array, new in zip(room, (key, value), strict=True):
-            array[:, :, held:total] = new.array
+            write_into(array[:, :, held:total], new.array)
         return Tensor(room[0][:, :, :total]), Tensor(room[1][:, :, :total])
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
@@ -70,7 +71,7 @@ def _roomier(held: Tensor, places: int) -> Any:
     old = held.array
     batch, heads, length, width = old.shape
     array = ops.empty(batch, heads, places, width, dtype=old.dtype, device=held.device).array
-    array[:, :, :length] = old
+    write_into(array[:, :, :length], old)
     return array
 
 

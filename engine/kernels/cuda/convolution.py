@@ -12,8 +12,9 @@ from ...modes import TF32, are_deterministic_algorithms_enabled, modes
 from ...ops.images.convolution import output_size
 from ..plans import Plans
 from .graphs import data_type
-from .layout import channels_last, empty_in_order
+from .layout import channels_last
 from .machine import Machine, machine
+from .transposing import copy_like
 
 __all__ = [
     "Convolution",
@@ -273,9 +274,7 @@ def _taken(here: Machine, array: Array) -> Callable[[Array], Array]:
 
 
 def _copied(here: Machine, array: Array, order: tuple[int, ...]) -> Array:
-    out = empty_in_order(here, array.shape, array.dtype, order)
-    out[...] = array
-    return out
+    return copy_like(array, order)
 
 
 def _maker(here: Machine, shape: Sizes, dtype: Dtype) -> Callable[[], Array]:

@@ -19,6 +19,7 @@ from ..plans import Plans
 from .attention_graph import Attention, Laid, Sizes, fourfold
 from .layout import blocks_for, empty_in_order
 from .machine import Machine
+from .transposing import copy_like
 
 __all__ = ["attend", "attend_backward"]
 
@@ -257,9 +258,7 @@ def _dense(shape: Sizes) -> Sizes:
 
 
 def _copy(here: Machine, array: Array) -> Array:
-    out = here.empty(array.shape, array.dtype)
-    out[...] = array
-    return out
+    return copy_like(array)
 
 
 def _fetcher(here: Machine, given: _Operands) -> Callable[[Array, Array, Array], tuple[Array, ...]]:

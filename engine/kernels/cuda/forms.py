@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ...dtype import Array, Dtype, accumulator
 from .machine import Machine
 from .program import SCALARS, Kernel, scalars
+from .transposing import copy_like
 
 __all__ = [
     "Rows",
@@ -38,7 +39,7 @@ def form(array: Array | None) -> Any:
 
 def dense(here: Machine, array: Array) -> Array:
     """The array in row order, without gaps."""
-    return array if array.flags.c_contiguous else here.xp.ascontiguousarray(array)
+    return array if array.flags.c_contiguous else copy_like(array)
 
 
 class Rows(NamedTuple):
@@ -77,7 +78,7 @@ def plain_rows(array: Array, axes: int) -> Rows:
 
 def as_rows(here: Machine, array: Array, order: tuple[int, ...]) -> Array:
     """The array with its axes in this order in memory, without gaps: itself if it lies so, else a copy. Its address is what counts."""
-    return array if lies(array, order) else here.xp.ascontiguousarray(array.transpose(order))
+    return array if lies(array, order) else copy_like(array, order)
 
 
 def lies(array: Array, order: tuple[int, ...]) -> bool:
@@ -104,9 +105,9 @@ def fetcher(array: Array | None, order: tuple[int, ...] | None = None) -> Fetch:
     if array is None:
         return _itself
     if order is None:
-        return _itself if array.flags.c_contiguous else lambda here, given: here.xp.ascontiguousarray(given)
+        return _itself if array.flags.c_contiguous else lambda here, given: copy_like(given)
     turned = order
-    return _itself if lies(array, order) else lambda here, given: here.xp.ascontiguousarray(given.transpose(turned))
+    return _itself if lies(array, order) else lambda here, given: copy_like(given, turned)
 
 
 def maker(shape: tuple[int, ...], dtype: Dtype, order: tuple[int, ...]) -> Make:

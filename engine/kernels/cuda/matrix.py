@@ -15,6 +15,7 @@ from . import gemm
 from .gemm import Gemm, Matrices
 from .lt import KINDS
 from .machine import Machine, machine
+from .transposing import copy_into, copy_like
 
 __all__ = ["linear", "linear_weight", "matmul", "multiply", "product"]
 
@@ -251,7 +252,7 @@ def _plan_multiply_of_copies(
         if accumulates:
             add(out, made, out)
         else:
-            out[...] = made
+            copy_into(out, made)
 
     return compute
 
@@ -369,9 +370,7 @@ def _copied_turned(array: Array) -> Array:
 
 
 def _dense_copy(array: Array) -> Array:
-    out = machine().empty(array.shape, array.dtype)
-    out[...] = array
-    return out
+    return copy_like(array)
 
 
 def _itself(array: Array) -> Array:

@@ -164,12 +164,12 @@ def _plan_backward(
                 (-(-width // 32), parts, 1), 256, address(arrived), address(source), 0 if middles is None else address(middles),
                 address(factors), along, total if centred else 0, number, width,
             )  # fmt: skip
-        sums = here.empty((several, *last), wide)
+        # Two arrays: parameters keep what flows to them, and copy what shares its memory.
+        by_weight, by_bias = here.empty(last, wide), here.empty(last, wide) if centred else None
         wholly(
-            -(-width // 32), 256, along, total if centred else 0, address(sums),
-            address(sums) + after if centred else 0, parts, width,
+            -(-width // 32), 256, along, total if centred else 0, address(by_weight), 0 if by_bias is None else address(by_bias), parts, width,
         )  # fmt: skip
-        return (out, sums[0], sums[1]) if centred else (out, sums[0])
+        return (out, by_weight, by_bias) if centred else (out, by_weight)
 
     return compute
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ... import writes
-from ...device import forget
+from ...device import forget, namespace, write_into
 from ...dtype import Array, kind
 from ...errors import ArgumentError, DtypeError, GradientError, SettingError, ShapeError
 from ...modes import modes
@@ -111,6 +111,10 @@ def refuse_writing(name: str, x: Tensor, *values: Any) -> None:
 
 def write(array: Array, place: Any, value: Array) -> None:
     """array[place] = value, in place, with the places that ``getitem`` reads."""
+    if is_basic(place) and type(array) is not np.ndarray and isinstance(value, type(array)):
+        view = array[place]
+        write_into(view, value if value.shape == view.shape else namespace(array).broadcast_to(value, view.shape))
+        return
     view, rest = (None, place) if is_basic(place) else in_two(place, array.ndim)
     (array if view is None else array[view])[rest] = value
 

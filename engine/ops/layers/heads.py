@@ -52,6 +52,20 @@ def _join_value(grad: Tensor, query_shape: tuple[int, ...], batch_first: bool) -
 @op(query=_join_query, key=_join_key, value=_join_value)
 def join_heads(xp: Any, query: Array, key: Array, value: Array, *, batch_first: bool) -> Array:
     """The projection that split_heads cut; what lies side by side already, as attention's gradients do, is not copied."""
+    found = side_by_side(query, key, value, batch_first)
+    if found is not None:
+        return found
+    batch, heads, length, width = query.shape
+    outer = (batch, length) if batch_first else (length, batch)
+    order = (0, 2, 1, 3) if batch_first else (2, 0, 1, 3)
+    out = xp.empty((*outer, 3, heads, width), query.dtype)
+    for place, part in enumerate((query, key, value)):
+        out[:, :, place] = part.transpose(order)
+    return out.reshape(*outer, 3 * heads * width)
+
+
+def side_by_side(query: Array, key: Array, value: Array, batch_first: bool) -> Array | None:
+    """The projection whose parts these are, or None where they are no parts of one."""
     batch, heads, length, width = query.shape
     outer = (batch, length) if batch_first else (length, batch)
     order = (0, 2, 1, 3) if batch_first else (2, 0, 1, 3)
@@ -67,10 +81,7 @@ def join_heads(xp: Any, query: Array, key: Array, value: Array, *, batch_first: 
         )
     ):
         return base.reshape(*outer, 3 * heads * width)
-    out = xp.empty((*outer, 3, heads, width), query.dtype)
-    for place, part in enumerate((query, key, value)):
-        out[:, :, place] = part.transpose(order)
-    return out.reshape(*outer, 3 * heads * width)
+    return None
 
 
 def _is_at(array: Array, place: Array) -> bool:

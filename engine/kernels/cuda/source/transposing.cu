@@ -1,10 +1,13 @@
-// Copies into another order of axes, through tiles in shared memory: read as the array lies, written as the copy lies.
+// Copies between arrays that lie anyhow: element by element in the order of the result's memory, or, where other axes lie innermost in the
+// two, through tiles in shared memory: read as the one lies, written as the other lies.
 
 #include "ground.cuh"
 #include "functions.cuh"
 #include "walking.cuh"
 
-#ifndef UNIT  // any type of the elements' size
+struct alignas(16) quad { unsigned part[4]; };
+
+#ifndef UNIT  // any type of the size of what is copied at once
 #define UNIT unsigned
 #endif
 #ifndef INDEX
@@ -12,9 +15,19 @@
 #endif
 #define TILE 32
 
+// The walk is over `from` and `to`.
+extern "C" __global__ void __launch_bounds__(256) copied(const UNIT* __restrict__ from, UNIT* __restrict__ to, index_t count, Walk walk) {
+#pragma unroll 4
+    for (index_t i = first_index(); i < count; i += all_threads()) {
+        index_t offset[4];
+        walk.template offsets<INDEX, 2>((INDEX)i, offset);
+        to[offset[1]] = from[offset[0]];
+    }
+}
+
 // `across` elements lie side by side in `from`, `down` in `to`; the other axes are the walk's, of `from` and of `to`.
 extern "C" __global__ void __launch_bounds__(256) transposed(
-    const UNIT* from, UNIT* to, index_t across, index_t down, index_t step_from, index_t step_to, index_t tiles, Walk walk
+    const UNIT* __restrict__ from, UNIT* __restrict__ to, index_t across, index_t down, index_t step_from, index_t step_to, index_t tiles, Walk walk
 ) {
     __shared__ UNIT tile[TILE][TILE + 1];  // a column more, so that neither way meets itself in a bank
     const index_t tiles_across = (across + TILE - 1) / TILE, tiles_down = (down + TILE - 1) / TILE;

@@ -79,7 +79,7 @@ def assert_both_agree(row: Row, order: int) -> None:
 @pytest.mark.parametrize("row", EVERY)
 def test_the_body_of_an_operation_computes_on_a_gpu(row: Row, gpu: Any) -> None:
     assert_both_agree(row, min(row.order, 2))
-    assert not gpu.launched
+    assert {*gpu.launched} <= {"copied", "transposed"}  # of gradients that others hold too
 
 
 @pytest.mark.parametrize("row", EVERY)

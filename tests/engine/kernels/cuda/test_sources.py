@@ -74,8 +74,7 @@ DEFINITIONS["reductions.cu"] = [
     )
 ]
 DEFINITIONS["transposing.cu"] = [
-    {"UNIT": unit, "INDEX": index}
-    for unit, index in (("unsigned short", "unsigned"), ("unsigned long long", "index_t"))
+    {"UNIT": unit, "INDEX": index} for unit, index in (("unsigned short", "unsigned"), ("quad", "index_t"))
 ]
 DEFINITIONS["optimizers.cu"] = [
     {

@@ -10,7 +10,7 @@ import pytest
 from emulated_gpu import EmulatedMachine
 
 from numzoo import engine
-from numzoo.engine.kernels.cuda.transposing import in_order, in_rows
+from numzoo.engine.kernels.cuda.transposing import clone, copy_into, in_order, in_rows, reshape
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "complex64"])
@@ -48,3 +48,67 @@ def test_contiguous_uses_it_and_gradients_flow(one_order: EmulatedMachine) -> No
     wide = engine.Tensor(np.ones((3, 4), complex)).to("cuda").transpose(0, 1).contiguous()
     assert wide.array.flags.c_contiguous
     assert engine.zeros(0, 3).to("cuda").transpose(0, 1).contiguous().shape == (3, 0)
+
+
+VIEWS = [
+    lambda x: x, lambda x: x.swapaxes(1, 3), lambda x: x.transpose(3, 0, 1, 2), lambda x: x[:, ::-1], lambda x: x[..., ::2], lambda x: x[1:, :, 2:-1],
+    lambda x: x[..., 1:], lambda x: x[:, :1], lambda x: x[0, :, :, 3], lambda x: x[:0],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "float16", "float64", "complex128"])
+def test_any_layout_is_copied_into_any_other(one_order: EmulatedMachine, dtype: str) -> None:
+    values = (np.arange(6 * 12 * 9 * 16) % 120).reshape(6, 12, 9, 16).astype(dtype)
+    for number, view in enumerate(VIEWS):
+        x = view(one_order.put(values))
+        wanted = view(values)
+        room = one_order.put(np.zeros(tuple(2 * size + 1 for size in wanted.shape), dtype))
+        places = [
+            tuple(slice(1, size + 1) for size in wanted.shape),
+            tuple(slice(size, 0, -1) for size in wanted.shape),
+        ]
+        whole = np.zeros(room.shape, dtype)
+        for place in places[: 1 + number % 2]:
+            copy_into(room[place], x)
+            whole[place] = wanted
+            np.testing.assert_array_equal(room.get(), whole)
+        turned = one_order.put(np.zeros(wanted.shape[::-1], dtype)).transpose()
+        copy_into(turned, x)
+        np.testing.assert_array_equal(turned.get(), wanted)
+        np.testing.assert_array_equal(clone(x).get(), wanted)
+    assert {"copied", "transposed"} >= set(one_order.launched)
+
+
+def test_copies_keep_the_order_of_axes_and_take_many_bytes_at_once(one_order: EmulatedMachine) -> None:
+    last = one_order.put(np.ones((2, 8, 3, 3), np.float32)).transpose(0, 2, 3, 1)
+    assert clone(last.transpose(0, 3, 1, 2)).strides == last.transpose(0, 3, 1, 2).strides
+    broad = one_order.xp.broadcast_to(one_order.put(np.arange(5.0)), (4, 5))
+    assert clone(broad).flags.c_contiguous
+    np.testing.assert_array_equal(clone(broad).get(), np.broadcast_to(np.arange(5.0), (4, 5)))
+    odd = one_order.put(np.arange(33, dtype=np.float32))[1:].reshape(4, 8)
+    np.testing.assert_array_equal(in_rows(odd).get(), np.arange(1, 33, dtype=np.float32).reshape(4, 8))
+
+
+def test_other_shapes_are_views_or_one_copy(one_order: EmulatedMachine) -> None:
+    values = np.arange(2 * 9 * 8 * 10, dtype=np.float32).reshape(2, 9, 8, 10)
+    x = one_order.put(values)
+    heads = x.transpose(0, 2, 1, 3)
+    np.testing.assert_array_equal(reshape(heads, (2, 8, 90)).get(), values.transpose(0, 2, 1, 3).reshape(2, 8, 90))
+    np.testing.assert_array_equal(reshape(heads, (-1, 9, 10)).get(), values.transpose(0, 2, 1, 3).reshape(-1, 9, 10))
+    assert len(one_order.launched) == 2
+    cut = x[:, :, :, 2:4]
+    assert reshape(cut, (18, 8, 2)).data.ptr == cut.data.ptr
+    assert len(one_order.launched) == 2
+    for wrong in ((3, 5), (-1, -1), (-2, 4), (0, -1)):
+        with pytest.raises(engine.errors.ShapeError, match="do not fit"):
+            engine.ops.reshape(engine.Tensor(heads), wrong)
+    empty = engine.Tensor(x[:, :0].transpose(0, 2, 1, 3))
+    assert engine.ops.reshape(empty, (16, 0, 10)).shape == (16, 0, 10)
+
+
+def test_sizes_beyond_31_bits_are_walked_in_64(one_order: EmulatedMachine) -> None:
+    from numzoo.engine.kernels.cuda.transposing import _copied, _tiled
+
+    for made in (_copied(1, 1, (3, 2**31), (2**31, 1), (1, 3)), _tiled(1, (2**31, 64), (64, 1), (1, 2**31), 0)):
+        kernel = next(cell.cell_contents for cell in made.__closure__ if hasattr(cell.cell_contents, "options"))
+        assert "-DINDEX=index_t" in kernel.options
