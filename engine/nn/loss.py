@@ -26,6 +26,7 @@ __all__ = [
     "NLLLoss",
     "PairwiseDistance",
     "PoissonNLLLoss",
+    "RNNTLoss",
     "SmoothL1Loss",
 ]
 
@@ -207,6 +208,28 @@ class CTCLoss(Loss):
     def forward(self, log_probs: Tensor, targets: Any, input_lengths: Any, target_lengths: Any) -> Tensor:
         return F.ctc_loss(
             log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
+        )
+
+
+class RNNTLoss(Loss):
+    """The loss of labels that are said while a sequence is heard; see ``nn.functional.rnnt_loss``."""
+
+    def __init__(
+        self, blank: int = -1, clamp: float = -1.0, reduction: str = "mean", fused_log_softmax: bool = True
+    ) -> None:
+        super().__init__(reduction)
+        self.blank, self.clamp, self.fused_log_softmax = blank, clamp, fused_log_softmax
+
+    def forward(self, logits: Tensor, targets: Any, logit_lengths: Any, target_lengths: Any) -> Tensor:
+        return F.rnnt_loss(
+            logits,
+            targets,
+            logit_lengths,
+            target_lengths,
+            self.blank,
+            self.clamp,
+            self.reduction,
+            self.fused_log_softmax,
         )
 
 

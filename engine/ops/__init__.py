@@ -75,12 +75,13 @@ from .reductions.ranks import *
 from .reductions.reduction import *
 from .reductions.scan import *
 from .reductions.statistics import *
-from .sequences import ctc, elman, gru, lstm, recurrent
+from .sequences import ctc, elman, gru, lstm, recurrent, transducer
 from .sequences.ctc import *
 from .sequences.elman import *
 from .sequences.gru import *
 from .sequences.lstm import *
 from .sequences.recurrent import *
+from .sequences.transducer import *
 from .shapes import axes, copy, create, cutting, diagonals, padding, shape, tiling
 from .shapes.axes import *
 from .shapes.copy import *
@@ -152,6 +153,7 @@ __all__ += elman.__all__
 __all__ += gru.__all__
 __all__ += lstm.__all__
 __all__ += recurrent.__all__
+__all__ += transducer.__all__
 __all__ += axes.__all__
 __all__ += copy.__all__
 __all__ += create.__all__

@@ -18,6 +18,7 @@ from . import (
     normalization,
     pooling,
     resampling,
+    transducer,
 )
 from .activation import *
 from .classification import *
@@ -32,6 +33,7 @@ from .matrix import *
 from .normalization import *
 from .pooling import *
 from .resampling import *
+from .transducer import *
 
 __all__ = ["cosine_similarity", "cross_entropy", "pad", "pairwise_distance", "scaled_dot_product_attention"]
 __all__ += activation.__all__
@@ -47,3 +49,4 @@ __all__ += matrix.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += resampling.__all__
+__all__ += transducer.__all__

@@ -138,11 +138,12 @@ def _plain(x: Tensor, states: Tensor, steps: Tensor, labels: Tensor) -> Tensor:
     forward = where(places < 2, getitem(emitted, 0), IMPOSSIBLE)
     for t in range(1, x.shape[0]):
         ways = stack([forward, pad(forward, (1, -1), value=IMPOSSIBLE), pad(forward, (2, -2), value=IMPOSSIBLE) + leap])
-        forward = where((steps > t).unsqueeze(1), _log_sum(ways, 0) + getitem(emitted, t), forward)
+        forward = where((steps > t).unsqueeze(1), log_sum(ways, 0) + getitem(emitted, t), forward)
     end = labels.unsqueeze(1) * 2
-    return -_log_sum(where((places == end) | (places == end - 1), forward, IMPOSSIBLE), 1)
+    return -log_sum(where((places == end) | (places == end - 1), forward, IMPOSSIBLE), 1)
 
 
-def _log_sum(x: Tensor, axis: int) -> Tensor:
+def log_sum(x: Tensor, axis: int) -> Tensor:
+    """The logarithm of a sum of exponentials, of numbers among which some stand for the impossible."""
     peak = amax(x, axis, True).detach()
     return log(exp(x - peak).sum(axis)) + peak.squeeze(axis)

@@ -29,7 +29,7 @@ SELDOM = """
 
 OTHERS = """
     bordered ctc_nll ctc_nll_input logsumexp_of nll order_along padded pick_rows place_rows rolled running_sum sort_along spread_items top_along
-    tril triu unbordered
+    transducer_nll transducer_nll_input tril triu unbordered
 """
 """What some models compute, a few times in a step."""
 
