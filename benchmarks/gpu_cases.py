@@ -45,6 +45,7 @@ def ours(name: str, mode: str, precision: str, batch: int, device: str) -> Step:
     from numzoo.vision import models as images
 
     engine.manual_seed(0)
+    engine.cuda.measure_plans(device != "cpu")  # as theirs are
     makers: dict[str, Callable[[], Any]] = {
         **{image: getattr(images, image) for image in IMAGES},
         "bert": texts.bert_sequence_classification,

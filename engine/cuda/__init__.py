@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import device as devices
 from ..device import DeviceLike
-from ..errors import DeviceError
+from ..errors import DeviceError, SettingError
 
 if TYPE_CHECKING:
     from .graphs import Captured, capture
@@ -23,6 +23,7 @@ __all__ = [
     "empty_cache",
     "get_device_name",
     "is_available",
+    "measure_plans",
     "memory_allocated",
     "memory_reserved",
     "memory_summary",
@@ -67,6 +68,20 @@ def synchronize(device: DeviceLike = "cuda") -> None:
     """
     devices.cupy().cuda.Device(devices.as_device(device).index).synchronize()
     devices.check_complaints()
+
+
+def measure_plans(mode: bool = True) -> None:
+    """Let the first use of each size try several algorithms of cuDNN and cublasLt and take the fastest, from now on; (False, as at first) take their guess.
+
+    That first use takes up to some seconds; what was chosen is kept on the disk for this GPU and these libraries. For training and serving with
+    few sizes. Captured steps take what is there. Where ``use_deterministic_algorithms`` holds nothing is measured, for two runs might choose
+    otherwise, and so give other last bits.
+    """
+    if not isinstance(mode, bool):
+        raise SettingError(f"measure_plans: wants True or False, not {mode!r:.60}")
+    from ..kernels.cuda import choosing
+
+    choosing.measure(mode)
 
 
 def __getattr__(name: str) -> Any:

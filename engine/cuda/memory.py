@@ -55,16 +55,22 @@ def empty_cache(device: DeviceLike = "cuda") -> None:
 
 def memory_summary(device: DeviceLike = "cuda") -> str:
     """A few lines about a GPU's memory, for people."""
+    from ..kernels.cuda.libraries import workspaces
+    from ..kernels.cuda.machine import machine
+
     where = devices.as_device(device)
     held, reserved = memory_allocated(where), memory_reserved(where)
     with _on(where):
         free, total = devices.cupy().cuda.runtime.memGetInfo()
         steps = sum(int(pool.total_bytes()) for pool in private_pools)
+        products, engines = workspaces(machine())
     rows = {
         "memory of the GPU": total,
         "held by arrays": held,
+        "of these cublasLt works in": products,
         "kept for the next ones": reserved - held,
         "of these in captured steps": steps,
+        "most that cuDNN borrows": engines,
         "used by others": max(total - free - reserved, 0),
         "free": free,
     }

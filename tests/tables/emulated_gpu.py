@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import weakref
 from functools import cache
 from pathlib import Path
@@ -143,6 +144,12 @@ class EmulatedMachine:
     def memory(self) -> list[Any]:
         """The bytes of all arrays that live now."""
         return [held.inner for held in (reference() for reference in self._guards) if held is not None]
+
+    def milliseconds(self, work: Any, times: int) -> float:
+        start = time.perf_counter()
+        for _ in range(times):
+            work()
+        return (time.perf_counter() - start) * 1e3 / times
 
     def prepare(self, wanted: Any) -> Any:
         from emulated_libraries import prepare

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, NamedTuple
 
 from emulated_gpu import EmulatedMachine
 
@@ -23,6 +23,16 @@ class Named:
         return f"{self._kind}.{name}"
 
 
+class Plan(NamedTuple):
+    """One engine that the heuristics propose: what it asks for, how long it takes, and what goes wrong with it."""
+
+    name: str
+    milliseconds: float = 1.0
+    workspace: int = 0
+    builds: bool = True
+    runs: bool = True
+
+
 class Cudnn:
     """The module ``cudnn``, which notes what it is asked."""
 
@@ -31,9 +41,13 @@ class Cudnn:
     diagonal_alignment = Named("diagonal")
     __version__ = "1.26.0"
 
-    def __init__(self, *, refuses: Exception | None = None, workspace: int = 64, fast: bool = True) -> None:
+    def __init__(
+        self, *, refuses: Exception | None = None, workspace: int = 64, fast: bool = True, plans: tuple[Plan, ...] = ()
+    ) -> None:
         self.calls: list[tuple[Any, ...]] = []
-        self.refuses, self.workspace, self.fast = refuses, workspace, fast
+        self.plans = plans or (Plan("first", workspace=workspace),)
+        self.ran: list[Plan] = []
+        self.refuses, self.fast = refuses, fast
         self.handles = 0
         self.tuples: dict[str, int] = {}  # operations that give several tensors, and how many
 
@@ -77,6 +91,7 @@ class SlowGraph:
 
     def __init__(self, cudnn: Cudnn) -> None:
         self._cudnn = cudnn
+        self._now = cudnn.plans[0]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -96,16 +111,30 @@ class SlowGraph:
 
         return note
 
+    def get_execution_plan_count(self) -> int:
+        return len(self._cudnn.plans)
+
+    def get_plan_name_at_index(self, index: int) -> str:
+        return self._cudnn.plans[index].name
+
+    def build_plan_at_index(self, index: int) -> None:
+        plan = self._cudnn.plans[index]
+        if not plan.builds:
+            raise Unsupported(f"{plan.name} is passed over")
+        self._cudnn.calls.append(("build", plan.name))
+        self._now = plan
+
     def serialize(self) -> list[int]:
-        return [1, 2, 3]
+        return [1, 2, 3, self._cudnn.plans.index(self._now)]
 
     def deserialize(self, handle: int, kept: list[int]) -> None:
         self._cudnn.calls.append(("deserialize", handle, kept))
         if self._cudnn.refuses is not None:
             raise self._cudnn.refuses
+        self._now = self._cudnn.plans[kept[3]]
 
     def get_workspace_size(self) -> int:
-        return self._cudnn.workspace
+        return self._now.workspace
 
 
 class Graph(SlowGraph):
@@ -120,9 +149,25 @@ class Graph(SlowGraph):
         return list(range(1, self.count + 1))
 
     def _execute_with_raw_ptrs(self, pointers: int, count: int, workspace: int, handle: int) -> None:
+        if not self._now.runs:
+            raise RuntimeError(f"{self._now.name} does not run")
+        self._cudnn.ran.append(self._now)
         given = list((ctypes.c_void_p * count).from_address(pointers))
         self._cudnn.calls.append(("raw", given, bool(workspace), handle))
 
 
+class TimedMachine(EmulatedMachine):
+    """A machine on which a call takes as long as the plan says that ran last."""
+
+    def __init__(self, cudnn: Cudnn) -> None:
+        super().__init__()
+        self._cudnn = cudnn
+
+    def milliseconds(self, work: Any, times: int) -> float:
+        for _ in range(times):
+            work()
+        return self._cudnn.ran[-1].milliseconds
+
+
 def opened(cudnn: Cudnn, name: str = "H200") -> graphs.Engines:
-    return graphs.Engines(EmulatedMachine(), cudnn, name)
+    return graphs.Engines(TimedMachine(cudnn), cudnn, name)

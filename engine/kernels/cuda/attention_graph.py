@@ -44,6 +44,11 @@ class Attention:
     tf32: bool = False
     deterministic: bool = False
 
+    @property
+    def measurable(self) -> bool:
+        """Dropout's masks may be one engine's own, and both ways must agree."""
+        return not self.dropout
+
     def write(self, cudnn: Any, graph: Any) -> int:
         """Add tensors and the operation to a graph of cuDNN's."""
         kind = cudnn.data_type

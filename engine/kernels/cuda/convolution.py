@@ -11,6 +11,7 @@ from ...dtype import Array, Dtype
 from ...modes import TF32, are_deterministic_algorithms_enabled, modes
 from ...ops.images.convolution import output_size
 from ..plans import Plans
+from . import choosing
 from .graphs import data_type
 from .layout import channels_last
 from .machine import Machine, machine
@@ -29,7 +30,7 @@ __all__ = [
 
 Sizes = tuple[int, ...]
 Plan = Callable[..., Any]
-PLANS: Plans[Plan] = Plans()
+PLANS: Plans[Plan] = choosing.renewed(Plans())
 
 SERVED = ("float32", "float64", "float16", "bfloat16")
 ALIGNED = 16
@@ -58,6 +59,8 @@ class Convolution:
     """"relu", or nothing."""
     tf32: bool = False
     deterministic: bool = False
+
+    measurable = True
 
     @property
     def operands(self) -> tuple[Sizes, Sizes, Sizes]:

@@ -16,6 +16,7 @@ from ...dtype import Array, Dtype
 from ...modes import are_deterministic_algorithms_enabled
 from ...ops.layers import blockwise
 from ..plans import Plans
+from . import choosing
 from .attention_graph import Attention, Laid, Sizes, fourfold
 from .layout import blocks_for, empty_in_order
 from .machine import Machine
@@ -24,7 +25,7 @@ from .transposing import copy_like
 __all__ = ["attend", "attend_backward"]
 
 Plan = Callable[..., Any]
-PLANS: Plans[Plan] = Plans()
+PLANS: Plans[Plan] = choosing.renewed(Plans())
 
 SERVED = ("float16", "bfloat16")
 WIDEST = 256

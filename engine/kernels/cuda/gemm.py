@@ -45,6 +45,11 @@ class Gemm:
     alignment: int = 256
     """A power of two (256 at most) that all addresses are multiples of, in bytes."""
 
+    @property
+    def span(self) -> int:
+        """How many elements lie between D's first and its last."""
+        return self.steps[2] * (self.batch - 1) + self.leading[2] * (self.columns - 1) + self.rows
+
 
 class Matrices(NamedTuple):
     """An operand's shape and strides, in elements, over the batch and the last two axes; 0 where it is repeated."""

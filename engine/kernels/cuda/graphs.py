@@ -11,13 +11,15 @@ import ctypes
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...errors import DeviceError
-from . import nvrtc, store
+from . import choosing, nvrtc, store
 from .machine import Machine
 
 __all__ = ["Description", "Engines", "Run", "bindings", "build", "data_type"]
@@ -38,6 +40,10 @@ class Description(Protocol):
     tf32: bool
     deterministic: bool
 
+    @property
+    def measurable(self) -> bool:
+        """Whether all engines give the same numbers, but for rounding, so that any may be chosen."""
+
     def write(self, cudnn: Any, graph: Any) -> int:
         """Add its tensors and operations to a graph; gives how many tensors there are."""
 
@@ -49,8 +55,11 @@ class Engines:
         """``name`` and the versions are what kept plans belong to."""
         self.cudnn = cudnn
         self.owner = f"{name} cuDNN {cudnn.backend_version()} front end {cudnn.__version__}"
+        self.largest_workspace = 0
+        """In bytes: what some plan asks the pool for while it runs."""
         self._here = here
         self._local = threading.local()
+        self._failures = (RuntimeError, ValueError, cudnn.cudnnGraphNotSupportedError)
 
     def handle(self) -> int:
         """This thread's handle, on the current stream."""
@@ -67,21 +76,68 @@ class Engines:
         return made
 
     def prepare(self, wanted: Description) -> Run | None:
-        """What runs a description, or None where no engine computes it."""
-        key = hashlib.sha256(f"{self.owner}\0{wanted!r}".encode()).hexdigest() + ".cudnn"
-        handle = self.handle()
-        kept = store.read(key)
-        graph = None if kept is None else _read(self.cudnn, kept, handle)
+        """What runs a description, or None where no engine computes it, after a warning."""
+        measures = choosing.is_wanted() and wanted.measurable
+        graph = self._kept(wanted, "measured") if measures else None
+        if graph is not None:
+            return self._runner(graph)
+        graph = None if measures else self._kept(wanted, "")
         if graph is None:
-            graph = build(self.cudnn, wanted, handle=handle)
+            graph = build(self.cudnn, wanted, measures, handle=self.handle())
             if graph is None:
+                warnings.warn(
+                    f"cuDNN {self.cudnn.backend_version_string()} has no engine for {wanted!r}; it is computed another way, which may be "
+                    "many times slower: see whether another precision, sizes that are multiples of 8, or a newer cuDNN serve it",
+                    stacklevel=2,
+                )
                 return None
-            store.write(key, bytes(graph.serialize()))
-        return self._runner(graph)
+            if not measures:
+                store.write(self._key(wanted, ""), bytes(graph.serialize()))
+        run = self._runner(graph)
+        if not measures:
+            return run
+        return choosing.at_first_call(run, lambda *addresses: self._runner(self._fastest(graph, wanted, addresses)))
+
+    def _fastest(self, graph: Any, wanted: Description, addresses: tuple[int, ...]) -> Any:
+        """The graph with the plan that computes fastest what lies at these addresses, which is then kept on the disk."""
+        failures = self._failures
+
+        def candidates() -> Iterator[tuple[int, Callable[[], None]]]:
+            names = set()
+            for number in range(graph.get_execution_plan_count()):
+                name = graph.get_plan_name_at_index(number)
+                if name in names:
+                    continue
+                names.add(name)
+                try:
+                    graph.build_plan_at_index(number)  # the graph runs as this plan from now on
+                    run = self._runner(graph)
+                except failures:
+                    continue  # one that is passed over, or that cannot be had here
+                numbers.append(number)
+                yield number, partial(run, *addresses)
+
+        numbers: list[int] = []
+        chosen = choosing.fastest(self._here, candidates(), failures)
+        if chosen is None and not numbers:
+            return graph
+        graph.build_plan_at_index(numbers[0] if chosen is None else chosen)
+        plan = bytes(graph.serialize())
+        if chosen is not None:
+            store.write(self._key(wanted, "measured"), plan)
+        return _read(self.cudnn, plan, self.handle()) or graph  # which lets go of all the others
+
+    def _key(self, wanted: Description, way: str) -> str:
+        return hashlib.sha256(f"{self.owner}\0{wanted!r}{way}".encode()).hexdigest() + ".cudnn"
+
+    def _kept(self, wanted: Description, way: str) -> Any:
+        plan = store.read(self._key(wanted, way))
+        return None if plan is None else _read(self.cudnn, plan, self.handle())
 
     def _runner(self, graph: Any) -> Run:
         empty, address, handle = self._here.empty, self._here.address, self.handle
         size = graph.get_workspace_size()
+        self.largest_workspace = max(self.largest_workspace, size)
         space, byte = (size,), np.dtype(np.uint8)
         direct = getattr(graph, "_execute_with_raw_ptrs", None)
         if direct is not None:
@@ -103,17 +159,21 @@ class Engines:
         return run
 
 
-def build(cudnn: Any, wanted: Description, **context: Any) -> Any:
-    """The graph with a plan, or None where cuDNN has none. ``context`` is a handle, or the properties of a device elsewhere."""
+def build(cudnn: Any, wanted: Description, several: bool = False, **context: Any) -> Any:
+    """The graph with a plan, or None where cuDNN has none. ``context`` is a handle, or the properties of a device elsewhere.
+
+    ``several`` asks for more plans than the first guesses, to choose among.
+    """
     wide = data_type(cudnn, "float64" if wanted.dtype == "float64" else "float32")
     graph = cudnn.pygraph(
         io_data_type=data_type(cudnn, wanted.dtype), intermediate_data_type=wide, compute_data_type=wide, **context
     )
+    guesses = cudnn.heur_mode
     try:
         wanted.write(cudnn, graph)
         graph.validate()
         graph.build_operation_graph()
-        graph.create_execution_plans([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
+        graph.create_execution_plans([guesses.A, *([guesses.B] if several else []), guesses.FALLBACK])
         note = cudnn.numerical_note
         if wanted.dtype == "float32" and not wanted.tf32:
             graph.deselect_numeric_notes([note.TENSOR_CORE, note.DOWN_CONVERT_INPUTS])

@@ -18,7 +18,7 @@ from ...errors import DeviceError
 from .gemm import Gemm
 from .machine import Machine
 
-__all__ = ["PARTS", "parts", "preload", "prepare", "product_version"]
+__all__ = ["PARTS", "parts", "preload", "prepare", "product_version", "workspaces"]
 
 WORKSPACE = {8: 8 << 20, 9: 32 << 20, 10: 32 << 20}
 """Bytes for cublasLt by the major number of the architecture: what NVIDIA recommends."""
@@ -72,6 +72,12 @@ def _prepare_product(here: Machine, wanted: Gemm) -> Callable[..., None] | None:
             return run
     cublas, handle = _cublas(here)
     return blas.prepare(wanted, cublas, handle)
+
+
+def workspaces(here: Machine) -> tuple[int, int]:
+    """Bytes that cublasLt holds to work in, one piece for each stream, and the most that an engine of cuDNN borrows while it runs."""
+    products, engines = _products.get(id(here)), _engines.get(id(here))
+    return getattr(products, "held", 0), 0 if engines is None else engines.largest_workspace
 
 
 def _open_products(here: Machine) -> Any:

@@ -10,13 +10,15 @@ import ctypes
 import hashlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...capturing import keep_in_capture
+from ...dtype import as_dtype
 from ...errors import DeviceError
-from . import store
+from . import choosing, store
 from .gemm import Gemm
 from .machine import Machine
 
@@ -51,6 +53,11 @@ class Products:
         self._here = here
         self._workspaces: dict[int, tuple[int, Any]] = {}
 
+    @property
+    def held(self) -> int:
+        """Bytes of all workspaces but those of captured steps."""
+        return self.workspace * len(self._workspaces)
+
     def space(self, stream: int) -> int:
         """The address of the workspace of a stream; products of one stream take turns in it."""
         # A captured step has one of its own, for its memory goes when it does, and it may be replayed on any stream.
@@ -65,11 +72,22 @@ class Products:
 
     def prepare(self, gemm: Gemm) -> Run | None:
         """What computes a product, or None where cublasLt has no algorithm for it."""
-        lt = self.bindings
-        described = _Description(lt, gemm)
-        algorithm = self._algorithm(gemm, described)
-        if algorithm is None:
+        described = _Description(self.bindings, gemm)
+        measures = choosing.is_wanted()
+        kept = self._kept(gemm, described, "measured" if measures else "")
+        if kept is not None:
+            return self._runner(gemm, described, kept)
+        proposed = self._proposed(gemm, described, choosing.MOST if measures else CANDIDATES)
+        if not proposed:
             return None
+        run = self._runner(gemm, described, proposed[0])
+        if not measures:
+            store.write(self._key(gemm, ""), proposed[0].tobytes())
+            return run
+        return choosing.at_first_call(run, lambda *places: self._fastest(gemm, described, proposed, run, *places))
+
+    def _runner(self, gemm: Gemm, described: _Description, algorithm: Any) -> Run:
+        lt = self.bindings
         matmul, handle, space, workspace, stream = lt.matmul, self.handle, self.space, self.workspace, self._here.stream
         operation, (a_layout, b_layout, d_layout) = described.operation, described.layouts
         alpha, beta = described.alpha, described.beta
@@ -87,7 +105,7 @@ class Products:
         run.held = (described, algorithm)  # type: ignore[attr-defined]
         if "bias" not in gemm.epilogue:
             return run
-        lock = threading.Lock()
+        lock = described.lock
 
         def run_with_bias(a: int, b: int, d: int, bias: int) -> None:
             with lock:  # the bias belongs to the description, which other threads use too
@@ -96,38 +114,59 @@ class Products:
 
         return run_with_bias
 
-    def _algorithm(self, gemm: Gemm, described: _Description) -> Any:
-        """The algorithm's 64 bytes: those kept on the disk, if this library still takes them, or the first that it proposes."""
+    def _fastest(
+        self, gemm: Gemm, described: _Description, proposed: list[Any], run: Run, a: int, b: int, d: int, bias: int
+    ) -> Run:
+        """What computes with the fastest of the algorithms, which is then kept on the disk; ``run`` where none is found."""
+        try:
+            scratch = self._here.empty((gemm.span,), as_dtype(gemm.result)) if gemm.accumulates else None
+        except MemoryError:
+            return run
+        place = d if scratch is None else self._here.address(scratch)  # a sum must be added once
+        runs = [self._runner(gemm, described, algorithm) for algorithm in proposed]
+        candidates = ((number, partial(each, a, b, place, bias)) for number, each in enumerate(runs))
+        found: int | None = choosing.fastest(self._here, candidates, (self.bindings.cuBLASLtError,))
+        if found is None:
+            return run
+        store.write(self._key(gemm, "measured"), proposed[found].tobytes())
+        return runs[found]
+
+    def _key(self, gemm: Gemm, way: str) -> str:
+        return hashlib.sha256(f"{self.owner}\0{gemm!r}{way}".encode()).hexdigest() + ".cublaslt"
+
+    def _kept(self, gemm: Gemm, described: _Description, way: str) -> Any:
+        """The algorithm's 64 bytes on the disk, or None where there are none or this library does not take them."""
         lt = self.bindings
-        key = hashlib.sha256(f"{self.owner}\0{gemm!r}".encode()).hexdigest() + ".cublaslt"
-        operands = (described.operation, *described.layouts, described.layouts[2])
-        kept = store.read(key)
-        if kept is not None and len(kept) == lt.matmul_algo_dtype.itemsize:
-            algorithm = np.frombuffer(bytearray(kept), lt.matmul_algo_dtype)
-            found = np.zeros(1, lt.matmul_heuristic_result_dtype)
-            try:
-                lt.matmul_algo_check(self.handle, *operands, algorithm.ctypes.data, found.ctypes.data)
-                if found["state"][0] == 0 and found["workspace_size"][0] <= self.workspace:
-                    return algorithm
-            except lt.cuBLASLtError:
-                pass
-        found = np.zeros(CANDIDATES, lt.matmul_heuristic_result_dtype)
+        kept = store.read(self._key(gemm, way))
+        if kept is None or len(kept) != lt.matmul_algo_dtype.itemsize:
+            return None
+        algorithm = np.frombuffer(bytearray(kept), lt.matmul_algo_dtype)
+        found = np.zeros(1, lt.matmul_heuristic_result_dtype)
+        try:
+            lt.matmul_algo_check(self.handle, *described.operands, algorithm.ctypes.data, found.ctypes.data)
+        except lt.cuBLASLtError:
+            return None
+        return algorithm if found["state"][0] == 0 and found["workspace_size"][0] <= self.workspace else None
+
+    def _proposed(self, gemm: Gemm, described: _Description, most: int) -> list[Any]:
+        """The algorithms that the library proposes, the best guess first."""
+        lt = self.bindings
+        found = np.zeros(most, lt.matmul_heuristic_result_dtype)
         count = ctypes.c_int32()
         preference = described.preference(self.workspace, gemm.alignment)
         try:
             lt.matmul_algo_get_heuristic(
-                self.handle, *operands, preference, CANDIDATES, found.ctypes.data, ctypes.addressof(count)
+                self.handle, *described.operands, preference, most, found.ctypes.data, ctypes.addressof(count)
             )
         except lt.cuBLASLtError:
-            return None
+            return []
         finally:
             lt.matmul_preference_destroy(preference)
-        for each in found[: count.value]:
-            if each["state"] == 0 and each["workspace_size"] <= self.workspace:
-                algorithm = np.array([each["algo"]], lt.matmul_algo_dtype)
-                store.write(key, algorithm.tobytes())
-                return algorithm
-        return None
+        return [
+            np.array([each["algo"]], lt.matmul_algo_dtype)
+            for each in found[: count.value]
+            if each["state"] == 0 and each["workspace_size"] <= self.workspace
+        ]
 
 
 class _Description:
@@ -161,6 +200,9 @@ class _Description:
             )
         ]
         number = np.dtype(scale).type
+        self.operands = (self.operation, *self.layouts, self.layouts[2])
+        """As the search for algorithms takes them: the operation, and the layouts of A, B, C and D."""
+        self.lock = threading.Lock()
         self._numbers = np.array([number(gemm.scale), number(1 if gemm.accumulates else 0)], scale)
         self.alpha = self._numbers.ctypes.data
         self.beta = self.alpha + self._numbers.itemsize

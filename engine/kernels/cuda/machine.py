@@ -69,6 +69,9 @@ class Machine(Protocol):
     def prepare(self, wanted: Any) -> Any:
         """What runs a computation of NVIDIA's libraries, given addresses (see ``libraries``); None where they refuse it."""
 
+    def milliseconds(self, work: Callable[[], None], times: int) -> float:
+        """What the GPU takes for ``work``, given to the current stream so many times one after another. The host waits for it."""
+
 
 class CudaMachine:
     """The current CUDA device through CuPy and the driver."""
@@ -137,6 +140,16 @@ class CudaMachine:
         from .libraries import prepare
 
         return prepare(self, wanted)
+
+    def milliseconds(self, work: Callable[[], None], times: int) -> float:
+        cuda = self.xp.cuda
+        stream, first, last = cuda.get_current_stream(), cuda.Event(), cuda.Event()
+        first.record(stream)
+        for _ in range(times):
+            work()
+        last.record(stream)
+        last.synchronize()
+        return float(cuda.get_elapsed_time(first, last)) / times
 
 
 class _Packed:

@@ -11,7 +11,7 @@ import numpy as np
 from ...dtype import Array, Dtype, float32, float64
 from ...modes import TF32, modes
 from ..plans import Plans
-from . import gemm
+from . import choosing, gemm
 from .gemm import Gemm, Matrices
 from .lt import KINDS
 from .machine import Machine, machine
@@ -21,7 +21,7 @@ __all__ = ["linear", "linear_weight", "matmul", "multiply", "product"]
 
 Plan = Callable[..., Any]
 Fetch = Callable[[Array], Array]
-PLANS: Plans[Plan] = Plans()
+PLANS: Plans[Plan] = choosing.renewed(Plans())
 
 MOST_CALLS = 8
 """Calls into which a batch without one step may be cut before an operand is copied so that it has one."""

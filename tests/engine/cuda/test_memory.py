@@ -37,6 +37,22 @@ def test_on_a_gpu_what_was_asked_and_what_is_held_are_told(gpu: Any, monkeypatch
         x.clone()
 
 
+def test_what_libraries_work_in_is_told(gpu: Any, monkeypatch: Any) -> None:
+    if not hasattr(gpu, "memory"):
+        pytest.skip("a real GPU is asked in tests/gpu")
+    from types import SimpleNamespace
+
+    from numzoo.engine.kernels.cuda import libraries
+
+    monkeypatch.setattr(libraries, "_products", {id(gpu): SimpleNamespace(held=64 << 20)})
+    monkeypatch.setattr(libraries, "_engines", {id(gpu): SimpleNamespace(largest_workspace=3 << 20)})
+    told = engine.cuda.memory_summary()
+    assert "of these cublasLt works in      64.0 MiB" in told
+    assert "most that cuDNN borrows          3.0 MiB" in told
+    monkeypatch.setattr(libraries, "_products", {id(gpu): "cuBLAS"})
+    assert "of these cublasLt works in           0 B" in engine.cuda.memory_summary()
+
+
 @pytest.mark.parametrize(
     ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 20, "5.0 MiB"), (3 << 40, "3072.00 GiB")]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from emulated_gpu import EmulatedMachine
 
+import numzoo.engine as engine
 from numzoo.engine.capturing import Capturing, capturing
 from numzoo.engine.errors import DeviceError
 from numzoo.engine.kernels.cuda import blas, libraries, lt
@@ -216,6 +218,68 @@ def test_an_algorithm_of_another_device_library_or_product_is_not_used(kept: Pat
             path.write_bytes(path.read_bytes()[:-1])
     opened(bindings, "A100" if change == "device" else "H200").prepare(GEMM if change == "product" else PLAIN)
     assert bindings.calls[-1][0] == "heuristic"
+
+
+class TimedMachine(EmulatedMachine):
+    """A machine on which a call takes as long as is told of the algorithm that ran last."""
+
+    def __init__(self, bindings: Bindings, times: dict[int, float]) -> None:
+        super().__init__()
+        self._bindings, self._times = bindings, times
+
+    def milliseconds(self, work: Any, times: int) -> float:
+        work()
+        return self._times[self._bindings.calls[-1][12]]
+
+
+@pytest.fixture
+def measured() -> Iterator[None]:
+    engine.cuda.measure_plans(True)
+    yield
+    engine.cuda.measure_plans(False)
+
+
+def test_the_fastest_algorithm_is_chosen_at_the_first_call_where_that_is_wanted(measured: None, kept: Path) -> None:
+    bindings = Bindings(candidates=((0, 0), (0, 0), (15, 0), (0, 0)))
+    times = {1: 3.0, 2: 1.0, 4: 2.0}
+    run = lt.Products(TimedMachine(bindings, times), bindings, "H200", WORKSPACE).prepare(PLAIN)
+    assert run is not None
+    run(0x1000, 0x2000, 0x3000, 0)
+    made = [call for call in bindings.calls if call[0] == "matmul"]
+    assert [call[12] for call in made] == [
+        1,
+        1,
+        1,
+        1,
+        2,
+        2,
+        2,
+        2,
+        4,
+        4,
+        2,
+    ]  # one that takes twice as long is timed once
+    assert made[-1][7] == 0x3000
+    assert all(call[7] not in (0, 0x3000) for call in made[:-1])  # PLAIN adds to its result, which may be done once
+    again = Bindings(candidates=())
+    run = lt.Products(TimedMachine(again, times), again, "H200", WORKSPACE).prepare(PLAIN)
+    assert run is not None
+    run(0x1000, 0x2000, 0x3000, 0)
+    assert again.calls[-1][12] == 2
+
+
+def test_algorithms_are_timed_with_the_bias_of_the_call(measured: None) -> None:
+    bindings = Bindings(candidates=((0, 0), (0, 0)))
+    run = lt.Products(TimedMachine(bindings, {1: 1.0, 2: 2.0}), bindings, "H200", WORKSPACE).prepare(GEMM)
+    assert run is not None
+    run(0x1000, 0x2000, 0x3000, 0x500)
+    assert {call[3] for call in bindings.calls if call[0] == "set" and call[2] == 8} == {16, 0x500}
+    assert {call[7] for call in bindings.calls if call[0] == "matmul"} == {0x3000}
+
+
+def test_how_far_a_result_reaches() -> None:
+    assert GEMM.span == 24 + 8 * 2 + 4
+    assert PLAIN.span == 4 * 3
 
 
 def test_descriptors_are_destroyed_with_the_plan() -> None:
