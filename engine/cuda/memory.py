@@ -55,15 +55,12 @@ def empty_cache(device: DeviceLike = "cuda") -> None:
 
 def memory_summary(device: DeviceLike = "cuda") -> str:
     """A few lines about a GPU's memory, for people."""
-    from ..kernels.cuda.libraries import workspaces
-    from ..kernels.cuda.machine import machine
-
     where = devices.as_device(device)
     held, reserved = memory_allocated(where), memory_reserved(where)
     with _on(where):
         free, total = devices.cupy().cuda.runtime.memGetInfo()
         steps = sum(int(pool.total_bytes()) for pool in private_pools)
-        products, engines = workspaces(machine())
+        products, engines = devices.gpu_kernels("libraries").workspaces(devices.gpu_kernels("machine").machine())
     rows = {
         "memory of the GPU": total,
         "held by arrays": held,
