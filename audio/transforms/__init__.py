@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import Compose, Transform
+    from .companding import mu_law_decode, mu_law_encode
     from .frames import istft, stft
+    from .inversion import GriffinLim, InverseMelScale, griffin_lim
     from .masking import FrequencyMasking, TimeMasking
     from .mel import hz_to_mel, mel_filters, mel_to_hz
     from .mixing import AddNoise, Reverberation, Volume, add_noise, reverberate, volume
-    from .presets import Ge2eMel, WhisperMel, ge2e_mel, whisper_mel
+    from .presets import Ge2eMel, HifiganMel, WhisperMel, ge2e_mel, hifigan_mel, whisper_mel
     from .resampling import Resample, resample
     from .spectrograms import MFCC, AmplitudeToDB, MelSpectrogram, Spectrogram, amplitude_to_db
     from .stretching import TimeStretch, phase_vocoder, time_stretch
@@ -30,6 +32,9 @@ _HOMES = {
     "Compose": "base",
     "FrequencyMasking": "masking",
     "Ge2eMel": "presets",
+    "GriffinLim": "inversion",
+    "HifiganMel": "presets",
+    "InverseMelScale": "inversion",
     "MFCC": "spectrograms",
     "MelSpectrogram": "spectrograms",
     "Resample": "resampling",
@@ -43,10 +48,14 @@ _HOMES = {
     "add_noise": "mixing",
     "amplitude_to_db": "spectrograms",
     "ge2e_mel": "presets",
+    "griffin_lim": "inversion",
+    "hifigan_mel": "presets",
     "hz_to_mel": "mel",
     "istft": "frames",
     "mel_filters": "mel",
     "mel_to_hz": "mel",
+    "mu_law_decode": "companding",
+    "mu_law_encode": "companding",
     "phase_vocoder": "stretching",
     "resample": "resampling",
     "reverberate": "mixing",
@@ -63,6 +72,9 @@ __all__ = [
     "Compose",
     "FrequencyMasking",
     "Ge2eMel",
+    "GriffinLim",
+    "HifiganMel",
+    "InverseMelScale",
     "MelSpectrogram",
     "Resample",
     "Reverberation",
@@ -75,10 +87,14 @@ __all__ = [
     "add_noise",
     "amplitude_to_db",
     "ge2e_mel",
+    "griffin_lim",
+    "hifigan_mel",
     "hz_to_mel",
     "istft",
     "mel_filters",
     "mel_to_hz",
+    "mu_law_decode",
+    "mu_law_encode",
     "phase_vocoder",
     "resample",
     "reverberate",

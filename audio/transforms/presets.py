@@ -12,10 +12,10 @@ from numzoo.audio.transforms.checks import as_waveform, whole
 from numzoo.audio.transforms.frames import power_of
 from numzoo.audio.transforms.mel import mel_filters
 
-__all__ = ["Ge2eMel", "WhisperMel", "ge2e_mel", "whisper_mel"]
+__all__ = ["Ge2eMel", "HifiganMel", "WhisperMel", "ge2e_mel", "hifigan_mel", "whisper_mel"]
 
 RATE = 16_000
-"""Samples a second that both presets want."""
+"""Samples a second that Whisper and the speaker encoder want."""
 
 _FRAME, _HOP = 400, 160  # 25 ms every 10 ms
 _AT_ONCE = 30_000  # frames of a long sound: five minutes
@@ -93,6 +93,35 @@ class Ge2eMel:
         return f"ge2e_mel(n_mels={self.n_mels})"
 
 
+class HifiganMel:
+    """A waveform (samples,) at `sample_rate` to what HiFi-GAN makes heard again: float32 (n_mels, samples // 256).
+
+    The natural logarithm of magnitudes in bands of Slaney's scale and norm up to `f_max`, at least 1e-5; frames of 1024 samples
+    lie around the middles of steps of 256, and the ends are mirrored (the authors' meldataset.py).
+    """
+
+    def __init__(self, *, sample_rate: int = 22050, n_mels: int = 80, f_max: float = 8000.0) -> None:
+        self.sample_rate, self.n_mels, self.f_max = whole(sample_rate, "sample_rate"), whole(n_mels, "n_mels"), f_max
+        self.filters = mel_filters(sample_rate, 1024, n_mels, f_max=f_max, norm="slaney", mel_scale="slaney")
+
+    def __call__(self, waveform: ArrayLike) -> NDArray[np.float32]:
+        sound = mono(waveform, "audio.transforms.hifigan_mel")
+        if len(sound) <= 384:
+            raise AudioError(f"audio.transforms.hifigan_mel: {len(sound)} samples are too few, it takes 385")
+        ends = np.pad(sound, 384, mode="reflect")
+        power = power_of(ends, 2, n_fft=1024, hop_length=256, win_length=None, center=False)
+        bands = self.filters @ np.sqrt(power + np.float32(1e-9))
+        return np.asarray(np.log(np.maximum(bands, np.float32(1e-5))), np.float32)
+
+    def settings(self) -> dict[str, Any]:
+        """The manifest's "transform" object."""
+        sizes = {"sample_rate": self.sample_rate, "n_mels": self.n_mels, "f_max": self.f_max}
+        return {"preset": "audio.transforms.hifigan_mel", **sizes}
+
+    def __repr__(self) -> str:
+        return f"hifigan_mel(sample_rate={self.sample_rate}, n_mels={self.n_mels}, f_max={self.f_max})"
+
+
 def whisper_mel(*, n_mels: int = 80, seconds: int = 30) -> WhisperMel:
     """The preset of Whisper: 80 bands, 128 for large-v3 and turbo."""
     return WhisperMel(n_mels=n_mels, seconds=seconds)
@@ -101,6 +130,11 @@ def whisper_mel(*, n_mels: int = 80, seconds: int = 30) -> WhisperMel:
 def ge2e_mel(*, n_mels: int = 40) -> Ge2eMel:
     """The preset of the GE2E speaker encoder."""
     return Ge2eMel(n_mels=n_mels)
+
+
+def hifigan_mel(*, sample_rate: int = 22050, n_mels: int = 80, f_max: float = 8000.0) -> HifiganMel:
+    """The preset of HiFi-GAN."""
+    return HifiganMel(sample_rate=sample_rate, n_mels=n_mels, f_max=f_max)
 
 
 def _around(sound: NDArray[np.float32], silence: int, start: int, end: int) -> NDArray[np.float32]:

@@ -93,3 +93,46 @@ def test_whisper_hears_what_its_authors_code_hears(bands: int) -> None:
     torch, theirs = pytest.importorskip("torch"), pytest.importorskip("whisper.audio")
     wanted = theirs.log_mel_spectrogram(theirs.pad_or_trim(torch.from_numpy(SOUND[0])), bands).numpy()
     near(transforms.whisper_mel(n_mels=bands)(SOUND[0]), wanted)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.99])
+@pytest.mark.parametrize("length", [None, 16050])
+def test_griffin_lim_is_torchaudios(momentum: float, length: int | None) -> None:
+    torch, functional = pytest.importorskip("torch"), pytest.importorskip("torchaudio.functional")
+    magnitudes = transforms.Spectrogram(n_fft=512, hop_length=128, power=1.0)(SOUND)
+    settings: dict[str, Any] = {
+        "n_fft": 512,
+        "hop_length": 128,
+        "win_length": 512,
+        "power": 1.0,
+        "momentum": momentum,
+        "rand_init": False,
+    }
+    for times, tolerance in ((1, 1e-4), (8, 2e-3)):  # phases of quiet frequencies part with rounding
+        found = transforms.griffin_lim(magnitudes, **settings, n_iter=times, length=length)
+        wanted = functional.griffinlim(
+            torch.from_numpy(magnitudes), torch.hann_window(512), **settings, n_iter=times, length=length
+        )
+        near(found, wanted.numpy(), tolerance)
+
+
+@pytest.mark.parametrize("scale", ["htk", "slaney"])
+def test_the_inverse_of_mel_bands_and_mu_law_are_torchaudios(scale: str) -> None:
+    torch, theirs = pytest.importorskip("torch"), pytest.importorskip("torchaudio.transforms")
+    settings: dict[str, Any] = {"f_max": 8000.0, "norm": "slaney", "mel_scale": scale}
+    bands = np.abs(np.random.default_rng(0).normal(size=(2, 40, 30))).astype(np.float32)
+    wanted = theirs.InverseMelScale(513, 40, 22050, **settings)(torch.from_numpy(bands)).numpy()
+    near(transforms.InverseMelScale(513, 40, 22050, **settings)(bands), wanted, 1e-4)
+    sound = np.linspace(-1, 1, 3001, dtype=np.float32)
+    codes = theirs.MuLawEncoding(256)(torch.from_numpy(sound))
+    assert np.mean(transforms.mu_law_encode(sound) != codes.numpy()) < 1e-3
+    near(transforms.mu_law_decode(codes.numpy()), theirs.MuLawDecoding(256)(codes).numpy())
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs: of its parts that will go
+def test_the_mel_of_hifigan_is_torchaudios() -> None:
+    torch = pytest.importorskip("torch")
+    theirs = pytest.importorskip("torchaudio.prototype.pipelines", reason="torchaudio has HiFi-GAN up to 2.8")
+    sound = (np.random.default_rng(0).normal(size=9000) * 0.1).astype(np.float32)
+    wanted = theirs.HIFIGAN_VOCODER_V3_LJSPEECH.get_mel_transform()(torch.from_numpy(sound)[None])[0]
+    near(transforms.hifigan_mel()(sound), wanted.numpy())
