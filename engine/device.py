@@ -166,6 +166,13 @@ def gpu_kernels(name: str) -> Any:
     return importlib.import_module(f"{__package__}.kernels.cuda.{name}")
 
 
+def cpu_rules() -> dict[str, Callable[..., bool]]:
+    """The optimisers' steps that the CPU's kernels have, by name; each answers whether it served."""
+    load_kernels(np.ndarray)
+    rules: dict[str, Callable[..., bool]] = importlib.import_module(f"{__package__}.kernels.cpu.optimizers").RULES
+    return rules
+
+
 def product(xp: Any, x: Array, y: Array) -> Array:
     """The product of matrices over the last two axes, as ``numpy.matmul``: what bodies multiply by on every device."""
     if xp is np:

@@ -4,6 +4,7 @@ A step of Adam makes a dozen passes over a parameter and its states. NumPy makes
 through memory a dozen times; cut into blocks that stay in the cache, it goes through once. A parameter of a few hundred numbers
 costs the dozen calls instead; so the small ones of a group, whose states lie end to end in one array, are gathered, changed by
 one set of calls and put back. What ``parameter.array`` is does not change, and neither does a single bit of the result.
+A large array is changed by the CPU's kernels, where these have the rule: to the last bits, and always the same ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..device import CPU, device_of, move, namespace, threads
+from ..device import CPU, cpu_rules, device_of, move, namespace, threads
 from ..dtype import Array, Dtype, float32, float64, kind
 from ..errors import ArgumentError
 from ..ops import touch
@@ -51,7 +52,7 @@ class Elementwise(Optimizer):
     gathers: ClassVar[bool] = True
     """Whether small parameters may be changed together."""
     fused: ClassVar[str] = ""
-    """The GPU's name of ``rule``, whose numbers are ``constants``; a kind that says its rule anew has none."""
+    """The kernels' name of ``rule``, whose numbers are ``constants``; a kind that says its rule anew has none."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
@@ -88,7 +89,7 @@ class Elementwise(Optimizer):
         return group
 
     def constants(self, group: dict[str, Any], step: int, fresh: bool) -> tuple[float, ...]:
-        """What the GPU's rule needs to know in this step, in the order of ``optimizers.cu``."""
+        """What the kernels' rule needs to know in this step, in the order of ``optimizers.cu``."""
         raise ArgumentError(f"{type(self).__name__} defines no constants()")
 
     def uncounted(self, group: dict[str, Any]) -> tuple[float, ...]:
@@ -147,7 +148,11 @@ class Elementwise(Optimizer):
     def update(self, parameter: Tensor, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         array = parameter.array
         xp = namespace(array)
+        fresh = any(name not in state for name in self.names(group))
         arrays, numbers = self.prepare(array, state, group)
+        rule = cpu_rules().get(self.fused) if xp is np and array.size > SMALL else None
+        if rule is not None and rule(array, gradient, arrays, self.constants(group, state.get("step", 0), fresh)):
+            return
         parts = shares(array, gradient, arrays)
 
         def work(member: int) -> None:

@@ -1,4 +1,4 @@
-"""What a primitive does to each result before it writes it: scale it, add an operand. That saves a pass over the results."""
+"""What a primitive does to each result before it writes it: scale it, add an operand, and more. That saves a pass over the results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from .library import Library
 from .memory import Layout, refusal
 
 LINEAR = 0x26  # the eltwise algorithm alpha x + beta
+SQUARE_ROOT = 0x25
+POWER = 0x30  # alpha x^beta
 ADD = 0x1FFF0
+MULTIPLY = 0x1FFF1
 
 
 class Epilogue:
@@ -32,11 +35,26 @@ class Epilogue:
 
     def scale(self, factor: float) -> None:
         """Multiply by a number."""
-        self._note(self._library.steps_eltwise(self._steps, LINEAR, factor, 0.0))
+        self.apply(LINEAR, factor)
+
+    def apply(self, algorithm: int, alpha: float = 0.0, beta: float = 0.0) -> None:
+        """Apply an eltwise algorithm."""
+        self._note(self._library.steps_eltwise(self._steps, algorithm, alpha, beta))
+
+    def add_to(self, factor: float) -> None:
+        """Add what the destination holds, times a number."""
+        self._note(self._library.steps_sum(self._steps, factor, 0, 0))
 
     def add(self, layout: Layout) -> int:
         """Add an operand, whose axes of length one repeat; gives the name of the argument that it becomes."""
-        self._note(self._library.steps_binary(self._steps, ADD, layout.handle))
+        return self._operand(ADD, layout)
+
+    def multiply(self, layout: Layout) -> int:
+        """Multiply by an operand; gives the name of the argument that it becomes."""
+        return self._operand(MULTIPLY, layout)
+
+    def _operand(self, algorithm: int, layout: Layout) -> int:
+        self._note(self._library.steps_binary(self._steps, algorithm, layout.handle))
         return self._count << 15 | 2  # DNNL_ARG_ATTR_MULTIPLE_POST_OP(its place) | DNNL_ARG_SRC_1
 
     def _note(self, code: int) -> None:

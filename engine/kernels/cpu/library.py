@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterator
-from ctypes import POINTER, c_char, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, c_char, c_char_p, c_float, c_int, c_int32, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,7 @@ class Library:
         self.steps_destroy = self._bind(self._noting, "dnnl_post_ops_destroy", c_void_p)
         self.steps_eltwise = self._bind(self._noting, "dnnl_post_ops_append_eltwise", c_void_p, c_int, c_float, c_float)
         self.steps_binary = self._bind(self._noting, "dnnl_post_ops_append_binary", c_void_p, c_int, c_void_p)
+        self.steps_sum = self._bind(self._noting, "dnnl_post_ops_append_sum", c_void_p, c_float, c_int32, c_int)
 
         engine = c_void_p()
         _check(self._working.dnnl_engine_create(ctypes.byref(engine), ENGINE_CPU, c_size_t(0)), "dnnl_engine_create")
