@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -75,12 +76,22 @@ def move(array: Array, device: Device) -> Array:
         found = cupy().asnumpy(array)
         check_complaints()
         return found
+    with on(device) as library:
+        return library.asarray(array) if here == CPU else array.copy()
+
+
+@contextmanager
+def on(device: Device) -> Iterator[Any]:
+    """The array library of a device, which makes arrays there as long as the block lasts."""
+    if device.type == "cpu":
+        yield np
+        return
     library = cupy()
     count = library.cuda.runtime.getDeviceCount()
     if device.index >= count:
         raise DeviceError(f"there is no {device}: this machine has {count} CUDA device(s)")
     with library.cuda.Device(device.index):
-        return library.asarray(array) if here == CPU else array.copy()
+        yield library
 
 
 def for_convolution(array: Array) -> Array:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numzoo.engine import Tensor, ops
-from numzoo.engine.device import write_into
+from numzoo.engine import CPU, Tensor, ops
+from numzoo.engine.device import Device, device_of, move, namespace, write_into
+from numzoo.engine.dtype import Array
 from numzoo.text.models.inputs import as_tensor
 
 __all__ = ["KeyValueCache", "seen"]
@@ -25,7 +26,7 @@ class KeyValueCache:
 
     def __init__(self) -> None:
         self.layers: list[tuple[Tensor, Tensor]] = []
-        self.mask: NDArray[np.bool_] | None = None
+        self.mask: Array | None = None
         self.length = 0
         self._room: dict[int, tuple[Any, Any]] = {}  # of each layer, the arrays that its tensors are the beginning of
 
@@ -60,10 +61,12 @@ class KeyValueCache:
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
         """Keep these rows of the batch, in this order, as beam search wants it."""
         chosen = Tensor(np.asarray(rows))
+        if self.layers:
+            chosen = chosen.to(device=self.layers[0][0].device)
         self.layers = [(key[chosen], value[chosen]) for key, value in self.layers]
         self._room = {}
         if self.mask is not None:
-            self.mask = self.mask[rows]
+            self.mask = self.mask[move(np.asarray(rows), device_of(self.mask))]
 
 
 def _roomier(held: Tensor, places: int) -> Any:
@@ -76,34 +79,49 @@ def _roomier(held: Tensor, places: int) -> Any:
 
 
 def seen(
-    batch: int, new: int, attention_mask: Any, cache: KeyValueCache | None, window: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
-    """The positions (batch, new) of the new tokens, and which tokens each of them may see (batch, 1, new, all).
+    batch: int, new: int, attention_mask: Any, cache: KeyValueCache | None, window: int | None, device: Device
+) -> tuple[Tensor | None, Tensor | None]:
+    """The positions (batch, new) of the new tokens, and which tokens each of them may see (batch or 1, 1, new, all), on the device.
 
-    The mask is None where plain causal attention is meant: no padding, nothing cached before several new tokens, no window
-    that is shorter than the text.
+    Positions are None where they are the same for all texts: there is no padding. The mask is None where plain causal attention is meant: no
+    padding, nothing cached before several new tokens, no window that is shorter than the text. A mask on a GPU is not looked at by
+    the CPU, which would wait for it; so it counts as padding whatever it holds.
     """
     past = 0 if cache is None else cache.length
-    there = None
-    if attention_mask is not None:
-        there = as_tensor(attention_mask).numpy() != 0
-        if there.shape != (batch, new):
-            raise ValueError(f"attention_mask {there.shape} must have the shape of input_ids {(batch, new)}")
-        there = None if there.all() else there
+    there = None if attention_mask is None else _there(attention_mask, (batch, new), device)
     if cache is not None and (there is not None or cache.mask is not None):
-        before = np.ones((batch, past), bool) if cache.mask is None else cache.mask
-        there = np.concatenate([before, np.ones((batch, new), bool) if there is None else there], axis=1)
-        cache.mask = there
+        there = cache.mask = _joined(cache.mask, there, batch, past, new)
     total = past + new
-    places = np.arange(past, total)
     short = window is not None and total > window
     if there is None and not short and (past == 0 or new == 1):
-        return np.broadcast_to(places, (batch, new)).astype(np.int64), None
-    order = np.arange(total)
-    allowed = order <= places[:, None]  # (new, all)
+        return None, None
+    xp = namespace(ops.empty(0, device=device).array if there is None else there)
+    order = xp.arange(total)
+    places = order[past:, None]
+    allowed = order <= places  # (new, all)
     if short:
-        allowed &= order > places[:, None] - (window or 0)
+        allowed &= order > places - (window or 0)
     if there is None:
-        return np.broadcast_to(places, (batch, new)).astype(np.int64), np.broadcast_to(allowed, (batch, 1, new, total))
-    positions = np.maximum(there.cumsum(axis=1) - 1, 0)[:, past:]
-    return positions.astype(np.int64), (allowed & there[:, None, :])[:, None]
+        return None, Tensor(allowed[None, None])
+    positions = xp.maximum(there.cumsum(axis=1) - 1, 0)[:, past:].astype("int64")
+    seen_by = (allowed & there[:, None, :])[:, None]
+    return Tensor(positions).to(device=device), Tensor(seen_by).to(device=device)
+
+
+def _there(attention_mask: Any, shape: tuple[int, int], device: Device) -> Array | None:
+    """Where a mask says that there is a token; None where it is seen at once that there is one everywhere."""
+    given = as_tensor(attention_mask)
+    if given.shape != shape:
+        raise ValueError(f"attention_mask {tuple(given.shape)} must have the shape of input_ids {shape}")
+    there = (given if given.device == CPU else given.to(device=device)).array != 0
+    return None if isinstance(there, np.ndarray) and there.all() else there
+
+
+def _joined(before: Array | None, there: Array | None, batch: int, past: int, new: int) -> Array:
+    """What was there before, and what is new behind it; None stands for tokens everywhere."""
+    xp = namespace(before if there is None else there)
+    if before is None:
+        before = xp.ones((batch, past), bool)
+    elif there is not None:
+        before = move(before, device_of(there))
+    return xp.concatenate([before, xp.ones((batch, new), bool) if there is None else there], axis=1)

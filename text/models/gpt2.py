@@ -132,15 +132,14 @@ class GPT2Model(nn.Module):
         tokens = token_numbers(input_ids, self.config.vocab_size, "gpt2")
         batch, new = tokens.shape
         check_length("gpt2", new + (0 if cache is None else cache.length), self.config.n_positions)
-        positions, mask = seen(batch, new, attention_mask, cache, None)
         x = self.wte(tokens)
-        if mask is None:  # the same for all texts: nothing is copied from the CPU, which a captured step could not
+        positions, allowed = seen(batch, new, attention_mask, cache, None, x.device)
+        if positions is None:  # the same for all texts: nothing is copied from the CPU, which a captured step could not
             past = 0 if cache is None else cache.length
             places = self.wpe.weight[past : past + new]
         else:
-            places = self.wpe(Tensor(positions).to(device=x.device))
+            places = self.wpe(positions)
         x = self.drop(x + places)
-        allowed = None if mask is None else Tensor(mask).to(device=x.device)
         for block in self.h:
             x = block(x, allowed, cache)
         if cache is not None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
@@ -86,18 +85,26 @@ class Rotary:
 
         So nothing is worked out or copied to a GPU at each step, which a captured step could not.
         """
+        cosine, sine = self._table(past + new, device, dtype)
+        return cosine[past : past + new][None, None], sine[past : past + new][None, None]
+
+    def at(self, positions: Tensor, most: int, dtype: Any) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (batch, 1, length, width / 2) of positions (batch, length), which lie below `most`: rows of that table."""
+        cosine, sine = self._table(most, positions.device, dtype)
+        return ops.take_rows(cosine, positions).unsqueeze(1), ops.take_rows(sine, positions).unsqueeze(1)
+
+    def _table(self, most: int, device: Any, dtype: Any) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (places, width / 2) of at least so many places."""
         key = device, dtype
         table = self._tables.get(key)
-        if table is None or table[0].shape[2] < past + new:
-            count = max(_FEWEST_PLACES, 1 << (past + new - 1).bit_length())
-            cosine, sine = (each.to(device=device, dtype=dtype) for each in self.angles(np.arange(count)[None]))
+        if table is None or table[0].shape[0] < most:
+            count = max(_FEWEST_PLACES, 1 << (most - 1).bit_length())
+            turns = np.arange(count)[:, None] * self.frequencies
+            cosine, sine = (
+                Tensor(of(turns).astype(np.float32)).to(device=device, dtype=dtype) for of in (np.cos, np.sin)
+            )
             table = self._tables[key] = cosine, sine
-        return table[0][:, :, past : past + new], table[1][:, :, past : past + new]
-
-    def angles(self, positions: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor]:
-        """Cosines and sines (batch, 1, length, width / 2) of positions (batch, length)."""
-        turns = positions[:, None, :, None] * self.frequencies
-        return Tensor(np.cos(turns).astype(np.float32)), Tensor(np.sin(turns).astype(np.float32))
+        return table
 
     def turn(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
         """x (batch, heads, length, width), its pairs turned."""
@@ -180,15 +187,14 @@ class LlamaModel(nn.Module):
 
     def forward(self, input_ids: Any, attention_mask: Any = None, cache: KeyValueCache | None = None) -> Tensor:
         tokens = token_numbers(input_ids, self.config.vocab_size, "llama")
-        positions, mask = seen(tokens.shape[0], tokens.shape[1], attention_mask, cache, self.config.sliding_window)
+        (batch, new), past = tokens.shape, 0 if cache is None else cache.length
         x = self.embed_tokens(tokens)
-        if mask is None:  # the same places for all texts
-            past = 0 if cache is None else cache.length
-            angles = self.rotary.places(past, tokens.shape[1], x.device, x.dtype)
-        else:
-            cosine, sine = (each.to(device=x.device, dtype=x.dtype) for each in self.rotary.angles(positions))
-            angles = cosine, sine
-        allowed = None if mask is None else Tensor(mask).to(device=x.device)
+        positions, allowed = seen(batch, new, attention_mask, cache, self.config.sliding_window, x.device)
+        angles = (
+            self.rotary.places(past, new, x.device, x.dtype)  # the same places for all texts
+            if positions is None
+            else self.rotary.at(positions, past + new, x.dtype)
+        )
         for layer in self.layers:
             x = layer(x, angles, allowed, cache)
         if cache is not None:

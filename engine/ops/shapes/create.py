@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import device as devices
 from ...device import CPU, DeviceLike
-from ...dtype import Dtype, DtypeLike, as_dtype, float32, int64
+from ...dtype import Dtype, DtypeLike, as_dtype, bfloat16, float32, int64, is_floating
 from ...errors import ArgumentError, SettingError, ShapeError
 from ...tensor import Tensor, tensor_like
 
@@ -39,7 +39,7 @@ def zeros(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, req
 
 def ones(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
-    return _made(lambda xp, size, kind: xp.ones(size, kind), shape, dtype, device, requires_grad)
+    return _made(lambda xp, size, kind: _filled(xp, size, 1, kind), shape, dtype, device, requires_grad)
 
 
 def empty(*shape: Any, dtype: DtypeLike = float32, device: DeviceLike = CPU, requires_grad: bool = False) -> Tensor:
@@ -52,7 +52,7 @@ def full(
 ) -> Tensor:
     """A tensor filled with one number; its dtype follows the number unless given."""
     kind = as_dtype(type(value)) if dtype is None else as_dtype(dtype)
-    return _made(lambda xp, size, _: xp.full(size, value, kind), (shape,), kind, device, requires_grad)
+    return _made(lambda xp, size, _: _filled(xp, size, value, kind), (shape,), kind, device, requires_grad)
 
 
 def zeros_like(x: Tensor, *, dtype: DtypeLike | None = None) -> Tensor:
@@ -104,29 +104,48 @@ def arange(
         raise SettingError(f"arange: the step from {start} to {stop} must not be 0")
     whole = all(isinstance(v, (int, np.integer)) for v in given)
     kind = as_dtype(dtype) if dtype is not None else int64 if whole else float32
-    return Tensor(devices.move(np.arange(*given).astype(kind), devices.as_device(device)))
+    return _counted(lambda xp: xp.arange(*given), kind, device)
 
 
 def linspace(start: float, stop: float, steps: int, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
     """``steps`` numbers at equal distances from ``start`` to ``stop``, both included."""
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
         raise SettingError(f"linspace: steps must be a whole number from 0, not {steps!r:.60}")
-    return Tensor(devices.move(np.linspace(start, stop, steps).astype(as_dtype(dtype)), devices.as_device(device)))
+    return _counted(lambda xp: xp.linspace(start, stop, steps), as_dtype(dtype), device)
 
 
 def logspace(
     start: float, stop: float, steps: int, base: float = 10.0, *, dtype: DtypeLike = float32, device: DeviceLike = CPU
 ) -> Tensor:
     """``base`` to the powers of ``steps`` numbers at equal distances from ``start`` to ``stop``, both included."""
-    exponents = linspace(start, stop, steps, dtype="float64").array
-    return Tensor(devices.move((float(base) ** exponents).astype(as_dtype(dtype)), devices.as_device(device)))
+    exponents = linspace(start, stop, steps, dtype="float64", device=device).array
+    return _counted(lambda xp: float(base) ** exponents, as_dtype(dtype), device)
 
 
 def eye(rows: int, columns: int | None = None, *, dtype: DtypeLike = float32, device: DeviceLike = CPU) -> Tensor:
     """The identity matrix."""
     if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < 0 for v in (rows, columns or 0)):
         raise ShapeError(f"eye: rows and columns are whole numbers from 0, not {rows!r:.40} and {columns!r:.40}")
-    return Tensor(devices.move(np.eye(rows, columns, dtype=as_dtype(dtype)), devices.as_device(device)))
+    kind = as_dtype(dtype)
+    return _counted(lambda xp: xp.eye(rows, columns, dtype=float32 if kind == bfloat16 else kind), kind, device)
+
+
+def _counted(make: Callable[[Any], Any], dtype: Dtype, device: DeviceLike) -> Tensor:
+    """What ``make`` makes on the device, in a dtype."""
+    with devices.on(devices.as_device(device)) as xp:
+        made = make(xp)
+        if made.dtype == dtype:
+            return Tensor(made)
+        return Tensor(made.astype(dtype) if xp is np or not is_floating(dtype) else devices.convert(made, dtype))
+
+
+def _filled(xp: Any, size: tuple[int, ...], value: Any, dtype: Dtype) -> Any:
+    if xp is np:
+        return np.full(size, value, dtype)
+    number = np.full((), value, dtype)  # which refuses what does not fit
+    if dtype != bfloat16:
+        return xp.full(size, number[()], dtype)
+    return devices.convert(xp.full(size, float(number), float32), dtype)
 
 
 def _made(
@@ -145,4 +164,5 @@ def _made(
     place = devices.as_device(device)
     if place.type == "cpu":
         return Tensor(make(np, size, as_dtype(dtype)), requires_grad=requires_grad)
-    return Tensor(devices.move(make(np, size, as_dtype(dtype)), place), requires_grad=requires_grad)
+    with devices.on(place) as xp:
+        return Tensor(make(xp, size, as_dtype(dtype)), requires_grad=requires_grad)

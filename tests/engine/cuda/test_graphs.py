@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from emulated_cupy import listened
 
 from numzoo import engine
 from numzoo.engine import CaptureError, DeviceError, SettingError, nn
-from numzoo.text.models import gpt2_causal_lm, llama_causal_lm, t5_text_to_text
+from numzoo.text.generation import stream
+from numzoo.text.generation.steps import Decoder
+from numzoo.text.models import bert_sequence_classification, gpt2_causal_lm, llama_causal_lm, t5_text_to_text
 
 RNG = np.random.default_rng(5)
 
@@ -177,56 +180,113 @@ LLAMA = {
 }
 
 
+LANGUAGE = {
+    "gpt2": (gpt2_causal_lm, GPT2),
+    "llama": (llama_causal_lm, LLAMA),
+    "mistral": (llama_causal_lm, {**LLAMA, "sliding_window": 3}),
+}
+MASK = np.array([[0, 0, 1, 1, 1, 1, 1], [1] * 7])
+
+
+def losses_of(make: Any, given: list[Any], loss_of: Any, *, captured: bool) -> list[float]:
+    """What a model's training gives in four steps."""
+    engine.manual_seed(2)
+    model = make().to("cuda")
+    optimizer = engine.optim.AdamW(model.parameters(), lr=0.01)
+
+    def step(*tensors: Any) -> Any:
+        optimizer.zero_grad()
+        loss = loss_of(model, *tensors)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    act = engine.capture(step, warmup=1) if captured else step
+    tensors = [engine.tensor(values).to("cuda") for values in given]
+    return [act(*tensors).item() for _ in range(4)]
+
+
 @pytest.mark.parametrize(
-    ("builder", "settings"), [(gpt2_causal_lm, GPT2), (llama_causal_lm, LLAMA)], ids=["gpt2", "llama"]
+    ("name", "masked"), [("gpt2", False), ("gpt2", True), ("llama", False), ("llama", True), ("mistral", False)]
 )
-def test_a_language_model_trains_in_one_launch(gpu: Any, builder: Any, settings: dict[str, Any]) -> None:
-    losses = []
-    for captured in (False, True):
-        engine.manual_seed(2)
-        model = builder(vocab_size=19, **settings).to("cuda")
-        optimizer = engine.optim.AdamW(model.parameters(), lr=0.01)
+@pytest.mark.usefixtures("one_order")
+def test_a_language_model_trains_in_one_launch(name: str, masked: bool) -> None:
+    builder, settings = LANGUAGE[name]
 
-        def step(tokens: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(model(tokens)[:, :-1].reshape((-1, 19)), tokens[:, 1:].reshape(-1))
-            loss.backward()
-            optimizer.step()
-            return loss
+    def loss_of(model: Any, tokens: Any, *mask: Any) -> Any:
+        scores = model(tokens, *mask)[:, :-1].reshape((-1, 19))
+        return nn.functional.cross_entropy(scores, tokens[:, 1:].reshape(-1))
 
-        act = engine.capture(step, warmup=1) if captured else step
-        tokens = engine.tensor(np.arange(14).reshape(2, 7)).to("cuda")
-        losses.append([act(tokens).item() for _ in range(4)])
-    assert np.allclose(losses[0], losses[1], rtol=1e-5)
-    assert losses[0][-1] < losses[0][0]
+    given = [np.arange(14).reshape(2, 7), *([MASK] if masked else [])]
+    alone, captured = (
+        losses_of(lambda: builder(vocab_size=19, **settings), given, loss_of, captured=one) for one in (False, True)
+    )
+    assert np.allclose(alone, captured, rtol=1e-5)
+    assert alone[-1] < alone[0]
 
 
-def test_a_model_that_answers_trains_in_one_launch(gpu: Any) -> None:
-    losses = []
-    for captured in (False, True):
-        engine.manual_seed(2)
-        sizes = {
-            "vocab_size": 19,
-            "d_model": 8,
-            "d_kv": 4,
-            "d_ff": 12,
-            "num_layers": 1,
-            "num_heads": 2,
-            "dropout_rate": 0.0,
-        }
-        model = t5_text_to_text(**sizes).to("cuda")
-        optimizer = engine.optim.AdamW(model.parameters(), lr=0.01)
+@pytest.mark.usefixtures("one_order")
+def test_an_encoder_of_padded_texts_trains_in_one_launch() -> None:
+    sizes = {
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 12,
+        "hidden_dropout_prob": 0.0,
+    }
 
-        def step(asked: Any, answer: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
-            optimizer.zero_grad()
-            logits = model(asked, None, answer)
-            loss = nn.functional.cross_entropy(logits[:, :-1].reshape((-1, 19)), answer[:, 1:].reshape(-1))
-            loss.backward()
-            optimizer.step()
-            return loss
+    def loss_of(model: Any, tokens: Any, mask: Any) -> Any:
+        return nn.functional.cross_entropy(model(tokens, mask), tokens[:, 0] % 2)
 
-        act = engine.capture(step, warmup=1) if captured else step
-        asked, answer = (engine.tensor(np.arange(n).reshape(2, -1)).to("cuda") for n in (14, 10))
-        losses.append([act(asked, answer).item() for _ in range(4)])
-    assert np.allclose(losses[0], losses[1], rtol=1e-5)
-    assert losses[0][-1] < losses[0][0]
+    def make() -> Any:
+        return bert_sequence_classification(vocab_size=19, attention_probs_dropout_prob=0.0, **sizes)
+
+    given = [np.arange(14).reshape(2, 7), MASK[:, ::-1].copy()]
+    alone, captured = (losses_of(make, given, loss_of, captured=one) for one in (False, True))
+    assert np.allclose(alone, captured, rtol=1e-5)
+    assert alone[-1] < alone[0]
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+@pytest.mark.usefixtures("one_order")
+def test_a_padded_prompt_is_read_in_one_launch_and_gone_on_from(name: str) -> None:
+    builder, settings = LANGUAGE[name]
+    engine.manual_seed(2)
+    model = builder(vocab_size=19, **settings).eval()
+    prompt = np.arange(14).reshape(2, 7)
+    with engine.no_grad():
+        wanted = model(prompt, MASK).numpy()
+        plain = list(stream(Decoder(model, MASK), prompt, longest=4))
+        model.to("cuda")
+        read = engine.capture(model, warmup=1)
+        tokens, mask = engine.tensor(prompt).to("cuda"), engine.tensor(MASK).to("cuda")
+        for _ in range(3):
+            assert np.allclose(read(tokens, mask).numpy(), wanted, atol=1e-5)
+        for given in (MASK, mask):  # on the CPU, and on the GPU, which keeps it
+            step = Decoder(model, given)
+            assert [t.tolist() for t in stream(step, prompt, longest=4)] == [t.tolist() for t in plain]
+            step.select(np.array([1, 1, 0]))
+            assert step(np.array([[3], [3], [3]])).shape == (3, 19)
+        step = Decoder(model, mask)
+        step(prompt)
+        step(np.array([[3], [3]]))
+        with listened() as met:
+            step(np.array([[4], [4]]))
+    assert [what.split(" at ")[0] for what in met] == ["a copy to the GPU", "get"], met  # the tokens, the logits
+
+
+@pytest.mark.usefixtures("one_order")
+def test_a_model_that_answers_trains_in_one_launch() -> None:
+    sizes = {"d_model": 8, "d_kv": 4, "d_ff": 12, "num_layers": 1, "num_heads": 2, "dropout_rate": 0.0}
+
+    def loss_of(model: Any, asked: Any, mask: Any, answer: Any) -> Any:
+        logits = model(asked, mask, answer)
+        return nn.functional.cross_entropy(logits[:, :-1].reshape((-1, 19)), answer[:, 1:].reshape(-1))
+
+    given = [np.arange(14).reshape(2, -1), MASK[:, ::-1].copy(), np.arange(10).reshape(2, -1)]
+    alone, captured = (
+        losses_of(lambda: t5_text_to_text(vocab_size=19, **sizes), given, loss_of, captured=one)
+        for one in (False, True)
+    )
+    assert np.allclose(alone, captured, rtol=1e-5)
+    assert alone[-1] < alone[0]
