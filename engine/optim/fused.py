@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..capturing import before_each_replay
-from ..device import gpu_kernels, namespace
+from ..device import gpu_kernels, namespace, write_into
 from ..dtype import Array, Dtype, bfloat16, float16, float32, float64
 from ..ops import touch
 from ..tensor import Tensor, tensor_of
@@ -50,7 +50,7 @@ def laid_like(array: Array, model: Array) -> Array:
     if array.strides == model.strides and array.itemsize == model.itemsize:
         return array
     copy = namespace(array).empty_like(model, dtype=array.dtype)
-    copy[...] = array
+    write_into(copy, array)
     return copy
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "check_activation",
     "check_heads",
     "check_length",
+    "multiplied",
 ]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -35,6 +36,14 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": ops.tanh,
 }
 """What a config.json calls the activation of the perceptrons."""
+
+GATES = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "silu": "silu", "swish": "silu"}
+
+
+def multiplied(activation: str, x: Tensor, y: Tensor) -> Tensor:
+    """activation(x) y, in one operation where there is one."""
+    gate = GATES.get(activation)
+    return ACTIVATIONS[activation](x) * y if gate is None else ops.gated(x, y, gate)
 
 
 class EncoderSettings(Protocol):

@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from numzoo.engine import Tensor, nn
+from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.cache import KeyValueCache, seen
 from numzoo.text.models.encoder import ACTIVATIONS, check_activation, check_heads, check_length
-from numzoo.text.models.heads_of_attention import join_heads, split_heads
+from numzoo.text.models.heads_of_attention import join_heads
 from numzoo.text.models.inputs import token_numbers
 
 __all__ = ["GPT2Config", "GPT2LMHeadModel", "gpt2_causal_lm"]
@@ -69,11 +69,8 @@ class GPT2Attention(nn.Module):
         self.resid_dropout = nn.Dropout(config.resid_pdrop)
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None) -> Tensor:
-        width = x.shape[2]
         joint = self.c_attn(x)  # (batch, length, 3 width)
-        query, key, value = (
-            split_heads(joint[:, :, place * width : (place + 1) * width], self.width) for place in range(3)
-        )
+        query, key, value = ops.split_heads(joint, heads=x.shape[2] // self.width, batch_first=True)
         if cache is not None:
             key, value = cache.extend(self.number, key, value)
         out = F.scaled_dot_product_attention(

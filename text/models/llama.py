@@ -154,7 +154,7 @@ class LlamaMLP(nn.Module):
         self.down_proj = nn.Linear(wide, narrow, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(ops.gated(self.gate_proj(x), self.up_proj(x)))
 
 
 class LlamaLayer(nn.Module):

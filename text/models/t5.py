@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.cache import KeyValueCache
-from numzoo.text.models.encoder import ACTIVATIONS
+from numzoo.text.models.encoder import ACTIVATIONS, multiplied
 from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, token_numbers
 from numzoo.text.models.relative import earlier, hidden, relative_bias
@@ -190,10 +190,10 @@ class T5DenseGatedDense(nn.Module):
         self.wi_0 = nn.Linear(config.d_model, config.d_ff, bias=False)
         self.wi_1 = nn.Linear(config.d_model, config.d_ff, bias=False)
         self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
-        self.activation, self.dropout = ACTIVATIONS[config.activation], nn.Dropout(config.dropout_rate)
+        self.activation, self.dropout = config.activation, nn.Dropout(config.dropout_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.wo(self.dropout(self.activation(self.wi_0(x)) * self.wi_1(x)))
+        return self.wo(self.dropout(multiplied(self.activation, self.wi_0(x), self.wi_1(x))))
 
 
 class T5LayerFF(T5Sublayer):

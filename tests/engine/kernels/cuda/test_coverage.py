@@ -28,8 +28,8 @@ SELDOM = """
 """What models seldom compute."""
 
 OTHERS = """
-    bordered ctc_nll ctc_nll_input logsumexp_of nll order_along padded pick_rows place_rows rolled running_sum sort_along spread_items top_along
-    transducer_nll transducer_nll_input tril triu unbordered
+    ctc_nll ctc_nll_input logsumexp_of nll order_along pick_rows place_rows running_sum sort_along top_along transducer_nll
+    transducer_nll_input
 """
 """What some models compute, a few times in a step."""
 

@@ -31,6 +31,7 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
         {**WIDE, "GROUP": 1, "LAST": 0, "OFFSET": "int"},
     ],
     "gates.cu": [{"SCALAR": "float", "WIDE": "float", "FLOW": "bfloat"}, {**WIDE, "FLOW": "double"}],
+    "gating.cu": [{**NARROW, "GATE": 0}, {**FLOATS[0], "GATE": 1}, {**WIDE, "GATE": 2}],
     "places.cu": [{**NARROW, "UNIT": "quad", "INDEX": "int"}, {**WIDE, "UNIT": "uchar", "INDEX": "index_t"}],
     "resampling.cu": [{**NARROW, "GROUP": 8, "LAST": 1}, {**WIDE, "GROUP": 1, "LAST": 0}],
     "rotary.cu": [
@@ -75,6 +76,11 @@ DEFINITIONS["reductions.cu"] = [
 ]
 DEFINITIONS["transposing.cu"] = [
     {"UNIT": unit, "INDEX": index} for unit, index in (("unsigned short", "unsigned"), ("quad", "index_t"))
+]
+DEFINITIONS["joining.cu"] = [{"UNIT": "quad", "INDEX": "index_t", "MOST": 64}, {"UNIT": "unsigned char", "MOST": 2}]
+DEFINITIONS["placing.cu"] = [
+    {"UNIT": "quad", **NARROW, "NARROW": "float"},
+    {"UNIT": "unsigned char", "INDEX": "index_t"},
 ]
 DEFINITIONS["optimizers.cu"] = [
     {
