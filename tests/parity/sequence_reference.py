@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import Any
 
@@ -14,6 +15,9 @@ from integers import integer_weights
 from sequences import Case, inputs, loss_weights, shown
 
 assert reference is not None
+
+BY_TORCHAUDIO = frozenset({"HDemucs", "SquimObjective", "SquimSubjective"})
+"""Classes of torchaudio's, which is imported for them alone."""
 
 _WHISPER_CONFIG = {
     "n_mels": "num_mel_bins", "n_audio_ctx": "max_source_positions", "n_audio_state": "d_model", "n_audio_head": "encoder_attention_heads",
@@ -49,6 +53,8 @@ def our_name(case: Case, name: str) -> str | None:
         return None
     if name == "lm_head.weight" and tied(case):
         return None
+    if case.theirs in BY_TORCHAUDIO:
+        return importlib.import_module("torchaudio_reference").our_name(name)
     if case.builder != "whisper":
         return name
     for pattern, replacement in _WHISPER_NAMES:
@@ -78,7 +84,9 @@ def build(case: Case) -> Any:
         }
     if "classes" in case.settings:
         settings["num_labels"] = case.settings["classes"]
-    if case.theirs == "M5":
+    if case.theirs in BY_TORCHAUDIO:
+        model = importlib.import_module("torchaudio_reference").build(case)
+    elif case.theirs == "M5":
         model = sound_reference.M5(**case.settings).eval()
     elif case.theirs == "ConvTasNet":
         model = sound_reference.ConvTasNet(case.settings).eval()
@@ -128,8 +136,9 @@ def _results(case: Case, model: Any) -> list[Any]:
         named = {"input_features": named["mel"], "decoder_input_ids": named["tokens"]}
     if case.kind == "causal":
         named["position_ids"] = (named["attention_mask"].cumsum(1) - 1).clamp(min=0)
-    if case.kind in ("waveforms", "mixture"):
-        return [model(next(iter(named.values())))]
+    if case.kind in ("waveforms", "mixture", "song", "speech", "speech and reference"):
+        output = model(*named.values())
+        return list(output) if isinstance(output, (list, tuple)) else [output]
     output = model(**named)
     if case.builder.endswith(("_encoder", "_encoder_decoder")):
         parts = [output.last_hidden_state, getattr(output, "pooler_output", None)]

@@ -24,6 +24,7 @@ def test_results_equal_transformers(case: Case, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     import sequence_reference
 
+    _skip_without_torchaudio(case, sequence_reference.BY_TORCHAUDIO)
     theirs, shapes, _ = sequence_reference.build(case)
     ours, layout = sequence_check.build(case)
     assert layout == shapes
@@ -38,6 +39,7 @@ def test_training_gradients_equal_transformers(case: Case, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     import sequence_reference
 
+    _skip_without_torchaudio(case, sequence_reference.BY_TORCHAUDIO)
     wanted = sequence_reference.gradients(case, sequence_reference.build(case)[0])
     found = sequence_check.gradients(case, sequence_check.build(case)[0])
     assert found.keys() == wanted.keys()
@@ -77,3 +79,8 @@ def test_every_distance_falls_into_the_bucket_of_transformers(
     distance = np.arange(-1500, 1501)
     wanted = T5Attention._relative_position_bucket(torch.from_numpy(distance), both_sides, buckets, farthest)
     assert (bucket_of(distance, buckets, farthest, both_sides=both_sides) == wanted.numpy()).all()
+
+
+def _skip_without_torchaudio(case: Case, by_torchaudio: frozenset[str]) -> None:
+    if case.theirs in by_torchaudio and importlib.util.find_spec("torchaudio") is None:
+        pytest.skip(f"{case.theirs} is compared where torchaudio is installed")

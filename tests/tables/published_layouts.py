@@ -10,6 +10,9 @@ from typing import Any
 
 Shapes = dict[str, tuple[int, ...]]
 
+OURS = ("audio.models.conv_tasnet", "audio.models.hdemucs", "audio.models.squim_objective")
+"""Beginnings of builders whose names are those of the published file, so that nothing is laid out here."""
+
 _OLDER = {
     "self_attn.in_proj_": "attention.input_projection.",
     "self_attn.out_proj.": "attention.output_projection.",
@@ -96,6 +99,16 @@ def torchaudio_wav2vec2(
     return shapes | (_pair("aux.", outputs, width) if outputs else {})
 
 
+def torchaudio_squim_subjective(config: Mapping[str, Any], *, older: bool = False) -> Shapes:
+    """``squim_subjective_base`` of torchaudio."""
+    heard = torchaudio_wav2vec2(config, outputs=None, older=older)
+    shapes = {f"ssl_model.{name}": shape for name, shape in heard.items()} | _pair(
+        "projector.", 32, config["hidden_size"]
+    )
+    pool = "predictor.att_pool_layer."
+    return shapes | _pair(f"{pool}linear1.", 1, 64) | _pair(f"{pool}linear2.", 5, 64)
+
+
 def published(config: Mapping[str, Any], builder: str) -> Iterator[Shapes]:
     """The layouts that a file of an entry with this builder may have: as it was published, and as it is written today."""
     if builder.startswith("text.models.roberta"):
@@ -105,6 +118,9 @@ def published(config: Mapping[str, Any], builder: str) -> Iterator[Shapes]:
         yield torchtext_t5(
             config, decoder=builder != "text.models.t5_encoder", head=builder == "text.models.t5_text_to_text"
         )
+    elif builder.startswith("audio.models.squim_subjective"):
+        yield torchaudio_squim_subjective(config, older=True)
+        yield torchaudio_squim_subjective(config)
     else:
         outputs, gated = config.get("vocab_size"), builder.startswith("audio.models.wavlm")
         yield torchaudio_wav2vec2(config, outputs=outputs, older=True, gated=gated)

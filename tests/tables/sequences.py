@@ -53,11 +53,15 @@ CONV_TASNET = {
     "num_sources": 3, "enc_kernel_size": 16, "enc_num_feats": 24, "msk_num_feats": 12, "msk_num_hidden_feats": 20,
     "msk_num_layers": 3, "msk_num_stacks": 2, "msk_activate": "sigmoid",
 }  # fmt: skip
+HDEMUCS = {"nfft": 256, "depth": 4, "channels": 4, "norm_starts": 2, "dconv_attn": 2, "dconv_lstm": 2}
+SQUIM = {
+    "feat_dim": 16, "win_len": 16, "d_model": 24, "nhead": 4, "hidden_dim": 12, "num_blocks": 2, "chunk_size": 7, "rnn_type": "LSTM",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Case:
-    """One model: `domain` and `builder` with their `settings`; transformers' class `theirs` (or that of
+    """One model: `domain` and `builder` with their `settings`; transformers' class `theirs` (or torchaudio's, or that of
     tests/parity/sound_reference.py) with `config` on top of them."""
 
     name: str
@@ -179,6 +183,21 @@ CASES = [
         "conv_tasnet_relu", "audio", "conv_tasnet_base", "ConvTasNet",
         {**CONV_TASNET, "num_sources": 2, "msk_activate": "relu"}, kind="mixture",
     ),
+    Case("hdemucs", "audio", "hdemucs_high", "HDemucs", HDEMUCS, kind="song"),
+    Case(
+        "hdemucs_medium", "audio", "hdemucs_medium", "HDemucs",
+        {"sources": ("voice", "rest"), "channels": 4, "norm_starts": 3, "dconv_attn": 3, "dconv_lstm": 4, "freq_emb": 0.0, "context_enc": 1},
+        kind="song",
+    ),
+    Case("squim_objective", "audio", "squim_objective_base", "SquimObjective", SQUIM, kind="speech"),
+    Case(
+        "squim_objective_gru", "audio", "squim_objective_base", "SquimObjective",
+        {**SQUIM, "rnn_type": "GRU", "chunk_size": 10, "chunk_stride": 3}, kind="speech",
+    ),
+    Case(
+        "squim_subjective", "audio", "squim_subjective_base", "SquimSubjective", {**WAV2VEC2, "proj_dim": 8, "att_dim": 4},
+        kind="speech and reference",
+    ),
 ]  # fmt: skip
 
 
@@ -198,6 +217,11 @@ def inputs(kind: str) -> dict[str, np.ndarray[Any, Any]]:
         return {"waveforms": integer_array(5, (2, 2000))}
     if kind == "mixture":
         return {"mixture": integer_array(5, (2, 1, 397))}
+    if kind == "song":  # more frames than the recurrent layers see at once
+        return {"mixture": integer_array(5, (1, 2, 13_001))}
+    if kind in ("speech", "speech and reference"):
+        speech = {"speech": integer_array(5, (2, 797))}
+        return speech if kind == "speech" else {**speech, "reference": integer_array(11, (2, 301))}
     if kind == "sound":
         return {"mel": integer_array(5, (2, 20, 100)), "tokens": tokens[:2, :11]}
     mask[1, 10:] = 0
