@@ -18,6 +18,8 @@ def run_narrow(
 ) -> Any:  # fmt: skip
     """Run on operands narrowed to the mode's precision, and widen the result to float32 again if the op says so."""
     narrow = modes.precision
+    if op.keeps:
+        settings = {**settings, "keep": record}
     if narrow is None or narrow is TF32:
         return implementation(*arrays, **settings)
     own = None if record else op.narrow_implementations.get(type(arrays[0]))
@@ -44,6 +46,7 @@ def run_narrow(
         result = implementation(*operands, **settings)
     finally:
         modes.wide = False
-    if isinstance(result, tuple):
-        return tuple(array if array.dtype == float32 else device.convert(array, float32) for array in result)
+    if isinstance(result, tuple):  # residuals stay as they are
+        outs = (array if array.dtype == float32 else device.convert(array, float32) for array in result[: op.outputs])
+        return (*outs, *result[op.outputs :])
     return result if result.dtype == float32 else device.convert(result, float32)

@@ -75,6 +75,7 @@ class Op(Recorder, Generic[P, R]):
         self.narrows = narrows
         self.widens = widens
         self.holomorphic = holomorphic and outputs == 1
+        self.nothing_left = (None,) * len(residuals)  # of an implementation that gives the result alone
         self.direct: Direct | None = None
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.complete: dict[str, bool] = {}
@@ -186,11 +187,11 @@ class Op(Recorder, Generic[P, R]):
             raise explain(self, error, arrays) from None
         except MemoryError as error:
             raise lack(self.name, error, first) from None
-        if self.outputs == 1 and not self.residuals:
+        if self.outputs == 1 and (not self.residuals or type(result) is not tuple):
             out = new_tensor(Tensor)
             out.array = result if type(result) is ndarray else _whole(result)
             if record:
-                self._record(inputs, settings, (out,), ())
+                self._record(inputs, settings, (out,), self.nothing_left)
             else:
                 out.requires_grad = False
                 out.node = None

@@ -28,15 +28,15 @@ WORD = np.dtype(np.uint64)
 
 def attend(
     query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False, dropout: float = 0.0,
-    seed: Key = (0, 0),
+    seed: Key = (0, 0), keep: bool = False,
 ) -> Any:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
     if not _fits(query, key, value, bias):
         return NotImplemented
     here = machine()
-    found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed)
+    found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
     if found is not NotImplemented:
-        return found
+        return found[0] if not keep and type(found) is tuple else found
     call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
     out = blockwise.like(call, query, (*call.batch, call.queries, value.shape[-1]), query.dtype)
     for block in call.blocks():
@@ -54,16 +54,20 @@ def attend(
 
 def attend_backward(
     flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
-    dropout: float = 0.0, seed: Key = (0, 0),
+    dropout: float = 0.0, seed: Key = (0, 0), kept: tuple[Any, Any] | None = None,
 ) -> Any:  # fmt: skip
     """The gradients of attend for query, key and value."""
     if not _fits(query, key, value, bias) or flow.dtype != query.dtype:
         return NotImplemented
     here = machine()
-    found = flash.attend_backward(here, flow, query, key, value, bias, scale, causal, dropout, seed)
-    if found is not NotImplemented:
-        return found
+    if kept is not None:
+        found = flash.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
+        if found is not NotImplemented:
+            return found
     call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
+    if kept is not None and dropout:  # what dropped was cuDNN's mask
+        drawn = flash.mask(kept[0], query, key, value, bias, scale, causal, dropout, seed)
+        call.drawn = drawn.reshape((*call.batch, call.queries, call.keys))
     query, key, value, grown = call.query, call.key, call.value, 1 / (1 - dropout)
     flow = blockwise.batched(here.xp, flow, call.batch)
     dquery, dkey, dvalue = blockwise.three_like(call, query, key, value)
@@ -136,6 +140,8 @@ class _Call:
         self.queries, self.keys = query.shape[-2], key.shape[-2]
         self.bias = None if bias is None else here.xp.broadcast_to(bias, (*self.batch, self.queries, self.keys))
         self.scale, self.causal, self.dropout, self.seed = scale, causal, dropout, seed
+        self.drawn: Array | None = None
+        """The mask of the whole attention, where it was another's."""
         self.wide = accumulator(query.dtype)
         self._kernels = kernels(query.dtype)
 
@@ -191,6 +197,8 @@ class _Call:
 
     def mask(self, block: blockwise.Block, shape: tuple[int, ...]) -> Array:
         """What dropout leaves of a block's weights."""
+        if self.drawn is not None:
+            return self.drawn[block[1]][..., block[2], : block[3]]
         return drawn_mask(self.seed, block[0], shape, self.dropout)
 
 

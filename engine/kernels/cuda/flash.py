@@ -1,7 +1,8 @@
 """Attention by cuDNN's fused engines, which never hold the scores: float16 and bfloat16, heads of up to 256, any strides.
 
 An engine is compiled for the sizes it is asked for, which takes a second, so sizes must come twice before that is done; where
-there is dropout it is done at once, for the masks are cuDNN's own and both ways must agree.
+there is dropout it is done at once, for a replay must drop what the first call dropped. What the way back needs of the way there, the
+result and the logarithms of the rows' sums, is kept; without it the way back goes as the way there did, with the scores held.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...device import convert
 from ...dtype import Array, Dtype
 from ...modes import are_deterministic_algorithms_enabled
 from ...ops.layers import blockwise
@@ -19,10 +21,10 @@ from ..plans import Plans
 from . import choosing
 from .attention_graph import Attention, Laid, Sizes, fourfold
 from .layout import blocks_for, empty_in_order
-from .machine import Machine
+from .machine import Machine, machine
 from .transposing import copy_like
 
-__all__ = ["attend", "attend_backward"]
+__all__ = ["attend", "attend_backward", "mask"]
 
 Plan = Callable[..., Any]
 PLANS: Plans[Plan] = choosing.renewed(Plans())
@@ -37,55 +39,87 @@ LOWEST = {"float16": -65504.0, "bfloat16": -3.3895313892515355e38}
 
 
 def attend(
-    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, seed: Any
+    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, seed: Any,
+    keep: bool = False,
 ) -> Any:  # fmt: skip
-    """The result of an attention, or NotImplemented."""
+    """The result of an attention, or NotImplemented; with ``keep`` three arrays: the result twice, and the logarithms of the rows' sums."""
     if query.dtype.name not in SERVED:
         return NotImplemented
-    deterministic = are_deterministic_algorithms_enabled()
-    name = (
-        "forward", here, query.shape, query.strides, query.dtype, key.shape, key.strides, value.shape, value.strides,
-        None if bias is None else (bias.shape, bias.strides), scale, causal, dropout, deterministic,
-    )  # fmt: skip
-    plan = PLANS.get(name)
-    if plan is None:
-        plan = PLANS.make(name, _planned, _plan_forward, here, scale, causal, dropout)
+    keep = keep or dropout > 0.0  # one engine for both, so that a forward call that is made again drops the same
+    plan = _forward_plan(here, query, key, value, bias, scale, causal, dropout, keep)
     return plan(seed, query, key, value, bias)
 
 
 def attend_backward(
-    here: Machine, flow: Array, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool,
-    dropout: float, seed: Any,
+    here: Machine, flow: Array, query: Array, key: Array, value: Array, bias: Array | None, out: Array, sums: Array, scale: float,
+    causal: bool, dropout: float, seed: Any,
 ) -> Any:  # fmt: skip
-    """The gradients for query, key and value, or NotImplemented."""
-    if query.dtype.name not in SERVED:
-        return NotImplemented
+    """The gradients for query, key and value, or NotImplemented; ``out`` and ``sums`` are what ``attend`` kept."""
     deterministic = are_deterministic_algorithms_enabled()
     apart = here.address(key) - here.address(query), here.address(value) - here.address(key)
     name = (
         "backward", here, flow.shape, flow.strides, query.shape, query.strides, query.dtype, key.shape, key.strides, value.shape,
-        value.strides, None if bias is None else (bias.shape, bias.strides), scale, causal, dropout, deterministic, apart,
+        value.strides, None if bias is None else (bias.shape, bias.strides), out.strides, scale, causal, dropout, deterministic, apart,
     )  # fmt: skip
     plan = PLANS.get(name)
     if plan is None:
-        plan = PLANS.make(name, _planned, _plan_backward, here, scale, causal, dropout)
-    return plan(seed, query, key, value, bias, flow)
+        plan = PLANS.make(name, _plan_backward, here, scale, causal, dropout, query, key, value, bias, flow, out)
+    return plan(seed, query, key, value, bias, flow, out, sums)
+
+
+def mask(
+    out: Array, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, seed: Any
+) -> Array:  # fmt: skip
+    """What dropout left of the weights of an attention whose result was ``out``: booleans (entries, heads, queries, keys).
+
+    No engine tells its mask. But where all keys weigh the same, and the values are columns of the unit matrix, the result is the mask; what is
+    hidden in any case counts as dropped.
+    """
+    here = machine()
+    given = (a if a is None or a.dtype == out.dtype else convert(a, out.dtype) for a in (query, key, value, bias))
+    query, key, value, bias = given
+    plan: Any = _forward_plan(here, query, key, value, bias, scale, causal, dropout, True)
+    found: Array = plan.mask(seed)
+    return found
+
+
+def _forward_plan(
+    here: Machine,
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Array | None,
+    scale: float,
+    causal: bool,
+    dropout: float,
+    keep: bool,
+) -> Plan:
+    name = (
+        "forward", here, query.shape, query.strides, query.dtype, key.shape, key.strides, value.shape, value.strides,
+        None if bias is None else (bias.shape, bias.strides), scale, causal, dropout, keep, are_deterministic_algorithms_enabled(),
+    )  # fmt: skip
+    plan = PLANS.get(name)
+    if plan is not None:
+        return plan
+    if not dropout:
+        return PLANS.make(name, _second_time, here, scale, causal, keep)
+    return PLANS.make(name, _plan_forward, here, scale, causal, dropout, keep, query, key, value, bias)
 
 
 # ---- plans -------------------------------------------------------------------------------------------------------
 
 
-def _planned(build: Callable[..., Plan], here: Machine, scale: float, causal: bool, dropout: float) -> Plan:
-    """A plan that is built when it is asked for a second time; at once where there is dropout."""
+def _second_time(here: Machine, scale: float, causal: bool, keep: bool) -> Plan:
+    """A plan that is built when it is asked for a second time."""
     asked, plan = 0, None
 
     def run(seed: Any, *operands: Array | None) -> Any:
         nonlocal asked, plan
         if plan is None:
             asked += 1
-            if asked < 2 and not dropout:
+            if asked < 2:
                 return NotImplemented
-            plan = build(here, scale, causal, dropout, *operands)
+            plan = _plan_forward(here, scale, causal, 0.0, keep, *operands)
         return plan(seed, *operands)
 
     return run
@@ -141,44 +175,78 @@ def _is_readable(laid: Laid) -> bool:
 
 
 def _plan_forward(
-    here: Machine, scale: float, causal: bool, dropout: float, query: Array, key: Array, value: Array, bias: Array | None
+    here: Machine, scale: float, causal: bool, dropout: float, keep: bool, query: Array, key: Array, value: Array, bias: Array | None
 ) -> Plan:  # fmt: skip
     given = _operands(query, key, value, bias)
     if given is None:
         return _refuse
     make, out = _result_like(here, query, value.shape[-1], given.grouped)
-    asked = _asked("forward", given, out, query.dtype, scale, causal, dropout)
-    run = here.prepare(asked)
+    dtype = query.dtype
+    run = here.prepare(_asked("statistics" if keep else "forward", given, out, dtype, scale, causal, dropout))
     if run is None:
         return _refuse
-    fetch, added, hide = _fetcher(here, given), _finite(here, given, query.dtype), _hider(here, given, out, query.dtype)
-    address = here.address
+    fetch, added, hide = _fetcher(here, given), _finite(here, given, dtype), _hider(here, given, out, dtype)
+    address, empty = here.address, here.empty
+    rows, wide = (*given.query.shape[:3], 1), np.dtype(np.float32)
 
-    def compute(seed: Any, query: Array, key: Array, value: Array, bias: Array | None) -> Array:
+    def compute(seed: Any, query: Array, key: Array, value: Array, bias: Array | None) -> Any:
         query, key, value = fetch(query, key, value)
         result = make()
         places = [address(query), address(key), address(value), address(result)]
+        sums = None
+        if keep:
+            sums = empty(rows, wide)
+            places.append(address(sums))
         held = _extras(here, places, added, bias, dropout, seed)
         run(*places)
         del held
         if bias is not None:
             hide(bias, result)
-        return result
+        return (result, result, sums) if keep else result
 
+    def mask(seed: Any) -> Array:
+        equal = [_laid_out(here, laid, dtype) for laid in (given.query, given.key)]
+        values = _laid_out(here, given.value, dtype)
+        result, sums = _laid_out(here, out, dtype), empty(rows, wide)
+        _, _, keys, width = given.value.shape
+        kept = empty((*out.shape[:3], keys), np.dtype(np.bool_))
+        bias = None if given.bias is None else here.zeros(given.bias.shape, dtype)
+        for start in range(0, keys, width):
+            columns = min(width, keys - start)
+            values[...] = 0
+            for column in range(columns):
+                values[:, :, start + column, column] = 1
+            places = [*map(address, (*equal, values, result, sums))]
+            held = _extras(here, places, None if bias is None else lambda bias: bias, bias, dropout, seed)
+            run(*places)
+            del held
+            kept[..., start : start + columns] = result[..., :columns] != 0
+        return kept
+
+    compute.mask = mask  # type: ignore[attr-defined]
     return compute
 
 
+def _laid_out(here: Machine, laid: Laid, dtype: Dtype) -> Array:
+    """Zeros that lie as cuDNN is told."""
+    steps = [n * step for n, step in zip(laid.shape, laid.strides, strict=True)]
+    room = here.zeros((max(1, *steps),), dtype)
+    strides = tuple(step * dtype.itemsize for step in laid.strides)
+    view: Array = here.xp.lib.stride_tricks.as_strided(room, laid.shape, strides)
+    return view
+
+
 def _plan_backward(
-    here: Machine, scale: float, causal: bool, dropout: float, query: Array, key: Array, value: Array, bias: Array | None, flow: Array
+    here: Machine, scale: float, causal: bool, dropout: float, query: Array, key: Array, value: Array, bias: Array | None, flow: Array,
+    out: Array,
 ) -> Plan:  # fmt: skip
     given = _operands(query, key, value, bias)
-    if given is None:
-        return _refuse
     dtype = query.dtype
-    make, out = _result_like(here, query, value.shape[-1], given.grouped)
-    if flow.shape != (*query.shape[:-1], value.shape[-1]):
+    if given is None or out.dtype != dtype or flow.dtype != dtype or flow.shape != out.shape:
         return _refuse
-    flowing = fourfold(flow.shape, _strides(flow), given.grouped)
+    answer, flowing = (fourfold(a.shape, _strides(a), given.grouped) for a in (out, flow))
+    if answer is None:
+        return _refuse
     copies_flow = bias is not None or flowing is None or not _is_readable(flowing)
     if copies_flow:
         flowing = fourfold(flow.shape, _dense(flow.shape), given.grouped)
@@ -192,17 +260,14 @@ def _plan_backward(
     else:
         side_by_side = True
     del sample
-    first = here.prepare(_asked("statistics", given, out, dtype, scale, causal, dropout))
-    second = here.prepare(_asked("backward", given, out, dtype, scale, causal, dropout, flowing, tuple(gradients)))
-    if first is None or second is None:
+    run = here.prepare(_asked("backward", given, answer, dtype, scale, causal, dropout, flowing, tuple(gradients)))
+    if run is None:
         return _refuse
     fetch, added, hide = _fetcher(here, given), _finite(here, given, dtype), _hider(here, given, flowing, dtype)
     address = here.address
-    sums = (*given.query.shape[:3], 1)
-    wide = np.dtype(np.float32)
 
     def compute(
-        seed: Any, query: Array, key: Array, value: Array, bias: Array | None, flow: Array
+        seed: Any, query: Array, key: Array, value: Array, bias: Array | None, flow: Array, out: Array, sums: Array
     ) -> tuple[Array, Array, Array]:
         like = blockwise.three_like(memory, query, key, value) if side_by_side else None
         three = like or tuple(here.empty(each.shape, dtype) for each in (query, key, value))
@@ -211,12 +276,9 @@ def _plan_backward(
             flow = _copy(here, flow)
         if bias is not None:
             hide(bias, flow)  # what flows to a query that saw nothing goes nowhere
-        result, statistics = make(), here.empty(sums, wide)
-        operands = [address(query), address(key), address(value), address(result)]
-        places = [*operands, address(statistics)]
+        places = [*map(address, (query, key, value, out, flow, sums, *three))]
         held = _extras(here, places, added, bias, dropout, seed)
-        first(*places)
-        second(*operands, address(flow), address(statistics), *map(address, three), *places[5:])
+        run(*places)
         del held
         return three[0], three[1], three[2]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...device import namespace
+from ...device import gpu_kernels, namespace
 from ...dtype import Array, float32, is_floating, kind
-from ...errors import DtypeError, GradientError, SettingError, ShapeError
-from ...modes import is_narrowing, modes
+from ...errors import DtypeError, SettingError, ShapeError
+from ...modes import modes
 from ...op import op, op_with_results
 from ...random import default_generator
 from ...tensor import Tensor, tensor_like, tensor_of
-from ..algebra.matrix import NARROW, matmul
+from ..algebra.matrix import matmul
 from ..elementwise.arithmetic import where
 from .activation import softmax
 from .blockwise import Key, Plain, backward, blocks, check_attention, forward, most_scores, whole
@@ -26,22 +26,24 @@ __all__ = [
 
 
 def _attend_joint(
-    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, causal: bool, dropout: float, seed: Key
+    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, own: Tensor | None, sums: Tensor | None, scale: float,
+    causal: bool, dropout: float, seed: Key,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     settings: dict[str, Any] = {"scale": scale, "causal": causal, "dropout": dropout, "seed": seed}
     if not modes.recording and (bias is None or not bias.requires_grad):
-        return (*attend_backward(grad, query, key, value, bias, **settings), None)
+        kept = None if own is None or sums is None else (own.array, sums.array)
+        return (*attend_backward(grad, query, key, value, bias, **settings, kept=kept), None)
     # The plain formula, all scores at once: to be differentiated again, or where the scores' own gradient is asked for.
-    if dropout and query.device.type == "cuda" and (is_narrowing() or query.dtype in NARROW):
-        raise GradientError(
-            f"attention: with dropout in {query.dtype} on a GPU the weights' own gradients, and gradients of gradients, are not to be had; "
-            "compute in float32, or without dropout_p"
-        )
     weights = _weights(query, key, bias, scale, causal)
     flow = matmul(grad, value.mT)
     dropped = weights
     if dropout:
-        mask = tensor_of(_whole_mask(weights, causal, dropout, seed))
+        if own is None:
+            mask = tensor_of(_whole_mask(weights, causal, dropout, seed))
+        else:  # a library of the GPU's attended, whose masks are its own
+            operands = [None if each is None else each.array for each in (query, key, value, bias)]
+            drawn = gpu_kernels("flash").mask(own.array, *operands, scale, causal, dropout, seed)
+            mask = tensor_of(drawn.reshape(weights.shape))
         dropped, flow = drop(weights, mask, scale=1 / (1 - dropout)), drop(flow, mask, scale=1 / (1 - dropout))
     weighted = weights * flow
     dscores = weighted - weights * weighted.sum(-1, True)
@@ -73,15 +75,16 @@ def _whole_mask(weights: Tensor, causal: bool, dropout: float, seed: Key) -> Arr
     return mask.reshape(weights.shape)
 
 
-@op(jointly=_attend_joint, narrows=True)
+@op(residuals=("own", "sums"), jointly=_attend_joint, narrows=True)
 def attend(
     xp: Any, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
-    dropout: float = 0.0, seed: Key = (0, 0),
+    dropout: float = 0.0, seed: Key = (0, 0), keep: bool = False,
 ) -> Array:  # fmt: skip
     """softmax(scale query key^T + bias) value: (..., queries, width), (..., keys, width), (..., keys, width of value).
 
     Leading axes broadcast. ``causal`` hides keys that come after their query. A share ``dropout`` of the weights is left out; ``seed``
-    says which. A query whose bias is minus infinity everywhere gives 0.
+    says which. A query whose bias is minus infinity everywhere gives 0. A kernel may ``keep`` its result in the operands' dtype and the
+    logarithms of the rows' sums, which spare the way back a part of its work.
     """
     return forward(xp, Plain(xp), query, key, value, bias, scale, causal, dropout, seed)
 
@@ -89,9 +92,9 @@ def attend(
 @op_with_results(3, narrows=True)
 def attend_backward(
     xp: Any, flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
-    dropout: float = 0.0, seed: Key = (0, 0),
+    dropout: float = 0.0, seed: Key = (0, 0), kept: Any = None,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
-    """The gradients of attend for query, key and value, with the scores computed again."""
+    """The gradients of attend for query, key and value, with the scores computed again. ``kept`` is what attend kept, if it did."""
     return backward(xp, Plain(xp), flow, query, key, value, bias, scale, causal, dropout, seed)
 
 

@@ -115,7 +115,7 @@ def test_attention_by_cudnn_is_the_body_s_from_the_second_time_on(
     check(found, run_on("cpu", case, "float64"), TOLERANCE[dtype])
     served = case not in ("few queries", "odd width")
     kinds = [each.kind for each in asked if isinstance(each, Attention)]
-    assert kinds == (["forward", "statistics", "backward"] if served else [])
+    assert kinds == (["statistics", "backward"] if served else [])
 
 
 def test_heads_cut_out_of_one_projection_are_not_copied(asked: list[Any], monkeypatch: Any) -> None:
@@ -162,7 +162,7 @@ def test_dropout_drops_the_same_on_the_way_back(asked: list[Any], dtype: str) ->
     np.testing.assert_allclose(total, out.cpu().double().numpy().sum(), rtol=2e-2 if dtype == "float16" else 1e-5)
     if dtype == "float16":
         kinds = [(each.kind, each.dropout) for each in asked if isinstance(each, Attention)]
-        assert kinds == [("forward", 0.4), ("statistics", 0.4), ("backward", 0.4)]
+        assert kinds == [("statistics", 0.4), ("backward", 0.4)]
 
 
 def test_gradients_with_dropout_can_be_differentiated_where_scores_are_held(asked: list[Any]) -> None:
@@ -177,11 +177,108 @@ def test_gradients_with_dropout_can_be_differentiated_where_scores_are_held(aske
     assert np.isfinite(engine.grad((again * again).sum(), x)[0].cpu().numpy()).all()
 
 
-def test_the_gradient_of_cudnn_s_dropout_cannot_be_differentiated_again(asked: list[Any]) -> None:
+def dropped_by_hand(given: list[Any], seed: tuple[int, int], p: float, settings: dict[str, Any]) -> Any:
+    """The attention in float64 on the CPU, with the masks of the model that stands for cuDNN."""
+    query, key, value = given
+    if settings.get("enable_gqa"):
+        key, value = (t.repeat_interleave(query.shape[1] // key.shape[1], 1) for t in (key, value))
+    scores = query @ key.mT * query.shape[-1] ** -0.5
+    if "attn_mask" in settings:
+        scores = engine.where(settings["attn_mask"].cpu(), scores, -math.inf)
+    if settings.get("is_causal"):
+        scores = engine.where(Tensor(np.tril(np.ones(scores.shape[-2:], bool))), scores, -math.inf)
+    drawn = np.random.Generator(np.random.Philox(key=list(seed))).random(scores.shape) >= p
+    return engine.softmax(scores, axis=-1) * Tensor(drawn / (1 - p)) @ value
+
+
+SECOND: dict[str, tuple[Any, dict[str, Any]]] = {
+    "plain": (((1, 2, 20, 8),) * 3, {}),
+    "causal": (((2, 2, 17, 8),) * 3, {"is_causal": True}),
+    "more keys than columns": (((1, 1, 16, 8), (1, 1, 21, 8), (1, 1, 21, 8)), {}),
+    "groups": (((2, 4, 17, 8), (2, 2, 18, 8), (2, 2, 18, 8)), {"enable_gqa": True}),
+    "padding": (((2, 2, 17, 8), (2, 2, 18, 8), (2, 2, 18, 8)), {"attn_mask": np.arange(18) < np.array([[[[18]]], [[[7]]]])}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["", "where the way back is refused"])
+@pytest.mark.parametrize("narrowed", [False, True], ids=["float16", "precision fp16"])
+@pytest.mark.parametrize("case", SECOND)
+def test_gradients_with_cudnn_s_dropout_are_of_its_mask_and_can_be_differentiated(
+    asked: list[Any], monkeypatch: Any, case: str, narrowed: bool, refused: bool
+) -> None:
+    shapes, settings = SECOND[case]
+    settings = {name: Tensor(v).to("cuda") if name == "attn_mask" else v for name, v in settings.items()}
+    if refused:
+        real = emulated_libraries.prepare
+        monkeypatch.setattr(
+            emulated_libraries,
+            "prepare",
+            lambda wanted: None if getattr(wanted, "kind", "") == "backward" else real(wanted),
+        )
+    generator = np.random.default_rng(3)
+    values = [generator.standard_normal(shape).astype(np.float16) * 0.5 for shape in shapes]
+    flow = generator.standard_normal((*shapes[0][:-1], shapes[2][-1]))
+    exact = [Tensor(v.astype(np.float64)).requires_grad_() for v in values]
+    own = [Tensor(v.astype(np.float32) if narrowed else v).to("cuda").requires_grad_() for v in values]
+    engine.manual_seed(9)
+    drawn: list[Any] = []
+    real_attend = flash.attend
+    monkeypatch.setattr(flash, "attend", lambda *a: drawn.append(a[8]) or real_attend(*a))  # type: ignore[func-returns-value]
+    with engine.precision("fp16" if narrowed else "f32"):
+        out = ATTENTION(*own, dropout_p=0.3, **settings)
+    assert any(isinstance(each, Attention) for each in asked)
+    seed = drawn[0]
+    wanted = dropped_by_hand(exact, seed, 0.3, settings)
+
+    def gradients(result: Any, leaves: Any, **more: Any) -> Any:
+        return engine.grad((result.double() * Tensor(flow).to(result.device)).sum(), leaves, **more)
+
+    check([t.cpu().double().numpy() for t in gradients(out, own, retain_graph=True)],
+          [t.numpy() for t in gradients(wanted, exact, retain_graph=True)], 1e-2)  # fmt: skip
+    if refused:
+        return
+    first, right = gradients(out, own, create_graph=True), gradients(wanted, exact, create_graph=True)
+    check([t.detach().cpu().double().numpy() for t in first], [t.detach().numpy() for t in right], 1e-2)
+    second = engine.grad(sum((t.double() * t.double()).sum() for t in first), own)
+    right = engine.grad(sum((t * t).sum() for t in right), exact)
+    check([t.cpu().double().numpy() for t in second], [t.numpy() for t in right], 3e-2)
+
+
+def test_the_gradient_of_a_bias_beside_dropout_is_of_cudnn_s_mask(asked: list[Any], monkeypatch: Any) -> None:
+    values = [np.random.default_rng(i).standard_normal((1, 2, 16, 8)).astype(np.float16) for i in range(3)]
+    bias = np.random.default_rng(5).standard_normal((16, 16)).astype(np.float16)
+    drawn: list[Any] = []
+    real = flash.attend
+    monkeypatch.setattr(flash, "attend", lambda *a: drawn.append(a[8]) or real(*a))  # type: ignore[func-returns-value]
+    added = Tensor(bias).to("cuda").requires_grad_()
+    out = ATTENTION(*(Tensor(v).to("cuda") for v in values), added, dropout_p=0.3)
+    (found,) = engine.grad(out.double().sum(), added)
+    exact = Tensor(bias.astype(np.float64)).requires_grad_()
+    query, key, value = (Tensor(v.astype(np.float64)) for v in values)
+    mask = np.random.Generator(np.random.Philox(key=list(drawn[0]))).random((1, 2, 16, 16)) >= 0.3
+    weights = engine.softmax(query @ key.mT * 8**-0.5 + exact, axis=-1)
+    (wanted,) = engine.grad((weights * Tensor(mask / 0.7) @ value).sum(), exact)
+    check([found.cpu().double().numpy()], [wanted.numpy()], 1e-2)
+
+
+def test_the_way_back_runs_nothing_of_the_way_there_again(asked: list[Any], monkeypatch: Any) -> None:
+    ran: list[str] = []
+    real = emulated_libraries.prepare_attention
+
+    def prepare(wanted: Any) -> Any:
+        run = real(wanted)
+        return lambda *places: ran.append(wanted.kind) or run(*places)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(emulated_libraries, "prepare_attention", prepare)
     x = Tensor(np.ones((1, 2, 20, 8), np.float16)).to("cuda").requires_grad_()
-    out = ATTENTION(x, x, x, dropout_p=0.3)
-    with pytest.raises(engine.errors.GradientError, match="dropout"):
-        engine.grad(out.sum(), x, create_graph=True)
+    for _ in range(2):
+        ran.clear()
+        ATTENTION(x, x, x).sum().backward()
+    assert ran == ["statistics", "backward"]
+    for _ in range(2):
+        with engine.no_grad():
+            ATTENTION(x, x, x)
+    assert ran[2:] == ["forward"]
 
 
 def test_nan_in_a_query_stays_in_its_row(asked: list[Any]) -> None:
