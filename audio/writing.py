@@ -58,11 +58,7 @@ def write_audio(
     and what the format cannot hold), MissingAudioError (no such folder), AudioAccessError, or the OSError of a full disk.
     """
     samples = _checked(waveform, rate)
-    target = Path(os.path.realpath(path))
-    if target.suffix.lower() not in _FORMATS:
-        raise AudioError(
-            f"write_audio: {str(path)!r} has no suffix of a sound that can be written; try {', '.join(_FORMATS)}"
-        )
+    target = check_target(path)
     form, usual = _FORMATS[target.suffix.lower()]
     if encoding is None:
         encoding = _OF_INTEGERS.get(samples.dtype.name, usual) if usual in ("f32", "s24", "s16") else usual
@@ -90,6 +86,24 @@ def write_audio(
                 f"({str(getattr(error, 'error_string', error)).rstrip('.')})"
             ) from error
     return Path(path)
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The real path of a sound that is to be written; raises what can be known before, AudioError or MissingAudioError."""
+    target = Path(os.path.realpath(path))
+    if target.suffix.lower() not in _FORMATS:
+        raise AudioError(
+            f"write_audio: {str(path)!r} has no suffix of a sound that can be written; try {', '.join(_FORMATS)}"
+        )
+    if not target.parent.is_dir():
+        raise _no_folder(target)
+    if target.is_dir():
+        raise AudioError(f"write_audio: {str(target)!r} is a folder; give the path of a file in it")
+    return target
+
+
+def _no_folder(target: Path) -> MissingAudioError:
+    return MissingAudioError(f"write_audio: there is no folder {str(target.parent)!r}; make it first")
 
 
 def _checked(waveform: Any, rate: Any) -> NDArray[Any]:
@@ -152,7 +166,7 @@ def _publishing(target: Path) -> Iterator[BinaryIO]:
             part.unlink(missing_ok=True)
             raise
     except FileNotFoundError as error:
-        raise MissingAudioError(f"write_audio: there is no folder {str(target.parent)!r}; make it first") from error
+        raise _no_folder(target) from error
     except PermissionError as error:
         raise AudioAccessError(f"write_audio: {str(target)!r} cannot be written: permission denied") from error
     except IsADirectoryError as error:

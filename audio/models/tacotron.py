@@ -7,8 +7,7 @@ names and settings are those of torchaudio's Tacotron2.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +17,20 @@ from numzoo.engine import CPU, Tensor, inference_mode, nn, ops
 from numzoo.engine.nn import functional as F
 from numzoo.engine.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-__all__ = ["SpeakingTacotron2", "Tacotron2", "Tacotron2Config", "tacotron2", "tacotron2_wavernn"]
+__all__ = ["Said", "SpeakingTacotron2", "Tacotron2", "Tacotron2Config", "tacotron2", "tacotron2_wavernn"]
+
+
+_OF_VOCODER = "vocoder_"
+
+
+class Said(NamedTuple):
+    """Spectrograms (batch, n_mels, frames), how many frames of each count (batch), where the decoder looked (batch, frames,
+    length), and which texts ended by themselves (batch)."""
+
+    mel: Tensor
+    frames: np.ndarray[Any, Any]
+    alignments: Tensor
+    ended: np.ndarray[Any, Any]
 
 
 def normed_convolution(narrow: int, wide: int, kernel: int, gain: str) -> nn.Sequential:
@@ -124,29 +136,36 @@ class Tacotron2(nn.Module):
         return mel, finished, gates, alignments
 
     def infer(
-        self, tokens: Any, lengths: Any = None, *, max_steps: int | None = None
-    ) -> tuple[Tensor, np.ndarray[Any, Any], Tensor]:
+        self, tokens: Any, lengths: Any = None, *, max_steps: int | None = None, generator: np.random.Generator | None = None
+    ) -> tuple[Tensor, np.ndarray[Any, Any], Tensor]:  # fmt: skip
         """The spectrograms (batch, n_mels, frames), how many frames of each count (batch), and where the decoder looked
         (batch, frames, length).
 
         `tokens` (batch, length), of which the first `lengths` (batch) count. A text ends at the frame whose chance of being the
-        last exceeds ``gate_threshold``, or, with a warning, after `max_steps` frames (``decoder_max_step``).
+        last exceeds ``gate_threshold``, or, with a warning, after `max_steps` frames (``decoder_max_step``). `generator` draws
+        the prenet's dropout (the engine's default stream).
         """
+        said = self.say(tokens, lengths, max_steps=max_steps, generator=generator)
+        if not said.ended.all():
+            warnings.warn(
+                f"tacotron2: no end was heard within {said.mel.shape[2]} frames, where the spectrogram was cut; the text may be too "
+                "long, or nothing that the model knows how to say",
+                stacklevel=2,
+            )
+        return said.mel, said.frames, said.alignments
+
+    def say(
+        self, tokens: Any, lengths: Any = None, *, max_steps: int | None = None, generator: np.random.Generator | None = None
+    ) -> Said:  # fmt: skip
+        """What `infer` gives, and which of the texts ended by themselves, without a warning."""
         symbols, counts = self._symbols(tokens, lengths)
         most = self.config.decoder_max_step if max_steps is None else max_steps
         if isinstance(most, bool) or not isinstance(most, int) or most < 1:
             raise ValueError(f"tacotron2: max_steps is a positive number of frames, not {most!r:.40}")
         with inference_mode():
             memory = self._encoded(symbols, counts)
-            mel, frames, alignments, ended = self.decoder.infer(memory, counts, most)
-            finished = mel + self.postnet(mel)
-        if not ended:
-            warnings.warn(
-                f"tacotron2: no end was heard within {most} frames, where the spectrogram was cut; the text may be too long, or "
-                "nothing that the model knows how to say",
-                stacklevel=2,
-            )
-        return finished, frames, alignments
+            mel, frames, alignments, ended = self.decoder.infer(memory, counts, most, generator)
+            return Said(mel + self.postnet(mel), frames, alignments, ended)
 
     def _encoded(self, symbols: Tensor, lengths: np.ndarray[Any, Any]) -> Tensor:
         heard: Tensor = self.encoder(self.embedding(symbols).transpose(1, 2), lengths)
@@ -184,9 +203,12 @@ def tacotron2(**settings: Any) -> Tacotron2:
     return Tacotron2(Tacotron2Config(**settings))
 
 
-def tacotron2_wavernn(*, vocoder: Mapping[str, Any] | None = None, **settings: Any) -> SpeakingTacotron2:
-    """Tacotron 2 and the WaveRNN for its spectrograms; `settings` as in `Tacotron2Config`, those of `vocoder` as in `WaveRNNConfig`."""
-    return SpeakingTacotron2(Tacotron2Config(**settings), wavernn(**(vocoder or {})))
+def tacotron2_wavernn(**settings: Any) -> SpeakingTacotron2:
+    """Tacotron 2 and the WaveRNN for its spectrograms; `settings` as in `Tacotron2Config`, and those of `WaveRNNConfig` with
+    "vocoder_" before their names."""
+    vocoder = {name[len(_OF_VOCODER) :]: value for name, value in settings.items() if name.startswith(_OF_VOCODER)}
+    own = {name: value for name, value in settings.items() if not name.startswith(_OF_VOCODER)}
+    return SpeakingTacotron2(Tacotron2Config(**own), wavernn(**vocoder))
 
 
 def _tensor(values: Any) -> Tensor:

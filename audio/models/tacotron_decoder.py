@@ -12,6 +12,7 @@ import numpy as np
 
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
+from numzoo.engine.random import default_generator
 
 __all__ = ["Decoder", "Tacotron2Config"]
 
@@ -124,6 +125,12 @@ class Prenet(nn.Module):
             x = F.dropout(F.relu(layer(x)), self.chance, True)
         return x
 
+    def masks(self, draw: np.random.Generator, batch: int, like: Tensor) -> Tensor:
+        """What `step` keeps in each of the next frames: (frames, layers, batch, prenet_dim)."""
+        shape = (_AHEAD, len(self.layers), batch, self.layers[0].out_features)
+        kept = (draw.random(shape, np.float32) >= self.chance) / max(1 - self.chance, 1e-9)
+        return Tensor(kept.astype(like.dtype)).to(device=like.device)
+
     def step(self, x: Tensor, kept: Tensor) -> Tensor:
         """The same with masks (layers, batch, prenet_dim) that are drawn already."""
         for place, layer in enumerate(self.layers):
@@ -163,18 +170,18 @@ class Decoder(nn.Module):
         return ops.stack(outs, 2), ops.cat(gates, 1), ops.stack(places, 1)
 
     def infer(
-        self, memory: Tensor, lengths: np.ndarray[Any, Any], most: int
-    ) -> tuple[Tensor, np.ndarray[Any, Any], Tensor, bool]:
-        """By its own frames: the frames, how many count, where it looked, and whether every text ended within `most` of them."""
+        self, memory: Tensor, lengths: np.ndarray[Any, Any], most: int, generator: np.random.Generator | None
+    ) -> tuple[Tensor, np.ndarray[Any, Any], Tensor, np.ndarray[Any, Any]]:
+        """By its own frames: the frames, how many of them count, where it looked, and which texts ended within `most` of them."""
         config, batch = self.config, memory.shape[0]
         state, keys, beyond = self._start(memory, lengths)
         frame = ops.zeros((batch, config.n_mels), dtype=memory.dtype, device=memory.device)
         frames, ended = np.zeros(batch, np.int64), np.zeros(batch, np.bool_)
-        outs, places = [], []
+        draw = default_generator().numpy if generator is None else generator
+        outs, places, masks = [], [], frame
         for place in range(most):
             if place % _AHEAD == 0:
-                masks = ops.ones((_AHEAD, 2, batch, config.prenet_dim), dtype=memory.dtype, device=memory.device)
-                masks = F.dropout(masks, self.prenet.chance, True)
+                masks = self.prenet.masks(draw, batch, frame)
             state = self.step(self.prenet.step(frame, masks[place % _AHEAD]), state, memory, keys, beyond)
             out = ops.cat([state.out_hidden, state.context], 1)
             frame = self.linear_projection(out)
@@ -185,7 +192,7 @@ class Decoder(nn.Module):
             ended |= chance > config.gate_threshold
             if config.decoder_early_stopping and ended.all():
                 break
-        return ops.stack(outs, 2), frames, ops.stack(places, 1), bool(ended.all())
+        return ops.stack(outs, 2), frames, ops.stack(places, 1), ended
 
     def step(self, entering: Tensor, state: State, memory: Tensor, keys: Tensor, beyond: Tensor | None) -> State:
         """One frame: `entering` (batch, prenet_dim) is what the prenet lets through of the frame before."""

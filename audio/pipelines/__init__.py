@@ -1,4 +1,4 @@
-"""From sounds to what people want to know of them: reading, the model, and what its numbers mean, as one callable.
+"""From sounds to what people want to know of them, and from texts to sounds: reading, the model, and what its numbers mean, as one callable.
 
 `numzoo.hub.pipeline` makes them by an entry's task; each can be made by hand from a model.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .pitch import Pitch, PitchEstimation, pitch_estimation
     from .recognition import SpeechRecognition, Transcript, speech_recognition
     from .speakers import SpeakerVerification, speaker_verification
+    from .speaking.synthesis import Spoken, TextToSpeech, text_to_speech
 
 _HOMES = {
     "AudioClassification": "classifying",
@@ -24,6 +25,8 @@ _HOMES = {
     "SpeakerVerification": "speakers",
     "Speech": "activity",
     "SpeechRecognition": "recognition",
+    "Spoken": "speaking.synthesis",
+    "TextToSpeech": "speaking.synthesis",
     "Transcript": "recognition",
     "VoiceActivity": "activity",
     "Word": "recognition",
@@ -32,6 +35,7 @@ _HOMES = {
     "pitch_estimation": "pitch",
     "speaker_verification": "speakers",
     "speech_recognition": "recognition",
+    "text_to_speech": "speaking.synthesis",
     "voice_activity_detection": "activity",
 }
 
@@ -43,6 +47,8 @@ __all__ = [
     "SpeakerVerification",
     "Speech",
     "SpeechRecognition",
+    "Spoken",
+    "TextToSpeech",
     "Transcript",
     "VoiceActivity",
     "Word",
@@ -51,6 +57,7 @@ __all__ = [
     "pitch_estimation",
     "speaker_verification",
     "speech_recognition",
+    "text_to_speech",
     "voice_activity_detection",
 ]
 

@@ -5,6 +5,7 @@ torchaudio's definitions of both.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,7 @@ class InverseMelScale:
         norm: str | None = None, mel_scale: str = "htk",
     ) -> None:  # fmt: skip
         size = 2 * (whole(n_stft, "n_stft", least=2) - 1)
-        filters = mel_filters(sample_rate, size, n_mels, f_min=f_min, f_max=f_max, norm=norm, mel_scale=mel_scale)
-        self.inverse = np.linalg.pinv(filters.astype(np.float64)).astype(np.float32)  # (n_stft, n_mels)
+        self.inverse = _inverse(sample_rate, size, n_mels, f_min, f_max, norm, mel_scale)  # (n_stft, n_mels)
 
     def __call__(self, values: ArrayLike) -> NDArray[np.float32]:
         bands = np.asarray(values, np.float32)
@@ -103,6 +103,17 @@ def griffin_lim(
         angles = angles / (np.abs(angles) + np.float32(1e-16))
         before = rebuilt
     return istft(magnitudes * angles, **settings, length=length)
+
+
+@functools.lru_cache(maxsize=8)
+def _inverse(
+    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float | None, norm: str | None, scale: str
+) -> Any:
+    """The pseudo-inverse of the mel filters, read-only."""
+    filters = mel_filters(sample_rate, n_fft, n_mels, f_min=f_min, f_max=f_max, norm=norm, mel_scale=scale)
+    made = np.linalg.pinv(filters.astype(np.float64)).astype(np.float32)
+    made.setflags(write=False)
+    return made
 
 
 def _check(n_iter: int, power: float, momentum: float) -> None:

@@ -41,6 +41,7 @@ numzoo predict whisper_base speech.wav --plot speech.png
 numzoo predict whisper_base speech.wav --words
 numzoo predict whisper_base rede.wav --language de --task translate
 numzoo predict speaker_encoder one.wav other.wav
+numzoo predict tacotron2_characters 'Hello world.' --output hello.wav --trust-first-use
 numzoo predict hf:OWNER/REPO photo.jpg --trust-first-use""",
     "verify": """
 numzoo verify                                   # every file of the cache

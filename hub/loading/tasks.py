@@ -31,6 +31,7 @@ PIPELINES = {
     "speech-recognition": "audio.pipelines.speech_recognition",
     "text-classification": "text.pipelines.text_classification",
     "text-generation": "text.pipelines.text_generation",
+    "text-to-speech": "audio.pipelines.text_to_speech",
     "text-to-text": "text.pipelines.text_to_text",
     "token-classification": "text.pipelines.token_classification",
     "voice-activity-detection": "audio.pipelines.voice_activity_detection",

@@ -25,6 +25,7 @@ _KINDS = {
     "speech-recognition": "sounds",
     "text-classification": "texts",
     "text-generation": "texts",
+    "text-to-speech": "speaking",
     "text-to-text": "texts",
     "token-classification": "texts",
     "voice-activity-detection": "sounds",
@@ -32,10 +33,14 @@ _KINDS = {
 """Task -> the file that knows what is given to such a model, and how its answer is shown."""
 
 _HEARD = frozenset(task for task, kind in _KINDS.items() if kind == "sounds")
+_SPEAKERS = frozenset({"text-to-speech"})
 _WRITERS = frozenset({"text-generation", "text-to-text"})
 _FOR = {
-    **dict.fromkeys(("longest", "temperature", "stop", "system", "plain"), _WRITERS),
-    **dict.fromkeys(("beams", "seed", "task"), _WRITERS | {"speech-recognition"}),
+    **dict.fromkeys(("longest", "stop", "system", "plain"), _WRITERS),
+    **dict.fromkeys(("beams", "task"), _WRITERS | {"speech-recognition"}),
+    "seed": _WRITERS | {"speech-recognition"} | _SPEAKERS,
+    "temperature": _WRITERS | _SPEAKERS,
+    **dict.fromkeys(("output", "vocoder"), _SPEAKERS),
     "language": frozenset({"speech-recognition"}),
     "rate": _HEARD,
     "words": frozenset({"speech-recognition"}),
@@ -52,7 +57,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared, trust_option()],
         help="a model's answer to images, texts or sounds",
         description="What MODEL makes of INPUT: classes of images and texts, answers to messages, how alike texts are, entities, words for "
-        "gaps, answers to questions; what is said in a sound, where somebody speaks, pitch, how alike voices are.",
+        "gaps, answers to questions; what is said in a sound, where somebody speaks, pitch, how alike voices are; texts said aloud.",
     )
     predict.add_argument(
         "model",
@@ -73,8 +78,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--longest", type=_positive, metavar="N", help="new tokens at most (default 256, or as --task has it)"
     )
     writing.add_argument("--beams", type=_positive, metavar="N", help="the best of so many answers side by side")
-    writing.add_argument("--temperature", type=float, metavar="X", help="draw words at random, the bolder the higher")
-    writing.add_argument("--seed", type=int, metavar="N", help="what decides the random words")
+    writing.add_argument(
+        "--temperature",
+        type=float,
+        metavar="X",
+        help="draw words (or, as WaveRNN, samples) at random, the bolder the higher",
+    )
+    writing.add_argument("--seed", type=int, metavar="N", help="what decides what is drawn at random")
     writing.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end before this text (may be repeated)"
     )
@@ -98,6 +108,15 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     hearing.add_argument(
         "--plot", metavar="FILE", help="draw the sound and the answer, such as out.png (wants matplotlib)"
+    )
+    speaking = predict.add_argument_group("models that speak")
+    speaking.add_argument(
+        "--output", metavar="FILE", help="the sound that is written, such as speech.wav or speech.flac"
+    )
+    speaking.add_argument(
+        "--vocoder",
+        metavar="NAME",
+        help="what makes spectrograms heard, such as hifigan_vocoder_v3 or griffin-lim (default: what belongs to the model)",
     )
     predict.set_defaults(run=_predict)
 
@@ -124,6 +143,9 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
         require("soundfile", f"Reading sounds for {wanted.who}")
     if options.plot:
         require("matplotlib", "--plot")
+    if _KINDS[wanted.task] == "speaking":
+        require("soundfile", f"Writing what {wanted.who} says")
+        importlib.import_module(f"{__name__}.speaking").check(options)
     pipe = pipeline(
         options.model,
         device=options.device,

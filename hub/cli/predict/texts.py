@@ -12,7 +12,7 @@ from numzoo.hub.cli.console import Console
 from numzoo.hub.cli.predict.refusals import refusals
 from numzoo.hub.errors import UsageError
 
-__all__ = ["answer"]
+__all__ = ["answer", "texts_of"]
 
 _SHOWN = 60  # characters of a text in a table
 
@@ -20,7 +20,7 @@ _SHOWN = 60  # characters of a text in a table
 def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
     """Print what the model makes of the texts."""
     lines = pipe.task not in _WHOLE
-    texts = [text for given in options.inputs for text in _texts(given, lines, options.model)]
+    texts = [text for given in options.inputs for text in texts_of(given, lines, options.model)]
     if not texts:
         raise UsageError(f"{options.model} takes texts, and standard input holds none.")
     with refusals():
@@ -29,7 +29,7 @@ def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _texts(given: str, lines: bool, model: str) -> list[str]:
+def texts_of(given: str, lines: bool, model: str) -> list[str]:
     """The texts that a word of the command line stands for: itself, or those of standard input."""
     if given == "-":
         if sys.stdin is None:
