@@ -177,6 +177,13 @@ def gpu_kernels(name: str) -> Any:
     return importlib.import_module(f"{__package__}.kernels.cuda.{name}")
 
 
+def cpu_memory(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An uninitialised array on the CPU, in memory that is used again where it is large: without page faults."""
+    load_kernels(np.ndarray)
+    array: Array = importlib.import_module(f"{__package__}.kernels.cpu.onednn").empty(shape, dtype)
+    return array
+
+
 def cpu_rules() -> dict[str, Callable[..., bool]]:
     """The optimisers' steps that the CPU's kernels have, by name; each answers whether it served."""
     load_kernels(np.ndarray)

@@ -16,7 +16,7 @@ import numpy as np
 from ...device import product
 from ...dtype import Array, accumulator, is_floating
 from ...errors import DtypeError, ShapeError
-from .dropping import mask_of_block
+from .dropping import masks_of_blocks
 from .heads import address_of
 
 SCORES = 1 << 18
@@ -25,6 +25,8 @@ SCORES_OF_GPU = 1 << 26
 """The same on a GPU, where a block must keep all processors busy: 256 MB."""
 FEWEST_ROWS = 16
 """Queries that a block has at least, so that products stay products of matrices."""
+MASKS = 1 << 21
+"""Booleans of dropout's masks that a CPU draws at a time: 2 MB."""
 KEYS_STEP = 512
 """Causal blocks see keys in multiples of this many: few different shapes, for which kernels are prepared once."""
 
@@ -234,9 +236,23 @@ class _Call:
         later = xp.arange(rows.start, seen) > xp.arange(rows.start, rows.stop)[:, None]
         return xp.where(later, dtype.type(-math.inf), dtype.type(0))
 
-    def mask(self, block: Block, shape: tuple[int, ...]) -> Array:
-        """What dropout leaves of a block's weights."""
-        return mask_of_block(self.xp, self.seed, block[0], shape, self.dropout)
+    def masked_blocks(self) -> Iterator[tuple[Block, Array | None]]:
+        """The blocks, each with what dropout leaves of its weights; masks of several are drawn at once, for threads to share."""
+        if not self.dropout:
+            yield from ((block, None) for block in self.blocks())
+            return
+        bunch: list[Block] = []
+        shapes: list[tuple[int, tuple[int, ...]]] = []
+        room = MASKS if self.xp is np else 0
+        for block in self.blocks():
+            number, place, rows, seen = block
+            bunch.append(block)
+            shapes.append((number, (*(part.stop - part.start for part in (*place[-2:], rows)), seen)))
+            room -= math.prod(shapes[-1][1])
+            if room <= 0:
+                yield from zip(bunch, masks_of_blocks(self.xp, self.seed, shapes, self.dropout), strict=True)
+                bunch, shapes, room = [], [], MASKS if self.xp is np else 0
+        yield from zip(bunch, masks_of_blocks(self.xp, self.seed, shapes, self.dropout), strict=True)
 
 
 def forward(xp: Any, tools: Tools, *operands: Any) -> Array:
@@ -244,11 +260,11 @@ def forward(xp: Any, tools: Tools, *operands: Any) -> Array:
     call = _Call(xp, tools, *operands)
     query, value = call.query, call.value
     out = like(tools, query, (*call.batch, call.queries, value.shape[-1]), tools.result(query))
-    for block in call.blocks():
+    for block, mask in call.masked_blocks():
         _, place, rows, seen = block
         weights = call.weights(block)
-        if call.dropout:
-            tools.drop(weights, call.mask(block, weights.shape), weights)
+        if mask is not None:
+            tools.drop(weights, mask, weights)
         tools.product(weights, value[place][..., :seen, :], out[place][..., rows, :], scale=call.grown)
     return out[call.added]
 
@@ -261,14 +277,13 @@ def backward(xp: Any, tools: Tools, flow: Array, *operands: Any) -> tuple[Array,
     dquery, dkey, dvalue = three_like(tools, query, key, value)
     once = all(rows == slice(0, call.queries) and seen == call.keys for _, _, rows, seen in call.blocks())
     sums = (dkey, dvalue) if once else tuple(xp.zeros(a.shape, accumulator(a.dtype)) for a in (key, value))
-    for block in call.blocks():
+    for block, mask in call.masked_blocks():
         _, place, rows, seen = block
         weights = call.weights(block)
         arrived = flow[place][..., rows, :]
         dropped = weights
         dweights = tools.product(arrived, value[place][..., :seen, :].swapaxes(-1, -2), scale=grown)
-        if call.dropout:
-            mask = call.mask(block, weights.shape)
+        if mask is not None:
             dropped = tools.drop(weights, mask, tools.empty(weights.shape, weights.dtype))
             tools.drop(dweights, mask, dweights)
         _gather(tools, dropped, arrived, sums[1][place][..., :seen, :], once, grown)

@@ -5,11 +5,12 @@ A mask is drawn as whole numbers of 16 bits, a quarter of what a random float co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...device import mask_on_gpu, threads
+from ...device import cpu_memory, mask_on_gpu, threads
 from ...dtype import Array
 from ...op import op
 from ...team import together
@@ -51,7 +52,7 @@ def draw_mask(bits: np.random.BitGenerator, shape: tuple[int, ...], p: float) ->
     """Booleans of a shape, each False with probability p."""
     count = int(np.prod(shape, dtype=np.int64))
     if count > STRETCH:
-        return _mask_of((*bits.random_raw(2).tolist(), 0), shape, p)
+        return _masks_of([(*bits.random_raw(2).tolist(), 0)], [shape], p)[0]
     kept = np.empty(count, bool)
     _draw(bits, p, kept)
     return kept.reshape(shape)
@@ -62,23 +63,32 @@ def mask_of_block(xp: Any, key: tuple[int, int], block: int, shape: tuple[int, .
 
     A GPU draws its own, which are others than a CPU's.
     """
-    return _mask_of((*key, block), shape, p) if xp is np else mask_on_gpu(key, block, shape, p)
+    return masks_of_blocks(xp, key, [(block, shape)], p)[0]
 
 
-def _mask_of(seed: tuple[int, ...], shape: tuple[int, ...], p: float) -> Array:
-    """A mask whose stretches have streams of their own, so that any number of threads draws the same."""
-    kept = np.empty(int(np.prod(shape, dtype=np.int64)), bool)
-    starts = range(0, kept.size, STRETCH)
+def masks_of_blocks(
+    xp: Any, key: tuple[int, int], blocks: Sequence[tuple[int, tuple[int, ...]]], p: float
+) -> list[Array]:
+    """The same of several blocks (number, shape) at once, so that threads share them evenly."""
+    if xp is not np:
+        return [mask_on_gpu(key, number, shape, p) for number, shape in blocks]
+    return _masks_of([(*key, number) for number, _ in blocks], [shape for _, shape in blocks], p)
+
+
+def _masks_of(seeds: Sequence[tuple[int, ...]], shapes: Sequence[tuple[int, ...]], p: float) -> list[Array]:
+    """Masks whose stretches have streams of their own, so that any number of threads draws the same."""
+    masks = [cpu_memory((int(np.prod(shape, dtype=np.int64)),), bool) for shape in shapes]
+    starts = [(which, start) for which, mask in enumerate(masks) for start in range(0, mask.size, STRETCH)]
     members = min(len(starts), threads())
 
     def work(member: int) -> None:
-        for place in range(member, len(starts), members):
+        for which, start in starts[member::members]:
             # The quickest of NumPy's generators: half of Philox's time.
-            bits = np.random.SFC64([*seed, place])
-            _draw(bits, p, kept[starts[place] : starts[place] + STRETCH])
+            bits = np.random.SFC64([*seeds[which], start // STRETCH])
+            _draw(bits, p, masks[which][start : start + STRETCH])
 
     together(work, members)
-    return kept.reshape(shape)
+    return [mask.reshape(shape) for mask, shape in zip(masks, shapes, strict=True)]
 
 
 def _draw(bits: np.random.BitGenerator, p: float, out: Array) -> None:
