@@ -16,9 +16,10 @@ from ...ops.layers import blockwise
 from ...ops.layers.dropping import threshold
 from ...random import default_generator
 from . import flash, matrix
+from .attention_operands import is_one_attention
 from .layout import THREADS, blocks_for
 from .machine import Machine, machine
-from .program import SCALARS, Kernel, scalars
+from .program import Kernel, scalars
 
 __all__ = ["attend", "attend_backward", "drawn_mask", "kernels", "seed_memory"]
 
@@ -31,12 +32,12 @@ def attend(
     seed: Key = (0, 0), keep: bool = False,
 ) -> Any:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
-    if not _fits(query, key, value, bias):
-        return NotImplemented
     here = machine()
     found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
     if found is not NotImplemented:
         return found[0] if not keep and type(found) is tuple else found
+    if not is_one_attention(query, key, value, bias):
+        return NotImplemented
     call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
     out = blockwise.like(call, query, (*call.batch, call.queries, value.shape[-1]), query.dtype)
     for block in call.blocks():
@@ -57,13 +58,13 @@ def attend_backward(
     dropout: float = 0.0, seed: Key = (0, 0), kept: tuple[Any, Any] | None = None,
 ) -> Any:  # fmt: skip
     """The gradients of attend for query, key and value."""
-    if not _fits(query, key, value, bias) or flow.dtype != query.dtype:
-        return NotImplemented
     here = machine()
     if kept is not None:
         found = flash.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
         if found is not NotImplemented:
             return found
+    if not is_one_attention(query, key, value, bias) or flow.dtype != query.dtype:
+        return NotImplemented
     call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
     if kept is not None and dropout:  # what dropped was cuDNN's mask
         drawn = flash.mask(kept[0], query, key, value, bias, scale, causal, dropout, seed)
@@ -99,30 +100,6 @@ def attend_backward(
     if not whole:
         dkey[...], dvalue[...] = sums
     return dquery[call.added], dkey[call.added], dvalue[call.added]
-
-
-def _fits(query: Array, key: Array, value: Array, bias: Array | None) -> bool:
-    """Whether these are the operands of one attention, and not empty; the body says what is wrong where they are not."""
-    if (
-        query.dtype not in SCALARS
-        or not query.dtype == key.dtype == value.dtype
-        or min(query.ndim, key.ndim, value.ndim) < 2
-    ):
-        return False
-    if bias is not None and bias.dtype != query.dtype:
-        return False
-    if (
-        query.shape[-1] != key.shape[-1]
-        or key.shape[-2] != value.shape[-2]
-        or 0 in (*query.shape, *key.shape, *value.shape)
-    ):
-        return False
-    try:
-        others = () if bias is None else bias.shape[:-2]
-        np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2], others)
-        return bias is None or np.broadcast_shapes(bias.shape[-2:], (query.shape[-2], key.shape[-2])) == (query.shape[-2], key.shape[-2])  # fmt: skip
-    except ValueError:
-        return False
 
 
 class _Call:

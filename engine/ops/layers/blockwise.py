@@ -8,7 +8,7 @@ Dao et al., 2022). A block's rows are whole, so the softmax is the ordinary one 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,6 +36,10 @@ SETTINGS = {"scale": 1.0, "causal": False, "dropout": 0.0, "seed": (0, 0)}
 Key = tuple[int, int]
 Block = tuple[int, Any, slice, int]
 """Its number, the index of its batch entries and heads (two slices at the end), its queries, and how many keys it sees."""
+
+
+Empty = Callable[[tuple[int, ...], Any], Array]
+"""What makes new memory of a shape and a dtype."""
 
 
 class Memory(Protocol):
@@ -155,15 +159,26 @@ def batched(xp: Any, array: Array, batch: tuple[int, ...]) -> Array:
 
 def like(tools: Memory, array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """New memory of a shape, its axes in the order that the array's have in memory: then no heads need to be turned."""
+    return maker_like(array, shape)(tools.empty, dtype)
+
+
+def maker_like(array: Array, shape: tuple[int, ...]) -> Callable[[Empty, Any], Array]:
+    """What makes such memory, for calls to come."""
     if array.ndim != len(shape) or any(step == 0 and n > 1 for n, step in zip(array.shape, array.strides, strict=True)):
-        return tools.empty(shape, dtype)
+        return lambda empty, dtype: empty(shape, dtype)
     order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
     back = sorted(range(array.ndim), key=lambda position: order[position])
-    return tools.empty(tuple(shape[axis] for axis in order), dtype).transpose(back)
+    turned = tuple(shape[axis] for axis in order)
+    return lambda empty, dtype: empty(turned, dtype).transpose(back)
 
 
 def three_like(tools: Memory, query: Array, key: Array, value: Array) -> tuple[Array, ...]:
     """Memory for three gradients: side by side where the three lie so, as parts of one projection (see ``heads``)."""
+    return maker_of_three(query, key, value)(tools.empty, tools.result(query))
+
+
+def maker_of_three(query: Array, key: Array, value: Array) -> Callable[[Empty, Any], tuple[Array, ...]]:
+    """What makes such memory, for calls to come whose arrays lie as these do, and as far from one another."""
     three = (query, key, value)
     step = address_of(key) - address_of(query)
     if (
@@ -174,12 +189,19 @@ def three_like(tools: Memory, query: Array, key: Array, value: Array) -> tuple[A
     ):
         batch, heads, length, width = query.shape
         if query.strides[2] == 3 * step and query.strides[0] == length * 3 * step:
-            turned = tools.empty((batch, length, 3, heads, width), tools.result(query)).transpose(2, 0, 3, 1, 4)
-            return turned[0], turned[1], turned[2]
+            return _parts_of((batch, length, 3, heads, width), (2, 0, 3, 1, 4))
         if query.strides[0] == 3 * step and query.strides[2] == batch * 3 * step:
-            turned = tools.empty((length, batch, 3, heads, width), tools.result(query)).transpose(2, 1, 3, 0, 4)
-            return turned[0], turned[1], turned[2]
-    return tuple(like(tools, a, a.shape, tools.result(a)) for a in three)
+            return _parts_of((length, batch, 3, heads, width), (2, 1, 3, 0, 4))
+    makers = [maker_like(array, array.shape) for array in three]
+    return lambda empty, dtype: tuple([make(empty, dtype) for make in makers])
+
+
+def _parts_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> Callable[[Empty, Any], tuple[Array, ...]]:
+    def make(empty: Empty, dtype: Any) -> tuple[Array, ...]:
+        turned = empty(shape, dtype).transpose(axes)
+        return turned[0], turned[1], turned[2]
+
+    return make
 
 
 class _Call:

@@ -13,7 +13,7 @@ from recorded_cudnn import Cudnn, opened
 
 import numzoo.engine as engine
 from numzoo.engine import Tensor
-from numzoo.engine.kernels.cuda import attention, flash, matrix
+from numzoo.engine.kernels.cuda import attention, attention_operands, flash, matrix
 from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid, fourfold
 from numzoo.engine.nn import functional
 from numzoo.engine.ops.layers import blockwise
@@ -120,8 +120,9 @@ def test_attention_by_cudnn_is_the_body_s_from_the_second_time_on(
 
 def test_heads_cut_out_of_one_projection_are_not_copied(asked: list[Any], monkeypatch: Any) -> None:
     copies = []
-    real = flash._copy
-    monkeypatch.setattr(flash, "_copy", lambda *a: copies.append(a[1].shape) or real(*a))
+    real = attention_operands.copy_like
+    for module in (attention_operands, flash):
+        monkeypatch.setattr(module, "copy_like", lambda *a: copies.append(a[0].shape) or real(*a))
     x = (
         Tensor(np.random.default_rng(0).standard_normal((2, 17, 3 * 2 * 8)).astype(np.float16))
         .to("cuda")
