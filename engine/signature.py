@@ -66,6 +66,8 @@ class Signature:
 
     def _bind(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort arguments into tensors and settings; settings come back complete, with the defaults filled in."""
+        if given.keys() == self.setting_names and self.required <= len(args) <= self.count:
+            return args, given  # a dictionary of this call's own
         settings = dict(self.setting_defaults)
         count = self.count
         if self.required <= len(args) <= count and given.keys() <= self.setting_names:

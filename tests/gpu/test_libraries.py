@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,6 +121,50 @@ def test_attention(case: str, kind: str) -> None:
     for way in (None, turn):
         for _ in range(2):
             held(call, [operand(*shape, seed=i) for i, shape in enumerate(shapes)], kind, turn=way)
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: Any) -> Iterator[Path]:
+    """Choices are measured, and kept in a folder of their own."""
+    monkeypatch.setenv("NUMZOO_KERNEL_CACHE", str(tmp_path))
+    engine.cuda.measure_plans(True)
+    yield tmp_path
+    engine.cuda.measure_plans(False)
+
+
+@pytest.mark.parametrize("kind", TOLERANCE)
+def test_what_was_measured_computes_the_same_and_is_kept(kind: str, measured: Path) -> None:
+    for case in ("3 x 3", "depthwise"):
+        shape, kernel, settings = CONVOLUTIONS[case]
+        held(
+            lambda x, w, b, more=settings: engine.conv2d(x, w, b, **more),  # type: ignore[misc]
+            [operand(*shape), operand(*kernel), operand(kernel[0])],
+            kind,
+        )
+    held(engine.linear, [operand(4, 33, 40), operand(24, 40), operand(24)], kind)
+    suffixes = {path.suffix for path in measured.iterdir()}
+    assert ".cudnn" in suffixes or os.environ.get("NUMZOO_TEST_EMULATED_GPU") == "1"
+    engine.cuda.measure_plans(False)
+    engine.cuda.measure_plans(True)  # plans are found on the disk now
+    held(engine.linear, [operand(4, 33, 40), operand(24, 40), operand(24)], kind)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize("settings", [{}, {"is_causal": True}, {"enable_gqa": True}], ids=str)
+def test_dropout_s_mask_is_the_one_that_cudnn_used(settings: dict[str, Any], kind: str) -> None:
+    """cuDNN's own gradients, and those of the plain formula with the mask that was got out of it."""
+    heads = (4, 2, 2) if settings.get("enable_gqa") else (2, 2, 2)
+    values = [operand(2, h, 77, 32, seed=i) for i, h in enumerate(heads)]
+    leaves = [Tensor(v).to(dtype=getattr(engine, kind)).to("cuda").requires_grad_() for v in values]
+    out = functional.scaled_dot_product_attention(*leaves, dropout_p=0.3, **settings)
+    flow = Tensor(operand(2, heads[0], 77, 32, seed=9)).to(dtype=out.dtype).to("cuda")
+    fused = engine.grad((out * flow).sum(), leaves, retain_graph=True)
+    plain = engine.grad((out * flow).sum(), leaves, create_graph=True)
+    for mine, right in zip(fused, plain, strict=True):
+        mine, right = (t.detach().cpu().double().numpy() for t in (mine, right))
+        assert np.abs(mine - right).max() <= 8 * TOLERANCE[kind] * np.abs(right).max()
+    again = engine.grad(sum((t.float() * t.float()).sum() for t in plain), leaves)
+    assert all(np.isfinite(t.cpu().double().numpy()).all() for t in again)
 
 
 @pytest.mark.parametrize("kind", ["float32", "bfloat16"])

@@ -109,7 +109,7 @@ def scaled_dot_product_attention(
     each query. With ``enable_gqa`` several heads of queries (the third axis from the end) share one of keys and values (Ainslie et al., 2023).
     Memory grows with the number of keys and queries, not with their product.
     """
-    query, key, value = (tensor_like("attention", t) for t in (query, key, value))
+    query, key, value = tensor_like("attention", query), tensor_like("attention", key), tensor_like("attention", value)
     check_attention(query, key, value)
     if not isinstance(dropout_p, (int, float)) or not 0.0 <= dropout_p <= 1.0:
         raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout_p!r:.60}")

@@ -327,16 +327,14 @@ def _gather(tools: Tools, x: Array, y: Array, out: Array, once: bool, scale: flo
 
 def check_attention(query: Any, key: Any, value: Any) -> None:
     """Refuse operands whose last two axes do not fit."""
-    if (
-        min(query.ndim, key.ndim, value.ndim) < 2
-        or query.shape[-1] != key.shape[-1]
-        or key.shape[-2] != value.shape[-2]
-    ):
+    first, second, third = query.shape, key.shape, value.shape
+    if min(len(first), len(second), len(third)) < 2 or first[-1] != second[-1] or second[-2] != third[-2]:
         raise ShapeError(
             f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in their last axis, "
             f"key and value {tuple(value.shape)} in the one before"
         )
-    if not query.dtype == key.dtype == value.dtype or not is_floating(query.dtype):
+    dtype = query.dtype
+    if not dtype == key.dtype == value.dtype or not is_floating(dtype):
         raise DtypeError(
             f"attention: query, key and value must have one floating-point dtype, not {query.dtype}, {key.dtype} and {value.dtype}; convert with .to(dtype)"
         )
