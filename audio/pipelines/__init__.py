@@ -13,17 +13,24 @@ if TYPE_CHECKING:
     from .classifying import AudioClassification, audio_classification
     from .ctc import CtcRecognition, ctc_recognition
     from .pitch import Pitch, PitchEstimation, pitch_estimation
+    from .quality import OpinionScore, Quality, SpeechQuality, speech_quality
     from .recognition import SpeechRecognition, Transcript, speech_recognition
+    from .separation import Sources, SourceSeparation, source_separation
     from .speakers import SpeakerVerification, speaker_verification
     from .speaking.synthesis import Spoken, TextToSpeech, text_to_speech
 
 _HOMES = {
     "AudioClassification": "classifying",
     "CtcRecognition": "ctc",
+    "OpinionScore": "quality",
     "Pitch": "pitch",
     "PitchEstimation": "pitch",
+    "Quality": "quality",
+    "SourceSeparation": "separation",
+    "Sources": "separation",
     "SpeakerVerification": "speakers",
     "Speech": "activity",
+    "SpeechQuality": "quality",
     "SpeechRecognition": "recognition",
     "Spoken": "speaking.synthesis",
     "TextToSpeech": "speaking.synthesis",
@@ -33,7 +40,9 @@ _HOMES = {
     "audio_classification": "classifying",
     "ctc_recognition": "ctc",
     "pitch_estimation": "pitch",
+    "source_separation": "separation",
     "speaker_verification": "speakers",
+    "speech_quality": "quality",
     "speech_recognition": "recognition",
     "text_to_speech": "speaking.synthesis",
     "voice_activity_detection": "activity",
@@ -42,10 +51,15 @@ _HOMES = {
 __all__ = [
     "AudioClassification",
     "CtcRecognition",
+    "OpinionScore",
     "Pitch",
     "PitchEstimation",
+    "Quality",
+    "SourceSeparation",
+    "Sources",
     "SpeakerVerification",
     "Speech",
+    "SpeechQuality",
     "SpeechRecognition",
     "Spoken",
     "TextToSpeech",
@@ -55,7 +69,9 @@ __all__ = [
     "audio_classification",
     "ctc_recognition",
     "pitch_estimation",
+    "source_separation",
     "speaker_verification",
+    "speech_quality",
     "speech_recognition",
     "text_to_speech",
     "voice_activity_detection",

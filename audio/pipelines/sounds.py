@@ -1,4 +1,4 @@
-"""What pipelines of sounds take: a file, its bytes, or samples; made one channel at the model's rate."""
+"""What pipelines of sounds take: a file, its bytes, or samples; made the channels and the rate that a model hears."""
 
 from __future__ import annotations
 
@@ -9,32 +9,58 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw, read_audio
+from numzoo.audio.transforms.checks import as_waveform
 from numzoo.audio.transforms.presets import mono
 from numzoo.audio.transforms.resampling import resample
 
-__all__ = ["RATE", "sound_of"]
+__all__ = ["RATE", "channels_of", "sound_of"]
 
 RATE = 16_000
-"""Samples a second that all these models hear."""
+"""Samples a second that most models hear."""
 
 
-def sound_of(source: Any, who: str, *, raw: Raw | None = None, rate: int | None = None) -> NDArray[np.float32]:
-    """One channel (samples,) at 16 kHz: the mean of the channels of `source`, resampled.
+def sound_of(
+    source: Any, who: str, *, raw: Raw | None = None, rate: int | None = None, wanted: int = RATE
+) -> NDArray[np.float32]:
+    """One channel (samples,) at `wanted` samples a second: the mean of the channels of `source`, resampled.
 
-    `source` is what `read_audio` takes; or an array (samples,) or (channels, samples), of `rate` (16 kHz) samples a second;
+    `source` is what `read_audio` takes; or an array (samples,) or (channels, samples), of `rate` (or `wanted`) samples a second;
     or the pair (array, rate) that `read_audio` gives. Raises AudioError.
     """
+    values, given = _read(source, who, raw, rate, wanted, to_mono=True)
+    found = mono(values, who)
+    return found if given == wanted else resample(found, given, wanted)
+
+
+def channels_of(
+    source: Any, who: str, channels: int, wanted: int, *, raw: Raw | None = None, rate: int | None = None
+) -> NDArray[np.float32]:
+    """So many channels (channels, samples) at `wanted` samples a second. One channel goes to all, several become their mean where
+    one is wanted; any other number is refused. `source` as in `sound_of`."""
+    if channels == 1:
+        return sound_of(source, who, raw=raw, rate=rate, wanted=wanted)[None]
+    values, given = _read(source, who, raw, rate, wanted, to_mono=False)
+    sound = as_waveform(values, who)
+    sound = sound[None] if sound.ndim == 1 else sound
+    if sound.ndim != 2 or len(sound) not in (1, channels):
+        raise AudioError(
+            f"{who}: the model hears {channels} channels, and {sound.shape} is neither (samples,) nor (1 or {channels}, samples); mix "
+            f"the channels down to {channels} first"
+        )
+    sound = sound if given == wanted else resample(sound, given, wanted)
+    return np.ascontiguousarray(np.broadcast_to(sound, (channels, sound.shape[1])))
+
+
+def _read(source: Any, who: str, raw: Raw | None, rate: int | None, wanted: int, *, to_mono: bool) -> tuple[Any, int]:
+    """Samples as they are given, and their rate."""
     if isinstance(source, tuple) and len(source) == 2:
         source, rate = source
     if isinstance(source, (list, np.ndarray)) or hasattr(source, "numpy"):
-        values = source.numpy() if hasattr(source, "numpy") else source
-        given = RATE if rate is None else rate
+        given = wanted if rate is None else rate
         if isinstance(given, bool) or not hasattr(given, "__index__") or not 1 <= given < 1 << 31:
             raise AudioError(f"{who}: rate is {given!r} but must be a whole number of samples a second, such as 16000")
-        found = mono(values, who)
-    else:
-        waveform, given = read_audio(source, mono=True, raw=raw)
-        if not waveform.shape[1]:
-            raise AudioError(f"{who}: the sound has no samples")
-        found = mono(waveform, who)
-    return found if given == RATE else resample(found, given, RATE)
+        return source.numpy() if hasattr(source, "numpy") else source, int(given)
+    waveform, given = read_audio(source, mono=to_mono, raw=raw)
+    if not waveform.shape[1]:
+        raise AudioError(f"{who}: the sound has no samples")
+    return waveform, given

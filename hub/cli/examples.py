@@ -42,6 +42,8 @@ numzoo predict whisper_base speech.wav --words
 numzoo predict whisper_base rede.wav --language de --task translate
 numzoo predict speaker_encoder one.wav other.wav
 numzoo predict tacotron2_characters 'Hello world.' --output hello.wav --trust-first-use
+numzoo predict hdemucs_high song.flac --output sources --trust-first-use
+numzoo predict squim_subjective call.wav --reference clean.wav --trust-first-use
 numzoo predict hf:OWNER/REPO photo.jpg --trust-first-use""",
     "verify": """
 numzoo verify                                   # every file of the cache

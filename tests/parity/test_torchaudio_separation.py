@@ -107,3 +107,34 @@ def test_songs_of_any_length_are_separated_as_torchaudio_does(samples: int, refe
     with torch.no_grad(), engine.no_grad():
         wanted, found = theirs(torch.from_numpy(song)).numpy(), ours(song).numpy()
     assert np.abs(found - wanted).max() < 1e-5 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("samples", [8800, 9400, 30_000])
+def test_windows_fade_into_one_another_as_in_torchaudios_tutorial(samples: int, reference: SimpleNamespace) -> None:
+    """By its recipe: normalise by the mean of the channels; windows of `size` whose ends fade; but the song's own end does not."""
+    import torch
+    from torchaudio.transforms import Fade
+
+    from numzoo.audio.pipelines import SourceSeparation
+
+    engine.manual_seed(0)
+    ours = models.hdemucs_high(**HDEMUCS)
+    pipe = SourceSeparation(ours, 8000, seconds=1.1, overlap=0.1, normalize=True)
+    song = integer_array(5, (2, samples)) * np.float32(0.3) + np.float32(0.1)
+    found = np.stack(list(pipe(song).waveforms.values()))
+    size, shared = 8800, 800
+    given = torch.from_numpy(song)
+    middle = given.mean(0)
+    given = (given - middle.mean()) / middle.std()
+    wanted = torch.zeros(4, 2, samples)
+    start, end = 0, size
+    while True:
+        with engine.no_grad():
+            out = torch.from_numpy(np.array(ours(given[None, :, start:end].numpy()).numpy()))[0]
+        fade = Fade(shared if start else 0, 0 if end >= samples else shared, "linear")
+        wanted[:, :, start:end] += fade(out)
+        if end >= samples:
+            break
+        start, end = end - shared, end + size
+    wanted = wanted * middle.std() + middle.mean()
+    assert np.abs(found - wanted.numpy()).max() < 1e-5 * wanted.abs().max().item()

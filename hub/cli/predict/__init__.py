@@ -21,7 +21,9 @@ _KINDS = {
     "pitch-estimation": "sounds",
     "question-answering": "texts",
     "sentence-similarity": "texts",
+    "source-separation": "sounds",
     "speaker-verification": "sounds",
+    "speech-quality": "sounds",
     "speech-recognition": "sounds",
     "text-classification": "texts",
     "text-generation": "texts",
@@ -40,12 +42,14 @@ _FOR = {
     **dict.fromkeys(("beams", "task"), _WRITERS | {"speech-recognition"}),
     "seed": _WRITERS | {"speech-recognition"} | _SPEAKERS,
     "temperature": _WRITERS | _SPEAKERS,
-    **dict.fromkeys(("output", "vocoder"), _SPEAKERS),
+    "output": _SPEAKERS | {"source-separation"},
+    "vocoder": _SPEAKERS,
     "language": frozenset({"speech-recognition"}),
     "rate": _HEARD,
     "words": frozenset({"speech-recognition"}),
     "whole": frozenset({"speaker-verification"}),
-    "plot": _HEARD - {"speaker-verification"},
+    "plot": _HEARD - {"source-separation", "speaker-verification", "speech-quality"},
+    "reference": frozenset({"speech-quality"}),
 }
 """Option -> the tasks that heed it; for another one it is refused rather than forgotten."""
 
@@ -57,7 +61,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared, trust_option()],
         help="a model's answer to images, texts or sounds",
         description="What MODEL makes of INPUT: classes of images and texts, answers to messages, how alike texts are, entities, words for "
-        "gaps, answers to questions; what is said in a sound, where somebody speaks, pitch, how alike voices are; texts said aloud.",
+        "gaps, answers to questions; what is said in a sound, where somebody speaks, pitch, how alike voices are, how good speech sounds; "
+        "the sources of a mixture, and texts said aloud, as files.",
     )
     predict.add_argument(
         "model",
@@ -71,6 +76,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="what the model is for: image files (or sample:NAME), sound files, or texts ('-': standard input); for a question the question and the text",
     )
     predict.add_argument("--top", type=_positive, default=5, metavar="N", help="how many answers to print (default 5)")
+    predict.add_argument(
+        "--output",
+        metavar="PATH",
+        help="what a model that speaks writes, such as speech.wav; or the folder for the sources of sounds, OUTPUT/SOUND/SOURCE.wav",
+    )
     predict.add_argument("--device", help="cpu or cuda")
     predict.add_argument("--dtype", help="such as bfloat16")
     writing = predict.add_argument_group("models that write")
@@ -107,12 +117,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--whole", action="store_true", help="compare voices with the silences between words, which are else cut out"
     )
     hearing.add_argument(
+        "--reference", metavar="FILE", help="a clean recording of any speech, for a model that judges beside one"
+    )
+    hearing.add_argument(
         "--plot", metavar="FILE", help="draw the sound and the answer, such as out.png (wants matplotlib)"
     )
     speaking = predict.add_argument_group("models that speak")
-    speaking.add_argument(
-        "--output", metavar="FILE", help="the sound that is written, such as speech.wav or speech.flac"
-    )
     speaking.add_argument(
         "--vocoder",
         metavar="NAME",
@@ -139,7 +149,9 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
         value = getattr(options, name)
         if wanted.task not in tasks and not (value is None or value is False or value == []):
             raise UsageError(f"--{name} is for {', '.join(sorted(tasks))}, but {options.model} is for {wanted.task}.")
-    if _KINDS[wanted.task] == "sounds" and options.rate is None:
+    if wanted.task == "source-separation" and not options.output:
+        raise UsageError(f"{options.model} takes sounds apart: say with --output FOLDER where the sources are to go.")
+    if _KINDS[wanted.task] == "sounds" and (options.rate is None or options.output):
         require("soundfile", f"Reading sounds for {wanted.who}")
     if options.plot:
         require("matplotlib", "--plot")

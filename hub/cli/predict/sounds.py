@@ -1,9 +1,10 @@
-"""Sounds to answers: what was said, where somebody speaks, pitch, classes, how alike voices are; and pictures of them."""
+"""Sounds to answers: what was said, where somebody speaks, pitch, classes, how alike voices are, sources, quality; and pictures of them."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
     raw = None if options.rate is None else sounds.Raw(rate=options.rate)
     if options.plot and len(options.inputs) > 1:
         raise UsageError(f"--plot draws one sound, but {len(options.inputs)} were given.")
+    if pipe.task == "speech-quality" and pipe.wants_reference != bool(options.reference):
+        raise UsageError(
+            f"{options.model} judges beside a clean recording of speech: give one with --reference FILE."
+            if pipe.wants_reference
+            else f"{options.model} judges without a reference: leave out --reference."
+        )
     if pipe.task == "speaker-verification":
         return _compare(pipe, options, raw, console)
     code, documents = 0, []
@@ -111,6 +118,35 @@ def _classify(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, cons
     return {"top": [{"label": label, "probability": chance} for label, chance in best]}
 
 
+def _separate(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The sources as files in a folder of the sound's name; where that cannot be made, the work does not begin."""
+    folder = Path(options.output) / Path(sound).stem
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{folder} is there already; take it away, or give another --output.")
+    around = next(place for place in folder.absolute().parents if os.path.lexists(place))
+    if not around.is_dir():
+        raise UsageError(f"{around} is no folder, so none can be made in it; give another --output.")
+    if not os.access(around, os.W_OK | os.X_OK):
+        raise PermissionError(13, "Permission denied", str(around))
+    found = pipe(sound, raw=raw)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    paths = found.write(folder)
+    for path in paths:
+        console.line(str(path))
+    return {"rate": found.rate, "sources": dict(zip(found.waveforms, map(str, paths), strict=True))}
+
+
+def _judge(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """How good speech sounds."""
+    if pipe.wants_reference:
+        mark = pipe(sound, options.reference, raw=raw)
+        console.line(f"MOS {mark:.2f}")
+        return {"mos": mark}
+    found = pipe(sound, raw=raw)
+    console.line(f"STOI {found.stoi:.3f}  PESQ {found.pesq:.2f}  SI-SDR {found.si_sdr:.1f} dB")
+    return dict(found._asdict())
+
+
 def _compare(pipe: Any, options: argparse.Namespace, raw: Any, console: Console) -> int:
     """How alike the voices in two or more sounds are."""
     from numzoo.hub.cli.main import exit_code
@@ -138,6 +174,8 @@ def _compare(pipe: Any, options: argparse.Namespace, raw: Any, console: Console)
 _ANSWERS: dict[str, Callable[..., dict[str, Any]]] = {
     "audio-classification": _classify,
     "pitch-estimation": _pitch,
+    "source-separation": _separate,
+    "speech-quality": _judge,
     "speech-recognition": _hear,
     "voice-activity-detection": _detect,
 }
