@@ -197,8 +197,8 @@ class Emformer(nn.Module):
     """Frames (batch, time + right_context_length, input_dim) and how many of the time count, to (batch, time, input_dim).
 
     The last `right_context_length` frames are only looked at. `infer` takes a segment (batch, segment_length +
-    right_context_length, input_dim), the lengths with the right context, and the states that it gave for the one before. Segment
-    by segment gives what the whole gives.
+    right_context_length, input_dim), the last of a sound may be shorter, the lengths with the right context, and the states that it gave
+    for the one before. Segment by segment gives what the whole gives.
     """
 
     def __init__(self, config: EmformerConfig) -> None:
@@ -234,17 +234,18 @@ class Emformer(nn.Module):
         self, x: Any, lengths: Any, states: Sequence[EmformerState] | None = None
     ) -> tuple[Tensor, Lengths, list[EmformerState]]:
         config, frames = self.config, as_frames(x, self.config.input_dim, "emformer")
-        context, wanted = config.right_context_length, config.segment_length + config.right_context_length
-        if frames.shape[1] != wanted:
+        context, wanted = config.right_context_length, frames.shape[1]
+        time = wanted - context
+        if not 0 < time <= config.segment_length:
             raise ValueError(
-                f"emformer: infer wants a segment of {config.segment_length} frames and {context} of right context, not "
-                f"{frames.shape[1]} frames"
+                f"emformer: infer wants a segment of {config.segment_length} frames, the last of a sound at least 1, and "
+                f"{context} of right context, not {wanted} frames"
             )
         if states is not None and len(states) != config.num_layers:
             raise ValueError(f"emformer: {len(states)} states were given for {config.num_layers} layers")
         counted = np.maximum(as_lengths(lengths, frames.shape[0], wanted, "emformer") - context, 0)
-        y = ops.cat([frames[:, config.segment_length :], frames[:, : config.segment_length]], 1)
-        memory = frames[:, : config.segment_length].mean(axis=1, keepdim=True) if config.max_memory_size else None
+        y = ops.cat([frames[:, time:], frames[:, :time]], 1)
+        memory = frames[:, :time].mean(axis=1, keepdim=True) if config.max_memory_size else None
         found = []
         for number, layer in enumerate(self.emformer_layers):
             y, memory, state = layer.infer(y, context, memory, None if states is None else states[number], counted)

@@ -16,6 +16,8 @@ from numzoo.engine import Tensor, nn
 __all__ = ["VGGish", "vggish"]
 
 FRAMES, BANDS = 96, 64
+WIDE = 4096
+"""The width of the layers before the last."""
 
 
 class VGGish(nn.Module):
@@ -32,8 +34,8 @@ class VGGish(nn.Module):
             layers.append(nn.MaxPool2d(2, 2))
         self.features_network = nn.Sequential(*layers)
         self.embedding_network = nn.Sequential(
-            nn.Linear(512 * (FRAMES // 16) * (BANDS // 16), 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(),
-            nn.Linear(4096, 128), nn.ReLU(),
+            nn.Linear(512 * (FRAMES // 16) * (BANDS // 16), WIDE), nn.ReLU(), nn.Linear(WIDE, WIDE), nn.ReLU(),
+            nn.Linear(WIDE, 128), nn.ReLU(),
         )  # fmt: skip
 
     def forward(self, examples: Any) -> Tensor:

@@ -12,20 +12,24 @@ if TYPE_CHECKING:
     from .activity import Speech, VoiceActivity, voice_activity_detection
     from .classifying import AudioClassification, audio_classification
     from .ctc import CtcRecognition, ctc_recognition
+    from .embedding import SoundEmbedding, audio_embedding
     from .pitch import Pitch, PitchEstimation, pitch_estimation
     from .quality import OpinionScore, Quality, SpeechQuality, speech_quality
     from .recognition import SpeechRecognition, Transcript, speech_recognition
     from .separation import Sources, SourceSeparation, source_separation
     from .speakers import SpeakerVerification, speaker_verification
     from .speaking.synthesis import Spoken, TextToSpeech, text_to_speech
+    from .transducer.recognition import Listener, TransducerRecognition
 
 _HOMES = {
     "AudioClassification": "classifying",
     "CtcRecognition": "ctc",
+    "Listener": "transducer.recognition",
     "OpinionScore": "quality",
     "Pitch": "pitch",
     "PitchEstimation": "pitch",
     "Quality": "quality",
+    "SoundEmbedding": "embedding",
     "SourceSeparation": "separation",
     "Sources": "separation",
     "SpeakerVerification": "speakers",
@@ -35,9 +39,11 @@ _HOMES = {
     "Spoken": "speaking.synthesis",
     "TextToSpeech": "speaking.synthesis",
     "Transcript": "recognition",
+    "TransducerRecognition": "transducer.recognition",
     "VoiceActivity": "activity",
     "Word": "recognition",
     "audio_classification": "classifying",
+    "audio_embedding": "embedding",
     "ctc_recognition": "ctc",
     "pitch_estimation": "pitch",
     "source_separation": "separation",
@@ -51,10 +57,12 @@ _HOMES = {
 __all__ = [
     "AudioClassification",
     "CtcRecognition",
+    "Listener",
     "OpinionScore",
     "Pitch",
     "PitchEstimation",
     "Quality",
+    "SoundEmbedding",
     "SourceSeparation",
     "Sources",
     "SpeakerVerification",
@@ -64,9 +72,11 @@ __all__ = [
     "Spoken",
     "TextToSpeech",
     "Transcript",
+    "TransducerRecognition",
     "VoiceActivity",
     "Word",
     "audio_classification",
+    "audio_embedding",
     "ctc_recognition",
     "pitch_estimation",
     "source_separation",

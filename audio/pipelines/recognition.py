@@ -112,7 +112,12 @@ class SpeechRecognition:
 def speech_recognition(
     model: Any, files: Mapping[str, Path], *, categories: Sequence[str] = (), settings: Mapping[str, Any] | None = None
 ) -> Any:
-    """The pipeline of an entry for ``speech-recognition``: Whisper's, or for models that write letter by letter `CtcRecognition`."""
+    """The pipeline of an entry for ``speech-recognition``: Whisper's; `CtcRecognition` for models that write letter by letter, and
+    `TransducerRecognition` for those with a joiner."""
+    if hasattr(model, "joiner"):
+        from numzoo.audio.pipelines.transducer.recognition import transducer_recognition
+
+        return transducer_recognition(model, files)
     if hasattr(model, "lm_head"):
         from numzoo.audio.pipelines.ctc import ctc_recognition
 

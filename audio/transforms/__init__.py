@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .resampling import Resample, resample
     from .spectrograms import MFCC, AmplitudeToDB, MelSpectrogram, Spectrogram, amplitude_to_db
     from .stretching import TimeStretch, phase_vocoder, time_stretch
+    from .transducer_mel import TransducerMel
+    from .vggish_examples import VggishMel, vggish_mel
 
 _HOMES = {
     "AddNoise": "mixing",
@@ -42,7 +44,9 @@ _HOMES = {
     "Spectrogram": "spectrograms",
     "TimeMasking": "masking",
     "TimeStretch": "stretching",
+    "TransducerMel": "transducer_mel",
     "Transform": "base",
+    "VggishMel": "vggish_examples",
     "Volume": "mixing",
     "WhisperMel": "presets",
     "add_noise": "mixing",
@@ -61,6 +65,7 @@ _HOMES = {
     "reverberate": "mixing",
     "stft": "frames",
     "time_stretch": "stretching",
+    "vggish_mel": "vggish_examples",
     "volume": "mixing",
     "whisper_mel": "presets",
 }
@@ -81,7 +86,9 @@ __all__ = [
     "Spectrogram",
     "TimeMasking",
     "TimeStretch",
+    "TransducerMel",
     "Transform",
+    "VggishMel",
     "Volume",
     "WhisperMel",
     "add_noise",
@@ -100,6 +107,7 @@ __all__ = [
     "reverberate",
     "stft",
     "time_stretch",
+    "vggish_mel",
     "volume",
     "whisper_mel",
 ]

@@ -24,8 +24,8 @@ _TASKS = {
 }
 """What the pipelines of a task cannot do without; those that hear need soundfile for files only, not for arrays."""
 
-_WITHOUT = ("audio.models.wav2vec2", "audio.models.hubert", "audio.models.wavlm")
-"""How the names of builders begin whose models write letter by letter, by a list."""
+_WITHOUT = ("audio.models.wav2vec2", "audio.models.hubert", "audio.models.wavlm", "audio.models.emformer")
+"""How the names of builders begin whose models write letters or pieces of words, by a list."""
 
 
 def check_task(task: str, model: str, who: str) -> None:

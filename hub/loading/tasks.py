@@ -23,6 +23,7 @@ READERS = {"image-classification": "vision.io.read_image"}
 
 PIPELINES = {
     "audio-classification": "audio.pipelines.audio_classification",
+    "audio-embedding": "audio.pipelines.audio_embedding",
     "fill-mask": "text.pipelines.fill_mask",
     "pitch-estimation": "audio.pipelines.pitch_estimation",
     "question-answering": "text.pipelines.question_answering",

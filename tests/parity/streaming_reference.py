@@ -59,6 +59,47 @@ def vggish() -> Any:
     return filled(type(VGGISH).VGGish().eval())
 
 
+def _rows(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    return streaming_sounds.golden({}, [array], {})
+
+
+def _golden_search() -> dict[str, Any]:
+    """The texts that beam search finds, their scores; widths 1, 4 and 7."""
+    from torchaudio.models import RNNTBeamSearch
+
+    settings = streaming_sounds.BASE
+    model = rnnt(settings)
+    with torch.no_grad():
+        model.joiner.linear.weight.mul_(6)
+        model.joiner.linear.bias[-1] += 6
+        frames = torch.from_numpy(streaming_sounds.sounds(settings)["sources"][:1])
+        found = {
+            width: RNNTBeamSearch(model, settings["num_symbols"] - 1)(frames, torch.tensor([32]), width)
+            for width in (1, 4, 7)
+        }
+    return {str(width): [[each[0], float(f"{each[3]:.7g}")] for each in best] for width, best in found.items()}
+
+
+def _golden_features() -> dict[str, Any]:
+    """What the feature extractor of the pipelines makes of a sound."""
+    from torchaudio.pipelines import rnnt_pipeline as theirs
+    from torchaudio.transforms import MelSpectrogram
+
+    said = streaming_sounds.statistics()
+    power = MelSpectrogram(sample_rate=16_000, n_fft=400, n_mels=80, hop_length=160)(
+        torch.from_numpy(streaming_sounds.waveform())
+    )
+    frames = theirs._piecewise_linear_log(power.transpose(1, 0) * theirs._gain)
+    return _rows(((frames - torch.tensor(said["mean"])) * torch.tensor(said["invstddev"])).numpy())
+
+
+def _golden_examples() -> dict[str, Any]:
+    """What VGGish's input processor makes of a sound."""
+    from torchaudio.prototype.pipelines import VGGISH
+
+    return _rows(VGGISH.get_input_processor()(torch.from_numpy(streaming_sounds.waveform())).numpy())
+
+
 def _golden_rnnt(settings: dict[str, Any]) -> dict[str, Any]:
     model = rnnt(settings)
     return streaming_sounds.golden(shapes_of(model), *results(model, settings))
@@ -75,4 +116,5 @@ if __name__ == "__main__":
     made: dict[str, Any] = {
         name: lambda settings=settings: _golden_rnnt(settings) for name, settings in streaming_sounds.SETTINGS.items()
     }
-    streaming_sounds.write({**made, "vggish": _golden_vggish})
+    others = {"search": _golden_search, "transducer mel": _golden_features, "vggish mel": _golden_examples}
+    streaming_sounds.write({**made, "vggish": _golden_vggish, **others})

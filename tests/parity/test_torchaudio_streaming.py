@@ -195,3 +195,65 @@ def test_vggish_embeds_as_torchaudios(reference: SimpleNamespace, monkeypatch: p
         expected = dict(theirs.named_parameters())[name].grad.numpy()
         assert each.grad is not None
         assert np.abs(each.grad.numpy() - expected).max() < 1e-4 * np.abs(expected).max(), name
+
+
+def searchers(seed: int, symbols: int, most: int) -> tuple[Any, Any, Any]:
+    """A transducer of theirs and ours with weights that say something, and the two searches."""
+    import torch
+    from torchaudio.models import RNNTBeamSearch, emformer_rnnt_model
+
+    from numzoo.audio.pipelines.transducer.search import TransducerSearch
+
+    settings = {**drawn_rnnt(np.random.default_rng(seed)), "num_symbols": symbols}
+    torch.manual_seed(seed)
+    theirs, ours = emformer_rnnt_model(**settings).eval(), models.emformer_rnnt_model(**settings).eval()
+    with torch.no_grad():
+        theirs.joiner.linear.weight *= 6
+        theirs.joiner.linear.bias[-1] += 3.0
+    shared(theirs, ours)
+    return ours, RNNTBeamSearch(theirs, symbols - 1, step_max_tokens=most), TransducerSearch(ours, longest=most)
+
+
+def same(found: Any, wanted: Any) -> None:
+    """The texts, their scores, and what the predictor makes of them."""
+    assert [list(each.tokens) for each in found] == [each[0] for each in wanted]
+    assert np.allclose([each.score for each in found], [each[3] for each in wanted], rtol=1e-5, atol=1e-5)
+    for mine, other in zip(found, wanted, strict=True):
+        assert np.abs(mine.said.numpy()[0] - other[1].numpy()).max() < 1e-5
+        assert len(mine.steps) == len(mine.logs) == len(mine.tokens) - 1
+
+
+@pytest.mark.parametrize(("seed", "width", "most"), [(0, 1, 100), (1, 4, 100), (2, 7, 100), (3, 4, 2), (4, 7, 1)])
+def test_the_search_finds_the_texts_and_scores_of_torchaudios(
+    seed: int, width: int, most: int, reference: SimpleNamespace
+) -> None:
+    import torch
+
+    ours, their_search, our_search = searchers(seed, 9, most)
+    config = ours.config
+    random = np.random.default_rng(seed)
+    context, frames = config.right_context_length, 12 * config.time_reduction_stride
+    sound = random.normal(size=(frames + context, config.input_dim)).astype(np.float32)
+    with torch.no_grad(), engine.no_grad():
+        wanted = their_search(torch.from_numpy(sound), torch.tensor([frames]), width)
+        found = our_search(ours.transcribe(sound[None], [frames])[0][0], width=width)
+    same(found, wanted)
+    assert any(len(each.tokens) > 1 for each in found)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_search_that_goes_on_with_the_next_segment_is_torchaudios(seed: int, reference: SimpleNamespace) -> None:
+    import torch
+
+    ours, their_search, our_search = searchers(seed, 8, 100)
+    config = ours.config
+    random = np.random.default_rng(seed)
+    kept, wanted, state, found = None, None, None, ()
+    for _ in range(5):
+        size = config.segment_length + config.right_context_length
+        frames = random.normal(size=(size, config.input_dim)).astype(np.float32)
+        with torch.no_grad(), engine.no_grad():
+            wanted, kept = their_search.infer(torch.from_numpy(frames), torch.tensor([size]), 5, kept, wanted)
+            heard, _, state = ours.transcribe_streaming(frames[None], [size], state)
+            found = our_search(heard[0], found, width=5)
+        same(found, wanted)

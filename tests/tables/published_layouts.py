@@ -11,8 +11,8 @@ from typing import Any
 Shapes = dict[str, tuple[int, ...]]
 
 OURS = (
-    "audio.models.conv_tasnet", "audio.models.hdemucs", "audio.models.hifigan", "audio.models.squim_objective",
-    "audio.models.tacotron2", "audio.models.wavernn",
+    "audio.models.conv_tasnet", "audio.models.emformer", "audio.models.hdemucs", "audio.models.hifigan", "audio.models.squim_objective",
+    "audio.models.tacotron2", "audio.models.vggish", "audio.models.wavernn",
 )  # fmt: skip
 """Beginnings of builders whose names are those of the published file, so that nothing is laid out here."""
 

@@ -57,6 +57,19 @@ def segments(settings: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
     return [frames[:, start : start + segment + context] for start in range(0, 4 * segment, segment)]
 
 
+def waveform() -> np.ndarray[Any, Any]:
+    """Two seconds of a sound that grows from nearly nothing to loud."""
+    return np.asarray(integer_array(11, (32_000,)) * np.geomspace(1e-7, 0.5, 32_000), np.float32)
+
+
+def statistics() -> dict[str, list[float]]:
+    """A mean and the inverse of a deviation for each of 80 mel bands."""
+    return {
+        "mean": (10 + 4 * integer_array(3, (80,))).tolist(),
+        "invstddev": (0.5 + 0.25 * integer_array(9, (80,))).tolist(),
+    }
+
+
 def counted(scores: Any) -> Any:
     """The scores (batch, time, length, symbols) of `sounds` that count, as rows."""
     return [scores[row, : LENGTHS[row] // 4, : LABELS[row] + 1] for row in range(2)]

@@ -16,6 +16,7 @@ __all__ = ["add"]
 
 _KINDS = {
     "audio-classification": "sounds",
+    "audio-embedding": "sounds",
     "fill-mask": "texts",
     "image-classification": "images",
     "pitch-estimation": "sounds",
@@ -47,7 +48,7 @@ _FOR = {
     "language": frozenset({"speech-recognition"}),
     "rate": _HEARD,
     "words": frozenset({"speech-recognition"}),
-    "whole": frozenset({"speaker-verification"}),
+    "whole": frozenset({"audio-embedding", "speaker-verification"}),
     "plot": _HEARD - {"source-separation", "speaker-verification", "speech-quality"},
     "reference": frozenset({"speech-quality"}),
 }
@@ -61,7 +62,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared, trust_option()],
         help="a model's answer to images, texts or sounds",
         description="What MODEL makes of INPUT: classes of images and texts, answers to messages, how alike texts are, entities, words for "
-        "gaps, answers to questions; what is said in a sound, where somebody speaks, pitch, how alike voices are, how good speech sounds; "
+        "gaps, answers to questions; what is said in a sound, where somebody speaks, pitch, how alike voices are, how good speech sounds, sounds as vectors; "
         "the sources of a mixture, and texts said aloud, as files.",
     )
     predict.add_argument(
@@ -114,7 +115,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     hearing.add_argument("--language", metavar="CODE", help="what is spoken, such as de (default: it is heard)")
     hearing.add_argument("--words", action="store_true", help="the times of every word of what is said")
     hearing.add_argument(
-        "--whole", action="store_true", help="compare voices with the silences between words, which are else cut out"
+        "--whole",
+        action="store_true",
+        help="compare voices with the silences between words, which are else cut out; embed the end of a sound too, filled with silence",
     )
     hearing.add_argument(
         "--reference", metavar="FILE", help="a clean recording of any speech, for a model that judges beside one"

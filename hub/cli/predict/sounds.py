@@ -84,7 +84,7 @@ def _settings(pipe: Any, options: argparse.Namespace) -> dict[str, Any]:
     said = {name: value for name, value in said.items() if value is not None}
     if unheeded := said.keys() - names.keys():
         raise UsageError(
-            f"--{min(unheeded)} is for Whisper, and {options.model} writes down the letters that it hears."
+            f"--{min(unheeded)} is for Whisper, and {options.model} writes down what it hears, as it is said."
         )
     return {"word_timestamps": options.words, **{names[name]: value for name, value in said.items()}}
 
@@ -147,6 +147,15 @@ def _judge(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console
     return dict(found._asdict())
 
 
+def _embed(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """A vector for each piece of a sound: its beginning on the screen, all of it in the document."""
+    rows = pipe(sound, pad=options.whole, raw=raw)
+    for place, row in enumerate(rows):
+        numbers = " ".join(f"{number:8.4f}" for number in row[:8])
+        console.line(f"{place * pipe.seconds:8.2f} {(place + 1) * pipe.seconds:8.2f}  {numbers} ...")
+    return {"seconds": pipe.seconds, "embeddings": [[round(number, 6) for number in row] for row in rows.tolist()]}
+
+
 def _compare(pipe: Any, options: argparse.Namespace, raw: Any, console: Console) -> int:
     """How alike the voices in two or more sounds are."""
     from numzoo.hub.cli.main import exit_code
@@ -173,6 +182,7 @@ def _compare(pipe: Any, options: argparse.Namespace, raw: Any, console: Console)
 
 _ANSWERS: dict[str, Callable[..., dict[str, Any]]] = {
     "audio-classification": _classify,
+    "audio-embedding": _embed,
     "pitch-estimation": _pitch,
     "source-separation": _separate,
     "speech-quality": _judge,

@@ -128,7 +128,7 @@ EMFORMER = EmformerConfig(**SMALL, right_context_length=2)
         (lambda: Emformer(EMFORMER)(FRAMES[:, :, :5], [3]), r"frames \(batch, time, 8\), not an array \(1, 8, 5\)"),
         (lambda: Emformer(EMFORMER)(FRAMES, [7]), "1 lengths, whole numbers from 0 to 6"),
         (lambda: Emformer(EMFORMER)(FRAMES, [1.0]), "1 lengths, whole numbers from 0 to 6"),
-        (lambda: Emformer(EMFORMER).infer(FRAMES, [8]), "a segment of 3 frames and 2 of right context, not 8 frames"),
+        (lambda: Emformer(EMFORMER).infer(FRAMES, [8]), "a segment of 3 frames, the last of a sound at least 1, and 2 of right context, not 8"),
         (lambda: Emformer(EMFORMER).infer(FRAMES[:, :5], [5], []), "0 states were given for 2 layers"),
         (lambda: models.emformer_rnnt_model(segment_length=18), "must be multiples of time_reduction_stride 4"),
         (lambda: models.emformer_rnnt_model(num_symbols=1), "from 2, not 1"),

@@ -22,6 +22,7 @@ AUDIO = {
     "hears.test": ("audio.models.whisper", {"size": "tiny"}, "speech-recognition", "torch-zip"),
     "speaks.test": ("audio.models.silero_vad", {}, "voice-activity-detection", "safetensors"),
     "letters.test": ("audio.models.wav2vec2_ctc", {}, "speech-recognition", "safetensors"),
+    "pieces.test": ("audio.models.emformer_rnnt_base", {"num_symbols": 501}, "speech-recognition", "torch-zip"),
     "old.test": ("vision.models.lenet", {}, "image-classification", "keras"),
 }
 
@@ -72,7 +73,14 @@ def test_predict_misses_a_library_before_it_fetches(case: str, manifest: Path, t
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("arguments", [["speaks", "x.raw", "--rate", "16000"], ["letters", "x.raw", "--rate", "16000"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["speaks", "x.raw", "--rate", "16000"],
+        ["letters", "x.raw", "--rate", "16000"],
+        ["pieces", "x.raw", "--rate", "16000"],
+    ],
+)
 def test_what_needs_no_library_goes_on_to_fetch(arguments: list[str], manifest: Path, tmp_path: Path) -> None:
     ended = run(
         tmp_path / "home", "tokenizers,soundfile,matplotlib,h5py", "predict", *arguments, "--registry", manifest
