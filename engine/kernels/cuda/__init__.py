@@ -18,6 +18,7 @@ from . import (
     joining,
     matrix,
     normalization,
+    ordering,
     places,
     placing,
     pooling,
@@ -25,6 +26,7 @@ from . import (
     resampling,
     rotary,
     rows,
+    scanning,
     softmax,
 )
 from . import complaints as complaints
@@ -38,13 +40,15 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (joining, "cat_along join_heads stack_along"),
     (matrix, "matmul linear linear_weight"),
     (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),
-    (places, "gather_along spread_along take_slices"),
+    (places, "gather_along nll spread_along take_slices"),
+    (ordering, "order_along sort_along top_along"),
     (placing, "bordered padded rolled spread_items tril triu unbordered"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input mean"),
     (recurrent, "lstm_layer lstm_backward gru_layer gru_backward rnn_layer rnn_backward"),
     (resampling, "resample sample sample_weight"),
     (rotary, "rotary"),
     (rows, "take_rows sum_rows"),
+    (scanning, "running_product running_sum"),
     (softmax, "softmax softmax_input log_softmax log_softmax_input"),
 )
 """Modules of kernels, and the operations that each one serves."""

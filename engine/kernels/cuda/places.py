@@ -18,7 +18,7 @@ from .machine import machine
 from .program import SCALARS, Kernel, scalars
 from .rows import INDICES, UNITS
 
-__all__ = ["gather_along", "spread_along", "take_slices"]
+__all__ = ["gather_along", "nll", "spread_along", "take_slices"]
 
 Result = Any
 Plan = Callable[..., Result]
@@ -46,6 +46,12 @@ def take_slices(x: Array, index: Array, *, axis: int) -> Result:
     """The slices along ``axis`` whose numbers ``index`` holds."""
     key = (take_slices, form(x), form(index), axis)
     return (PLANS.get(key) or PLANS.make(key, _plan_slices, x, index, axis))(x, index)
+
+
+def nll(x: Array, target: Array, scale: Array) -> Result:
+    """-x[i, target[i]] scale[i] for rows of log-probabilities."""
+    key = (nll, form(x), form(target), form(scale))
+    return (PLANS.get(key) or PLANS.make(key, _plan_nll, x, target, scale))(x, target, scale)
 
 
 def _refuse(*_: Any) -> Any:
@@ -141,6 +147,27 @@ def _plan_slices(x: Array, index: Array, axis: int) -> Plan:
             blocks_for(here, outer * shape[axis] * units), 256, address, here.address(numbers), here.address(out), outer, shape[axis], units,
             size, *complaints("index_select"),
         )  # fmt: skip
+        return out
+
+    return compute
+
+
+def _plan_nll(x: Array, target: Array, scale: Array) -> Plan:
+    if x.dtype not in SCALARS or scale.dtype != x.dtype or target.dtype not in INDICES or x.ndim != 2 or not x.size:
+        return _refuse
+    count, classes = x.shape
+    if target.shape != (count,) or scale.shape != (count,):
+        return _refuse
+    kernel, dtype = _kernel("nll", "PPPPqqqqqqiP", x.dtype, "uint", INDICES[target.dtype]), x.dtype
+    given = (
+        count, *(step // x.itemsize for step in x.strides), target.strides[0] // target.itemsize, scale.strides[0] // scale.itemsize, classes,
+    )  # fmt: skip
+
+    def compute(x: Array, target: Array, scale: Array) -> Array:
+        here = machine()
+        out = here.empty((count,), dtype)
+        addresses = (here.address(array) for array in (x, target, scale, out))
+        kernel(blocks_for(here, count), 256, *addresses, *given, *complaints("cross_entropy"))
         return out
 
     return compute

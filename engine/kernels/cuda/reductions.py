@@ -116,14 +116,14 @@ def _plan(
     work = _Work(machine(), x, axes, in_order=bool(more.get("PLACE")))
     if not work.fits:
         return lambda x, setting: NotImplemented
-    total = "double" if floating else "long long"
     wide = SCALARS[x.dtype][1] if floating else "long long"
+    total = "double" if floating and how != "Powers" else wide
     definitions = {
         "SCALAR": STORED[x.dtype], "WIDE": wide, "TOTAL": total, "RESULT": STORED[result], "HOW": how, "INDEX": work.index, **more,
     }  # fmt: skip
     kernel = _kernel(work.entry, SIGNATURE, definitions)
     finish = _kernel("parts", "3P4q2d", definitions) if work.parts > 1 else None
-    size = {"Spread": 16, "Largest": 16, "Smallest": 16}.get(how, 8)
+    size = {"Spread": 16, "Largest": 16, "Smallest": 16, "Powers": 16}.get(how, 8)
     shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape)) if keepdim else work.shape
     results, count = work.results, float(work.terms)
     dtype = x.dtype
@@ -245,12 +245,20 @@ def vector_norm_of(x: Array, axis: Any = None, keepdim: bool = False, *, p: floa
     return reduced(x, _axes("norm", x, axis), keepdim, x.dtype, how, **definitions) if how else NotImplemented
 
 
+def logsumexp_of(x: Array, axis: Any, keepdim: bool = False) -> Result:
+    """The logarithm of the sum of exp(x)."""
+    if x.dtype not in SCALARS:
+        return NotImplemented
+    return reduced(x, _axes("logsumexp", x, axis), keepdim, x.dtype, "Powers")
+
+
 _whole_images = TABLE["mean"].kernels.get("cuda")
-for _name, _kernel_of in {
+_served: dict[str, Callable[..., Result]] = {
     "sum": sum_of, "mean": mean_of, "prod": prod_of, "all": all_of, "any": any_of, "count_nonzero": count_nonzero,
     "amax": _extreme("amax", "Largest"), "amin": _extreme("amin", "Smallest"),
     "argmax": _place("argmax", "Largest"), "argmin": _place("argmin", "Smallest"),
     "max_along": _along("max", "Largest"), "min_along": _along("min", "Smallest"),
-    "variance": variance, "vector_norm_of": vector_norm_of,
-}.items():  # fmt: skip
+    "variance": variance, "vector_norm_of": vector_norm_of, "logsumexp_of": logsumexp_of,
+}  # fmt: skip
+for _name, _kernel_of in _served.items():
     TABLE[_name].kernel("cuda")(_kernel_of)

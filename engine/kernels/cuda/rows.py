@@ -1,7 +1,7 @@
 """Rows of tables, picked by number and added up by number: always in the same order, and without looking at the numbers on the CPU.
 
-To add up, the numbers' ranks are counted, each against all others, which needs no memory and no sorting library; very many are sorted
-by CuPy. Then runs of equal numbers are added up in pieces, so that one number for all is no slower than many.
+To add up, the numbers' ranks are counted, each against all others, which needs the fewest launches; many are put in order digit by
+digit. Then runs of equal numbers are added up in pieces, so that one number for all is no slower than many.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import ShapeError
 from ..plans import Plans
 from .complaints import complaints
 from .forms import dense, form
-from .layout import BLOCKS_EACH
+from .layout import BLOCKS_EACH, blocks_for
 from .machine import Machine, machine
 from .program import SCALARS, Kernel, scalars
 
@@ -34,11 +34,14 @@ INDICES = {
 }
 UNITS = {16: "quad", 8: "index_t", 4: "uint", 2: "ushort", 1: "uchar"}
 """What is copied at once, by its bytes."""
-RANKED = 1 << 17
-"""More numbers than these are sorted by CuPy, which waits for the GPU: counting ranks takes the square of their number."""
+RANKED = 1 << 15
+"""More numbers than these are put in order by their digits: counting ranks takes the square of their number."""
+SHARE = 2048
+SHARES = 256
+"""Numbers that a block takes at least, and blocks at most, to put numbers in order."""
 PIECE = 32
 OUTER = 65535
-INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
+FLOAT32, INT32, INT64 = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.int64)
 
 PLANS: Plans[Plan] = Plans()
 
@@ -125,20 +128,38 @@ def _plan_sum(x: Array, index: Array, rows: int) -> Plan:
 
 def _sorted(here: Machine, numbers: Array, count: int, rows: int, named: str) -> tuple[Array, Array]:
     """The places of the numbers in rising order, equal ones in theirs, and the numbers; those that lie outside come last, as ``rows``."""
+    if count > RANKED:
+        return _by_digits(here, numbers, count, rows, named)
     who, words = complaints("sum_rows")
     ranks, keys = here.zeros((count,), INT32), here.empty((count,), INT32)
     blocks = -(-count // 256)
-    float32 = np.dtype(np.float32)
-    counted = count <= RANKED
-    shares = max(1, min(-(-2 * here.processors // blocks), -(-count // 1024))) if counted else 1
-    if counted:
-        rank = _kernel("rank_rows", "PPPiqiP", float32, "uint", named)
-        rank((blocks, shares, 1), 256, here.address(numbers), here.address(ranks), here.address(keys), count, rows, who, words)  # fmt: skip
-        order, ordered = here.empty((count,), INT64), here.empty((count,), INT32)
-        place = _kernel("place_rows", "PPPPi", float32, "uint", named)
-        place(blocks, 256, here.address(ranks), here.address(keys), here.address(order), here.address(ordered), count)
-        return order, ordered
-    flat = numbers.reshape(-1).astype("int64", copy=False)
-    flat = here.xp.where((flat < 0) | (flat >= rows), rows, flat)
-    order = here.xp.argsort(flat, kind="stable")
-    return order, flat[order].astype("int32")
+    shares = max(1, min(-(-2 * here.processors // blocks), -(-count // 1024)))
+    rank = _kernel("rank_rows", "PPPiqiP", FLOAT32, "uint", named)
+    rank((blocks, shares, 1), 256, here.address(numbers), here.address(ranks), here.address(keys), count, rows, who, words)  # fmt: skip
+    order, ordered = here.empty((count,), INT64), here.empty((count,), INT32)
+    place = _kernel("place_rows", "PPPPi", FLOAT32, "uint", named)
+    place(blocks, 256, here.address(ranks), here.address(keys), here.address(order), here.address(ordered), count)
+    return order, ordered
+
+
+def _by_digits(here: Machine, numbers: Array, count: int, rows: int, named: str) -> tuple[Array, Array]:
+    """The same for many numbers."""
+    address = here.address
+    keys, order, spare_keys, spare_order = (here.empty((count,), dtype) for dtype in (INT32, INT64, INT32, INT64))
+    first = _kernel("key_rows", "PPPqqiP", FLOAT32, "uint", named)
+    first(blocks_for(here, count), 256, address(numbers), address(keys), address(order), count, rows, *complaints("sum_rows"))  # fmt: skip
+    share = -(-max(SHARE, -(-count // SHARES)) // 256) * 256
+    blocks = -(-count // share)
+    counts = here.empty((256 * blocks,), INT32)
+    tell, start, move = (
+        _kernel(name, signature, FLOAT32, "uint", named)
+        for name, signature in (("count_digits", "PPqqi"), ("start_digits", "Pi"), ("move_digits", "PPPPPqqi"))
+    )
+    for shift in range(0, rows.bit_length(), 8):
+        tell(blocks, 256, address(keys), address(counts), count, share, shift)
+        start(1, 256, address(counts), blocks)
+        move(
+            blocks, 256, address(keys), address(order), address(spare_keys), address(spare_order), address(counts), count, share, shift,
+        )  # fmt: skip
+        keys, order, spare_keys, spare_order = spare_keys, spare_order, keys, order
+    return order, keys

@@ -97,3 +97,17 @@ extern "C" __global__ void __launch_bounds__(256) take_slices(
         }
     }
 }
+
+// -x[i, target[i]] scale[i]; a target below 0 counts as class 0.
+extern "C" __global__ void __launch_bounds__(256) nll(
+    const SCALAR* x, const INDEX* target, const SCALAR* scale, SCALAR* out, index_t count, index_t step, index_t along, index_t of_target,
+    index_t of_scale, index_t classes, int who, long long* words
+) {
+    for (index_t i = first_index(); i < count; i += all_threads()) {
+        const long long given = (long long)target[i * of_target], place = given < 0 ? 0 : given;
+        const bool lies = place < classes;
+        if (!lies) complain(words, who, given, classes);
+        const WIDE value = lies ? (WIDE)widened(x[i * step + place * along]) : (WIDE)NOT_A_NUMBER;
+        out[i] = narrowed<SCALAR>(-value * (WIDE)widened(scale[i * of_scale]));
+    }
+}

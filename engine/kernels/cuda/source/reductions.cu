@@ -128,6 +128,22 @@ struct Spread {
     __device__ static W value(Kept) { return W(0); }
 };
 
+// The greatest so far, and the sum of exp(x - greatest): the logarithm of a sum of powers, without overflow.
+struct Powers {
+    typedef Pair Kept;
+    typedef decltype(Added(0) * 1.0f) Real;  // whole numbers have no powers, but what is compiled for them is to compile
+    __device__ static Kept none() { return Pair{(Added)-INFINITE, Added(0)}; }
+    __device__ static Kept of(W x, W, index_t) { return Pair{(Added)x, Added(1)}; }
+    __device__ static Kept both(Kept a, Kept b) {
+        if (a.first == b.first) return Pair{a.first, a.second + b.second};
+        if (a.first != a.first || b.first != b.first) return a.first != a.first ? a : b;
+        if (a.first > b.first) return Pair{a.first, a.second + b.second * (Added)exp_of((Real)(b.first - a.first))};
+        return Pair{b.first, b.second + a.second * (Added)exp_of((Real)(a.first - b.first))};
+    }
+    __device__ static RESULT end(Kept sums, Added, Added) { return stored<RESULT>(is_finite(sums.first) ? (Real)sums.first + log_of((Real)sums.second) : (Real)sums.first); }
+    __device__ static W value(Kept) { return W(0); }
+};
+
 typedef HOW::Kept Kept;
 
 struct Job {

@@ -76,6 +76,72 @@ extern "C" __global__ void __launch_bounds__(256) place_rows(const int* ranks, c
     sorted[ranks[mine]] = keys[mine];
 }
 
+// Many numbers are put in order by their digits of 8 bits, the last digit first: three kernels for each digit. Equal ones keep their order.
+extern "C" __global__ void __launch_bounds__(256) key_rows(
+    const INDEX* index, int* keys, long long* order, index_t count, index_t rows, int who, long long* words
+) {
+    for (index_t i = first_index(); i < count; i += all_threads()) {
+        const long long row = (long long)index[i];
+        const bool lies = row >= 0 && row < rows;
+        if (!lies) complain(words, who, row, rows);
+        keys[i] = lies ? (int)row : (int)rows;
+        order[i] = i;
+    }
+}
+
+// How many keys of each block's share have each digit: (digits, blocks).
+extern "C" __global__ void __launch_bounds__(256) count_digits(const int* keys, int* counts, index_t count, index_t share, int shift) {
+    __shared__ int own[256];
+    own[threadIdx.x] = 0;
+    __syncthreads();
+    const index_t from = blockIdx.x * share, to = from + share < count ? from + share : count;
+    for (index_t i = from + threadIdx.x; i < to; i += 256) atomicAdd(&own[keys[i] >> shift & 255], 1);
+    __syncthreads();
+    counts[threadIdx.x * gridDim.x + blockIdx.x] = own[threadIdx.x];
+}
+
+// Where the keys of each digit and block begin: the sums of what comes before. One block, a digit for each thread.
+extern "C" __global__ void __launch_bounds__(256) start_digits(int* counts, int blocks) {
+    __shared__ int totals[256];
+    int* own = counts + threadIdx.x * blocks;
+    int sum = 0;
+    for (int k = 0; k < blocks; k++) sum += own[k];
+    totals[threadIdx.x] = sum;
+    __syncthreads();
+    int before = 0;
+    for (int digit = 0; digit < (int)threadIdx.x; digit++) before += totals[digit];
+    for (int k = 0; k < blocks; k++) {
+        const int number = own[k];
+        own[k] = before;
+        before += number;
+    }
+}
+
+// Each key to its place: where its digit and block begin, behind those of its digit that the block has met.
+extern "C" __global__ void __launch_bounds__(256) move_digits(
+    const int* keys, const long long* order, int* keys_out, long long* order_out, const int* starts, index_t count, index_t share, int shift
+) {
+    __shared__ int next[256], digits[256];
+    next[threadIdx.x] = starts[threadIdx.x * gridDim.x + blockIdx.x];
+    const index_t from = blockIdx.x * share, to = from + share < count ? from + share : count;
+    for (index_t start = from; start < to; start += 256) {
+        const index_t i = start + threadIdx.x;
+        const int key = i < to ? keys[i] : 0, digit = i < to ? key >> shift & 255 : 256;
+        digits[threadIdx.x] = digit;
+        __syncthreads();
+        if (i < to) {
+            int rank = 0;
+            for (int k = 0; k < (int)threadIdx.x; k++) rank += digits[k] == digit;
+            const int place = next[digit] + rank;
+            keys_out[place] = key;
+            order_out[place] = order[i];
+        }
+        __syncthreads();
+        if (i < to) atomicAdd(&next[digit], 1);
+        __syncthreads();
+    }
+}
+
 // Sums of runs of equal keys in pieces of `piece` sorted places. What reaches over a piece's ends is left in `heads` and `tails`.
 extern "C" __global__ void __launch_bounds__(128) sum_pieces(
     const SCALAR* x, const long long* order, const int* sorted, SCALAR* out, WIDE* heads, WIDE* tails, index_t count, index_t width, index_t rows, int piece

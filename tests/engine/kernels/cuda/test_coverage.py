@@ -23,12 +23,12 @@ COMPLEX = "angle complex conjugate imaginary_part isreal of_pairs pairs polar re
 SELDOM = """
     columns columns_input digamma erfinv extreme_so_far gcd lcm kth_along largest_along largest_places logcumsumexp_of
     max_pool2d_pick middle middle_along most_frequent_along move_from overlapped pick_places polygamma_of product_along put_along put_items
-    put_places recurrence running_product sample_input smallest_along spread_places with_diagonal
+    put_places recurrence sample_input smallest_along spread_places with_diagonal
 """
 """What models seldom compute."""
 
 OTHERS = """
-    ctc_nll ctc_nll_input logsumexp_of nll order_along pick_rows place_rows running_sum sort_along top_along transducer_nll
+    ctc_nll ctc_nll_input pick_rows place_rows transducer_nll
     transducer_nll_input
 """
 """What some models compute, a few times in a step."""

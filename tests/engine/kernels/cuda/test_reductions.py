@@ -27,6 +27,7 @@ FLOATING = [
     "min_along",
     "variance",
     "vector_norm_of",
+    "logsumexp_of",
 ]
 
 
@@ -100,7 +101,7 @@ def test_any_axes_of_any_layout(one_order: EmulatedMachine, name: str, how: str)
         check(one_order, name, x, values, **settings_of(name, axis, place % 2 == 0))
 
 
-@pytest.mark.parametrize("name", ["sum", "argmin", "variance", "max_along"])
+@pytest.mark.parametrize("name", ["sum", "argmin", "variance", "max_along", "logsumexp_of"])
 @pytest.mark.parametrize(
     ("shape", "axis"), [((5, 3000), (1,)), ((9000,), (0,)), ((3000, 5), (0,)), ((700, 40), (0,)), ((2, 700, 3), (1,)), ((4, 40, 33), (1,)), ((12, 2500), (0,))]
 )  # fmt: skip
@@ -127,7 +128,7 @@ def test_norms(one_order: EmulatedMachine, p: float) -> None:
         check(one_order, "vector_norm_of", one_order.put(values), values, axis=axis, keepdim=False, p=p)
 
 
-@pytest.mark.parametrize("name", ["amax", "amin", "argmax", "argmin", "sum", "variance", "max_along"])
+@pytest.mark.parametrize("name", ["amax", "amin", "argmax", "argmin", "sum", "variance", "max_along", "logsumexp_of"])
 def test_a_nan_and_infinities_go_as_in_the_body(one_order: EmulatedMachine, name: str) -> None:
     values = drawn((4, 50))
     values[0, 7] = values[0, 30] = np.nan

@@ -11,7 +11,7 @@ from held_to_bodies import assert_kernel_is_body, assert_same, at_odd_place, mem
 from numzoo import engine
 from numzoo.engine import ops
 from numzoo.engine.dtype import as_dtype
-from numzoo.engine.kernels.cuda import rows
+from numzoo.engine.kernels.cuda import complaints, rows
 
 
 def drawn(shape: tuple[int, ...], dtype: Any = "float32", seed: int = 0) -> Any:
@@ -53,12 +53,25 @@ def test_rows_of_every_dtype_are_added_up_wide(gpu: Any, dtype: str) -> None:
     assert_same(given, wanted.astype(x.dtype), x.dtype.itemsize)
 
 
-def test_the_same_sums_come_again_and_so_they_do_where_cupy_sorts(gpu: Any, monkeypatch: Any) -> None:
-    x, index = gpu.put(drawn((500, 3))), gpu.put(np.random.default_rng(1).integers(0, 7, 500))
-    first = rows.sum_rows(x, index, rows=9).get()
-    np.testing.assert_array_equal(rows.sum_rows(x, index, rows=9).get(), first)
+@pytest.mark.parametrize("kinds", [1, 7, 255, 256, 70000])
+def test_the_same_sums_come_again_and_so_they_do_where_numbers_are_put_in_order(
+    gpu: Any, monkeypatch: Any, kinds: int
+) -> None:
+    numbers = np.random.default_rng(1).integers(0, kinds, 3000)
+    x, index = gpu.put(drawn((3000, 3))), gpu.put(numbers)
+    first = rows.sum_rows(x, index, rows=kinds).get()
+    np.testing.assert_array_equal(rows.sum_rows(x, index, rows=kinds).get(), first)
     monkeypatch.setattr(rows, "RANKED", 10)
-    np.testing.assert_array_equal(rows.sum_rows(x, index, rows=9).get(), first)
+    monkeypatch.setattr(rows, "SHARE", 256)
+    np.testing.assert_array_equal(rows.sum_rows(x, index, rows=kinds).get(), first)
+    order, ordered = rows._sorted(gpu, index, 3000, kinds, "index_t")
+    np.testing.assert_array_equal(order.get(), np.argsort(numbers, kind="stable"))
+    np.testing.assert_array_equal(ordered.get(), np.sort(numbers))
+    index[17] = kinds
+    rows.sum_rows(x, index, rows=kinds)
+    with pytest.raises(engine.errors.ShapeError, match=f"row {kinds} lies outside"):
+        rows.sum_rows(x, index, rows=kinds)
+    complaints.check.__globals__["_held"][id(gpu)][0][0] = 0
 
 
 @pytest.mark.parametrize("wrong", [-1, 5])
@@ -103,3 +116,19 @@ def test_bags_of_rows_are_the_cpus(gpu: Any, mode: str, offsets: Any) -> None:
 
     for there, here in zip(slopes("cuda"), slopes("cpu"), strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6)
+
+
+def test_losses_of_classes_by_number(gpu: Any) -> None:
+    from numzoo.engine.kernels.cuda import places
+
+    for x in memory_orders(drawn((9, 5))):
+        for kind in (np.int64, np.int32):
+            target, scale = (np.arange(9) % 6 - 1).astype(kind), drawn((9,), seed=2)
+            assert_kernel_is_body(gpu, places.nll, "nll", x, target, scale)
+    slopes = []
+    for device in ("cpu", "cuda"):
+        x = engine.Tensor(drawn((9, 5))).to(device).requires_grad_()
+        engine.nn.functional.nll_loss(x, engine.Tensor(np.arange(9) % 5).to(device)).backward()
+        slopes.append(x.grad.numpy())
+    np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-6)
+    assert "nll" in gpu.launched

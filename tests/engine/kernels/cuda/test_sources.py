@@ -71,6 +71,8 @@ DEFINITIONS["reductions.cu"] = [
         ("Totals", "float", "float", "double", "float", {"END": "total/count"}),
         ("Largest", "bfloat", "float", "double", "long long", {"PLACE": 1}),
         ("Spread", "half", "float", "double", "half", {"INDEX": "index_t"}),
+        ("Powers", "bfloat", "float", "float", "bfloat", {}),
+        ("Powers", "double", "double", "double", "double", {}),
         ("Totals", "signed char", "long long", "long long", "bool", {"MAP": "x!=W(0)", "END": "total!=Added(0)"}),
     )
 ]
@@ -81,6 +83,14 @@ DEFINITIONS["joining.cu"] = [{"UNIT": "quad", "INDEX": "index_t", "MOST": 64}, {
 DEFINITIONS["placing.cu"] = [
     {"UNIT": "quad", **NARROW, "NARROW": "float"},
     {"UNIT": "unsigned char", "INDEX": "index_t"},
+]
+DEFINITIONS["ordering.cu"] = [
+    {"SCALAR": scalar, "KEY": key, "LENGTH": length}
+    for scalar, key, length in (("bfloat", "unsigned", 2048), ("double", "unsigned long long", 2048), ("bool", "unsigned", 32))
+]  # fmt: skip
+DEFINITIONS["scanning.cu"] = [
+    {"SCALAR": "half", "TOTAL": "double", "PRODUCT": 1},
+    {"SCALAR": "long long", "TOTAL": "long long"},
 ]
 DEFINITIONS["optimizers.cu"] = [
     {
