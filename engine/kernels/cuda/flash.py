@@ -33,7 +33,7 @@ from .attention_operands import (
 )
 from .layout import blocks_for
 from .machine import Machine, machine
-from .transposing import copy_like
+from .transposing import copy_into, copy_like
 
 __all__ = ["attend", "attend_backward", "mask"]
 
@@ -177,20 +177,20 @@ def _plan_forward(
 
     def mask(seed: Any) -> Array:
         equal = [laid_out(here, laid, dtype) for laid in (given.query, given.key)]
-        values = laid_out(here, given.value, dtype)
         result, sums = laid_out(here, out, dtype), empty(rows, wide)
-        _, _, keys, width = given.value.shape
+        entries, shared, keys, width = given.value.shape
         kept = empty((*out.shape[:3], keys), np.dtype(np.bool_))
         bias = None if given.bias is None else here.zeros(given.bias.shape, dtype)
         for start in range(0, keys, width):
-            columns = min(width, keys - start)
-            values[...] = 0
-            for column in range(columns):
-                values[:, :, start + column, column] = 1
+            stop = min(start + width, keys)
+            count = stop - start
+            values = laid_out(here, given.value, dtype)
+            unit = convert(here.xp.eye(count, dtype=wide), dtype)
+            copy_into(values[:, :, start:stop, :count], here.xp.broadcast_to(unit, (entries, shared, count, count)))
             more, held = _extras(here, None if bias is None else lambda bias: bias, bias, dropout, seed)
             run(*map(address, (*equal, values, result, sums)), *more)
             del held
-            kept[..., start : start + columns] = result[..., :columns] != 0
+            kept[..., start:stop] = convert(result[..., :count], wide) != 0
         return kept
 
     compute.mask = mask  # type: ignore[attr-defined]
