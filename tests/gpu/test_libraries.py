@@ -132,6 +132,14 @@ def measured(tmp_path: Path, monkeypatch: Any) -> Iterator[Path]:
     engine.cuda.measure_plans(False)
 
 
+def test_work_is_timed_without_the_host_s_part() -> None:
+    from numzoo.engine.kernels.cuda.machine import machine
+
+    x = Tensor(operand(1024, 1024)).to("cuda")
+    short, long = machine().milliseconds(lambda: None, 2), machine().milliseconds(lambda: engine.matmul(x, x), 5)
+    assert 0 <= short < long
+
+
 @pytest.mark.parametrize("kind", TOLERANCE)
 def test_what_was_measured_computes_the_same_and_is_kept(kind: str, measured: Path) -> None:
     for case in ("3 x 3", "depthwise"):

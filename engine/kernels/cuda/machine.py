@@ -22,6 +22,10 @@ MOST_BYTES = 4096
 """What the arguments of one launch may take."""
 
 
+CYCLES = 40_000
+"""Of a processor: about 20 microseconds, in which the host gives a GPU one piece of work."""
+
+
 class Launch(Protocol):
     """An entry point of a compiled module: grid and block in (x, y, z), bytes of shared memory, arguments and their layout."""
 
@@ -144,12 +148,18 @@ class CudaMachine:
     def milliseconds(self, work: Callable[[], None], times: int) -> float:
         cuda = self.xp.cuda
         stream, first, last = cuda.get_current_stream(), cuda.Event(), cuda.Event()
+        self._occupy(times * CYCLES)  # else short work would be timed by how fast the host gives it
         first.record(stream)
         for _ in range(times):
             work()
         last.record(stream)
         last.synchronize()
         return float(cuda.get_elapsed_time(first, last)) / times
+
+    def _occupy(self, cycles: int) -> None:
+        from .program import Kernel
+
+        Kernel("waiting.cu", "wait_cycles", "q")(1, 1, cycles)
 
 
 class _Packed:

@@ -172,7 +172,7 @@ def test_work_is_timed_between_two_events_of_its_stream() -> None:
     from numzoo.engine.kernels.cuda.machine import CudaMachine
 
     cuda = SimpleNamespace(Event=Event, get_current_stream=lambda: "seven", get_elapsed_time=lambda first, last: 6.0)
-    here = SimpleNamespace(xp=SimpleNamespace(cuda=cuda))
+    here = SimpleNamespace(xp=SimpleNamespace(cuda=cuda), _occupy=lambda cycles: told.append(f"busy for {cycles}"))
     assert CudaMachine.milliseconds(here, lambda: told.append("work"), 2) == 3.0  # type: ignore[arg-type]
-    assert told == ["event", "event", "record on seven", "work", "work", "record on seven", "wait"]
+    assert told == ["event", "event", "busy for 80000", "record on seven", "work", "work", "record on seven", "wait"]
     assert EmulatedMachine().milliseconds(lambda: None, 3) >= 0.0

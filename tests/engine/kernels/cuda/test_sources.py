@@ -45,6 +45,7 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "images.cu": [{**NARROW, "PARAM": "float", "GROUPED": 0}, {**WIDE, "PARAM": "double", "GROUPED": 1}],
 }
 """For a source, the sets of definitions to try: one for each branch that its preprocessor or its templates may take."""
+DEFINITIONS["waiting.cu"] = [{}]
 DEFINITIONS["elementwise.cu"] = [
     Computation(
         EXPRESSIONS[name].text(dtype), operands, result, compute_type(dtype), EXPRESSIONS[name].masks
