@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from numzoo.engine import Tensor, nn, no_grad, ops
+from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 
-__all__ = ["Branch", "DecoderLayer", "EncoderLayer", "Shape"]
+__all__ = ["Branch", "DecoderLayer", "EncoderLayer", "Shape", "rescale"]
 
 _STEPS = 200  # that the recurrent layers see at once
 _ITSELF = -100.0  # the score of a place with itself, which is out of reach of the others
+_SPREAD = 0.1  # that the weights of convolutions are brought near to at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,6 @@ class LocalAttention(nn.Module):
         self.query = nn.Conv1d(width, width, 1)
         self.key = nn.Conv1d(width, width, 1)
         self.query_decay = nn.Conv1d(width, heads * decays, 1)
-        with no_grad():  # at first everything is near
-            self.query_decay.weight.mul_(0.01)
-        nn.init.constant_(self.query_decay.bias, -2.0)
         self.proj = nn.Conv1d(width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -215,3 +214,26 @@ class DecoderLayer(nn.Module):
         end = z.shape[2] - self.cut if self.shape.frequencies else self.cut + length
         z = z[:, :, self.cut : end]
         return (z if self.last else F.gelu(z)), y
+
+
+def rescale(model: nn.Module) -> None:
+    """Draw convolutions with a deviation half the way, in logarithms, from the usual one to 0.1 (arXiv:1911.13254, section 4).
+
+    Those that say how far attention reaches are small, so that at first everything is near.
+    """
+    convolutions = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+    for part in model.modules():
+        if isinstance(part, convolutions):
+            _draw(part, 1.0)
+    for part in model.modules():
+        if isinstance(part, LocalAttention):
+            nn.init.constant_(part.query_decay.bias, -2 / _draw(part.query_decay, 0.01))
+
+
+def _draw(convolution: Any, strength: float) -> float:
+    """Draw a convolution; by how much its usual bound, times `strength`, was divided."""
+    usual = 1 / math.sqrt(nn.init.fans(convolution.weight)[0])
+    by = math.sqrt(strength * usual / math.sqrt(3) / _SPREAD)
+    nn.init.uniform_(convolution.weight, -strength * usual / by, strength * usual / by)
+    nn.init.uniform_(convolution.bias, -usual / by, usual / by)
+    return by

@@ -6,21 +6,18 @@ one over the waveform and one over the spectrogram, meet in the middle. Paramete
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from numzoo.audio.models.demucs_layers import Branch, DecoderLayer, EncoderLayer, Shape
+from numzoo.audio.models.demucs_layers import Branch, DecoderLayer, EncoderLayer, Shape, rescale
 from numzoo.audio.transforms.frames import hann
-from numzoo.engine import Tensor, nn, no_grad, ops
+from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 
 __all__ = ["HDemucs", "HDemucsConfig", "hdemucs_high", "hdemucs_low", "hdemucs_medium"]
-
-_SPREAD = 0.1  # that the weights of convolutions are brought near to at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +80,14 @@ class ScaledEmbedding(nn.Module):
         super().__init__()
         self.scale = scale
         self.embedding = nn.Embedding(count, width)
-        with no_grad():
-            weight = self.embedding.weight.numpy()
+
+        def fill(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+            values = generator.standard_normal(shape)
             if smooth:  # a sum of n draws spreads by the root of n
-                weight = np.cumsum(weight, axis=0) / np.sqrt(np.arange(1, count + 1))[:, None]
-            self.embedding.weight.copy_(Tensor((weight / scale).astype(np.float32)))
+                values = np.cumsum(values, axis=0) / np.sqrt(np.arange(1, count + 1))[:, None]
+            return values / scale
+
+        self.embedding.weight.set_fill(fill)
 
     def forward(self) -> Tensor:
         return self.embedding.weight * self.scale  # (count, width)
@@ -123,7 +123,7 @@ class HDemucs(nn.Module):
             if first and config.freq_emb:
                 self.freq_emb = ScaledEmbedding(freqs, width, config.emb_scale, smooth=config.emb_smooth)
             inputs, width = width, config.growth * width
-        _rescale(self)
+        rescale(self)
 
     def forward(self, mixture: Any) -> Tensor:
         waveform = mixture if isinstance(mixture, Tensor) else Tensor(np.asarray(mixture))
@@ -225,16 +225,6 @@ def _normal(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """At mean 0 and deviation 1, each of a batch for itself; the mean and the deviation."""
     mean, spread = x.mean(axes, keepdim=True), x.std(axes, keepdim=True)
     return (x - mean) / (1e-5 + spread), mean, spread
-
-
-def _rescale(model: nn.Module) -> None:
-    """Bring the weights of convolutions half the way, in logarithms, to one spread ("Rescaling", arXiv:1911.13254, section 4)."""
-    with no_grad():
-        for part in model.modules():
-            if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)):
-                by = math.sqrt(float(part.weight.numpy().std(ddof=1)) / _SPREAD)
-                part.weight.div_(by)
-                part.bias.div_(by)
 
 
 def hdemucs_low(*, nfft: int = 1024, depth: int = 5, **settings: Any) -> HDemucs:

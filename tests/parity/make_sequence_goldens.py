@@ -1,6 +1,6 @@
 """Writes tests/tables/sequence_goldens.json: what transformers computes for weights and inputs made from integers.
 
-Run where PyTorch and transformers are: ``PYTHONPATH=tests/tables python tests/parity/make_sequence_goldens.py``. The tests
+Run where PyTorch, transformers and torchaudio are: ``PYTHONPATH=tests/tables python tests/parity/make_sequence_goldens.py``. The tests
 beside the models repeat it with numzoo alone.
 """
 

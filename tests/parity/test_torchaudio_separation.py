@@ -138,3 +138,18 @@ def test_windows_fade_into_one_another_as_in_torchaudios_tutorial(samples: int, 
         start, end = end - shared, end + size
     wanted = wanted * middle.std() + middle.mean()
     assert np.abs(found - wanted.numpy()).max() < 1e-5 * wanted.abs().max().item()
+
+
+def test_fresh_weights_spread_as_torchaudios(reference: SimpleNamespace) -> None:
+    import torch
+    from torchaudio.models import hdemucs_low
+
+    torch.manual_seed(0)
+    engine.manual_seed(0)
+    wanted = {
+        name: float(value.std()) for name, value in hdemucs_low(SOURCES).state_dict().items() if value.numel() > 99
+    }
+    found = models.hdemucs_low().state_dict()
+    assert len(wanted) > 100
+    for name, spread in wanted.items():
+        assert float(found[name].numpy().std()) == pytest.approx(spread, rel=0.25, abs=1e-6), name

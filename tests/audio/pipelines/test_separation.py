@@ -224,3 +224,14 @@ def test_sizes_that_cannot_be_are_refused(settings: dict[str, Any], message: str
 def test_hybrid_demucs_says_what_it_wants(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"wants mixtures \(batch, 2, samples\)"):
         models.hdemucs_high(**HDEMUCS)(np.zeros(shape, np.float32))
+
+
+def test_weights_are_drawn_when_they_are_first_used_and_attention_reaches_far_at_first() -> None:
+    engine.manual_seed(0)
+    model = models.hdemucs_high(**HDEMUCS)
+    assert all(each.is_pending for each in model.parameters())
+    attention = model.freq_encoder[2].dconv.layers[0][4]
+    assert (attention.query_decay.bias.numpy() < -2).all()
+    assert np.abs(attention.query_decay.weight.numpy()).max() < np.abs(attention.query.weight.numpy()).max() / 9
+    vectors = model.freq_emb.embedding.weight.numpy()
+    assert np.abs(np.diff(vectors, axis=0)).mean() < np.abs(vectors - vectors[::-1]).mean() / 2  # neighbours are alike
