@@ -35,7 +35,7 @@ from .memory import BYTE, FLOAT32, Array, Layout, address
 from .plans import Plan
 from .primitive import DESTINATION, SOURCE, WEIGHTS, Primitive, describe, describe_reorder, signature
 from .reorder import as_dense, channels_last_allocator
-from .winograd_tiles import PLACES, TILE, CannotError, Geometry, Matrix, count_tiles, transforms
+from .winograd_tiles import PLACES, TILE, CannotError, Geometry, Matrix, count_tiles, scratch, transforms
 
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
@@ -100,9 +100,9 @@ def plan_forward(
     total = _totaller(library, out)
     if pack is None or total is None:
         return None
-    frame_shape, products_shape = geometry.frame, (1 + PLACES, geometry.most, geometry.outs)
-    sizes = (frame_shape, (PLACES, geometry.most, geometry.ins), (PLACES, geometry.most, geometry.ins), products_shape)
-    rooms = [pool.allocator(shape, FLOAT32) for shape in (*sizes, (TILE * TILE, geometry.most, geometry.outs))]
+    most, outs = geometry.most, geometry.outs
+    ahead, places = most * outs * biased, PLACES * most * max(geometry.ins, outs)
+    take = scratch(geometry.frame, (ahead + places,), (places,))
     allocate = channels_last_allocator(out, x.dtype)
     into, back = (INPUT.start, _BIASED.start if biased else _OUTPUT.start)
 
@@ -111,21 +111,22 @@ def plan_forward(
         if packed is None:
             return direct(x, weight, bias)  # type: ignore[no-any-return]
         result = allocate()
-        arrays = [room() for room in rooms]
-        frame, seen, tiles, products, spread = map(address, arrays)
-        geometry.clear_sides(arrays[0])
+        frame, one, other = take()
+        beginning, seen, tiles = address(frame), address(one) + 4 * ahead, address(other)
+        geometry.clear_sides(frame)
         if bias is not None:
-            arrays[3][0] = bias
-        weights, sums = address(packed), address(arrays[3][1])
+            one[:ahead].reshape(most, outs)[...] = bias
+        weights = address(packed)
         for source, destination, blocks in groups:
             first, last = address(x) + source, address(result) + destination
             for block in blocks:
-                block.sight.look(first, arrays[0], frame, seen)
+                block.sight.look(first, frame, beginning, seen)
                 block.sight.transform(into, seen, tiles)
-                block.multiply(tiles, weights, sums)
-                block.untransform(back, products + block.summed, spread)
+                # Products and results go where what they come from is of no use any more.
+                block.multiply(tiles, weights, seen)
+                block.untransform(back, seen - block.ahead, tiles)
                 for scatter, start, end in block.scatters:
-                    scatter(spread + start, last + end)
+                    scatter(tiles + start, last + end)
         if not np.isfinite(total(result)).all():
             return direct(x, weight, bias)  # type: ignore[no-any-return]
         return result

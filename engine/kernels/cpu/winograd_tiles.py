@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from . import threads
+from . import pool, threads
 from .library import Library
-from .memory import FLOAT32, Array, Layout, address, dense_strides, element_strides
+from .memory import BYTE, FLOAT32, Array, Layout, address, dense_strides, element_strides
 from .primitive import DESTINATION, SOURCE, WEIGHTS, Description, Primitive, describe, describe_reorder
 
 Pair = tuple[int, int]
@@ -20,11 +21,12 @@ Shape = tuple[int, ...]
 # What a block needs on its way should stay in the third-level cache, and reading all weights once a block should pay.
 BLOCK_BYTES = 6 << 20  # for each thread
 CHANNELS_PER_TILE = 8
+ALIGNMENT = 4096  # bytes
 
 TILE = 4  # results along an axis of a tile
 SPAN = 6  # pixels that they see
 PLACES = SPAN * SPAN
-FLOATS_OF_TILE = 142  # for each channel, on the way from the image to the result
+FLOATS_OF_TILE = 72  # for each channel: what a step reads and what it writes
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 
 Run = Callable[..., None]
@@ -65,7 +67,7 @@ class _Block:
     sight: Sight
     multiply: Run
     untransform: Run
-    summed: int  # offset of what that adds up: of the bias, which lies before the products, where there is one
+    ahead: int  # bytes that it adds up before the products: the bias, where there is one
     scatters: list[Copy]
 
 
@@ -83,17 +85,18 @@ class Geometry:
         self.down, self.across = count_tiles(self.out_height), count_tiles(self.out_width)
         wanted = max(
             threads.current() * BLOCK_BYTES // (FLOATS_OF_TILE * 2 * (self.ins + self.outs)),
-            self.fewestcount_tiles(),
+            self.fewest_tiles(),
         )
-        # Images that go together, or rows of tiles of one image that do.
-        self.images = min(self.batch, max(1, wanted // (self.down * self.across)))
+        # Images that go together, as many in each block as can be, or rows of tiles of one image that do.
+        blocks = -(-self.batch // max(1, wanted // (self.down * self.across)))
+        self.images = -(-self.batch // blocks)
         self.rows = -(-self.down // max(1, round(self.down * self.across / wanted)))
         self.most = self.padded(self.images * self.rows * self.across)
         self.frame = (self.images, TILE * self.rows + 2, TILE * self.across + 2, self.ins)
         self.weights: Description | None = None
         self.made: dict[object, Run] = {}
 
-    def fewestcount_tiles(self) -> int:
+    def fewest_tiles(self) -> int:
         """How many tiles a block should have for reading all weights to pay."""
         channels: int = self.ins + self.outs
         return channels // CHANNELS_PER_TILE
@@ -126,7 +129,7 @@ class Geometry:
         return _Block(
             self.sight(images, row, rows), self.multiply(tiles),
             self.product((TILE * TILE, PLACES + self.biased), tiles * self.outs),
-            (self.most - tiles * self.biased) * self.outs * 4,
+            tiles * self.outs * 4 * self.biased,
             self.moves(images, row, rows),
         )  # fmt: skip
 
@@ -224,6 +227,21 @@ def pieces(tiles: int, length: int) -> list[tuple[int, int, int]]:
 
 def count_tiles(length: int) -> int:
     return -(-length // TILE)
+
+
+def scratch(*shapes: Shape) -> Callable[[], list[Array]]:
+    """A function that gives uninitialised arrays of these shapes, one after another in a block of the pool.
+
+    The block's size is a power of two, so that convolutions of many shapes use the same one, which is still in the cache.
+    """
+    starts = [0, *itertools.accumulate(-(-4 * math.prod(shape) // ALIGNMENT) * ALIGNMENT for shape in shapes)]
+    allocate = pool.allocator((1 << starts[-1].bit_length(),), BYTE)
+
+    def take() -> list[Array]:
+        block = allocate()
+        return [np.ndarray(shape, FLOAT32, block, start) for shape, start in zip(shapes, starts, strict=False)]
+
+    return take
 
 
 class Matrix:

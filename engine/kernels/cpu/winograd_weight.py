@@ -17,7 +17,19 @@ from .memory import FLOAT32, Array, Layout, address, dense_strides
 from .plans import Plan
 from .primitive import DESTINATION, SOURCE, WEIGHTS, describe, describe_reorder
 from .reorder import as_channels_last
-from .winograd_tiles import PLACES, TILE, CannotError, Copy, Geometry, Matrix, Run, Sight, count_tiles, transforms
+from .winograd_tiles import (
+    PLACES,
+    TILE,
+    CannotError,
+    Copy,
+    Geometry,
+    Matrix,
+    Run,
+    Sight,
+    count_tiles,
+    scratch,
+    transforms,
+)
 
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
@@ -55,19 +67,15 @@ def plan_weight(library: Library, grad: Array, x: Array, shape: Shape, padding: 
         )  # fmt: skip
     except CannotError:
         return None
-    most, places = geometry.most, TILE * TILE
-    sizes = [
-        geometry.frame,
-        *((n, most, width) for n, width in ((PLACES, ins), (PLACES, ins), (places, outs), (PLACES, outs))),
-    ]
-    rooms = [pool.allocator(size, FLOAT32) for size in sizes]
+    most = geometry.most
+    take = scratch(geometry.frame, (PLACES, most, max(ins, outs)), (PLACES, most, ins), (TILE * TILE, most, outs))
     sums, last = pool.allocator((PLACES, outs, ins), FLOAT32), pool.allocator((KERNEL, pairs), FLOAT32)
     allocate, fetch = pool.allocator(shape, FLOAT32), as_channels_last(library, grad)
 
     def compute(grad: Array, x: Array) -> Array:
         upstream = fetch(grad)
-        arrays = [room() for room in rooms]
-        frame, seen, tiles, given, spread = map(address, arrays)
+        arrays = take()
+        frame, seen, tiles, given = map(address, arrays)
         geometry.clear_sides(arrays[0])
         total = part = sums()
         first = True
@@ -79,8 +87,8 @@ def plan_weight(library: Library, grad: Array, x: Array, shape: Shape, padding: 
                     arrays[3][...] = 0
                 for gather, read, written in block.flows:
                     gather(address(upstream) + flow + read, given + written)
-                block.spread(_FLOW.start, given, spread)
-                block.multiply(spread, tiles, address(part))
+                block.spread(_FLOW.start, given, seen)  # over what the tiles come from
+                block.multiply(seen, tiles, address(part))
                 if first:
                     first, part = False, sums()
                 else:
