@@ -259,10 +259,13 @@ class Walk:
                 values[op.residuals[position]] = None if array is None else tensor_of(array)
         return values
 
-    def _results(self, node: Node) -> tuple[Tensor, ...]:
-        """The results of a node as tensors that lead back to it."""
-        results = []
+    def _results(self, node: Node) -> tuple[Tensor | None, ...]:
+        """The results of a node as tensors that lead back to it; None for those that it did not keep."""
+        results: list[Tensor | None] = []
         for index, array in enumerate(node.outs or ()):
+            if array is None:
+                results.append(None)
+                continue
             out = tensor_of(array)
             if self.create_graph and is_differentiable(array.dtype):
                 out.requires_grad = True

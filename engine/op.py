@@ -67,11 +67,13 @@ class Op(Recorder, Generic[P, R]):
         jointly: Rule | None = None,
         holomorphic: bool = True,
         listed: bool = True,
+        kept: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__(
             body, rules, residuals=residuals, promotes=promotes, floating=floating, compares=compares, jointly=jointly
         )
         self.outputs = outputs
+        self.kept_outs = tuple(range(outputs)) if kept is None else kept
         self.narrows = narrows
         self.widens = widens
         self.holomorphic = holomorphic and outputs == 1
@@ -351,10 +353,16 @@ def op_with_results(
     residuals: tuple[str, ...] = (),
     narrows: bool = False,
     jointly: Rule | None = None,
+    kept: tuple[int, ...] | None = None,
     **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, tuple[Tensor, ...]]]:
-    """An operation with several results; its rules are given ``grads``, None for a result that was not used."""
-    return lambda body: Op(body, rules, residuals=residuals, outputs=results, narrows=narrows, jointly=jointly)
+    """An operation with several results; its rules are given ``grads``, None for a result that was not used.
+
+    Of the results, ``outs``, those at the places ``kept`` are kept alive for the rules (by default all); others are None there.
+    """
+    return lambda body: Op(
+        body, rules, residuals=residuals, outputs=results, narrows=narrows, jointly=jointly, kept=kept
+    )
 
 
 def elementwise(*, holomorphic: bool = True, **rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:

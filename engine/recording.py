@@ -22,6 +22,7 @@ class Recorder(Operands):
     """The part of an operation that makes nodes."""
 
     narrows: bool
+    kept_outs: tuple[int, ...]
     plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]]
 
     def _record(
@@ -77,7 +78,10 @@ class Recorder(Operands):
                 node.residuals = [residuals[i] for i in wanted_residuals]
             if keep_out:
                 # The array alone: the Tensor itself would make a cycle with its node.
-                node.outs = [out.array] if out is not None else [o.array for o in outs]
+                kept = self.kept_outs
+                node.outs = (
+                    [out.array] if out is not None else [o.array if i in kept else None for i, o in enumerate(outs)]
+                )
         frame = _get_frame(depth)
         code = frame.f_code
         while code.co_filename in ENGINE_FILES and frame.f_back is not None:

@@ -55,7 +55,7 @@ def changed(node: Node) -> str | None:
         if position >= 0 and value is not None and _is_written(value, now):
             name = f"{op.tensors[0]}[{position}]" if op.variadic else op.tensors[position]
             return f"{name} ({value.dtype} {tuple(value.shape)})"
-    if keep_out and any(_is_written(array, now) for array in node.outs or ()):
+    if keep_out and any(array is not None and _is_written(array, now) for array in node.outs or ()):
         return "its result"
     if wanted_residuals and any(_is_written(array, now) for array in node.residuals or ()):
         return "what it had worked out"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -282,3 +283,16 @@ def test_tensors_of_two_devices_are_refused_before_a_kernel_sees_them(gpu: Any, 
     act(here, here)  # the CPU's plan for such arrays is there
     with pytest.raises(DeviceError, match="cpu and cuda:0"):
         act(here, engine.ones(64, 64, device="cuda"))
+
+
+def test_a_result_that_no_rule_wants_is_given_up_with_the_last_who_holds_it() -> None:
+    x = engine.randn(4, 3, 5, 5)
+    x.requires_grad = True
+    out, mean, variance = engine.ops.batch_norm_training(x)
+    held = weakref.ref(out.array)
+    del out
+    assert held() is None
+    (mean.sum() + variance.sum()).backward()
+    np.testing.assert_allclose(
+        x.grad.numpy(), (1 + 2 * (x - engine.ops.mean(x, (0, 2, 3), keepdim=True)).numpy()) / 100, atol=1e-6
+    )

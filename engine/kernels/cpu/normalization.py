@@ -37,11 +37,11 @@ USE_SCALE = 2
 USE_SHIFT = 4
 
 FEWEST = 1 << 12
-MOST_ADDED = 128  # numbers that are added one after another where a batch's statistics are taken
+MOST_ADDED = 256  # numbers that are added one after another where a batch's statistics are taken
 MOST_STATISTICS = 1 << 15  # and how many statistics of groups there may be
-# Statistics take three passes. From so many bytes on, an array's rows are taken in blocks that stay in the cache.
-LARGE = 8 << 20
-BLOCK = 2 << 20
+BLOCK = (
+    2 << 20
+)  # Statistics take three passes; so rows are taken in blocks of about so many bytes, which stay in the cache.
 LANES = 16  # oneDNN's fast code for narrow types wants a number of channels that this divides
 
 Vectors = Callable[..., "list[Array]"]
@@ -185,8 +185,7 @@ def _plan_batch_norm_training(
 def _plan_survey(library: Library, x: Array) -> Plan | None:
     """A function that gives the mean and variance of each channel of such images, which lie in memory channels last."""
     rows, channels = x.size // x.shape[1], x.shape[1]
-    wanted = -(-x.nbytes // BLOCK) if x.nbytes >= LARGE else 1
-    blocks = next(count for count in range(wanted, rows + 1) if rows % count == 0)
+    blocks = next(count for count in range(-(-x.nbytes // BLOCK), rows + 1) if rows % count == 0)
     # oneDNN adds a channel's numbers one after another in float32, and an error grows with every addition. So the rows
     # are dealt to groups, each with channels of its own; the groups' statistics are put together in float64.
     rows //= blocks

@@ -78,7 +78,7 @@ def _batch_norm_training_joint(
     x: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
-    outs: tuple[Tensor, ...],
+    outs: tuple[Any, ...],
     epsilon: float,
 ) -> tuple[Tensor | None, ...]:
     grad, grad_mean, grad_variance = grads
@@ -106,7 +106,7 @@ def _batch_norm_training_joint(
     return dx, dweight, dbias
 
 
-@op_with_results(3, jointly=_batch_norm_training_joint)
+@op_with_results(3, jointly=_batch_norm_training_joint, kept=(1, 2))
 def batch_norm_training(
     xp: Any, x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5
 ) -> tuple[Array, Array, Array]:

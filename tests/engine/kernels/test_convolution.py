@@ -226,3 +226,17 @@ def test_four_threads_at_once_get_what_one_gets(make: Any) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("channels", [(16, 24), (24, 16), (32, 32), (17, 32)], ids=str)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_product_over_very_many_pixels_adds_up_its_parts(make: Any, channels: Any, stride: int) -> None:
+    outs, ins = channels
+    x, grad = (
+        make((4, ins, 128 * stride, 80), "channels last"),
+        make((4, outs, 128, 80 // stride), "channels last", seed=1),
+    )
+    form: dict[str, Any] = {"stride": (stride, stride), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    expected = np.einsum("nkhw,nchw->kc", grad.astype(np.float64), x[..., ::stride, ::stride].astype(np.float64))
+    result = conv2d_weight(grad, x, shape=(outs, ins, 1, 1), **form)[..., 0, 0]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
