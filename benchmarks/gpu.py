@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --only resnet50 --batches 1 32
 
 A row is a model, training or inference, a precision and a batch; both sides take turns in rounds of several steps, with the
-same layout (channels last for images), the same switches for TF32 and chosen algorithms, and random weights. Ratios are
+same layout (channels last for images), the same switches for TF32 and for algorithms (guessed, or ``--measured``), and random weights. Ratios are
 PyTorch's time over ours: above 1 we are faster. Memory is what each library has had from the driver at most.
 """
 
@@ -34,7 +34,8 @@ def main() -> None:
     options = arguments()
     sys.path.insert(0, str(CHECKOUT))
     rows: list[dict[str, Any]] = []
-    about = gpu_cases.about(options.device)
+    about = {**gpu_cases.about(options.device), "algorithms": "measured" if options.measured else "guessed"}
+    gpu_cases.choose(options.measured, options.device, options.alone)
     print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     ended = time.monotonic() + options.seconds
     for name in options.only or gpu_cases.MODELS:
@@ -64,6 +65,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--round-seconds", type=float, default=0.15, help="how long each side's turn is, about")
     parser.add_argument("--seconds", type=float, default=3600, help="begin no row after so many seconds")
     parser.add_argument("--device", default="cuda", help="cpu tries the benchmark itself where there is no GPU")
+    parser.add_argument(
+        "--measured",
+        action="store_true",
+        help="both libraries time their algorithms (engine.cuda.measure_plans, cudnn.benchmark): minutes longer",
+    )
     parser.add_argument("--alone", action="store_true", help="without PyTorch")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

@@ -45,7 +45,6 @@ def ours(name: str, mode: str, precision: str, batch: int, device: str) -> Step:
     from numzoo.vision import models as images
 
     engine.manual_seed(0)
-    engine.cuda.measure_plans(device != "cpu")  # as theirs are
     makers: dict[str, Callable[[], Any]] = {
         **{image: getattr(images, image) for image in IMAGES},
         "bert": texts.bert_sequence_classification,
@@ -92,6 +91,17 @@ def _within(precision: Callable[[str], Any], name: str, function: Step) -> Step:
     return inside
 
 
+def choose(by_the_clock: bool, device: str, alone: bool) -> None:
+    """Let both libraries time their algorithms for each size, or take their first guesses."""
+    from numzoo import engine
+
+    engine.cuda.measure_plans(by_the_clock and device != "cpu")
+    if not alone:
+        import torch
+
+        torch.backends.cudnn.benchmark = by_the_clock
+
+
 # ---- PyTorch's ----------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +111,6 @@ def theirs(name: str, mode: str, precision: str, batch: int, device: str) -> Ste
 
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.benchmark = True
     training = mode == "training"
     model = _their_model(name).train(training).to(device)
     given = [torch.from_numpy(value).to(device) for value in inputs_of(name, batch)]

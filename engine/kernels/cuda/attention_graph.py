@@ -44,6 +44,8 @@ class Attention:
     tf32: bool = False
     deterministic: bool = False
 
+    otherwise = ""
+
     @property
     def measurable(self) -> bool:
         """Dropout's masks may be one engine's own, and both ways must agree."""

@@ -24,7 +24,7 @@ Run = Callable[..., None]
 
 MOST = 10
 """Algorithms that are timed for one size: the library's own guesses come best first."""
-SECONDS = 3.0
+SECONDS = 2.0
 """What building and timing those of one size may take; what was found by then is chosen."""
 MILLISECONDS = 2.0
 """About what one algorithm is timed for."""

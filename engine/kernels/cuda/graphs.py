@@ -39,6 +39,8 @@ class Description(Protocol):
     dtype: str
     tf32: bool
     deterministic: bool
+    otherwise: str
+    """How it is computed where no engine does, if people should be warned of that."""
 
     @property
     def measurable(self) -> bool:
@@ -76,7 +78,7 @@ class Engines:
         return made
 
     def prepare(self, wanted: Description) -> Run | None:
-        """What runs a description, or None where no engine computes it, after a warning."""
+        """What runs a description, or None where no engine computes it; after a warning, where that matters."""
         measures = choosing.is_wanted() and wanted.measurable
         graph = self._kept(wanted, "measured") if measures else None
         if graph is not None:
@@ -85,11 +87,11 @@ class Engines:
         if graph is None:
             graph = build(self.cudnn, wanted, measures, handle=self.handle())
             if graph is None:
-                warnings.warn(
-                    f"cuDNN {self.cudnn.backend_version_string()} has no engine for {wanted!r}; it is computed another way, which may be "
-                    "many times slower: see whether another precision, sizes that are multiples of 8, or a newer cuDNN serve it",
-                    stacklevel=2,
-                )
+                if wanted.otherwise:
+                    warnings.warn(
+                        f"cuDNN {self.cudnn.backend_version_string()} has no engine for {wanted!r}; it is computed {wanted.otherwise}",
+                        stacklevel=2,
+                    )
                 return None
             if not measures:
                 store.write(self._key(wanted, ""), bytes(graph.serialize()))
@@ -175,6 +177,7 @@ def build(cudnn: Any, wanted: Description, several: bool = False, **context: Any
         graph.build_operation_graph()
         graph.create_execution_plans([guesses.A, *([guesses.B] if several else []), guesses.FALLBACK])
         note = cudnn.numerical_note
+        graph.deselect_numeric_notes([note.REDUCED_PRECISION_REDUCTION])
         if wanted.dtype == "float32" and not wanted.tf32:
             graph.deselect_numeric_notes([note.TENSOR_CORE, note.DOWN_CONVERT_INPUTS])
         if wanted.deterministic:

@@ -13,6 +13,7 @@ from recorded_cudnn import Cudnn, Unsupported, opened
 
 from numzoo.engine.errors import DeviceError
 from numzoo.engine.kernels.cuda import graphs, libraries
+from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid
 from numzoo.engine.kernels.cuda.convolution import Convolution
 
 FORWARD = Convolution(
@@ -50,6 +51,7 @@ def test_a_convolution_is_written_down_as_a_graph() -> None:
         ("set_output", "relu", True), ("set_data_type", "relu", "data.HALF"), ("set_uid", "relu", 3),
         ("set_dim", "relu", [2, 8, 3, 3]), ("set_stride", "relu", [72, 1, 24, 8]),
         ("validate",), ("build_operation_graph",), ("create_execution_plans", ["heur.A", "heur.FALLBACK"]),
+        ("deselect_numeric_notes", ["note.REDUCED_PRECISION_REDUCTION"]),
         ("deselect_workspace_greater_than", graphs.MOST_WORKSPACE), ("check_support",), ("build_plans",), ("template",),
     ]  # fmt: skip
     settings = {name: value for name, value in cudnn.calls[4][1].items() if name not in ("image", "weight")}
@@ -61,7 +63,11 @@ def test_float32_without_tf32_and_determinism_pass_over_engines() -> None:
     cudnn = Cudnn()
     opened(cudnn).prepare(WEIGHT)
     notes = [call[1] for call in cudnn.calls if call[0] == "deselect_numeric_notes"]
-    assert notes == [["note.TENSOR_CORE", "note.DOWN_CONVERT_INPUTS"], ["note.NONDETERMINISTIC"]]
+    assert notes == [
+        ["note.REDUCED_PRECISION_REDUCTION"],
+        ["note.TENSOR_CORE", "note.DOWN_CONVERT_INPUTS"],
+        ["note.NONDETERMINISTIC"],
+    ]
     assert [call[0] for call in cudnn.calls if call[0].startswith("conv")] == ["conv_wgrad"]
 
 
@@ -100,9 +106,16 @@ def test_a_handle_belongs_to_a_thread_and_its_stream_is_set_when_it_changes() ->
 
 @pytest.mark.parametrize("problem", [Unsupported("no engine"), RuntimeError("not supported"), ValueError("dims")])
 def test_what_no_engine_computes_is_left_to_the_body(problem: Exception, kept: Path) -> None:
-    with pytest.warns(UserWarning, match=r"cuDNN 9\.28\.1 has no engine for Convolution.*another way"):
+    with pytest.warns(UserWarning, match=r"cuDNN 9\.28\.1 has no engine for Convolution.*by a product for each place"):
         assert opened(Cudnn(refuses=problem)).prepare(FORWARD) is None
     assert not list(kept.iterdir())
+
+
+def test_an_attention_that_no_engine_computes_goes_another_way_without_a_warning() -> None:
+    laid = Laid((2, 3, 20, 8), (480, 160, 8, 1))
+    cudnn = Cudnn(refuses=Unsupported("no engine"))
+    cudnn.tuples["sdpa"] = 2
+    assert opened(cudnn).prepare(Attention("forward", laid, laid, laid, laid, "float16", 0.5)) is None
 
 
 @pytest.mark.parametrize(
