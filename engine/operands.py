@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import device
-from .dtype import Array, Dtype, float32, float64, kind, number_array, result_type
+from .dtype import Array, Dtype, bfloat16, float32, float64, kind, number_array, result_type
 from .errors import ArgumentError, DtypeError
 from .signature import Signature
 from .tensor import as_array
@@ -76,8 +76,14 @@ class Operands(Signature):
 
 
 def with_numbers(body: Any, xp: Any, *arrays: Any, **settings: Any) -> Any:
-    """The body of arrays of a GPU, where the host's numbers among them are brought to it first."""
-    return body(*[xp.asarray(a) if type(a) is ndarray and not a.ndim else a for a in arrays], **settings)
+    """The body of arrays of a GPU, where the host's numbers among them are made anew first: a copy no captured step could have."""
+    return body(*[_there(xp, a) if type(a) is ndarray and not a.ndim else a for a in arrays], **settings)
+
+
+def _there(xp: Any, number: Array) -> Array:
+    if number.dtype != bfloat16:
+        return xp.full((), number[()], number.dtype)
+    return device.convert(xp.full((), float(number), float32), bfloat16)
 
 
 def _cast(array: Array, dtype: Dtype) -> Array:

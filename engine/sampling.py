@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .device import CPU, move
-from .dtype import DtypeLike, as_dtype, float32, float64, is_floating, kind
+from .bounds import LARGEST, SMALLEST, left_to_gpu
+from .device import CPU, convert, move, write_into
+from .dtype import Dtype, DtypeLike, accumulator, as_dtype, float32, float64, is_floating, kind
 from .errors import DtypeError, SettingError, ShapeError
-from .ops import touch
+from .modes import Recording
+from .ops import log1p, topk, touch
 from .ops.indexing.index import refuse_writing
 from .random import Generator, default_generator, rand, randint, randn
 from .tensor import Tensor, tensor_like, tensor_of
@@ -59,7 +61,12 @@ def randint_like(
 def bernoulli_of(probability: Any, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element says, else 0, in the dtype of the probabilities."""
     p = _floats("bernoulli", probability)
-    chances = _numbers("bernoulli", p, "probabilities between 0 and 1", lambda x: (x >= 0) & (x <= 1))
+    words = "probabilities between 0 and 1"
+    there = _stream_for(p, generator)
+    if there is not None:
+        _left("bernoulli", p, words, 0, 1)
+        return tensor_of(there.uniform(p.shape, float64) < convert(p.array, float64)).to(dtype=p.dtype)
+    chances = _numbers("bernoulli", p, words, lambda x: (x >= 0) & (x <= 1))
     return _like((generator or default_generator()).numpy.random(p.shape) < chances, p)
 
 
@@ -70,13 +77,23 @@ def normal_of(mean: Any, std: Any, *, generator: Generator | None = None) -> Ten
         "normal", mean if isinstance(mean, Tensor) else tensor_like("normal", mean).to(dtype=_float_of(own))
     )
     spread = _floats("normal", std if isinstance(std, Tensor) else tensor_like("normal", std).to(dtype=_float_of(own)))
-    deviations = _numbers("normal", spread, "standard deviations of at least 0", lambda v: (v >= 0) & (v < np.inf))
+    words, there = "standard deviations of at least 0", _stream_for(middle, generator)
+    if there is None:
+        deviations = _numbers("normal", spread, words, lambda v: (v >= 0) & (v < np.inf))
+    else:
+        spread = spread.to(device=middle.device)
+        _left("normal", spread, words, 0, LARGEST)
     try:
         shape = np.broadcast_shapes(middle.shape, spread.shape)
     except ValueError:
         raise ShapeError(
             f"normal: means of shape {tuple(middle.shape)} and deviations of shape {tuple(spread.shape)} do not broadcast"
         ) from None
+    if there is not None:
+        wide = float64 if float64 in (middle.dtype, spread.dtype) else float32
+        with Recording(False):
+            far = tensor_of(there.normal(shape, wide)) * spread.to(dtype=wide)
+            return (far + middle.to(dtype=wide)).to(dtype=middle.dtype)
     draws = (generator or default_generator()).numpy.standard_normal(shape) * deviations
     return _like(draws + move(middle.array, CPU).astype(float64), middle)
 
@@ -95,6 +112,13 @@ def poisson(rate: Any, *, generator: Generator | None = None) -> Tensor:
 def exponential(rate: Any, *, generator: Generator | None = None) -> Tensor:
     """Waiting times of events that come as often in a unit of time as each element says, in the dtype of the rates."""
     x = _floats("exponential", rate)
+    there = _stream_for(x, generator)
+    if there is not None:
+        _left("exponential", x, "rates above 0", SMALLEST, np.inf)
+        with Recording(False):
+            return (waiting_times(there, x.shape, accumulator(x.dtype)) / x.to(dtype=accumulator(x.dtype))).to(
+                dtype=x.dtype
+            )
     rates = _numbers("exponential", x, "rates above 0", lambda v: v > 0)
     return _like((generator or default_generator()).numpy.standard_exponential(x.shape) / rates, x)
 
@@ -113,7 +137,10 @@ def multinomial(
         )
     if isinstance(num_samples, bool) or not isinstance(num_samples, (int, np.integer)) or num_samples < 1:
         raise SettingError(f"multinomial: num_samples must be a whole number from 1, not {num_samples!r:.40}")
-    chances = _numbers("multinomial", weights, "finite weights of at least 0", lambda x: (x >= 0) & (x < np.inf))
+    words, there = "finite weights of at least 0", _stream_for(weights, generator)
+    if there is not None:
+        return _multinomial_there(weights, int(num_samples), replacement, there)
+    chances = _numbers("multinomial", weights, words, lambda x: (x >= 0) & (x < np.inf))
     possible = (chances > 0).sum(-1)
     fewest = int(possible.min()) if possible.size else num_samples
     if fewest < (1 if replacement else num_samples):
@@ -137,9 +164,41 @@ def multinomial(
     return tensor_of(move(found.astype(np.int64).reshape(*weights.shape[:-1], num_samples), weights.device))
 
 
-def fill(name: str, x: Tensor, draw: Any, generator: Generator | None = None) -> Tensor:
-    """Write what ``draw(stream, shape)`` gives into a tensor, under the rule of assignment; gives the tensor."""
+def _multinomial_there(weights: Tensor, count: int, replacement: bool, there: Any) -> Tensor:
+    """The same on a GPU."""
+    _left("multinomial", weights, "finite weights of at least 0", 0, LARGEST)
+    wide = convert(weights.array, float64)
+    least = 1 if replacement else count
+    missing = f"multinomial: {count} draws want {least} weight(s) above 0, but a row has {{0}}"
+    missing += "" if replacement else "; draw with replacement=True"
+    left_to_gpu((wide > 0).sum(-1), least, weights.shape[-1], missing, SettingError)
+    shape = (*weights.shape[:-1], count)
+    if not replacement:
+        with Recording(False):
+            times = waiting_times(there, weights.shape, float64) / tensor_of(wide)
+            return topk(times, min(count, weights.shape[-1]), largest=False).indices
+    drawn = there.classes(wide.reshape(-1, weights.shape[-1]), count)
+    return tensor_of(drawn.T.reshape(shape))
+
+
+def waiting_times(there: Any, shape: tuple[int, ...], dtype: Dtype) -> Tensor:
+    """How long to wait for events that come once in a unit of time, drawn on a GPU."""
+    return -log1p(-tensor_of(there.uniform(shape, dtype)))
+
+
+def fill(name: str, x: Tensor, draw: Any, there: Any, generator: Generator | None = None) -> Tensor:
+    """Write what ``draw(stream, shape)`` gives into a tensor, under the rule of assignment; on a GPU what ``there(stream, shape, dtype)`` does."""
     refuse_writing(name, x)
+    own = _stream_for(x, generator)
+    if own is not None:
+        with Recording(False):
+            made = there(own, x.shape, x.dtype if is_floating(x.dtype) else float64)
+            made = made if isinstance(made, Tensor) else tensor_of(made)
+            if kind(made.dtype) == 2 and kind(x.dtype) < 2:
+                raise DtypeError(f"{name}: draws floating-point numbers, which {x.dtype} cannot hold")
+            write_into(x.array, made.to(dtype=x.dtype).array)
+        touch(x)
+        return x
     values = np.asarray(draw((generator or default_generator()).numpy, x.shape))
     if values.dtype.kind == "f" and kind(x.dtype) < 2:
         raise DtypeError(f"{name}: draws floating-point numbers, which {x.dtype} cannot hold")
@@ -163,6 +222,16 @@ def _numbers(name: str, x: Tensor, words: str, test: Any) -> Any:
     if not good.all():
         raise SettingError(f"{name}: wants {words}, but was given {values[~good].reshape(-1)[0]:g}")
     return values
+
+
+def _stream_for(x: Tensor, generator: Generator | None) -> Any:
+    """The stream of the GPU that a tensor is on; None on the CPU."""
+    return None if x.device == CPU else (generator or default_generator()).on(x.device)
+
+
+def _left(name: str, x: Tensor, words: str, low: float, high: float) -> None:
+    """Let a GPU check the elements."""
+    left_to_gpu(x.array, low, high, f"{name}: wants {words}, but was given {{0:g}}", SettingError)
 
 
 def _like(values: Any, x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from .. import device as devices
 from ..capturing import Capturing, capturing, in_capture
 from ..debug.watch import Watcher
-from ..device import CPU
+from ..device import CPU, Device
 from ..errors import ArgumentError, CaptureError, DeviceError, SettingError
 from ..modes import modes
 from ..tensor import Tensor, tensor_of
@@ -46,6 +46,7 @@ class Captured(Generic[P, R]):
         self._outputs: Any = None
         self._before: list[Callable[[], None]] = []
         self._held: list[Any] = []
+        self._device: Device | None = None
 
     @property
     def is_captured(self) -> bool:
@@ -56,10 +57,32 @@ class Captured(Generic[P, R]):
         """Drop the recorded step and its memory: the next calls run as they are, and then it is captured anew."""
         self._calls, self._graph, self._outputs = 0, None, None
         self._inputs, self._constants, self._before, self._held = [], [], [], []
+        self._device = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if in_capture():
             return self._step(*args, **kwargs)  # a part of another step that is being captured
+        with self._there(args, kwargs):
+            return self._called(args, kwargs)
+
+    def _there(self, args: Any, kwargs: Any) -> contextlib.AbstractContextManager[Any]:
+        """The GPU of the step's tensors, whichever is the current one; without tensors that where the step was captured."""
+        found: list[Any] = []
+        _rebuilt((args, kwargs), lambda value: found.append(value.device) if isinstance(value, Tensor) else None)
+        given = list(dict.fromkeys(device for device in found if device != CPU))
+        if len(given) > 1:
+            raise DeviceError(
+                f"capture: {self._name} was given tensors on {given[0]} and on {given[1]}; a step runs on one GPU"
+            )
+        if given and self._graph is None:
+            self._device = given[0]
+        return contextlib.nullcontext() if self._device is None else devices.on(self._device)
+
+    @property
+    def _name(self) -> str:
+        return str(getattr(self._step, "__name__", type(self._step).__name__))
+
+    def _called(self, args: Any, kwargs: Any) -> R:
         if self._graph is None:
             if self._calls < self._warmup:
                 self._calls += 1
@@ -75,7 +98,7 @@ class Captured(Generic[P, R]):
     # ---- recording ------------------------------------------------------------------------------------------------
 
     def _record(self, args: Any, kwargs: Any) -> None:
-        name = getattr(self._step, "__name__", type(self._step).__name__)
+        name = self._name
         inputs: list[Any] = []
         self._constants = []
 
@@ -114,12 +137,13 @@ class Captured(Generic[P, R]):
                 ) from error
             finally:
                 held.stop()
+        self._device = self._device or Device("cuda", cupy.cuda.Device().id)
         self._inputs, self._graph, self._outputs, self._before = inputs, graph, outputs, state.before
         self._held = [pool, stream, state.kept, *held.arrays.values()]
         self._settings = _settings()
 
     def _refill(self, args: Any, kwargs: Any) -> None:
-        name = getattr(self._step, "__name__", type(self._step).__name__)
+        name = self._name
         if _settings() != self._settings:
             raise CaptureError(
                 f"capture: {name} was captured with recording={self._settings[0]} and precision={self._settings[1]}, and is "

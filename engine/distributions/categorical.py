@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from ..bounds import refuse_outside
+from ..device import convert
+from ..dtype import float64
 from ..errors import SettingError, ShapeError
-from ..ops import exp, gather, lgamma, log, logsumexp, softmax
+from ..ops import arange, exp, gather, lgamma, log, logsumexp, softmax
 from ..tensor import Tensor, tensor_of
 from .discrete import Binomial, clamped
-from .distribution import Distribution, Shape, check, drawn, host, one_of, sizes, stream
+from .distribution import Distribution, Shape, check, drawn, host, one_of, sizes, stream, stream_of
 
 __all__ = ["Categorical", "Multinomial", "OneHotCategorical"]
 
@@ -74,23 +78,20 @@ class Categorical(OverClasses):
         return self.probs.detach().argmax(-1)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        probs = self.probs
-        return tensor_of(np.asarray(draw_classes(host(probs), sizes(self.who, sample_shape))))
+        return drawn_classes(self.probs, sizes(self.who, sample_shape))
 
     def log_prob(self, value: Any) -> Tensor:
         return pick(self.logits, self._value(value))
 
     def enumerate_support(self) -> Tensor:
         """All classes, along a new first axis."""
-        values = np.arange(self.classes).reshape(-1, *(1,) * len(self.batch_shape))
-        return tensor_of(np.broadcast_to(values, (self.classes, *self.batch_shape)).copy())
+        values = arange(self.classes, device=self.probs.device).reshape(-1, *(1,) * len(self.batch_shape))
+        return values.expand(self.classes, *self.batch_shape).clone()
 
     def _check_value(self, value: Tensor) -> None:
         check(self.who, "the value", value, "count")
-        if value.numel() and float(value.numpy().max()) >= self.classes:
-            raise SettingError(
-                f"{self.who}: the value must be a class from 0 to {self.classes - 1}, but holds {value.numpy().max():g}"
-            )
+        wanted = f"{self.who}: the value must be a class from 0 to {self.classes - 1}, but holds {{0:g}}"
+        refuse_outside(value.array, 0, self.classes - 1, wanted, SettingError)
 
 
 class OneHotCategorical(OverClasses):
@@ -110,25 +111,27 @@ class OneHotCategorical(OverClasses):
 
     @property
     def mode(self) -> Tensor:
-        return self._vectors(self.probs.detach().argmax(-1).numpy())
+        return self._vectors(self.probs.detach().argmax(-1))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        return self._vectors(draw_classes(host(self.probs), sizes(self.who, sample_shape)))
+        return self._vectors(drawn_classes(self.probs, sizes(self.who, sample_shape)))
 
     def log_prob(self, value: Any) -> Tensor:
         return pick(self.logits, self._value(value).argmax(-1))
 
     def enumerate_support(self) -> Tensor:
-        values = np.arange(self.classes).reshape(-1, *(1,) * len(self.batch_shape))
-        return self._vectors(np.broadcast_to(values, (self.classes, *self.batch_shape)))
+        values = arange(self.classes, device=self.probs.device).reshape(-1, *(1,) * len(self.batch_shape))
+        return self._vectors(values.expand(self.classes, *self.batch_shape))
 
-    def _vectors(self, classes: Any) -> Tensor:
-        return drawn(np.arange(self.classes) == np.asarray(classes)[..., None], self.probs)
+    def _vectors(self, classes: Tensor) -> Tensor:
+        chosen = classes.unsqueeze(-1) == arange(self.classes, device=classes.device)
+        return chosen.to(dtype=self.probs.dtype)
 
     def _check_value(self, value: Tensor) -> None:
         check(self.who, "the value", value, "boolean")
-        if value.shape and value.numel() and (value.numpy().sum(-1) != 1).any():
-            raise SettingError("OneHotCategorical: a value holds one 1 along its last axis, and 0 elsewhere")
+        if value.shape:
+            wrong = "OneHotCategorical: a value holds one 1 along its last axis, and 0 elsewhere"
+            refuse_outside(value.array.sum(-1), 1, 1, wrong, SettingError)
 
 
 class Multinomial(OverClasses):
@@ -172,8 +175,18 @@ class Multinomial(OverClasses):
 
     def _check_value(self, value: Tensor) -> None:
         check(self.who, "the value", value, "count")
-        if value.shape and value.numel() and (value.numpy().sum(-1) != self.total_count).any():
-            raise SettingError(f"Multinomial: the counts of a value must sum to {self.total_count} along the last axis")
+        if value.shape:
+            wrong = f"Multinomial: the counts of a value must sum to {self.total_count} along the last axis"
+            refuse_outside(value.array.sum(-1), self.total_count, self.total_count, wrong, SettingError)
+
+
+def drawn_classes(probs: Tensor, sample_shape: Shape) -> Tensor:
+    """The same as a tensor where the probabilities are."""
+    there = stream_of(probs)
+    if there is None:
+        return tensor_of(np.asarray(draw_classes(host(probs), sample_shape)))
+    shares = convert(probs.array, float64).reshape(-1, probs.shape[-1])
+    return tensor_of(there.classes(shares, math.prod(sample_shape)).reshape(*sample_shape, *probs.shape[:-1]))
 
 
 def draw_classes(probs: Any, sample_shape: Shape) -> Any:

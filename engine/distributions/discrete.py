@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..device import convert
 from ..dtype import float32, float64
 from ..errors import ArgumentError
+from ..modes import Recording
 from ..ops import clip, exp, lgamma, log, log1p, sigmoid, softplus, stack, where, xlogy
-from ..tensor import Tensor
-from .distribution import Distribution, check, drawn, host, one_of, stream
+from ..tensor import Tensor, tensor_of
+from .distribution import Distribution, check, drawn, host, one_of, stream, stream_of, uniform
 
 __all__ = ["Bernoulli", "Binomial", "Geometric", "Poisson"]
 
@@ -70,8 +72,10 @@ class Bernoulli(_OfProbability):
         return where(p == 0.5, math.nan, (p > 0.5).to(dtype=p.dtype))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        p = self.probs
-        return drawn(stream().random(self._shape(sample_shape)) < host(p), p)
+        p, shape, there = self.probs, self._shape(sample_shape), stream_of(self.probs)
+        if there is not None:
+            return tensor_of(there.uniform(shape, float64) < convert(p.array, float64)).to(dtype=p.dtype)
+        return drawn(stream().random(shape) < host(p), p)
 
     def log_prob(self, value: Any) -> Tensor:
         return self._value(value) * self.logits - softplus(self.logits)
@@ -106,8 +110,12 @@ class Geometric(_OfProbability):
         return (1.0 / self.probs - 1.0) / self.probs
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        p = self.probs
-        return drawn(stream().geometric(host(p), self._shape(sample_shape)) - 1, p)
+        p, shape = self.probs, self._shape(sample_shape)
+        if stream_of(p) is not None:  # how often in a row a number lies above p
+            with Recording(False):
+                wide = p.to(dtype=float64)
+                return (log(uniform(shape, wide)) / log1p(-wide)).floor().to(dtype=p.dtype)
+        return drawn(stream().geometric(host(p), shape) - 1, p)
 
     def log_prob(self, value: Any) -> Tensor:
         return xlogy(self._value(value), 1.0 - self.probs) + log(self.probs)

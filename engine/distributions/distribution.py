@@ -8,7 +8,8 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..device import CPU, move
+from ..bounds import LARGEST, SMALLEST, left_to_gpu
+from ..device import CPU, convert, move
 from ..dtype import float32, float64, is_floating, result_type
 from ..errors import ArgumentError, EngineError, SettingError, ShapeError
 from ..modes import Recording
@@ -29,6 +30,13 @@ RULES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "boolean": (lambda x: (x == 0) | (x == 1), "be 0 or 1"),
     "count": (lambda x: (x >= 0) & (x == np.floor(x)), "be a whole number from 0"),
 }
+
+
+BOUNDS = {
+    "real": (-math.inf, math.inf), "finite": (-LARGEST, LARGEST), "positive": (SMALLEST, math.inf), "not_negative": (0.0, math.inf),
+    "probability": (0.0, 1.0),
+}  # fmt: skip
+"""The same as bounds, where they are some."""
 
 
 class Distribution:
@@ -179,8 +187,15 @@ def common(who: str, **values: Any) -> list[Tensor]:
 
 
 def check(who: str, name: str, tensor: Tensor, rule: str) -> None:
-    """Refuse a tensor if one of its elements breaks a rule."""
+    """Refuse a tensor if one of its elements breaks a rule; one on a GPU later, since nobody waits for it."""
     test, words = RULES[rule]
+    if tensor.device != CPU:
+        values = convert(tensor.array, float64)
+        bounds = BOUNDS.get(rule)
+        if bounds is None:  # what is right counts as 0, which all else is not
+            values, bounds = values * ~test(values), (0.0, 0.0)
+        left_to_gpu(values, *bounds, f"{who}: {name} must {words}, but holds {{0:g}}", SettingError)
+        return
     array = move(tensor.array, CPU)
     good = np.asarray(test(array if array.dtype.kind in "biuf" else array.astype(np.float32)))
     if not good.all():
@@ -209,6 +224,11 @@ def stream() -> np.random.Generator:
     return default_generator().numpy
 
 
+def stream_of(like: Tensor) -> Any:
+    """The stream of the GPU that a parameter is on; None on the CPU."""
+    return None if like.device == CPU else default_generator().on(like.device)
+
+
 def drawn(values: Any, like: Tensor) -> Tensor:
     """Random numbers as a tensor of a parameter's dtype and device."""
     return tensor_of(move(np.asarray(values).astype(like.dtype, copy=False), like.device))
@@ -218,11 +238,17 @@ def uniform(shape: Shape, like: Tensor) -> Tensor:
     """Numbers in (0, 1): neither end, so that logarithms are finite."""
     kind = float64 if like.dtype == float64 else float32
     tiny, limit = np.finfo(kind).tiny, 1 - np.finfo(kind).eps / 2
+    there = stream_of(like)
+    if there is not None:
+        return tensor_of(there.uniform(shape, kind)).clip(low=float(tiny), high=float(limit)).to(dtype=like.dtype)
     return drawn(np.clip(stream().random(shape, kind.type), tiny, limit), like)
 
 
 def normal(shape: Shape, like: Tensor) -> Tensor:
     """Standard normal numbers."""
+    there = stream_of(like)
+    if there is not None:
+        return tensor_of(there.normal(shape, float64 if like.dtype == float64 else float32)).to(dtype=like.dtype)
     return drawn(stream().standard_normal(shape, (float64 if like.dtype == float64 else float32).type), like)
 
 

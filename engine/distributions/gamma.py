@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..bounds import refuse_outside
 from ..dtype import Array
 from ..errors import SettingError, ShapeError
 from ..function import Function
@@ -146,8 +147,9 @@ class Dirichlet(Distribution):
 
     def _check_value(self, value: Tensor) -> None:
         check(self.who, "the value", value, "not_negative")
-        if value.shape and value.numel() and float(abs(value.numpy().sum(-1) - 1).max()) > 1e-5:
-            raise SettingError("Dirichlet: the shares of a value must sum to 1 along the last axis")
+        if value.shape:
+            wrong = "Dirichlet: the shares of a value must sum to 1 along the last axis"
+            refuse_outside(abs(value.array.sum(-1) - 1), 0, 1e-5, wrong, SettingError)
 
 
 class StudentT(Distribution):

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 WAITING = {
-    "argwhere", "bincount", "compress", "extract", "flatnonzero", "histogram", "item", "nonzero", "percentile", "quantile", "tolist",
-    "trim_zeros", "unique",
+    "argpartition", "argsort", "argwhere", "bincount", "compress", "extract", "flatnonzero", "histogram", "item", "lexsort", "nonzero",
+    "percentile", "quantile", "sort", "tolist", "trim_zeros", "unique",
 }  # fmt: skip
 """CuPy's functions and methods that wait for the GPU: they ask it for a size, or for the numbers themselves."""
 _listening: list[list[str]] = []
@@ -79,7 +79,8 @@ class DeviceArray:
             raise AttributeError(name)
         if name in WAITING:
             met(name)
-        return called(getattr(self.host, name), known(f"ndarray.{name}"))
+        own = partial(take, self.host) if name == "take" else getattr(self.host, name)
+        return called(own, known(f"ndarray.{name}"))
 
     @property
     def device(self) -> Any:
@@ -131,12 +132,12 @@ class DeviceArray:
                 met("an index of the CPU")
             elif isinstance(part, DeviceArray) and part.host.dtype == bool:
                 met("a mask as an index")
-        return computed(self.host.__getitem__, (unwrapped(index),), {})
+        return computed(self.host.__getitem__, (around(index, self.host.shape),), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:
             raise TypeError(f"Unsupported type {np.ndarray}")
-        computed(self.host.__setitem__, (unwrapped(index), unwrapped(value)), {})
+        computed(self.host.__setitem__, (around(index, self.host.shape), unwrapped(value)), {})
 
     def __len__(self) -> int:
         return len(self.host)
@@ -189,6 +190,42 @@ def unwrapped(value: Any) -> Any:
     if type(value) is dict:
         return {key: unwrapped(item) for key, item in value.items()}
     return value
+
+
+def around(index: Any, shape: tuple[int, ...]) -> Any:
+    """An index as CuPy takes it, which looks at no number: those outside of their axis come in again at its other end."""
+    index = unwrapped(index)
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, np.ndarray) and part.ndim and part.dtype.kind in "iu" for part in parts):
+        return index
+    used = [part for part in parts if part is not None and part is not Ellipsis]
+    spoken = sum(part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1 for part in used)
+    axis, found = 0, []
+    for part in parts:
+        if part is Ellipsis:
+            axis += len(shape) - spoken
+        elif part is not None:
+            is_array = isinstance(part, np.ndarray)
+            if is_array and part.ndim and part.dtype.kind in "iu" and axis < len(shape) and shape[axis]:
+                part = wrapping(part, shape[axis])
+            axis += part.ndim if is_array and part.dtype == bool else 1
+        found.append(part)
+    return tuple(found) if isinstance(index, tuple) else found[0]
+
+
+def wrapping(index: Any, size: int) -> Any:
+    """The numbers, or a copy with those outside brought inside; a captured step reads the numbers themselves."""
+    return index if not index.size or -size <= index.min() <= index.max() < size else index.astype(np.int64) % size
+
+
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None) -> Any:
+    """CuPy's function of that name, which wraps around."""
+    return np.take(a, indices, axis, out, "wrap")
+
+
+def take_along_axis(a: Any, indices: Any, axis: Any) -> Any:
+    """CuPy's function of that name, which wraps around."""
+    return np.take_along_axis(a, wrapping(indices, a.shape[axis]), axis)
 
 
 def wrapped(value: Any) -> Any:
@@ -428,7 +465,7 @@ class Namespace:
 
 
 def _of_module(module: Any, name: str, path: str) -> Any:
-    found = getattr(module, name)
+    found = {"take": take, "take_along_axis": take_along_axis}.get(name) or getattr(module, name)
     if name in WAITING:
         met(name)
     if isinstance(found, ModuleType):
@@ -480,6 +517,6 @@ class Ufunc:
         def at(a: Any, index: Any, values: Any) -> None:
             if values.dtype.name not in SUMMABLE:
                 raise TypeError(f"cupy.add.at does not support {values.dtype}")
-            method(a, index, values)
+            computed(self._ufunc.at, (unwrapped(a), around(index, a.shape), unwrapped(values)), {})
 
         return at

@@ -40,7 +40,7 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (joining, "cat_along join_heads stack_along"),
     (matrix, "matmul linear linear_weight"),
     (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),
-    (places, "gather_along nll spread_along take_slices"),
+    (places, "gather_along largest_along nll product_along smallest_along spread_along take_slices"),
     (ordering, "order_along sort_along top_along"),
     (placing, "bordered padded rolled spread_items tril triu unbordered"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input mean"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtype import Array, Dtype, bfloat16, bool_, float16, float32, float64
+from ...dtype import Array, Dtype, bfloat16, bool_, float16, float32, float64, int64
 from .elementwise import STORED, compute_type
 from .layout import blocks_for, dense_order
 from .machine import machine
@@ -85,6 +85,14 @@ class Stream:
     def bernoulli(self, shape: tuple[int, ...], dtype: Dtype, chance: float) -> Array:
         """1 with the chance, else 0."""
         return self._drawn(_kernel("bernoulli", dtype, "d"), shape, dtype, 4, chance)
+
+    def classes(self, shares: Array, times: int) -> Array:
+        """Numbers of classes drawn with their shares, which are float64 (rows, classes): (times, rows), int64."""
+        rows, width = shares.shape
+        with self.state.device:
+            ends = machine().xp.cumsum(shares, axis=1)
+            address = machine().address(ends)
+            return self._drawn(_kernel("classes", int64, "Pqq"), (times, rows), int64, 2, address, rows, width)
 
     def _drawn(self, kernel: Kernel, shape: tuple[int, ...], dtype: Dtype, per: int, *arguments: float) -> Array:
         with self.state.device:

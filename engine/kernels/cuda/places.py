@@ -18,14 +18,17 @@ from .machine import machine
 from .program import SCALARS, Kernel, scalars
 from .rows import INDICES, UNITS
 
-__all__ = ["gather_along", "nll", "spread_along", "take_slices"]
+__all__ = ["gather_along", "largest_along", "nll", "product_along", "smallest_along", "spread_along", "take_slices"]
 
 Result = Any
 Plan = Callable[..., Result]
 
 COMPARED = 256
 """So many numbers along the axis are asked for each place of a gradient at most; of more the body adds them where they point to."""
+MOST_COMPARED = 1 << 34
+"""So many numbers are asked altogether where their order matters nothing but sorting them would wait for the GPU."""
 AXES = 4
+WHOLE = {np.dtype(np.int32): ("int", "int"), np.dtype(np.int64): ("index_t", "index_t")}
 
 PLANS: Plans[Plan] = Plans()
 
@@ -40,6 +43,26 @@ def spread_along(x: Array, index: Array, *, shape: tuple[int, ...], axis: int) -
     """Zeros of ``shape`` with x added at ``index`` along ``axis``."""
     key = (spread_along, form(x), form(index), shape, axis)
     return (PLANS.get(key) or PLANS.make(key, _plan_spread, x, index, shape, axis))(x, index)
+
+
+def product_along(x: Array, src: Array, index: Array, *, axis: int) -> Result:
+    """The product of x and of what ``src`` puts at each place."""
+    return _combined(0, x, src, index, axis)
+
+
+def largest_along(x: Array, src: Array, index: Array, *, axis: int) -> Result:
+    """The largest of x and of what ``src`` puts at each place."""
+    return _combined(1, x, src, index, axis)
+
+
+def smallest_along(x: Array, src: Array, index: Array, *, axis: int) -> Result:
+    """The smallest of x and of what ``src`` puts at each place."""
+    return _combined(2, x, src, index, axis)
+
+
+def _combined(how: int, x: Array, src: Array, index: Array, axis: int) -> Result:
+    key = (how, form(x), form(src), form(index), axis)
+    return (PLANS.get(key) or PLANS.make(key, _plan_combined, how, x, src, index, axis))(x, src, index)
 
 
 def take_slices(x: Array, index: Array, *, axis: int) -> Result:
@@ -123,6 +146,33 @@ def _plan_spread(x: Array, index: Array, shape: tuple[int, ...], axis: int) -> P
     )  # fmt: skip
 
     return _launched(kernel, shape, dtype, given, "spread_along")
+
+
+def _plan_combined(how: int, x: Array, src: Array, index: Array, axis: int) -> Plan:
+    named = SCALARS.get(x.dtype) or WHOLE.get(x.dtype)
+    if named is None or src.dtype != x.dtype or src.shape != index.shape or not x.size or not index.size:
+        return _refuse
+    axis %= x.ndim
+    number, count, shape, dtype = index.shape[axis], x.size, x.shape, x.dtype
+    if not _fits(shape, index, axis) or number * count > MOST_COMPARED:
+        return _refuse
+    kernel = Kernel(
+        "places.cu", "combine_along", "PPPP" + "q" * 21 + "iqqqqiP", SCALAR=named[0], WIDE=named[1], UNIT="uint",
+        INDEX=INDICES[index.dtype], HOW=how,
+    )  # fmt: skip
+    given = (
+        count, *_four(shape, 1), *_four(index.shape, 1), *_steps(x, -1), *_steps(src, axis), *_steps(index, axis), axis + AXES - len(shape),
+        number, src.strides[axis] // src.itemsize, index.strides[axis] // index.itemsize, shape[axis],
+    )  # fmt: skip
+
+    def compute(x: Array, src: Array, index: Array) -> Array:
+        here = machine()
+        out = here.empty(shape, dtype)
+        addresses = here.address(x), here.address(src), here.address(index), here.address(out)
+        kernel(blocks_for(here, count), 256, *addresses, *given, *complaints("combine_along"))
+        return out
+
+    return compute
 
 
 def _plan_slices(x: Array, index: Array, axis: int) -> Plan:

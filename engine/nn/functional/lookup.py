@@ -148,12 +148,18 @@ def shorten(who: str, weight: Tensor, x: Tensor, max_norm: float, norm_type: flo
         raise GradientError(f"{who}: max_norm writes into weight, which is computed here; give a parameter")
     check_rows(who, x.array, weight.shape[0])
     xp = namespace(weight.array)
-    used = xp.unique(x.array)
+    # On a GPU rows that are named twice are shortened twice, alike: to find the different ones would wait for it.
+    used = xp.unique(x.array) if xp is np else x.array.reshape(-1)
     rows = weight.array[used].astype(accumulator(weight.dtype), copy=False)
     lengths = (
         xp.abs(rows).max(1) if norm_type == float("inf") else (xp.abs(rows) ** norm_type).sum(1) ** (1 / norm_type)
     )
     long = lengths > max_norm
+    if xp is not np:
+        share = xp.where(long, max_norm / (lengths + 1e-7), 1.0)[:, None].astype(rows.dtype)
+        weight.array[used] = (rows * share).astype(weight.dtype)
+        ops.touch(weight)
+        return
     if not long.any():
         return
     if isinstance(weight.array, np.ndarray) and not weight.array.flags.writeable:

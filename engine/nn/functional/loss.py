@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...dtype import Dtype, accumulator, kind, result_type
 from ...errors import DtypeError, SettingError, ShapeError
 from ...ops import abs, exp, log, maximum, where
@@ -123,8 +124,9 @@ def gaussian_nll_loss(
             raise ShapeError(
                 f"gaussian_nll_loss: var {tuple(var.shape)} must have the shape of input {tuple(input.shape)}, or one number for each row of it"
             )
-    if (var.array < 0).any():
-        raise SettingError("gaussian_nll_loss: var holds a negative number, and a variance has none; give exp() of it")
+    wrong = "gaussian_nll_loss: var holds a negative number, and a variance has none; give exp() of it"
+    if not left_to_gpu(var.array, 0, np.inf, wrong, SettingError) and (var.array < 0).any():
+        raise SettingError(wrong)
     (input, target, var), dtype = prepared("gaussian_nll_loss", reduction, input, target, var)
     # The bound is a number beside the variance: it does not bend the gradient.
     var = var + (maximum(var, eps) - var).detach()

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ... import ops
-from ...dtype import accumulator
+from ...device import namespace
+from ...dtype import Array, accumulator
 from ...errors import SettingError
 from ...random import default_generator
 from ...tensor import Tensor, tensor_of
@@ -100,7 +101,16 @@ class _SpectralNorm(Module):
         u, v = self._u.array, self._v.array
         for _ in range(iterations):
             u = wide @ v
-            u = u / max(float((u * u).sum()) ** 0.5, self.eps)
+            u = u / _length(u, self.eps)
             v = wide.T @ u
-            v = v / max(float((v * v).sum()) ** 0.5, self.eps)
+            v = v / _length(v, self.eps)
         self._u.array, self._v.array = u.astype(matrix.dtype), v.astype(matrix.dtype)
+
+
+def _length(vector: Array, least: float) -> Any:
+    """The length of a vector, or ``least`` if that is more; of one on a GPU it stays there."""
+    square = (vector * vector).sum()
+    if isinstance(vector, np.ndarray):
+        return max(float(square) ** 0.5, least)
+    xp = namespace(vector)
+    return xp.maximum(xp.sqrt(square), least)

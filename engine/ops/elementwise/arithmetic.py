@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from ...bounds import without_zero
 from ...dtype import Array, Dtype, float32, number_array, result_type
 from ...errors import DtypeError, SettingError, ShapeError
 from ...op import elementwise, floating, op
@@ -186,8 +187,9 @@ def remainder(xp: Any, x: Array, y: Array) -> Array:
 
 
 def _refuse_zero(name: str, y: Array) -> None:
-    if y.dtype.kind in "biu" and not y.all():
-        raise SettingError(f"{name}: a whole number cannot be divided by 0; convert with .float() for infinities")
+    wrong = f"{name}: a whole number cannot be divided by 0; convert with .float() for infinities"
+    if y.dtype.kind in "biu" and not without_zero(y, wrong, SettingError) and not y.all():
+        raise SettingError(wrong)
 
 
 def _either_x(grad: Tensor, condition: Tensor) -> Tensor:

@@ -217,7 +217,7 @@ def complementary_error_function(xp: Any, x: Array) -> Array:
         decay = xp.exp(-leading * leading) * xp.exp((leading - size) * (leading + size))
         outer = decay * ratio(_MIDDLE, xp.minimum(size, work.type(4)))
         far = size > 4
-        if far.any():
+        if xp is not np or far.any():
             outer = xp.where(far, decay * _tail(xp, size, square), outer)
     outer = xp.where(values < 0, 2 - outer, outer)
     small = 1 - values * ratio(_SMALL, xp.minimum(square, work.type(0.22)))

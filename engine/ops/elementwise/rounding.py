@@ -7,6 +7,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ...bounds import without_zero
 from ...dtype import Array, kind
 from ...errors import DtypeError, SettingError
 from ...op import elementwise, floating
@@ -73,8 +74,9 @@ def fmod(xp: Any, x: Array, y: Array) -> Array:
 
 
 def _refuse_zero(name: str, y: Array) -> None:
-    if y.dtype.kind in "biu" and not y.all():
-        raise SettingError(f"{name}: a whole number cannot be divided by 0; convert with .float() for infinities")
+    wrong = f"{name}: a whole number cannot be divided by 0; convert with .float() for infinities"
+    if y.dtype.kind in "biu" and not without_zero(y, wrong, SettingError) and not y.all():
+        raise SettingError(wrong)
 
 
 @elementwise(x=lambda grad: grad * 0.0)
@@ -120,7 +122,7 @@ finfo: Any = ml_dtypes.finfo
 @elementwise(x=_nan_to_num_x)
 def nan_to_num(xp: Any, x: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """NaN and infinities replaced by numbers: by default 0, the largest and the smallest of the dtype."""
-    if x.dtype.kind in "biu" or bool(xp.isfinite(x).all()):
+    if x.dtype.kind in "biu" or (xp is np and bool(np.isfinite(x).all())):
         return x.copy()
     ends = finfo(x.dtype)
     number = x.dtype.type

@@ -59,9 +59,9 @@ def lgamma(xp: Any, x: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         result = _log_gamma_small(xp, xp.minimum(size, 8.5))
         large = size > 8.5
-        if large.any():
+        if xp is not np or large.any():
             result = xp.where(large, _log_gamma_large(xp, size), result)
-        if negative.any():
+        if xp is not np or negative.any():
             # Gamma(x) Gamma(-x) = -pi / (x sin(pi x))
             mirrored = math.log(math.pi) - xp.log(size * xp.abs(_sin_pi(xp, wide))) - result
             result = xp.where(negative, xp.where(xp.isinf(wide), xp.inf, mirrored), result)
@@ -133,7 +133,7 @@ def digamma(xp: Any, x: Array) -> Array:
             place = xp.where(low, place + 1, place)
         series = polynomial(_DIGAMMA, 1 / (place * place))
         result = xp.where(xp.isinf(place), place, xp.log(place) - 0.5 / place - series) + steps
-        if negative.any():
+        if xp is not np or negative.any():
             # psi(1 - x) - psi(x) = pi cot(pi x)
             result = xp.where(negative, result - math.pi * _cot_pi(xp, wide), result)
             result = xp.where(negative & (wide == xp.floor(wide)), xp.nan, result)
@@ -173,7 +173,7 @@ def polygamma_of(xp: Any, x: Array, *, n: int) -> Array:
             rising *= (power + 2 * k - 1) * (power + 2 * k)
         sign = -1.0 if n % 2 == 0 else 1.0
         result = total * (sign * math.factorial(n))
-        if mirrored.any():
+        if xp is not np or mirrored.any():
             # (-1)^n psi_n(1 - x) - psi_n(x) is the n-th slope of pi cot(pi x), a polynomial in the cotangent.
             reflected = (result if n % 2 == 0 else -result) - _cotangent_slope(n, _cot_pi(xp, wide))
             whole = wide == xp.floor(wide)

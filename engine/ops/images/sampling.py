@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...device import namespace
 from ...dtype import Array, accumulator, is_floating, kind, result_type
 from ...errors import DtypeError, SettingError, ShapeError
@@ -135,6 +136,8 @@ def _check_index(name: str, index: Array, weight: tuple[int, ...], images: tuple
         raise ShapeError(
             f"{name}: wants index and weight (batch, taps, points), not {tuple(index.shape)} and {tuple(weight)}, for images {tuple(images)}"
         )
+    if left_to_gpu(index, 0, size - 1, f"{name}: index must number the {{1}} elements of an image, but holds {{0}}"):
+        return
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < size:
         raise ShapeError(
             f"{name}: index must number the {size} elements of an image, but goes from {index.min()} to {index.max()}"

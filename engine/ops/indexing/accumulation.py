@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...device import is_array
 from ...dtype import Array, Dtype, accumulator, int64, is_floating
 from ...tensor import tensor_of
@@ -44,9 +45,11 @@ def add_at(xp: Any, out: Array, index: Any, values: Array) -> None:
         xp.add.at(out, index, values)
 
 
-def lies_within(index: Array, size: int) -> bool:
-    """Whether all numbers of an index lie between -size and size - 1."""
-    if not index.size:
+def lies_within(index: Array, size: int, who: str = "index") -> bool:
+    """Whether all numbers of an index lie between -size and size - 1. On a GPU that is assumed, and an error later if it is not so."""
+    if not index.size or left_to_gpu(
+        index, -size, size - 1, f"{who}: an index holds {{0}}, but the axis has {{1}} elements"
+    ):
         return True
     # Read without a sign a negative number is huge: one look at all of them is enough where none is.
     if index.dtype == "int64" and int(index.view("uint64").max()) < size:
@@ -57,7 +60,7 @@ def lies_within(index: Array, size: int) -> bool:
 def flat_places(xp: Any, index: Array, shape: tuple[int, ...], axis: int) -> Array:
     """Where in the flat array of ``shape`` each number of ``index`` points to, being a place along ``axis``."""
     size = shape[axis]
-    negative = index.dtype.kind == "i" and index.size and int(index.min()) < 0
+    negative = index.dtype.kind == "i" and index.size and (xp is not np or int(index.min()) < 0)
     places = xp.where(index < 0, index + size, index) if negative else index
     step = math.prod(shape[axis + 1 :])
     places = places.astype("int64", copy=False) * step if step != 1 else places.astype("int64", copy=False)

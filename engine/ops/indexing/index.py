@@ -15,7 +15,7 @@ from ...op import op
 from ...tensor import Tensor, as_array, tensor_like
 from ..reductions.reduction import one_axis
 from .accumulation import added, flat_places, lies_within, scattered
-from .indices import in_two, is_basic, out_of_range, raw_index
+from .indices import in_two, is_basic, look_at, out_of_range, raw_index
 
 __all__ = [
     "assign",
@@ -62,6 +62,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     try:
         if is_basic(raw):
             return items(x, raw)
+        if not isinstance(x.array, np.ndarray):
+            look_at("index", raw, x.shape)
         if type(raw) is np.ndarray and raw.ndim and raw.dtype.kind in "iu":
             return items(x, raw)  # rows by number, the commonest of these
         view, rest = in_two(raw, x.ndim)
@@ -79,6 +81,8 @@ def assign(x: Tensor, index: Any, value: Any, *, name: str = "assignment") -> No
     if kind(raw.dtype) == 3 and kind(x.dtype) < 3:
         raise DtypeError(f"{name}: {raw.dtype} values do not fit into a tensor of {x.dtype}")
     place = raw_index(x, index)
+    if not isinstance(x.array, np.ndarray) and not is_basic(place):
+        look_at(name, place, x.shape)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             write(x.array, place, raw)
@@ -173,7 +177,7 @@ def check_places(name: str, shape: tuple[int, ...], index: Array, axis: int) -> 
         raise ShapeError(
             f"{name}: index {tuple(index.shape)} must have as many axes as x {tuple(shape)}, and no larger ones but for axis {axis}"
         )
-    if not lies_within(index, shape[axis]):
+    if not lies_within(index, shape[axis], name):
         raise ShapeError(
             f"{name}: an index lies outside the {shape[axis]} elements along axis {axis} (from {index.min()} to {index.max()})"
         )

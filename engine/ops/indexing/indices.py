@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...device import is_array, namespace
 from ...dtype import kind
 from ...errors import DtypeError, ShapeError
@@ -102,6 +103,21 @@ def _axes(part: Any) -> int:
     if part is None or part is Ellipsis:
         return 0
     return int(part.ndim) if is_array(part) and part.dtype.kind == "b" else 1
+
+
+def look_at(name: str, index: Any, shape: tuple[int, ...]) -> None:
+    """Let a GPU, where the array library looks at no number, see whether those of an index lie within their axes."""
+    parts = index if isinstance(index, tuple) else (index,)
+    spoken = sum(_axes(part) for part in parts)
+    axis = 0
+    for part in parts:
+        if part is Ellipsis:
+            axis += len(shape) - spoken
+        elif is_array(part) and part.ndim and part.dtype.kind in "iu" and axis < len(shape):
+            size = shape[axis]
+            sentence = f"{name}: {{0}} is out of range for axis {axis} of size {{1}}; give {-size} to {{2}}"
+            left_to_gpu(part, -size, size - 1, sentence)
+        axis += _axes(part)
 
 
 def out_of_range(index: Any, shape: tuple[int, ...]) -> str | None:

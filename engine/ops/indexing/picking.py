@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...dtype import Array, kind
 from ...errors import DtypeError, ShapeError
 from ...op import op
@@ -47,7 +48,7 @@ def _take_slices_x(grad: Tensor, x_shape: tuple[int, ...], index: Tensor, axis: 
 def take_slices(xp: Any, x: Array, index: Array, *, axis: int) -> Array:
     """The slices along ``axis`` whose numbers ``index`` (n) holds, in that order."""
     size = x.shape[axis]
-    if not lies_within(index, size):
+    if not lies_within(index, size, "index_select"):
         raise ShapeError(
             f"index_select: index holds {index.min()} to {index.max()}, but axis {axis} of shape {tuple(x.shape)} takes {-size} to {size - 1}"
         )
@@ -158,8 +159,11 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Tensor, ...]:
     """The coordinates in a tensor of ``shape`` of places in the flat tensor: a tensor for each axis."""
     place = integers("unravel_index", indices)
     sizes = whole("unravel_index", list(shape) if isinstance(shape, (tuple, list)) else [shape])
-    if not lies_within(place.array, math.prod(sizes)) or (place.numel() and int(place.array.min()) < 0):
-        raise ShapeError(f"unravel_index: places in shape {sizes} are 0 to {math.prod(sizes) - 1}")
+    wrong = f"unravel_index: places in shape {sizes} are 0 to {math.prod(sizes) - 1}"
+    if not left_to_gpu(place.array, 0, math.prod(sizes) - 1, f"{wrong}, not {{0}}") and (
+        not lies_within(place.array, math.prod(sizes)) or (place.numel() and int(place.array.min()) < 0)
+    ):
+        raise ShapeError(wrong)
     left, found = place.array, []
     for size in reversed(sizes):
         found.append(tensor_of(left % size))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...dtype import Array, kind
 from ...errors import DtypeError, ShapeError
 from ...op import op
@@ -75,6 +76,9 @@ def check_places(name: str, x: Array, index: Array, size: int) -> None:
         raise DtypeError(f"{name}: indices must be integers, not {index.dtype}")
     if index.ndim != 3 or index.shape[0] != x.shape[0] or index.shape[1] not in (1, x.shape[1]):
         raise ShapeError(f"{name}: indices {tuple(index.shape)} do not fit images of {tuple(x.shape)}")
+    sentence = f"{name}: indices must lie from 0 to {{2}}, the elements of one channel, but one is {{0}}"
+    if left_to_gpu(index, 0, size - 1, sentence):
+        return
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < size:
         raise ShapeError(
             f"{name}: indices must lie from 0 to {size - 1}, the elements of one channel, but they go from {index.min()} to {index.max()}"

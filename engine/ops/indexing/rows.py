@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...device import namespace
 from ...dtype import Array, accumulator, kind
 from ...errors import DtypeError, ShapeError
@@ -26,6 +27,8 @@ def check_rows(name: str, index: Array, rows: int) -> None:
     """Refuse numbers of rows that are no integers or lie outside of the table."""
     if kind(index.dtype) != 1:
         raise DtypeError(f"{name}: the numbers of rows must be integers, not {index.dtype}; convert with .long()")
+    if left_to_gpu(index, 0, rows - 1, f"{name}: row {{0}} lies outside of the table, whose rows are 0 to {{2}}"):
+        return
     if index.size:
         low, high = int(index.min()), int(index.max())
         if low < 0 or high >= rows:

@@ -6,17 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
+from ...device import namespace
 from ...dtype import Array, accumulator, kind
 from ...errors import ArgumentError, DtypeError, SettingError, ShapeError
 from ...op import op
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..elementwise.arithmetic import floor_divide, where
 from ..reductions.reduction import one_axis
+from ..shapes.create import full, ones
 from ..shapes.diagonals import diagonal, with_diagonal
 from ..shapes.shape import broadcast_to, reshape, whole
 from .accumulation import flat_places, lies_within
 from .index import check_places, gather_along, items, spread_along, spread_items
-from .indices import raw_index
+from .indices import look_at, raw_index
 from .picking import integers
 
 __all__ = [
@@ -95,8 +98,7 @@ def scatter(
         raise SettingError(f"scatter: reduce is 'add' or 'multiply', not {reduce!r:.40}; see scatter_reduce for others")
     wide, place, axis = _places_of("scatter", x, dim, index)
     if not isinstance(given, Tensor):
-        filled = tensor_of(np.asarray(given).astype(x.dtype))
-        source = broadcast_to(filled.to(device=x.device), place.shape)
+        source = broadcast_to(full((), np.asarray(given).astype(x.dtype), dtype=x.dtype, device=x.device), place.shape)
     else:
         source = _source("scatter", x, given, place)
     if reduce is not None:
@@ -194,7 +196,8 @@ def scatter_reduce(x: Tensor, dim: int, index: Any, src: Any, reduce: str, *, in
     if not place.numel():
         return x
     start = wide
-    count = spread_along(tensor_of(np.ones(place.shape)).to(device=x.device), place, shape=wide.shape, axis=axis)
+    each = ones(place.shape, dtype="float64", device=x.device)
+    count = spread_along(each, place, shape=wide.shape, axis=axis)
     if not include_self:
         start = where(count > 0, _neutral(reduce, wide), wide)
     if reduce == "prod":
@@ -221,7 +224,7 @@ def _neutral(reduce: str, x: Tensor) -> Tensor:
         value = ends.min if reduce == "amax" else ends.max
     elif value is None:
         value = -np.inf if reduce == "amax" else np.inf
-    return tensor_of(np.asarray(value).astype(x.dtype)).to(device=x.device)
+    return full((), np.asarray(value).astype(x.dtype), dtype=x.dtype, device=x.device)
 
 
 def _row_place(name: str, x: Tensor, dim: int, index: Any) -> tuple[Tensor, Any, int]:
@@ -232,7 +235,7 @@ def _row_place(name: str, x: Tensor, dim: int, index: Any) -> tuple[Tensor, Any,
     wide = x if x.ndim else reshape(x, (1,))
     axis = one_axis(name, dim, wide.ndim)
     size, rows = wide.shape[axis], place.array.reshape(-1).astype("int64", copy=False)
-    if not lies_within(rows, size):
+    if not lies_within(rows, size, name):
         raise ShapeError(
             f"{name}: index holds {rows.min()} to {rows.max()}, but axis {dim} of shape {tuple(x.shape)} takes {-size} to {size - 1}"
         )
@@ -302,6 +305,8 @@ def _number(name: str, x: Tensor, value: Any) -> Tensor:
         raise ShapeError(f"{name}: the value is one number, not a tensor of shape {tuple(found.shape)}")
     if kind(found.dtype) == 3 and kind(x.dtype) < 3:
         raise DtypeError(f"{name}: the number {value!r:.40} does not fit {x.dtype}; convert the tensor first")
+    if isinstance(found.array, np.ndarray) and found.node is None and not found.requires_grad:
+        return full((), found.to(dtype=x.dtype).array, dtype=x.dtype, device=x.device)
     return found.to(dtype=x.dtype).to(device=x.device)
 
 
@@ -309,6 +314,8 @@ def index_put(x: Tensor, indices: Any, values: Any, accumulate: bool = False) ->
     """A copy of x with x[indices] = values, or += with ``accumulate``, what is named several times adding up."""
     x = tensor_like("index_put", x)
     place = raw_index(x, tuple(indices))
+    if not isinstance(x.array, np.ndarray):
+        look_at("index_put", place, x.shape)
     found = tensor_like("index_put", values)
     if found.dtype != x.dtype:
         raise DtypeError(f"index_put: values are of {found.dtype} but x of {x.dtype}; convert one with .to(dtype)")
@@ -343,10 +350,25 @@ def masked_scatter(x: Tensor, mask: Any, source: Any) -> Tensor:
         )
     shape = np.broadcast_shapes(x.shape, mask.shape)
     x, mask = broadcast_to(x, shape), broadcast_to(mask, shape)
+    if not isinstance(x.array, np.ndarray):
+        return _scattered_there(x, mask, reshape(found, (found.numel(),)))
     count = int(mask.array.sum())
     if found.numel() < count:
         raise ShapeError(f"masked_scatter: the mask holds {count} times, but source has {found.numel()} elements")
     return put_items(x, items(reshape(found, (found.numel(),)), (slice(count),)), (mask.array,))
+
+
+def _scattered_there(x: Tensor, mask: Tensor, found: Tensor) -> Tensor:
+    """The same on a GPU, whose count of what the mask lets through is not waited for."""
+    size = found.numel()
+    number = mask.array.reshape(-1).cumsum().reshape(mask.shape)  # of each element, among those let through
+    left_to_gpu(
+        number[..., -1:], 0, size, f"masked_scatter: the mask holds {{0}} times, but source has {size} elements"
+    )
+    if not size or not x.numel():
+        return x
+    place = namespace(number).clip(number - 1, 0, size - 1)
+    return where(mask, items(found, place), x)
 
 
 def select_scatter(x: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
@@ -389,5 +411,5 @@ def diagonal_scatter(x: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim
         )
     first, second = one_axis("diagonal_scatter", dim1, x.ndim), one_axis("diagonal_scatter", dim2, x.ndim)
     line = with_diagonal(source.to(dtype=x.dtype), x.shape, offset, first, second)
-    ones = tensor_of(np.ones(wanted, bool)).to(device=x.device)
-    return where(with_diagonal(ones, x.shape, offset, first, second), line, x)
+    there = ones(wanted, dtype="bool", device=x.device)
+    return where(with_diagonal(there, x.shape, offset, first, second), line, x)

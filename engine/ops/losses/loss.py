@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...dtype import Array, accumulator, float32, kind
 from ...errors import DeviceError, DtypeError, SettingError, ShapeError
 from ...node import Node
@@ -300,6 +301,8 @@ def _labels(name: str, labels: Array, classes: int, ignore_index: int | None) ->
     wrong = (labels < 0) | (labels >= classes)
     counts = (labels == labels) if ignore_index is None else labels != ignore_index
     wrong &= counts
+    if left_to_gpu(labels * counts, 0, classes - 1, f"{name}: target {{0}} is no class: there are {{1}} (0 to {{2}})"):
+        return labels * (counts & ~wrong), counts
     if wrong.any():
         ignored = "" if ignore_index is None else f"; {ignore_index} is ignored"
         raise ShapeError(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import left_to_gpu
 from ...device import namespace
 from ...dtype import Array, accumulator, kind
 from ...errors import DtypeError, SettingError, ShapeError
@@ -79,7 +80,7 @@ def _middle(xp: Any, x: Array, axis: int, skip: bool) -> Array:
         raise ShapeError(f"median: a tensor of shape {tuple(x.shape)} has no middle along axis {axis}")
     keys = comparable(x)
     missing = keys != keys
-    if not missing.any():
+    if xp is np and not missing.any():
         return nth(xp, keys, (size - 1) // 2, axis)
     if skip:
         there = size - missing.sum(axis, keepdims=True)
@@ -146,7 +147,8 @@ def _shares(name: str, x: Tensor, q: Any, interpolation: str) -> Array:
     shares: Array = (tensor_like(name, q) if hasattr(q, "dtype") else Tensor(np.asarray(q))).to(device=x.device).array
     if shares.ndim > 1 or kind(shares.dtype) > 2:
         raise ShapeError(f"{name}: q is a number or a row of numbers, not {shares.dtype} {tuple(shares.shape)}")
-    if not bool(((shares >= 0) & (shares <= 1)).all()):
+    wanted = f"{name}: q is a share from 0 to 1, not {{0:g}}"
+    if not left_to_gpu(shares, 0, 1, wanted, SettingError) and not bool(((shares >= 0) & (shares <= 1)).all()):
         raise SettingError(f"{name}: q is a share from 0 to 1, not {shares.tolist()!r:.60}")
     return shares
 

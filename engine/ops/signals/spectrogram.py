@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bounds import LARGEST, left_to_gpu
 from ...dtype import kind
 from ...errors import DtypeError, SettingError, ShapeError
 from ...tensor import Tensor, tensor_like, tensor_of
@@ -118,10 +119,12 @@ def istft(
     stop = start + whole("istft", length) if length is not None else whole_length - start
     end = min(stop, whole_length)
     signals, weights = items(signals, (..., slice(start, end))), items(weights, (slice(start, end),))
-    if not weights.numel() or float(weights.detach().abs().amin().item()) < 1e-11:
-        raise SettingError(
-            "istft: the windows leave samples uncovered, which cannot be known; take a smaller hop_length, or a window without zeros inside"
-        )
+    wrong = "istft: the windows leave samples uncovered, which cannot be known; take a smaller hop_length, or a window without zeros inside"
+    lengths = weights.detach().abs()
+    if not weights.numel():
+        raise SettingError(wrong)
+    if not left_to_gpu(lengths.array, 1e-11, LARGEST, wrong, SettingError) and float(lengths.amin().item()) < 1e-11:
+        raise SettingError(wrong)
     out = signals / weights
     if stop > end:
         out = padded(out, (*((0, 0) for _ in lead), (0, stop - end)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import emulated_cupy
 import numpy as np
 import pytest
 from emulated_cupy import listened
@@ -152,6 +153,30 @@ def test_it_decorates(gpu: Any) -> None:
     assert (named.__name__, named.__doc__) == ("named", "Its text.")
     assert [named(engine.tensor([v]).to("cuda")).tolist() for v in (1.0, 2.0, 3.0)] == [[2.0], [3.0], [4.0]]
     assert named.is_captured
+
+
+def test_a_step_runs_on_the_gpu_of_its_tensors(gpu: Any, monkeypatch: Any) -> None:
+    if not hasattr(gpu, "memory"):
+        pytest.skip("a second GPU is imitated where the first one is")
+    entered, launched, launch = [0], [], emulated_cupy.Recording.launch
+    monkeypatch.setattr(emulated_cupy.Device, "__enter__", lambda self: entered.append(self.id))
+    monkeypatch.setattr(emulated_cupy.Device, "__exit__", lambda self, *_: entered.pop() and None)
+    monkeypatch.setattr(
+        emulated_cupy.Recording, "launch", lambda self, stream: (launched.append(entered[-1]), launch(self, stream))
+    )
+    monkeypatch.setattr(gpu.xp.cuda.runtime, "getDeviceCount", lambda: 2)
+    first = on_gpu(2, 2)
+    step = engine.capture(lambda x, y: x + y, warmup=1)
+    with monkeypatch.context() as second:
+        second.setattr(emulated_cupy.DeviceArray, "device", property(lambda _: emulated_cupy.Device(1)))
+        for _ in range(3):
+            assert step(first, first).tolist() == (first * 2.0).tolist()
+    assert launched == [1, 1]
+    assert entered == [0]
+    places = iter([0, 1])
+    monkeypatch.setattr(emulated_cupy.DeviceArray, "device", property(lambda _: emulated_cupy.Device(next(places))))
+    with pytest.raises(DeviceError, match="cuda:0 and on cuda:1; a step runs on one GPU"):
+        step(first, on_gpu(2, 2))
 
 
 def test_attention_drops_anew_at_each_replay(gpu: Any) -> None:

@@ -114,6 +114,23 @@ extern "C" __global__ void __launch_bounds__(256) integers(const Stream* stream,
     });
 }
 
+// Classes, each with its share of its row: `ends` (rows, width) holds the running sums of the shares. The result is (count / rows, rows).
+extern "C" __global__ void __launch_bounds__(256) classes(
+    const Stream* stream, RESULT* to, index_t count, const double* ends, index_t rows, index_t width
+) {
+    each_drawn<2>(stream, count, [&](index_t i, const Bits& bits, int k) {
+        const double* row = ends + i % rows * width;
+        const double total = row[width - 1], place = (double)(long_word(bits, k) >> 11) * 1.1102230246251565e-16 * total;
+        index_t low = 0, high = width - 1;
+        while (low < high) {  // the first whose end lies above, never one beyond the last that has a share
+            const index_t middle = (low + high) / 2;
+            if (row[middle] > place || row[middle] >= total) high = middle;
+            else low = middle + 1;
+        }
+        to[i] = stored<RESULT>((long long)low);
+    });
+}
+
 extern "C" __global__ void __launch_bounds__(256) bernoulli(const Stream* stream, RESULT* to, index_t count, double chance) {
     each_drawn<4>(stream, count, [&](index_t i, const Bits& bits, int k) {
         to[i] = stored<RESULT>((double)bits.at[k] * 2.3283064365386963e-10 < chance ? 1.0f : 0.0f);

@@ -9,6 +9,15 @@ typedef unsigned short ushort;
 typedef unsigned int uint;
 struct alignas(16) quad { unsigned int part[4]; };
 
+#ifndef HOW  // 0 the product, 1 the larger, 2 the smaller
+#define HOW 0
+#endif
+
+__device__ __forceinline__ int widened(int x) { return x; }
+__device__ __forceinline__ index_t widened(index_t x) { return x; }
+__device__ __forceinline__ void narrow(int x, int& y) { y = x; }
+__device__ __forceinline__ void narrow(index_t x, index_t& y) { y = x; }
+
 struct Four {
     index_t a, b, c, d;
 };
@@ -76,6 +85,34 @@ extern "C" __global__ void __launch_bounds__(256) spread_along(
             }
         }
         out[i] = narrowed<SCALAR>(sum);
+    }
+}
+
+// For each element of `base` itself and those numbers of x along the axis that point to it, put together; as `spread_along` otherwise.
+extern "C" __global__ void __launch_bounds__(256) combine_along(
+    const SCALAR* base, const SCALAR* x, const INDEX* index, SCALAR* out, index_t count, index_t sa, index_t sb, index_t sc, index_t sd,
+    index_t na, index_t nb, index_t nc, index_t nd, index_t ba, index_t bb, index_t bc, index_t bd, index_t xa, index_t xb, index_t xc,
+    index_t xd, index_t ia, index_t ib, index_t ic, index_t id, int axis, index_t number, index_t x_along, index_t i_along, index_t size,
+    int who, long long* words
+) {
+    const Four sizes = {sa, sb, sc, sd}, limits = {na, nb, nc, nd}, own = {ba, bb, bc, bd}, from = {xa, xb, xc, xd}, numbers = {ia, ib, ic, id};
+    for (index_t i = first_index(); i < count; i += all_threads()) {
+        const Four place = split(i, sizes);
+        const index_t mine = axis == 0 ? place.a : axis == 1 ? place.b : axis == 2 ? place.c : place.d;
+        WIDE held = (WIDE)widened(base[at(place, own)]);
+        if ((axis == 0 || place.a < limits.a) && (axis == 1 || place.b < limits.b) && (axis == 2 || place.c < limits.c) && (axis == 3 || place.d < limits.d)) {
+            const SCALAR* source = x + at(place, from);
+            const INDEX* pointer = index + at(place, numbers);
+            for (index_t k = 0; k < number; k++) {
+                long long target = (long long)pointer[k * i_along];
+                if (mine == 0 && (target < -size || target >= size)) complain(words, who, target, size);
+                if (target < 0) target += size;
+                if (target != mine) continue;
+                const WIDE value = (WIDE)widened(source[k * x_along]);
+                held = HOW == 0 ? held * value : HOW == 1 ? Greatest::of(held, value) : -Greatest::of(-held, -value);
+            }
+        }
+        out[i] = narrowed<SCALAR>(held);
     }
 }
 

@@ -19,6 +19,8 @@ from numzoo.engine.op import TABLE
 from numzoo.engine.ops.layers import blockwise
 
 IDS = [f"{row.name} {row.label}".strip() for row in ROWS]
+WITH_BODIES = {"copied", "transposed", "look_at_integers", "look_at_numbers"}
+"""Launches for bodies: copies of gradients that others hold too, and looks at numbers that must lie within bounds."""
 EVERY = [pytest.param(row, id=name) for row, name in zip(ROWS, IDS, strict=True)]
 
 
@@ -81,7 +83,7 @@ def assert_both_agree(row: Row, order: int) -> None:
 @pytest.mark.parametrize("row", EVERY)
 def test_the_body_of_an_operation_computes_on_a_gpu(row: Row, gpu: Any) -> None:
     assert_both_agree(row, min(row.order, 2))
-    assert {*gpu.launched} <= {"copied", "transposed"}  # of gradients that others hold too
+    assert {*gpu.launched} <= WITH_BODIES
 
 
 SMALLER: dict[str, tuple[tuple[tuple[int, ...], ...], int, int]] = {
