@@ -32,6 +32,9 @@ OLDEST = 91000
 MOST_WORKSPACE = 1 << 30
 """Bytes that an engine may ask for; faster ones that want more are passed over."""
 
+SPARE = 32 << 20
+"""Bytes that may stay with the pool after engines were tried."""
+
 
 class Description(Protocol):
     """Something that cuDNN is to compute. Its ``repr`` says all that the graph depends on."""
@@ -82,7 +85,7 @@ class Engines:
         measures = choosing.is_wanted() and wanted.measurable
         graph = self._kept(wanted, "measured") if measures else None
         if graph is not None:
-            return self._runner(graph)
+            return self._chosen(graph)
         graph = None if measures else self._kept(wanted, "")
         if graph is None:
             graph = build(self.cudnn, wanted, measures, handle=self.handle())
@@ -95,16 +98,17 @@ class Engines:
                 return None
             if not measures:
                 store.write(self._key(wanted, ""), bytes(graph.serialize()))
-        run = self._runner(graph)
+        run = self._chosen(graph)
         if not measures:
             return run
-        return choosing.at_first_call(run, lambda *addresses: self._runner(self._fastest(graph, wanted, addresses)))
+        return choosing.at_first_call(run, lambda *addresses: self._chosen(self._fastest(graph, wanted, addresses)))
 
     def _fastest(self, graph: Any, wanted: Description, addresses: tuple[int, ...]) -> Any:
         """The graph with the plan that computes fastest what lies at these addresses, which is then kept on the disk."""
-        failures = self._failures
+        failures, most = self._failures, 0
 
         def candidates() -> Iterator[tuple[int, Callable[[], None]]]:
+            nonlocal most
             names = set()
             for number in range(graph.get_execution_plan_count()):
                 name = graph.get_plan_name_at_index(number)
@@ -117,6 +121,7 @@ class Engines:
                 except failures:
                     continue  # one that is passed over, or that cannot be had here
                 numbers.append(number)
+                most = max(most, graph.get_workspace_size())
                 yield number, partial(run, *addresses)
 
         numbers: list[int] = []
@@ -124,6 +129,8 @@ class Engines:
         if chosen is None and not numbers:
             return graph
         graph.build_plan_at_index(numbers[0] if chosen is None else chosen)
+        if most > graph.get_workspace_size() + SPARE:
+            self._here.xp.get_default_memory_pool().free_all_blocks()  # what was borrowed for the others
         plan = bytes(graph.serialize())
         if chosen is not None:
             store.write(self._key(wanted, "measured"), plan)
@@ -136,10 +143,13 @@ class Engines:
         plan = store.read(self._key(wanted, way))
         return None if plan is None else _read(self.cudnn, plan, self.handle())
 
+    def _chosen(self, graph: Any) -> Run:
+        self.largest_workspace = max(self.largest_workspace, graph.get_workspace_size())
+        return self._runner(graph)
+
     def _runner(self, graph: Any) -> Run:
         empty, address, handle = self._here.empty, self._here.address, self.handle
         size = graph.get_workspace_size()
-        self.largest_workspace = max(self.largest_workspace, size)
         space, byte = (size,), np.dtype(np.uint8)
         direct = getattr(graph, "_execute_with_raw_ptrs", None)
         if direct is not None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import emulated_libraries
@@ -15,7 +16,7 @@ from recorded_cudnn import Cudnn, Plan, opened
 
 import numzoo.engine as engine
 from numzoo.engine.capturing import Capturing, capturing
-from numzoo.engine.kernels.cuda import choosing
+from numzoo.engine.kernels.cuda import choosing, graphs
 from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid
 from numzoo.engine.kernels.cuda.convolution import Convolution
 
@@ -76,6 +77,20 @@ def test_engines_that_do_not_build_run_or_find_room_are_passed_over(monkeypatch:
     run(*PLACES)
     assert cudnn.ran[-1] == QUICK  # whose name came twice, and was tried once
     assert {plan.name for plan in cudnn.ran} == {"slow", "quick"}
+
+
+def test_what_was_borrowed_for_others_is_given_back(monkeypatch: Any) -> None:
+    large = Plan("large", 5.0, workspace=graphs.SPARE + 100)
+    for plans, given in (((QUICK, SAME), 0), ((QUICK, large), 1)):
+        engines = opened(Cudnn(plans=plans))
+        freed = []
+        pool = SimpleNamespace(free_all_blocks=lambda freed=freed: freed.append(1))
+        monkeypatch.setattr(engines._here, "xp", SimpleNamespace(get_default_memory_pool=lambda pool=pool: pool))
+        run = engines.prepare(replace(FORWARD, dtype="float16" if given else "bfloat16"))
+        assert run is not None
+        run(*PLACES)
+        assert len(freed) == given
+        assert engines.largest_workspace == QUICK.workspace
 
 
 def test_where_none_runs_the_first_engine_is_asked_and_says_what_is_wrong(kept: Path) -> None:
@@ -166,8 +181,6 @@ def test_work_is_timed_between_two_events_of_its_stream() -> None:
 
         def synchronize(self) -> None:
             told.append("wait")
-
-    from types import SimpleNamespace
 
     from numzoo.engine.kernels.cuda.machine import CudaMachine
 
