@@ -109,6 +109,7 @@ class ConvTasNet(nn.Module):
                 f"conv_tasnet: wants mixtures (batch, 1, samples) of one channel, not an array {tuple(x.shape)}"
             )
         batch, _, samples = x.shape
+        x = x.to(dtype=self.encoder.weight.dtype)
         x = F.pad(x, (0, -(samples - self.config.enc_kernel_size % 2) % self.stride))  # so that no sample is left over
         features = self.encoder(x)  # (batch, N, frames)
         sources = self.mask_generator(features) * features.unsqueeze(1)  # (batch, C, N, frames)

@@ -73,6 +73,7 @@ class Recurrence(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, width, time = x.shape
+        x = x.to(dtype=self.linear.weight.dtype)  # what narrows products gives narrow results, which no LSTM takes
         if time <= _STEPS:
             return x + self.linear(self.lstm(x.permute(2, 0, 1))[0]).permute(1, 2, 0)
         hop, edge = _STEPS // 2, _STEPS // 4

@@ -24,7 +24,7 @@ class SingleRNN(nn.Module):
         self.proj = nn.Linear(2 * hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(self.rnn(x)[0])
+        return self.proj(self.rnn(x.to(dtype=self.proj.weight.dtype))[0])
 
 
 class DPRNN(nn.Module):

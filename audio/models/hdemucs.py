@@ -134,7 +134,8 @@ class HDemucs(nn.Module):
         batch, channels, samples = waveform.shape
         x, mean, spread = _normal(self._spectra(waveform), (1, 2, 3))  # (batch, 2 channels, frequencies, frames)
         y, mean_of_time, spread_of_time = _normal(waveform, (1, 2))
-        x, y = self._apart(x, y, samples)
+        kind = self.freq_encoder[0].conv.weight.dtype  # spectra are made and read in float32, whatever the weights are
+        x, y = (each.to(dtype=mean.dtype) for each in self._apart(x.to(dtype=kind), y.to(dtype=kind), samples))
         x = x.reshape(batch, len(self.sources), 2 * channels, *x.shape[2:]) * spread.unsqueeze(1) + mean.unsqueeze(1)
         y = y.reshape(batch, len(self.sources), channels, samples)
         return y * spread_of_time.unsqueeze(1) + mean_of_time.unsqueeze(1) + self._waveforms(x, samples)

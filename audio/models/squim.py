@@ -117,6 +117,7 @@ class SquimObjective(nn.Module):
     def forward(self, speech: Any) -> tuple[Tensor, Tensor, Tensor]:
         x = _samples(speech, "squim_objective", self.config.win_len)
         x = x / ((x * x).mean(1, keepdim=True).sqrt() * _LOUDNESS)
+        x = x.to(dtype=self.encoder.conv1d.weight.dtype)
         x = self.dprnn(self.encoder(x))  # (batch, time, width)
         stoi, pesq, si_sdr = (branch(x).squeeze(1) for branch in self.branches)
         return stoi, pesq, si_sdr
@@ -167,7 +168,8 @@ class SquimSubjective(nn.Module):
         self.predictor = Predictor(2 * proj_dim, att_dim)
 
     def forward(self, speech: Any, reference: Any) -> Tensor:
-        x, clean = (_samples(each, "squim_subjective", 1) for each in (speech, reference))
+        kind = self.projector.weight.dtype
+        x, clean = (_samples(each, "squim_subjective", 1).to(dtype=kind) for each in (speech, reference))
         if x.shape[0] != clean.shape[0]:
             raise ValueError(
                 f"squim_subjective: {x.shape[0]} sounds cannot be compared with {clean.shape[0]} references"

@@ -21,6 +21,8 @@ TASK = "speech-quality"
 SECONDS = 15.0
 """What is longer is judged in pieces of equal length, and the mean of their scores counts."""
 
+_FAINTEST = 1e-10  # of full scale; below it nothing sounds, and squares are soon no float32
+
 
 class Quality(NamedTuple):
     """How intelligible speech is (STOI, 0 to 1), how good it sounds (wide-band PESQ, 1 to 4.64), and how strong it is beside its
@@ -78,7 +80,7 @@ class OpinionScore:
 
 def _speech(sound: Any, raw: Raw | None, what: str) -> NDArray[np.float32]:
     waveform = sound_of(sound, TASK, raw=raw)
-    if not waveform.any():
+    if _silent(waveform):
         raise AudioError(f"{TASK}: {what} is silent, so there is no speech in it to be judged")
     return waveform
 
@@ -89,8 +91,12 @@ def _pieces(waveform: NDArray[np.float32], seconds: float) -> Iterator[NDArray[n
         raise ValueError(f"{TASK}: seconds is how much is judged at once, 1 or more, not {seconds!r}")
     count = math.ceil(len(waveform) / (seconds * RATE))
     for piece in np.array_split(waveform, count):
-        if piece.any():
+        if not _silent(piece):
             yield piece
+
+
+def _silent(waveform: NDArray[np.float32]) -> bool:
+    return bool(np.abs(waveform).max() < _FAINTEST)
 
 
 def speech_quality(

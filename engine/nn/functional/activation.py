@@ -11,6 +11,7 @@ from ... import ops
 from ...device import CPU, namespace
 from ...dtype import float32, float64, is_differentiable
 from ...errors import DtypeError, SettingError, ShapeError
+from ...modes import is_narrowing
 from ...ops import gelu_tanh, logsigmoid, sigmoid, softsign, tanh
 from ...random import default_generator, rand
 from ...tensor import Tensor, tensor_like, tensor_of
@@ -88,6 +89,8 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
         raise ShapeError(
             f"prelu: weight {tuple(weight.shape)} must hold one number, or one for each of the {channels} channels of x {tuple(x.shape)}"
         )
+    if weight.dtype != x.dtype and is_narrowing():  # what products gave is narrow there
+        weight = weight.to(dtype=x.dtype)
     if weight.dtype != x.dtype:
         raise DtypeError(f"prelu: x is {x.dtype} but weight {weight.dtype}; convert one with .to(dtype)")
     if x.ndim < 2:

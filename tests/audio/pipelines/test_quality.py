@@ -54,10 +54,24 @@ def test_the_opinion_is_of_a_sound_beside_a_recording_of_any_length() -> None:
     assert pipe(SPEECH, (clean, 16_000), seconds=1) != mark
 
 
+@pytest.mark.parametrize("narrow", [True, False])
+def test_weights_or_products_of_16_bits_say_nearly_the_same(narrow: bool) -> None:
+    for pipe, given in ((objective(), ()), (subjective(), (SPEECH[:2000],))):
+        wanted = np.array(pipe(SPEECH, *given))
+        if narrow:
+            pipe.model.to(dtype="bfloat16")
+            found = pipe(SPEECH, *given)
+        else:
+            with engine.precision("bf16"):
+                found = pipe(SPEECH, *given)
+        np.testing.assert_allclose(found, wanted, atol=0.1)
+
+
 def test_what_cannot_be_judged_is_named() -> None:
     silence = np.zeros(9000, np.float32)
     for call, message in (
         (lambda: objective()(silence), "the sound is silent"),
+        (lambda: objective()(SPEECH * np.float32(1e-25)), "the sound is silent"),
         (lambda: subjective()(silence, SPEECH), "the sound is silent"),
         (lambda: subjective()(SPEECH, silence), "the reference is silent"),
         (lambda: objective()(SPEECH[:255]), "at least 256 of them"),

@@ -128,6 +128,21 @@ def test_hybrid_demucs_takes_sounds_of_any_length_and_leaves_silence_silent(samp
     assert not any(each.any() for each in silent.waveforms.values())
 
 
+@pytest.mark.parametrize("narrow", [True, False])
+def test_weights_or_products_of_16_bits_give_nearly_the_same(narrow: bool) -> None:
+    song = CHANCE.normal(size=(2, 8000)).astype(np.float32)
+    tasnet = SourceSeparation(models.conv_tasnet_base(**CONV_TASNET), 8000, seconds=2, overlap=0.1)
+    for pipe in (small(), tasnet):
+        wanted = np.stack(list(pipe(song).waveforms.values()))
+        if narrow:
+            pipe.model.to(dtype="bfloat16")
+            found = pipe(song)
+        else:
+            with engine.precision("bf16"):
+                found = pipe(song)
+        assert np.abs(np.stack(list(found.waveforms.values())) - wanted).max() < 0.05 * np.abs(wanted).max()
+
+
 def test_conv_tasnet_gives_for_a_short_sound_what_its_model_gives() -> None:
     model = models.conv_tasnet_base(**CONV_TASNET)
     pipe = source_separation(model, {}, settings={"rate": 8000, "seconds": 60, "overlap": 5})

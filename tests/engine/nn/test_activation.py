@@ -47,6 +47,18 @@ def test_a_learned_slope_is_saved_under_pytorchs_name() -> None:
     assert layer.weight.grad.tolist() == [-4.0] * 3
 
 
+def test_prelu_takes_what_a_convolution_gave_in_a_narrower_precision() -> None:
+    layer = nn.PReLU(3)
+    narrow = engine.tensor([[1.0, -2.0, -4.0]]).bfloat16()
+    with engine.precision("bf16"):
+        out = layer(narrow)
+        out.float().sum().backward()
+    assert out.tolist() == [[1.0, -0.5, -1.0]]
+    assert layer.weight.grad.tolist() == [0.0, -2.0, -4.0]
+    with pytest.raises(engine.DtypeError, match="bfloat16 but weight float32"):
+        layer(narrow)
+
+
 def test_random_slopes_lie_within_their_limits() -> None:
     layer, x = nn.RReLU(0.2, 0.4), engine.full((1000,), -1.0, requires_grad=True)
     y = layer(x)
