@@ -207,7 +207,7 @@ class Emformer(nn.Module):
         self.emformer_layers = nn.ModuleList([EmformerLayer(config, number) for number in range(config.num_layers)])
 
     def forward(self, x: Any, lengths: Any) -> tuple[Tensor, Lengths]:
-        config, frames = self.config, as_frames(x, self.config.input_dim, "emformer")
+        config, frames = self.config, self._frames(x)
         time = frames.shape[1] - config.right_context_length
         if time < 1:
             raise ValueError(
@@ -233,7 +233,7 @@ class Emformer(nn.Module):
     def infer(
         self, x: Any, lengths: Any, states: Sequence[EmformerState] | None = None
     ) -> tuple[Tensor, Lengths, list[EmformerState]]:
-        config, frames = self.config, as_frames(x, self.config.input_dim, "emformer")
+        config, frames = self.config, self._frames(x)
         context, wanted = config.right_context_length, frames.shape[1]
         time = wanted - context
         if not 0 < time <= config.segment_length:
@@ -251,6 +251,9 @@ class Emformer(nn.Module):
             y, memory, state = layer.infer(y, context, memory, None if states is None else states[number], counted)
             found.append(state)
         return y[:, context:], counted, found
+
+    def _frames(self, x: Any) -> Tensor:
+        return as_frames(x, self.config.input_dim, "emformer", next(self.parameters()))
 
 
 def seen_in(time: int, config: EmformerConfig) -> NDArray[np.bool_]:
@@ -296,14 +299,14 @@ def means(x: Tensor, segment: int) -> Tensor:
     return ops.cat(parts, 1)
 
 
-def as_frames(x: Any, width: int, who: str) -> Tensor:
-    """A batch of frames (batch, time, width) as a tensor."""
+def as_frames(x: Any, width: int, who: str, weight: Tensor) -> Tensor:
+    """A batch of frames (batch, time, width) as a tensor; an array goes to where the weight is, in its type."""
     frames = x if isinstance(x, Tensor) else Tensor(np.asarray(x))
     if frames.ndim != 3 or frames.shape[2] != width:
         raise ValueError(f"{who}: wants frames (batch, time, {width}), not an array {tuple(frames.shape)}")
     if frames.dtype.kind in "iub":
         raise TypeError(f"{who}: frames are floating-point numbers, not {frames.dtype}")
-    return frames
+    return frames if frames is x else frames.to(device=weight.device, dtype=weight.dtype)
 
 
 def as_lengths(given: Any, batch: int, most: int, who: str) -> Lengths:

@@ -109,7 +109,7 @@ class Transcriber(nn.Module):
         return self.layer_norm(self.output_linear(x)), counted, found
 
     def _joined(self, frames: Any, lengths: Any) -> tuple[Tensor, Lengths]:
-        x = as_frames(frames, self.config.input_dim, "emformer_rnnt")
+        x = as_frames(frames, self.config.input_dim, "emformer_rnnt", self.input_linear.weight)
         counted = as_lengths(lengths, x.shape[0], x.shape[1], "emformer_rnnt")
         stride = self.config.time_reduction_stride
         time = x.shape[1] // stride

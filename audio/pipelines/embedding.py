@@ -14,7 +14,7 @@ from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
 from numzoo.audio.pipelines.sounds import RATE, sound_of
 from numzoo.audio.transforms.vggish_examples import FRAMES, HOP, LEAST, VggishMel
-from numzoo.engine import inference_mode
+from numzoo.engine import Tensor, inference_mode
 
 __all__ = ["SoundEmbedding", "audio_embedding"]
 
@@ -55,10 +55,12 @@ class SoundEmbedding:
                 f"{self.task}: the sound has {len(waveform)} samples at 16 kHz, but an embedding is of {LEAST}, 0.975 s; give a longer "
                 "one, or say pad=True (--whole on the command line) to fill it with silence"
             )
-        found = []
+        found, weight = [], next(self.model.parameters(), None)
         with inference_mode():
             for start in range(0, len(waveform) - LEAST + 1, _AT_ONCE * step):
-                examples = self.hear(waveform[start : start + (_AT_ONCE - 1) * step + LEAST])
+                examples = Tensor(self.hear(waveform[start : start + (_AT_ONCE - 1) * step + LEAST]))
+                if weight is not None:
+                    examples = examples.to(device=weight.device, dtype=weight.dtype)
                 found.append(np.asarray(self.model(examples).numpy(), np.float32))
         return np.concatenate(found)
 

@@ -257,3 +257,54 @@ def test_a_search_that_goes_on_with_the_next_segment_is_torchaudios(seed: int, r
             heard, _, state = ours.transcribe_streaming(frames[None], [size], state)
             found = our_search(heard[0], found, width=5)
         same(found, wanted)
+
+
+def test_the_features_of_both_ways_are_torchaudios(reference: SimpleNamespace, tmp_path: Path) -> None:
+    import json
+
+    import torch
+    from streaming_sounds import statistics, waveform
+    from torchaudio.pipelines import rnnt_pipeline
+    from torchaudio.transforms import MelSpectrogram
+
+    from numzoo.audio.transforms import TransducerMel
+
+    (tmp_path / "global_stats.json").write_text(json.dumps(statistics()))
+    power = MelSpectrogram(sample_rate=16_000, n_fft=400, n_mels=80, hop_length=160)
+    norm = rnnt_pipeline._GlobalStatsNormalization(str(tmp_path / "global_stats.json"))
+    ours = TransducerMel(*statistics().values())
+    random = np.random.default_rng(0)
+    for sound in (waveform(), random.normal(size=201).astype(np.float32), np.zeros(9999, np.float32)):
+        frames = rnnt_pipeline._piecewise_linear_log(
+            power(torch.from_numpy(sound)).transpose(1, 0) * rnnt_pipeline._gain
+        )
+        assert np.abs(ours(sound) - norm(frames).numpy()).max() < 1e-4
+
+
+def test_examples_of_vggish_are_torchaudios(reference: SimpleNamespace) -> None:
+    import torch
+
+    prototype = pytest.importorskip("torchaudio.prototype.pipelines", reason="VGGish is in torchaudio 2.1 to 2.8")
+    from numzoo.audio.transforms import vggish_mel
+
+    random = np.random.default_rng(0)
+    for samples in (15_600, 31_000, 80_000):
+        sound = (random.normal(size=samples) * np.geomspace(1e-6, 1, samples)).astype(np.float32)
+        wanted = prototype.VGGISH.get_input_processor()(torch.from_numpy(sound)).numpy()
+        assert np.abs(vggish_mel()(sound) - wanted).max() < 1e-4
+
+
+def test_tokens_become_texts_as_torchaudios_processor_has_it(reference: SimpleNamespace, tmp_path: Path) -> None:
+    pytest.importorskip("sentencepiece")
+    from small_texts import sentencepiece_model
+    from torchaudio.pipelines import rnnt_pipeline
+
+    from numzoo.audio.pipelines.transducer.pieces import Pieces
+
+    path = tmp_path / "spiece.model"
+    path.write_bytes(sentencepiece_model())
+    theirs, ours = rnnt_pipeline._SentencePieceTokenProcessor(str(path)), Pieces.of(path)
+    random = np.random.default_rng(0)
+    for length in (0, 1, 5, 40):
+        tokens = random.integers(0, len(ours), length).tolist()
+        assert ours.text(tokens) == theirs([len(ours), *tokens])

@@ -14,12 +14,18 @@ from numzoo.audio.transforms.resampling import resample
 from numzoo.audio.transforms.transducer_mel import FRAME, HOP, TransducerMel
 from numzoo.engine import Tensor, ops
 
-__all__ = ["Hearing", "Resampling"]
+__all__ = ["Hearing", "Resampling", "given_to"]
 
 Samples = NDArray[np.float32]
 
 _HALF = FRAME // 2
 _REACH = 7  # periods of the lower rate that an output sample may depend on, with some to spare
+
+
+def given_to(model: Any, frames: NDArray[np.float32]) -> Tensor:
+    """Features (frames, n_mels) as a batch of one where the model's weights are, in their type."""
+    weight = model.transcriber.input_linear.weight
+    return Tensor(frames[None]).to(device=weight.device, dtype=weight.dtype)
 
 
 class Resampling:
@@ -115,7 +121,7 @@ class Hearing:
             count = min(ready, config.segment_length)
             if count < (1 if last else config.segment_length):
                 break
-            given = self.frames[None, : count + context]
+            given = given_to(self.model, self.frames[: count + context])
             heard, _, self.states = self.model.transcribe_streaming(given, [given.shape[1]], self.states)
             found.append(heard[0])
             self.frames = self.frames[count:]

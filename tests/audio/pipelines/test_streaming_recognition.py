@@ -218,6 +218,19 @@ def test_a_long_sound_is_heard_segment_by_segment(hear: TransducerRecognition, m
     assert hear(SOUND).text == whole.text
 
 
+def test_a_model_of_fewer_bits_hears_nearly_the_same(hear: TransducerRecognition) -> None:
+    narrow = pipe_of()
+    narrow.model.to(dtype="bfloat16")
+    with engine.no_grad():
+        wanted, found = hear._encoded(SOUND), narrow._encoded(SOUND)
+        assert wanted is not None
+        assert found is not None
+        assert str(found.dtype) == "bfloat16"
+        difference = found.numpy().astype(np.float32) - wanted.numpy()
+    assert np.sqrt(np.mean(difference**2)) < 0.05
+    assert list(narrow.stream(SOUND))[-1].text
+
+
 def test_silence_and_what_is_too_short_are_sounds_as_well(hear: TransducerRecognition) -> None:
     assert hear(SOUND[:479]) == hear(np.zeros(100, np.float32)) == Transcript("", "", ())
     silence = hear(np.zeros(16_000, np.float32))
