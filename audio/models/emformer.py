@@ -3,7 +3,7 @@
 Shi, Wang, Wu, Yeh, Chan, Zhang, Le, Seltzer, "Emformer: Efficient Memory Transformer Based Acoustic Model for Low Latency
 Streaming Speech Recognition" (arXiv:2010.10759), section 2. A segment looks at itself, at a few frames behind it (the right
 context), at the keys and values of frames before it (the left context) and at summaries of earlier segments (the memory).
-`forward` computes all segments of a sound at once, for training; `infer` the next one. Parameter names and settings are those
+`forward` computes all segments of a sound at once, for training; `infer` those that come next. Parameter names and settings are those
 of torchaudio's Emformer.
 """
 
@@ -137,56 +137,27 @@ class EmformerLayer(nn.Module):
         self.layer_norm_output = nn.LayerNorm(width)
 
     def forward(
-        self, x: Tensor, context: int, memory: Tensor | None, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """All segments: `x` (batch, context + time, width), the right contexts first, and the memory of the layer before."""
-        normal = self.layer_norm_input(x)
-        if memory is None:
-            return self._after(self.attention(normal, normal, mask)[0], x), None
-        queries = ops.cat([normal, means(normal[:, context:], self.config.segment_length)], 1)
-        found = self.attention(queries, ops.cat([memory, normal], 1), mask)[0]
-        return self._after(found[:, : x.shape[1]], x), self.attention.summarised(found[:, x.shape[1] : -1])
-
-    def infer(
-        self, x: Tensor, context: int, memory: Tensor | None, state: EmformerState | None, lengths: Lengths
+        self, x: Tensor, context: int, memory: Tensor | None, state: EmformerState, mask: Tensor | None, place: int
     ) -> tuple[Tensor, Tensor | None, EmformerState]:
-        """The next segment after `state`, of which `lengths` (batch,) frames count; the new state last."""
-        config, time = self.config, x.shape[1]
-        normal = self.layer_norm_input(x)
-        if state is None:
-            nothing = normal[:, :0].detach()
-            state = EmformerState(nothing, nothing, nothing)
-        earlier = state.memory.shape[1]
-        queries, heard = normal, normal
-        if memory is not None:
-            queries = ops.cat([normal, normal[:, context:].mean(axis=1, keepdim=True)], 1)
-            heard = ops.cat([state.memory, normal], 1)
-        # Where the left context goes in is torchaudio's: it tells which keys are kept when a segment is not full.
-        place = earlier + time - int(lengths.max())
-        mask = self._mask(queries, earlier, time + state.keys.shape[1], lengths)
-        found, keys, values = self.attention(queries, heard, mask, state, place)
-        left = config.left_context_length
-        kept = [
-            (ops.cat([old, new[:, earlier + context :]], 1))[:, -left:] if left else old
-            for old, new in ((state.keys, keys), (state.values, values))
-        ]
-        seen = min(left, state.keys.shape[1] + time - context)
-        kept = [each[:, each.shape[1] - seen :] for each in kept]
-        if memory is None:
-            return self._after(found, x), None, EmformerState(state.memory, *kept)
-        all_of_them = ops.cat([state.memory, memory], 1)[:, -config.max_memory_size :]
-        summary = self.attention.summarised(found[:, time:])
-        return self._after(found[:, :time], x), summary, EmformerState(all_of_them, *kept)
+        """The next segments after `state`: `x` (batch, context + time, width), the right contexts first.
 
-    def _mask(self, queries: Tensor, earlier: int, frames: int, lengths: Lengths) -> Tensor | None:
-        """A summary does not look at the memory; nobody looks at padding, which only a batch has."""
-        batch, places = queries.shape[:2]
-        seen = np.ones((batch, 1, places, earlier + frames), np.bool_)
-        if self.config.max_memory_size:
-            seen[:, :, -1, :earlier] = False
-        if batch > 1:
-            seen &= unpadded(lengths, earlier + frames)
-        return None if seen.all() else added(seen, self.config, queries)
+        `memory` are their summaries by the layer before; those by this one and the new state are given back. The left context goes
+        in at `place`.
+        """
+        normal = self.layer_norm_input(x)
+        queries, heard, remembered = normal, normal, 0
+        if memory is not None:
+            queries = ops.cat([normal, means(normal[:, context:], self.config.segment_length)], 1)
+            heard = ops.cat([state.memory, memory[:, :-1], normal], 1)
+            remembered = heard.shape[1] - x.shape[1]
+        found, keys, values = self.attention(queries, heard, mask, state, place)
+        left = min(self.config.left_context_length, keys.shape[1] - remembered - context)
+        kept = [each[:, each.shape[1] - left :] for each in (keys, values)]
+        y = self._after(found[:, : x.shape[1]], x)
+        if memory is None:
+            return y, None, EmformerState(state.memory, *kept)
+        known = ops.cat([state.memory, memory], 1)[:, -self.config.max_memory_size :]
+        return y, self.attention.summarised(found[:, x.shape[1] :]), EmformerState(known, *kept)
 
     def _after(self, found: Tensor, x: Tensor) -> Tensor:
         x = self.dropout(found) + x
@@ -196,9 +167,9 @@ class EmformerLayer(nn.Module):
 class Emformer(nn.Module):
     """Frames (batch, time + right_context_length, input_dim) and how many of the time count, to (batch, time, input_dim).
 
-    The last `right_context_length` frames are only looked at. `infer` takes a segment (batch, segment_length +
-    right_context_length, input_dim), the last of a sound may be shorter, the lengths with the right context, and the states that it gave
-    for the one before. Segment by segment gives what the whole gives.
+    The last `right_context_length` frames are only looked at. `infer` takes the next segment of a sound, or several, (batch, time +
+    right_context_length, input_dim), of which only the sound's last may be shorter; the lengths with the right context; and the
+    states that it gave before. Segment by segment gives what the whole gives.
     """
 
     def __init__(self, config: EmformerConfig) -> None:
@@ -207,69 +178,79 @@ class Emformer(nn.Module):
         self.emformer_layers = nn.ModuleList([EmformerLayer(config, number) for number in range(config.num_layers)])
 
     def forward(self, x: Any, lengths: Any) -> tuple[Tensor, Lengths]:
-        config, frames = self.config, self._frames(x)
-        time = frames.shape[1] - config.right_context_length
-        if time < 1:
-            raise ValueError(
-                f"emformer: wants frames and {config.right_context_length} of right context behind them, not {frames.shape[1]} in all"
-            )
+        frames, time = self._frames(x)
         counted = as_lengths(lengths, frames.shape[0], time, "emformer")
-        segments = -(-time // config.segment_length)
-        starts = [*((number + 1) * config.segment_length for number in range(segments - 1)), time]
-        contexts = [frames[:, start : start + config.right_context_length] for start in starts]
-        context = segments * config.right_context_length
-        y = ops.cat([*contexts, frames[:, :time]], 1)
-        memory = None
-        if config.max_memory_size:
-            memory = means(frames[:, :time], config.segment_length)[:, :-1]  # (batch, segments - 1, width)
-        seen = seen_in(time, config)
-        if frames.shape[0] > 1:
-            seen = seen & unpadded(counted, seen.shape[-1])
-        mask = None if seen.all() else added(seen, config, frames)
-        for layer in self.emformer_layers:
-            y, memory = layer(y, context, memory, mask)
-        return y[:, context:], counted
+        return self._run(frames, counted, None)[0], counted
 
     def infer(
         self, x: Any, lengths: Any, states: Sequence[EmformerState] | None = None
     ) -> tuple[Tensor, Lengths, list[EmformerState]]:
-        config, frames = self.config, self._frames(x)
-        context, wanted = config.right_context_length, frames.shape[1]
-        time = wanted - context
-        if not 0 < time <= config.segment_length:
-            raise ValueError(
-                f"emformer: infer wants a segment of {config.segment_length} frames, the last of a sound at least 1, and "
-                f"{context} of right context, not {wanted} frames"
-            )
-        if states is not None and len(states) != config.num_layers:
-            raise ValueError(f"emformer: {len(states)} states were given for {config.num_layers} layers")
-        counted = np.maximum(as_lengths(lengths, frames.shape[0], wanted, "emformer") - context, 0)
-        y = ops.cat([frames[:, time:], frames[:, :time]], 1)
-        memory = frames[:, :time].mean(axis=1, keepdim=True) if config.max_memory_size else None
+        frames = self._frames(x)[0]
+        if states is not None and len(states) != self.config.num_layers:
+            raise ValueError(f"emformer: {len(states)} states were given for {self.config.num_layers} layers")
+        given = as_lengths(lengths, frames.shape[0], frames.shape[1], "emformer")
+        counted = np.maximum(given - self.config.right_context_length, 0)
+        found, after = self._run(frames, counted, states)
+        return found, counted, after
+
+    def _run(
+        self, frames: Tensor, lengths: Lengths, states: Sequence[EmformerState] | None
+    ) -> tuple[Tensor, list[EmformerState]]:
+        config, right = self.config, self.config.right_context_length
+        time = frames.shape[1] - right
+        segments = -(-time // config.segment_length)
+        starts = [*((number + 1) * config.segment_length for number in range(segments - 1)), time]
+        y = ops.cat([*(frames[:, start : start + right] for start in starts), frames[:, :time]], 1)
+        context = segments * right
+        memory = means(frames[:, :time], config.segment_length) if config.max_memory_size else None
+        if states is None:
+            nothing = y[:, :0].detach()
+            states = [EmformerState(nothing, nothing, nothing)] * config.num_layers
+        earlier, left = (states[0].memory.shape[1], states[0].keys.shape[1]) if states else (0, 0)
+        seen = seen_in(time, config, left, earlier)
+        if frames.shape[0] > 1:
+            seen = seen & unpadded(lengths, seen.shape[-1])
+        mask = None if seen.all() else added(seen, config, frames)
+        place = context + (earlier + segments - 1 if memory is not None else 0)
+        if segments == 1:
+            # As torchaudio does it: where one segment is not full, that tells which of its keys the next one sees.
+            place += time - int(lengths.max())
         found = []
-        for number, layer in enumerate(self.emformer_layers):
-            y, memory, state = layer.infer(y, context, memory, None if states is None else states[number], counted)
-            found.append(state)
-        return y[:, context:], counted, found
+        for layer, state in zip(self.emformer_layers, states, strict=True):
+            y, memory, after = layer(y, context, memory, state, mask, place)
+            found.append(after)
+        return y[:, context:], found
 
-    def _frames(self, x: Any) -> Tensor:
-        return as_frames(x, self.config.input_dim, "emformer", next(self.parameters()))
+    def _frames(self, x: Any) -> tuple[Tensor, int]:
+        """The frames, and how many of them are not only looked at."""
+        frames = as_frames(x, self.config.input_dim, "emformer", next(self.parameters()))
+        time = frames.shape[1] - self.config.right_context_length
+        if time < 1:
+            raise ValueError(
+                f"emformer: wants frames and {self.config.right_context_length} of right context behind them, not {frames.shape[1]} in all"
+            )
+        return frames, time
 
 
-def seen_in(time: int, config: EmformerConfig) -> NDArray[np.bool_]:
-    """Which keys (memory, right contexts, frames) each query (right contexts, frames, summaries) looks at: 1 where it does."""
+def seen_in(time: int, config: EmformerConfig, left: int = 0, earlier: int = 0) -> NDArray[np.bool_]:
+    """Which keys (memory, right contexts, frames) each query (right contexts, frames, summaries) looks at: true where it does.
+
+    `left` frames and the memory of `earlier` segments come from before.
+    """
     segments = -(-time // config.segment_length)
-    numbers, frames = np.arange(segments), np.arange(time)
+    numbers, frames = np.arange(segments), np.arange(-left, time)
     contexts = np.repeat(numbers, config.right_context_length)
     remembers = config.max_memory_size > 0
-    asking = np.concatenate([contexts, frames // config.segment_length, numbers if remembers else numbers[:0]])[:, None]
+    asking = np.concatenate([contexts, frames[left:] // config.segment_length, numbers if remembers else numbers[:0]])
+    asking = asking[:, None]
     start = asking * config.segment_length
     found = [
         contexts == asking,
         (frames >= start - config.left_context_length) & (frames < start + config.segment_length),
     ]
     if remembers:
-        memory = (numbers[:-1] < asking) & (numbers[:-1] >= asking - config.max_memory_size)
+        summaries = np.arange(-earlier, segments - 1)
+        memory = (summaries < asking) & (summaries >= asking - config.max_memory_size)
         memory[-segments:] = False  # a summary is of its segment alone
         found.insert(0, memory)
     return np.concatenate(found, axis=1)

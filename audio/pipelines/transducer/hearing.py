@@ -19,6 +19,7 @@ __all__ = ["Hearing", "Resampling", "given_to"]
 Samples = NDArray[np.float32]
 
 _HALF = FRAME // 2
+_AT_ONCE = 64  # segments
 _REACH = 7  # periods of the lower rate that an output sample may depend on, with some to spare
 
 
@@ -118,8 +119,9 @@ class Hearing:
         found = []
         while True:
             ready = (len(self.frames) - context) // stride * stride
-            count = min(ready, config.segment_length)
-            if count < (1 if last else config.segment_length):
+            count = min(ready, _AT_ONCE * config.segment_length)
+            count -= 0 if last and count == ready else count % config.segment_length
+            if count <= 0:
                 break
             given = given_to(self.model, self.frames[: count + context])
             heard, _, self.states = self.model.transcribe_streaming(given, [given.shape[1]], self.states)

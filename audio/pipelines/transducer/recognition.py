@@ -23,8 +23,8 @@ from numzoo.engine import Tensor, no_grad
 
 __all__ = ["Listener", "TransducerRecognition", "transducer_recognition"]
 
-_AT_ONCE = 30 * RATE  # samples; time and memory grow with the square, and a longer sound is heard segment by segment
-_PIECE = RATE // 2  # samples that a longer sound is fed with at a time
+_AT_ONCE = 30 * RATE  # samples; time and memory grow with the square, and a longer sound is heard in parts
+_PART, _PIECE = 10 * RATE, RATE // 2  # samples of a part, and of what a file is streamed by
 
 
 class TransducerRecognition:
@@ -65,8 +65,8 @@ class TransducerRecognition:
         waveform = sound_of(sound, self.task, raw=raw)
         if len(waveform) > _AT_ONCE:
             listener = Listener(self, width=width, word_timestamps=word_timestamps)
-            for start in range(0, len(waveform), _PIECE):
-                listener.feed(waveform[start : start + _PIECE])
+            for start in range(0, len(waveform), _PART):
+                listener.feed(waveform[start : start + _PART])
             return listener.finish()
         with no_grad():
             heard = self._encoded(waveform)

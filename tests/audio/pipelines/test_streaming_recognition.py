@@ -211,9 +211,10 @@ def test_a_stream_of_another_rate_says_what_its_whole_says(hear: TransducerRecog
     assert list(hear.stream(pieces, rate=22_050))[-1].text == hear((sound, 22_050)).text
 
 
-def test_a_long_sound_is_heard_segment_by_segment(hear: TransducerRecognition, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_sound_is_heard_in_parts(hear: TransducerRecognition, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = hear(SOUND)
     monkeypatch.setattr(pipeline_file, "_AT_ONCE", 4000)
+    monkeypatch.setattr(pipeline_file, "_PART", 7000)
     monkeypatch.setattr(hear, "_encoded", None)
     assert hear(SOUND).text == whole.text
 
