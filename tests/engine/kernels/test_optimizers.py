@@ -18,12 +18,19 @@ SERVED: dict[str, dict[str, Any]] = {
     "AdamW without decay": {"weight_decay": 0.0, "betas": (0.8, 0.95), "eps": 1e-5},
     "AdamW upwards": {"maximize": True},
     "Adam": {"weight_decay": 0.0, "kind": optim.Adam},
+    "SGD": {"momentum": 0.9, "kind": optim.SGD},
+    "SGD that decays": {"momentum": 0.8, "weight_decay": 0.1, "kind": optim.SGD},
+    "SGD with dampening": {"momentum": 0.9, "dampening": 0.3, "kind": optim.SGD},
 }
 LEFT: dict[str, dict[str, Any]] = {
     "decay within the gradient": {"weight_decay": 0.1, "kind": optim.Adam},
     "amsgrad": {"amsgrad": True},
     "no eps": {"eps": 0.0},
     "a decay of all": {"lr": 1.0, "weight_decay": 1.0},
+    "no velocity": {"kind": optim.SGD},
+    "a step ahead": {"momentum": 0.9, "nesterov": True, "kind": optim.SGD},
+    "upwards": {"momentum": 0.9, "maximize": True, "kind": optim.SGD},
+    "decay and dampening": {"momentum": 0.9, "weight_decay": 0.1, "dampening": 0.3, "kind": optim.SGD},
 }
 
 
@@ -46,19 +53,21 @@ def train(settings: dict[str, Any], dtype: str = "float32", steps: int = 3, size
         parameter.grad = engine.tensor(gradient.astype("float32").astype(dtype))
         optimizer.step()
     state = optimizer.state[parameter]
-    return [parameter.numpy(), state["exp_avg"], state["exp_avg_sq"]]
+    return [parameter.numpy(), *(state[name] for name in ("exp_avg", "exp_avg_sq", "momentum_buffer") if name in state)]
 
 
 @pytest.mark.parametrize("case", SERVED)
 def test_a_step_is_the_rule_to_the_last_bits(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    rule = optimizers.RULES["adam"]
-    monkeypatch.setitem(optimizers.RULES, "adam", lambda *given: calls.append(rule(*given)) or calls[-1])
+    name = "sgd" if "SGD" in case else "adam"
+    rule = optimizers.RULES[name]
+    monkeypatch.setitem(optimizers.RULES, name, lambda *given: calls.append(rule(*given)) or calls[-1])
     found = train(SERVED[case])
-    assert calls == [True] * 3
+    assert calls == [name == "adam", True, True]  # the first velocity is the gradient itself
     for array, wanted in zip(found, train(SERVED[case], "float64"), strict=True):
-        # A parameter near 0 is a difference of numbers of the size of its steps.
-        np.testing.assert_allclose(array, wanted, rtol=1e-6, atol=2e-7 if array is found[0] else 1e-30)
+        # What is near 0 is a difference of numbers of the size of Adam's rate, or of SGD's gradients.
+        near = 1e-5 if name == "sgd" else 2e-7 if array is found[0] else 1e-30
+        np.testing.assert_allclose(array, wanted, rtol=1e-6, atol=near)
 
 
 @pytest.mark.parametrize("case", LEFT)
