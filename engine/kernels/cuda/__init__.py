@@ -10,6 +10,7 @@ from types import ModuleType
 
 from ...op import TABLE
 from . import (
+    alignment,
     attention,
     convolution,
     entropy,
@@ -32,6 +33,7 @@ from . import (
 from . import complaints as complaints
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
+    (alignment, "ctc_nll ctc_nll_input"),
     (attention, "attend attend_backward"),
     (convolution, "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight"),
     (entropy, "class_counts class_entropy class_entropy_input"),

@@ -41,9 +41,10 @@ def ctc_loss(
     time, batch, classes = x.shape
     if isinstance(blank, bool) or not isinstance(blank, int) or not 0 <= blank < classes:
         raise SettingError(f"ctc_loss: blank must be one of the classes 0 to {classes - 1}, not {blank!r:.60}")
-    steps = _lengths("input_lengths", input_lengths, batch, time)
-    labels = _lengths("target_lengths", target_lengths, batch, None)
-    listed = _listed(targets, labels, single)
+    # Labels and lengths may lie on the CPU: they go where the probabilities are.
+    steps = _lengths("input_lengths", input_lengths, x, time)
+    labels = _lengths("target_lengths", target_lengths, x, None)
+    listed = _listed(targets.to(device=x.device), labels, single)
     xp = namespace(x.array)
     inside = xp.arange(listed.shape[1]) < labels[:, None]
     wrong = inside & ((listed < 0) | (listed >= classes) | (listed == blank))
@@ -65,9 +66,10 @@ def ctc_loss(
     return loss.to(dtype=log_probs.dtype)
 
 
-def _lengths(name: str, given: Any, batch: int, most: int | None) -> Any:
-    """Lengths as an array of one whole number for each example, within bounds."""
-    lengths = tensor_like(f"ctc_loss {name}", given)
+def _lengths(name: str, given: Any, x: Tensor, most: int | None) -> Any:
+    """Lengths as an array of one whole number for each example of x, within bounds."""
+    batch = x.shape[1]
+    lengths = tensor_like(f"ctc_loss {name}", given).to(device=x.device)
     if kind(lengths.dtype) != 1:
         raise DtypeError(f"ctc_loss: {name} must be whole numbers, not {lengths.dtype}")
     array = lengths.array.reshape(-1).astype("int64")

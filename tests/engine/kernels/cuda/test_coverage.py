@@ -28,7 +28,7 @@ SELDOM = """
 """What models seldom compute."""
 
 OTHERS = """
-    ctc_nll ctc_nll_input pick_rows place_rows transducer_nll
+    pick_rows place_rows transducer_nll
     transducer_nll_input
 """
 """What some models compute, a few times in a step."""

@@ -86,6 +86,7 @@ DEFINITIONS["placing.cu"] = [
     {"UNIT": "quad", **NARROW, "NARROW": "float"},
     {"UNIT": "unsigned char", "INDEX": "index_t"},
 ]
+DEFINITIONS["alignment.cu"] = [{"SCALAR": "float"}, {"SCALAR": "double"}]
 DEFINITIONS["ordering.cu"] = [
     {"SCALAR": scalar, "KEY": key, "LENGTH": length}
     for scalar, key, length in (("bfloat", "unsigned", 2048), ("double", "unsigned long long", 2048), ("bool", "unsigned", 32))
