@@ -1,4 +1,7 @@
-"""Recurrent layers: each step is one product, added to what entered from the inputs, and one kernel for all that stands between the products."""
+"""Recurrent layers: each step is one product, added to what entered from the inputs, and one kernel for all that stands between the products.
+
+For few examples the product is small and a launch of its own would cost more than it does: then one kernel does the whole step.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,18 @@ from .forms import dense
 from .layout import blocks_for
 from .machine import Machine, machine
 from .program import SCALARS, Kernel
+from .transposing import copy_into, copy_like
 
 __all__ = ["gru_backward", "gru_layer", "lstm_backward", "lstm_layer", "rnn_backward", "rnn_layer"]
 
 Result = Any
 OWN = {"lstm_step": "PPPPqq", "lstm_step_backward": "PPPPPPPPqq", "gru_step": "PPPPPPqq", "gru_step_backward": "PPPPPPPqq"}  # fmt: skip
 OWN |= {"rnn_step": "PPqqi", "rnn_step_backward": "PPPPqqi"}
+WHOLE = {
+    "lstm_whole_step": "PPPPPPiq", "lstm_whole_step_backward": "PPPPPPPPPiiq", "gru_whole_step": "PPPPPPiq", "gru_whole_step_backward": "PPPPPPPPPiiq",
+}  # fmt: skip
+EXAMPLES = (1, 2, 4, 8)
+"""Examples for which whole steps are compiled; more are multiplied by cublasLt."""
 
 
 @lru_cache(64)
@@ -40,6 +49,31 @@ class _Step:
     def at(self, array: Array | None, row: int) -> int:
         """The address of a row; 0 of nothing."""
         return 0 if array is None else self.here.address(array) + row * array.strides[0]
+
+
+class _WholeStep:
+    """One kernel for a step and its product, of few examples."""
+
+    def __init__(self, here: Machine, name: str, wide: Dtype, flow: Dtype, examples: int, width: int) -> None:
+        self.kernel = _whole_kernel(name, wide, flow, next(most for most in EXAMPLES if most >= examples))
+        self.grid = min(-(-width // 4), 16 * here.processors)
+        self.width = width
+
+    def __call__(self, *given: int) -> None:
+        self.kernel(self.grid, 128, *given, self.width)
+
+
+@lru_cache(64)
+def _whole_kernel(name: str, wide: Dtype, flow: Dtype, examples: int) -> Kernel:
+    return Kernel("steps.cu", name, WHOLE[name], WIDE=SCALARS[wide][0], FLOW=SCALARS[flow][0], EXAMPLES=examples)
+
+
+def _whole(here: Machine, name: str, flow: Dtype, examples: int, weight: Array, vectors: Array) -> _WholeStep | None:
+    """The kernel for whole steps, where examples are few and rows can be read 16 bytes at a time."""
+    width = weight.shape[1]
+    if examples > EXAMPLES[-1] or width * weight.itemsize % 16 or (here.address(weight) | here.address(vectors)) % 16:
+        return None
+    return _WholeStep(here, name, weight.dtype, flow, examples, width)
 
 
 def _served(gates: int, x: Array, h: Array, weight_ih: Array, weight_hh: Array, *vectors: Array | None) -> bool:
@@ -70,7 +104,7 @@ def _wide(here: Machine, *arrays: Array | None) -> list[Any]:
 def _with_first(here: Machine, first: Array, rows: int) -> Array:
     """Room for the states of all rows behind the first states."""
     out = here.empty((first.shape[0] + rows, first.shape[1]), first.dtype)
-    out[: first.shape[0]] = first
+    copy_into(out[: first.shape[0]], first)
     return out
 
 
@@ -116,8 +150,14 @@ def lstm_layer(
     batch, width = h.shape
     step = _Step(here, "lstm_step", h.dtype, h.dtype, width)
     at, recur = step.at, weight_hh.T
+    whole, factors = _whole(here, "lstm_whole_step", h.dtype, batch, weight_hh, states), here.address(weight_hh)
     for now, before in steps(sizes):
         count, row = now.stop - now.start, now.start - batch
+        if whole is not None:
+            whole(
+                at(states, before.start), factors, at(gates, row), at(cells, before.start), at(cells, now.start), at(states, now.start), count
+            )  # fmt: skip
+            continue
         _times(here, states[before], recur, gates[row : row + count], accumulates=True)
         step(
             count, at(gates, row), at(cells, before.start), at(cells, now.start), at(states, now.start), count, width
@@ -142,13 +182,24 @@ def lstm_backward(
     flows, dh, dc = here.empty(gates.shape, wide), here.zeros((batch, width), wide), here.zeros((batch, width), wide)
     step = _Step(here, "lstm_step_backward", wide, arriving.dtype, width)
     at = step.at
+    whole = _whole(here, "lstm_whole_step_backward", arriving.dtype, batch, weight_hh, flows)
+    turned, later, behind = None if whole is None else copy_like(weight_hh.T), 0, 0
     for now, before in reversed(list(steps(sizes))):
         count, row = now.stop - now.start, now.start - batch
+        if whole is not None:
+            whole(
+                later, at(turned, 0), at(gates, row), at(cells, before.start), at(cells, now.start), at(flow, row), at(flow_cells, row),
+                at(dc, 0), at(flows, row), behind, count,
+            )  # fmt: skip
+            later, behind = at(flows, row), count
+            continue
         step(
             count, at(gates, row), at(cells, before.start), at(cells, now.start), at(dh, 0), at(flow, row), at(flow_cells, row), at(dc, 0),
             at(flows, row), count, width,
         )  # fmt: skip
         _times(here, flows[row : row + count], weight_hh, dh[:count], accumulates=False)
+    if whole is not None:
+        _times(here, flows[:batch], weight_hh, dh, accumulates=False)
     dw_ih, dw_hh = _slopes(flows, x), _slopes(flows, rows_before(here.xp, states, sizes))
     dx = _products(flows, weight_ih) if wants_x else here.empty((0,), wide)
     results = (dx, dh, dc, dw_ih, dw_hh, flows.sum(0), here.empty((0,), wide))
@@ -169,8 +220,14 @@ def gru_layer(
     inner, sums = here.empty((x.shape[0], width), h.dtype), here.empty((batch, 3 * width), h.dtype)
     step = _Step(here, "gru_step", h.dtype, h.dtype, width)
     at, recur = step.at, weight_hh.T
+    whole, factors = _whole(here, "gru_whole_step", h.dtype, batch, weight_hh, states), here.address(weight_hh)
     for now, before in steps(sizes):
         count, row = now.stop - now.start, now.start - batch
+        if whole is not None:
+            whole(
+                at(states, before.start), factors, at(gates, row), at(bias_hh, 0), at(inner, row), at(states, now.start), count,
+            )  # fmt: skip
+            continue
         _times(here, states[before], recur, sums[:count], accumulates=False)
         step(
             count, at(gates, row), at(sums, 0), at(bias_hh, 0), at(inner, row), at(states, before.start), at(states, now.start), count, width,
@@ -194,13 +251,24 @@ def gru_backward(
     dh = here.zeros((batch, width), wide)
     step = _Step(here, "gru_step_backward", wide, flow.dtype, width)
     at = step.at
+    whole = _whole(here, "gru_whole_step_backward", flow.dtype, batch, weight_hh, turned)
+    factors, later, behind = None if whole is None else copy_like(weight_hh.T), 0, 0
     for now, before in reversed(list(steps(sizes))):
         count, row = now.stop - now.start, now.start - batch
+        if whole is not None:
+            whole(
+                later, at(factors, 0), at(gates, row), at(inner, row), at(states, before.start), at(dh, 0), at(flow, row), at(flows, row),
+                at(turned, row), behind, count,
+            )  # fmt: skip
+            later, behind = at(turned, row), count
+            continue
         step(
             count, at(gates, row), at(inner, row), at(states, before.start), at(dh, 0), at(flow, row), at(flows, row), at(turned, row), count,
             width,
         )  # fmt: skip
         _times(here, turned[row : row + count], weight_hh, dh[:count], accumulates=True)
+    if whole is not None:
+        _times(here, turned[:batch], weight_hh, dh, accumulates=True)
     dw_ih, dw_hh = _slopes(flows, x), _slopes(turned, rows_before(here.xp, states, sizes))
     dx = _products(flows, weight_ih) if wants_x else here.empty((0,), wide)
     return tuple(a.astype(given, copy=False) for a in (dx, dh, dw_ih, dw_hh, flows.sum(0), turned.sum(0)))

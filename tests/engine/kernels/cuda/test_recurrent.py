@@ -35,10 +35,14 @@ def inputs(name: str, dtype: str, width: int, biased: bool) -> list[Any]:
 
 @pytest.mark.parametrize("name", GATES)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
-@pytest.mark.parametrize("biased", [False, True])
-def test_layers_and_their_gradients(gpu: Any, name: str, dtype: str, biased: bool) -> None:
+@pytest.mark.parametrize(("biased", "whole"), [(False, False), (True, True), (True, False)])
+def test_layers_and_their_gradients(
+    gpu: Any, name: str, dtype: str, biased: bool, whole: bool, monkeypatch: Any
+) -> None:
+    if not whole:
+        monkeypatch.setattr(recurrent, "EXAMPLES", (0,))
     settings = [{"nonlinearity": "tanh"}, {"nonlinearity": "relu"}] if name == "rnn" else [{}]
-    width = 4 if dtype == "float32" else 6
+    width = 6 if dtype == "float64" else 4
     for setting in settings:
         given = inputs(name, dtype, width, biased)
         there = getattr(recurrent, f"{name}_layer")(*(placed(gpu, a) for a in given), sizes=SIZES, **setting)
@@ -55,6 +59,25 @@ def test_layers_and_their_gradients(gpu: Any, name: str, dtype: str, biased: boo
                 back = getattr(recurrent, f"{name}_backward")(*(placed(gpu, a) for a in arrays), sizes=SIZES, wants_x=wants_x, **setting)  # fmt: skip
                 wanted = TABLE[f"{name}_backward"].body(np, *arrays, sizes=SIZES, wants_x=wants_x, **setting)
                 assert_same(back, wanted, given[0].itemsize, 20)
+    steps = {f"{name}_whole_step", f"{name}_whole_step_backward"}
+    assert not steps & {*gpu.launched} if name == "rnn" or not whole else steps <= {*gpu.launched}
+
+
+@pytest.mark.parametrize(
+    ("name", "examples", "width"), [("lstm", 5, 136), ("gru", 1, 260), ("gru", 8, 8), ("lstm", 9, 8), ("lstm", 2, 10)]
+)
+def test_whole_steps_of_wide_layers(gpu: Any, name: str, examples: int, width: int) -> None:
+    sizes = (examples, examples, 1)
+    rows, tall, number = sum(sizes), GATES[name] * width, 1 + (name == "lstm")
+    shapes = [(rows, 3), *[(examples, width)] * number, (tall, 3), (tall, width)]
+    given = [drawn(shape, seed=i) * (1 if shape[-1] == 3 else 0.2) for i, shape in enumerate(shapes)]
+    there = getattr(recurrent, f"{name}_layer")(*(placed(gpu, a) for a in given), sizes=sizes)
+    here = assert_same(there, TABLE[f"{name}_layer"].body(np, *given, sizes=sizes), 4, 3)
+    arrays = [*(drawn((rows, width), seed=9 + i) for i in range(number)), given[0], *given[-2:], *here[number:]]
+    back = getattr(recurrent, f"{name}_backward")(*(placed(gpu, a) for a in arrays), sizes=sizes)
+    assert_same(back, TABLE[f"{name}_backward"].body(np, *arrays, sizes=sizes), 4, 20)
+    whole = examples <= 8 and not width % 4
+    assert (f"{name}_whole_step" in gpu.launched) == (f"{name}_whole_step_backward" in gpu.launched) == whole
 
 
 def test_what_does_not_fit_is_left_to_the_body(gpu: Any) -> None:
@@ -81,4 +104,4 @@ def test_modules_give_the_cpus_gradients(gpu: Any, name: str) -> None:
 
     for there, here in zip(slopes("cuda"), slopes("cpu"), strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-4, atol=1e-5)
-    assert f"{name.lower()}_step_backward" in gpu.launched
+    assert {f"{name.lower()}_step_backward", f"{name.lower()}_whole_step_backward"} & {*gpu.launched}

@@ -33,6 +33,10 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "gates.cu": [{"SCALAR": "float", "WIDE": "float", "FLOW": "bfloat"}, {**WIDE, "FLOW": "double"}],
     "gating.cu": [{**NARROW, "GATE": 0}, {**FLOATS[0], "GATE": 1}, {**WIDE, "GATE": 2}],
     "bounds.cu": [{**NARROW, "INDEX": "uint"}, {**WIDE, "INDEX": "index_t"}],
+    "steps.cu": [
+        {"WIDE": "float", "FLOW": "bfloat", "EXAMPLES": 8},
+        {"WIDE": "double", "FLOW": "double", "EXAMPLES": 1},
+    ],
     "places.cu": [{**NARROW, "UNIT": "quad", "INDEX": "int"}, {**WIDE, "UNIT": "uchar", "INDEX": "index_t"}],
     "resampling.cu": [{**NARROW, "GROUP": 8, "LAST": 1}, {**WIDE, "GROUP": 1, "LAST": 0}],
     "rotary.cu": [
