@@ -161,21 +161,29 @@ class RNNBase(Module):
 
     def _run(self, rows: Tensor, states: list[Tensor], sizes: Sizes) -> tuple[Tensor, list[Tensor]]:
         """Every layer in every direction, on packed rows."""
-        backwards, ends = _backwards(sizes) if self.bidirectional else None, _ends(sizes)
+        ends, even = _ends(sizes), sizes[0] == sizes[-1]
+        backwards = _backwards(sizes) if self.bidirectional and not even else None
+
+        def turn(rows: Tensor) -> Tensor:
+            """Every sequence turned around; the same again turns it back."""
+            if not even:
+                return ops.pick_rows(rows, rows=backwards)
+            steps = ops.reshape(rows, (len(sizes), sizes[0], *rows.shape[1:]))
+            return ops.reshape(ops.flip(steps, (0,)), rows.shape)
+
         last: list[list[Tensor]] = []
         for layer in range(self.num_layers):
             outs = []
             for direction, suffix in enumerate(self._suffixes(layer)):
                 place = layer * self.directions + direction
                 first = [ops.getitem(s, place) for s in states]
-                turned = direction == 1 and backwards is not None
-                entering = ops.pick_rows(rows, rows=backwards) if turned else rows
+                entering = turn(rows) if direction else rows
                 results = self._layer(entering, first, suffix, sizes)
                 last.append(
                     [ops.getitem(r, ends) if isinstance(ends, slice) else ops.pick_rows(r, rows=ends) for r in results]
                 )
                 out = results[0]
-                outs.append(ops.pick_rows(out, rows=backwards) if turned else out)
+                outs.append(turn(out) if direction else out)
             rows = outs[0] if len(outs) == 1 else ops.cat(outs, 1)
             if self.dropout and layer + 1 < self.num_layers:
                 rows = F.dropout(rows, self.dropout, self.training)

@@ -49,7 +49,7 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (recurrent, "lstm_layer lstm_backward gru_layer gru_backward rnn_layer rnn_backward"),
     (resampling, "resample sample sample_weight"),
     (rotary, "rotary"),
-    (rows, "take_rows sum_rows"),
+    (rows, "pick_rows place_rows take_rows sum_rows"),
     (scanning, "running_product running_sum"),
     (softmax, "softmax softmax_input log_softmax log_softmax_input"),
 )

@@ -21,7 +21,7 @@ from .layout import BLOCKS_EACH, blocks_for
 from .machine import Machine, machine
 from .program import SCALARS, Kernel, scalars
 
-__all__ = ["sum_rows", "take_rows"]
+__all__ = ["pick_rows", "place_rows", "sum_rows", "take_rows"]
 
 Result = Any
 Plan = Callable[..., Result]
@@ -56,6 +56,41 @@ def sum_rows(x: Array, index: Array, *, rows: int) -> Result:
     """A table of ``rows`` rows, each the sum of the rows of x that ``index`` assigns to it."""
     key = (sum_rows, form(x), form(index), rows)
     return (PLANS.get(key) or PLANS.make(key, _plan_sum, x, index, rows))(x, index)
+
+
+def pick_rows(x: Array, *, rows: Any) -> Result:
+    """The rows at these places of the first axis, each named once."""
+    if len(rows) != 1 or not x.flags.c_contiguous or x.ndim < 1 or not x.size:
+        return NotImplemented
+    index = _there(rows[0])
+    if index is None:
+        return NotImplemented
+    found = take_rows(x.reshape(x.shape[0], -1), index)
+    return found if found is NotImplemented else found.reshape(*index.shape, *x.shape[1:])
+
+
+def place_rows(x: Array, *, rows: Any, shape: tuple[int, ...], value: float = 0.0) -> Result:
+    """A tensor of ``shape`` full of ``value`` but for x, at these places of the first axis."""
+    index = _there(rows[0]) if len(rows) == 1 else None
+    if index is None or not x.size or x.shape != (*index.shape, *shape[1:]) or x.dtype not in SCALARS:
+        return NotImplemented
+    here, width = machine(), x.size // index.size
+    source, numbers = dense(here, x), dense(here, index)
+    out = here.xp.full(shape, value, x.dtype) if value else here.zeros(shape, x.dtype)
+    unit = next(unit for unit in UNITS if not (width * x.itemsize | here.address(source) | here.address(out)) % unit)
+    kernel = _kernel("put_rows", "PPPqqq", x.dtype, UNITS[unit], INDICES[index.dtype])
+    kernel(
+        min(-(-index.size // 8), here.processors * BLOCKS_EACH), 256, here.address(source), here.address(numbers), here.address(out), index.size,
+        width * x.itemsize // unit, shape[0],
+    )  # fmt: skip
+    return out
+
+
+def _there(index: Any) -> Any:
+    """An index of whole numbers on the GPU, or None where it is something else."""
+    if not hasattr(index, "dtype") or index.dtype not in INDICES or index.ndim != 1 or not index.size:
+        return None
+    return machine().xp.asarray(index) if isinstance(index, np.ndarray) else index
 
 
 @lru_cache(512)

@@ -72,7 +72,10 @@ def pack_padded_sequence(
         lengths = lengths[order]
     steps, sequences = _places(lengths)
     columns = sequences if order is None else order[sequences]
-    data = pick_rows(x, rows=_on_device(x, steps, columns))
+    # As the sequences lie, so that the first two axes are one without a copy.
+    places = columns * time + steps if batch_first else steps * batch + columns
+    x = (x.transpose(0, 1) if batch_first else x).reshape(time * batch, *x.shape[2:])
+    data = pick_rows(x, rows=_on_device(x, places))
     return PackedSequence(data, _sizes(lengths), *_orders(x, order))
 
 
@@ -91,10 +94,7 @@ def pad_packed_sequence(
         order = sequence.sorted_indices.numpy()
         columns, lengths = order[columns], lengths[sequence.unsorted_indices.numpy()]  # type: ignore[union-attr]
     x = sequence.data
-    places = (columns, steps) if batch_first else (steps, columns)
-    extents = (len(lengths), total_length or longest)
-    shape = (*(extents if batch_first else extents[::-1]), *x.shape[1:])
-    padded = place_rows(x, rows=_on_device(x, *places), shape=shape, value=padding_value)
+    padded = _placed(x, columns, steps, len(lengths), total_length or longest, batch_first, padding_value)
     return padded, tensor_of(np.asarray(lengths, np.int64))
 
 
@@ -111,9 +111,7 @@ def pad_sequence(
     columns = np.repeat(np.arange(batch), lengths)
     steps = np.concatenate([np.arange(n) + (longest - n if padding_side == "left" else 0) for n in lengths])
     x = cat(tensors)
-    places = (columns, steps) if batch_first else (steps, columns)
-    shape = (*((batch, longest) if batch_first else (longest, batch)), *x.shape[1:])
-    return place_rows(x, rows=_on_device(x, *places), shape=shape, value=padding_value)
+    return _placed(x, columns, steps, batch, longest, batch_first, padding_value)
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
@@ -189,6 +187,14 @@ def _sizes(lengths: Any) -> Tensor:
 
 def _orders(x: Tensor, order: Any) -> tuple[Tensor | None, Tensor | None]:
     return (None, None) if order is None else (tensor_of(order), tensor_of(np.argsort(order)))
+
+
+def _placed(x: Tensor, columns: Any, steps: Any, batch: int, longest: int, batch_first: bool, value: float) -> Tensor:
+    """Rows at these sequences and steps of (longest, batch, ...), or (batch, longest, ...), and ``value`` elsewhere."""
+    outer, inner = (batch, longest) if batch_first else (longest, batch)
+    places = columns * longest + steps if batch_first else steps * batch + columns
+    shape = (outer * inner, *x.shape[1:])
+    return place_rows(x, rows=_on_device(x, places), shape=shape, value=value).reshape(outer, inner, *x.shape[1:])
 
 
 def _on_device(x: Tensor, *places: Any) -> tuple[Any, ...]:

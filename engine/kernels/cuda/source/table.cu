@@ -26,6 +26,18 @@ extern "C" __global__ void __launch_bounds__(256) take_rows(
     }
 }
 
+// The other way: a warp writes each row to where its number says. Numbers are made by the engine itself, each once.
+extern "C" __global__ void __launch_bounds__(256) put_rows(
+    const UNIT* x, const INDEX* index, UNIT* out, index_t count, index_t units, index_t rows
+) {
+    const int lane = threadIdx.x % 32;
+    for (index_t i = (index_t)blockIdx.x * 8 + threadIdx.x / 32; i < count; i += (index_t)gridDim.x * 8) {
+        const long long row = (long long)index[i];
+        if (row < 0 || row >= rows) continue;
+        for (index_t k = lane; k < units; k += 32) out[row * units + k] = x[i * units + k];
+    }
+}
+
 #define TILE 1024
 #define AHEAD 4
 

@@ -28,7 +28,7 @@ SELDOM = """
 """What models seldom compute."""
 
 OTHERS = """
-    pick_rows place_rows transducer_nll
+    transducer_nll
     transducer_nll_input
 """
 """What some models compute, a few times in a step."""

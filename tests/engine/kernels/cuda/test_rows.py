@@ -132,3 +132,34 @@ def test_losses_of_classes_by_number(gpu: Any) -> None:
         slopes.append(x.grad.numpy())
     np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-6)
     assert "nll" in gpu.launched
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_rows_of_packed_sequences_are_picked_and_put(gpu: Any, dtype: str) -> None:
+    for shape in ((12, 5), (12, 2, 4), (12,)):
+        x, places = drawn(shape, dtype), np.array([7, 0, 11, 3])
+        for each in (places, places.astype(np.int32)):
+            given = rows.pick_rows(gpu.put(x), rows=(gpu.put(each),))
+            np.testing.assert_array_equal(given.get(), x[places])
+            np.testing.assert_array_equal(rows.pick_rows(gpu.put(x), rows=(each,)).get(), x[places])
+        for value in (0.0, 2.5):
+            wanted = np.full(shape, value, x.dtype)
+            wanted[places] = x[:4]
+            given = rows.place_rows(gpu.put(x)[:4], rows=(gpu.put(places),), shape=shape, value=value)
+            np.testing.assert_array_equal(given.get(), wanted)
+    assert rows.pick_rows(gpu.put(x), rows=(slice(0, 2),)) is NotImplemented
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_packed_sequences_are_the_cpus(gpu: Any, batch_first: bool) -> None:
+    found = []
+    for device in ("cpu", "cuda"):
+        x = engine.Tensor(drawn((4, 3, 5))).to(device).requires_grad_()
+        lengths = np.array([2, 1, 3, 3] if batch_first else [2, 4, 1])
+        packed = engine.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first, enforce_sorted=False)
+        padded, _ = engine.nn.utils.rnn.pad_packed_sequence(packed, batch_first, padding_value=7.0)
+        (padded * padded).sum().backward()
+        found.append([packed.data.detach().numpy(), padded.detach().numpy(), x.grad.numpy()])
+    for there, here in zip(found[1], found[0], strict=True):
+        np.testing.assert_array_equal(there, here)
+    assert {"take_rows", "put_rows"} <= {*gpu.launched}
