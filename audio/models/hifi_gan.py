@@ -127,7 +127,7 @@ class HiFiGAN(nn.Module):
             raise ValueError(
                 f"hifigan_vocoder: wants mel spectrograms (batch, {self.config.in_channels}, frames), not an array {tuple(x.shape)}"
             )
-        x = self.conv_pre(x)
+        x = self.conv_pre(x.to(device=self.conv_pre.weight.device, dtype=self.conv_pre.weight.dtype))
         many = len(self.config.resblock_kernel_sizes)
         for place, up in enumerate(self.ups):
             x = up(F.leaky_relu(x, self.config.lrelu_slope))

@@ -57,7 +57,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor, lengths: np.ndarray[Any, Any]) -> Tensor:
         for convolution in self.convolutions:
             x = F.dropout(F.relu(convolution(x)), 0.5, self.training)
-        x = x.transpose(1, 2)  # (batch, length, width)
+        x = x.transpose(1, 2).to(dtype=self.lstm.weight_ih_l0.dtype)  # (batch, length, width), as its weights are
         longest = x.shape[1]
         if (lengths == longest).all():
             heard: Tensor = self.lstm(x)[0]
@@ -120,7 +120,7 @@ class Tacotron2(nn.Module):
         frames beyond a spectrogram's length are 0, and their logits 1000.
         """
         symbols, lengths = self._symbols(tokens, token_lengths)
-        given = _tensor(mel_specgram).to(device=symbols.device)
+        given = _tensor(mel_specgram).to(device=symbols.device, dtype=self.embedding.weight.dtype)
         if given.ndim != 3 or given.shape[:2] != (symbols.shape[0], self.config.n_mels) or not given.shape[2]:
             raise ValueError(
                 f"tacotron2: wants a mel spectrogram ({symbols.shape[0]}, {self.config.n_mels}, frames), not an array {tuple(given.shape)}"

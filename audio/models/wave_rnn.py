@@ -139,7 +139,8 @@ class WaveRNN(nn.Module):
         `waveform` (batch, 1, samples), from -1 to 1 and one sample late; `specgram` (batch, 1, n_freq, frames), with samples =
         (frames - kernel_size + 1) hop_length.
         """
-        sound, mel = _tensor(waveform), _tensor(specgram)
+        like = self.fc.weight
+        sound, mel = (_tensor(each).to(device=like.device, dtype=like.dtype) for each in (waveform, specgram))
         if mel.ndim != 4 or mel.shape[1] != 1:
             raise ValueError(
                 f"wavernn: wants spectrograms (batch, 1, {self.config.n_freq}, frames), not an array {tuple(mel.shape)}"
@@ -152,11 +153,12 @@ class WaveRNN(nn.Module):
             )
         smooth, aux = self.upsample(mel[:, 0])
         parts = aux.transpose(1, 2).chunk(4, 2)  # (batch, samples, n_output / 4) each
+        sound = sound.to(dtype=smooth.dtype)
         x = self.fc(ops.cat([sound[:, 0].unsqueeze(2), smooth.transpose(1, 2), parts[0]], 2))
-        x = self.rnn1(x)[0] + x
-        x = self.rnn2(ops.cat([x, parts[1]], 2))[0] + x
-        x = F.relu(self.fc1(ops.cat([x, parts[2]], 2)))
-        x = F.relu(self.fc2(ops.cat([x, parts[3]], 2)))
+        x = _run(self.rnn1, x) + x
+        x = _run(self.rnn2, ops.cat([x, parts[1].to(dtype=x.dtype)], 2)) + x
+        x = F.relu(self.fc1(ops.cat([x, parts[2].to(dtype=x.dtype)], 2)))
+        x = F.relu(self.fc2(ops.cat([x, parts[3].to(dtype=x.dtype)], 2)))
         return self.fc3(x).unsqueeze(1)
 
     def infer(
@@ -174,7 +176,9 @@ class WaveRNN(nn.Module):
         pad = (self.config.kernel_size - 1) // 2
         draw = np.random.default_rng() if generator is None else generator
         with inference_mode():
-            smooth, aux = self.upsample(F.pad(mel.to(device=self.fc.weight.device), (pad, pad)))
+            smooth, aux = self.upsample(
+                F.pad(mel.to(device=self.fc.weight.device, dtype=self.fc.weight.dtype), (pad, pad))
+            )
             sound = Steps(self).run(smooth, aux, temperature, draw)
         counts = None if lengths is None else np.asarray(lengths) * self.config.hop_length
         return sound.unsqueeze(1), counts
@@ -189,6 +193,12 @@ class WaveRNN(nn.Module):
 def wavernn(**settings: Any) -> WaveRNN:
     """The vocoder of torchaudio's recipe, 4.4 million parameters; `settings` as in `WaveRNNConfig`."""
     return WaveRNN(WaveRNNConfig(**settings))
+
+
+def _run(layer: nn.GRU, x: Tensor) -> Tensor:
+    """A recurrent layer's states; products may come narrower than its weights, which it wants to be of one dtype with them."""
+    states: Tensor = layer(x.to(dtype=layer.weight_ih_l0.dtype))[0]
+    return states
 
 
 def _tensor(values: Any) -> Tensor:

@@ -12,9 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from speaking import CASES, Case, inputs, loss_weights, weights
+from speaking_entries import CONFIGS, builder_of, write_site
+from whole_way import serving
 
-from numzoo import engine
+from numzoo import engine, hub
 from numzoo.audio import models
+from numzoo.audio.pipelines.speaking.symbols import CHARACTERS, PHONEMES, plain, spelt
+from numzoo.audio.pipelines.speaking.vocoders import WaveRNNVocoder
 
 for package in ("torch", "torchaudio"):
     if importlib.util.find_spec(package) is None:
@@ -130,3 +134,87 @@ def test_the_sizes_of_the_published_models_are_torchaudios(
     assert {name: tuple(value.shape) for name, value in ours.items()} == {
         name: tuple(value.shape) for name, value in theirs.items()
     }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("older", [False, True])
+def test_files_that_torchaudio_would_write_go_the_whole_way(
+    older: bool, torchaudios: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    made: dict[tuple[str, str], Any] = {}
+
+    def write(path: Path, name: str, config: dict[str, Any], prefix: str) -> None:
+        own = {key: value for key, value in config.items() if not key.startswith("vocoder_")}
+        if prefix:
+            own = {key[8:]: value for key, value in config.items() if key.startswith("vocoder_")}
+        builder = "wavernn" if prefix else builder_of(name).removesuffix("_wavernn")
+        settings = {} if builder != "hifigan_vocoder_v3" else {
+            "in_channels": 80, "upsample_rates": (8, 8, 4), "upsample_kernel_sizes": (16, 16, 8), "resblock_kernel_sizes": (3, 5, 7),
+            "resblock_dilation_sizes": ((1, 2), (2, 6), (3, 12)), "resblock_type": 2,
+        }  # fmt: skip
+        theirs = {"tacotron2": "Tacotron2", "wavernn": "WaveRNN", "hifigan_vocoder_v3": "HiFiGANVocoder"}[builder]
+        case = Case(name, builder, theirs, {**settings, **own})
+        if why := torchaudios.missing(case):
+            pytest.skip(why)
+        torch.manual_seed(len(made))
+        made[name, prefix] = torchaudios.make(case)
+        torch.save(made[name, prefix].state_dict(), path, _use_new_zipfile_serialization=not older)
+
+    monkeypatch.setenv("NUMZOO_HOME", str(tmp_path / "home"))
+    (tmp_path / "site").mkdir()
+    with serving(tmp_path / "site") as address:
+        manifest = write_site(tmp_path / "site", f"{address}/", write)
+        ours = {name: hub.load(name, registry=manifest, progress=False) for name in CONFIGS}
+    mel = (np.random.default_rng(0).normal(size=(1, 80, 9)) - 4).astype(np.float32)
+    for (name, prefix), theirs in made.items():
+        model = ours[name].vocoder if prefix else ours[name]
+        assert ours[name].load_report.initialised == ()
+        with torch.no_grad():
+            if "hifigan" in name:
+                near(model(mel), theirs(torch.from_numpy(mel)).numpy())
+            elif prefix or name.startswith("wavernn"):
+                sound, late = np.zeros((1, 1, 30), np.float32), mel[:, None]
+                near(model(sound, late), theirs(torch.from_numpy(sound), torch.from_numpy(late)).numpy())
+            else:
+                tokens = np.array([[3, 17, 29, 11, 30]])
+                wanted, _, places = theirs.infer(torch.from_numpy(tokens))
+                found = model.infer(tokens)
+                near(found[0], wanted.numpy())
+                near(found[2], places.numpy())
+
+
+def test_texts_have_torchaudios_numbers(torchaudios: SimpleNamespace) -> None:
+    utilities = pytest.importorskip(
+        "torchaudio.pipelines._tts.utils", reason="torchaudio's lists of symbols are its own"
+    )
+    assert utilities._get_chars() == CHARACTERS
+    assert utilities._get_phones() == PHONEMES
+    process = importlib.import_module("torchaudio.pipelines._tts.impl")._EnglishCharProcessor()
+    for text in (
+        "Hello world! T T S stands for Text to Speech!",
+        'It\'s (so); 3 of "them": 50% & more - ok?',
+        "a.b,c_d",
+    ):
+        wanted = process(text)[0][0].tolist()
+        assert [CHARACTERS.index(each) for each in spelt(plain(text))[0]] == wanted
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_wavernn_is_heard_as_torchaudios_vocoder_makes_it(
+    torchaudios: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    vocoder = importlib.import_module("torchaudio.pipelines._tts.impl")._WaveRNNVocoder
+    case = Case("vocoder", "wavernn", "WaveRNN", {**CONFIGS["wavernn.ljspeech"]})
+    ours, theirs = both(case, torchaudios)
+    mel = (np.random.default_rng(0).normal(size=(80, 15)) * 3 - 5).astype(np.float32)
+    monkeypatch.setattr(torch, "multinomial", lambda chances, many: chances.argmax(1, keepdim=True))
+    with torch.no_grad():
+        wanted = vocoder(theirs)(torch.from_numpy(mel[None]))[0].numpy()[0]
+    found = WaveRNNVocoder(ours)(mel, np.random.default_rng(0), 0)
+    step = np.abs(found - wanted) / (np.abs(found) + 1 / 255)  # theirs cuts off what ours rounds: at most a class lower
+    assert found.shape == wanted.shape
+    assert (step < 0.06).all()

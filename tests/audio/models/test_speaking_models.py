@@ -182,3 +182,22 @@ def test_bad_input_is_named(call: Any, message: str) -> None:
 def test_symbols_are_whole_numbers() -> None:
     with pytest.raises(TypeError, match="symbols are whole numbers, not float"):
         models.tacotron2(**TACOTRON).infer(np.zeros((1, 4), np.float32))
+
+
+@EACH
+@pytest.mark.parametrize("how", ["precision", "bfloat16", "float64"])
+def test_narrower_and_wider_numbers_give_nearly_the_same(case: Case, how: str) -> None:
+    model, given = build(case)[0], inputs(case)
+    with engine.no_grad():
+        wanted = [each.numpy() for each in results(model(*given.values()))]
+        if how != "precision":
+            model.to(dtype=how)
+        with engine.precision("bf16" if how == "precision" else "float32"):
+            found = [np.asarray(each.numpy(), np.float32) for each in results(model(*given.values()))]
+            if case.builder == "wavernn":
+                sound = np.asarray(model.infer(given["specgram"][:, 0], temperature=0)[0].numpy())
+                assert sound.shape == (2, 1, 11 * 6)
+            if case.builder == "tacotron2":
+                assert np.isfinite(np.asarray(model.say(given["tokens"], max_steps=5).mel.numpy(), np.float32)).all()
+    for one, other in zip(found, wanted, strict=True):
+        assert np.abs(one - other).max() < (1e-4 if how == "float64" else 0.1) * np.abs(other).max()
