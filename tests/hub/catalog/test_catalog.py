@@ -168,7 +168,7 @@ def shown(page: str) -> list[str]:
     ("query", "wanted"),
     [
         ({"q": "resnet50 v2", "sort": "-accuracy"}, ["wide_resnet50_2.imagenet1k-v2", "resnet50.imagenet1k-v2"]),
-        ({"q": "RESNET18 bsd"}, ["resnet18.imagenet1k-v1"]),
+        ({"q": "RESNET18 bsd"}, ["resnet18.imagenet1k-v1", "resnet18.timm-tv"]),
         ({"kind": "sample", "sort": "title"}, [f"sample:{name}" for name in sorted(shipped_registry().manifest.samples)]),
         ({"task": "face-detection", "kind": "model"}, ["mtcnn.facenet"]),
         ({"q": "vit_h_14", "commercial": "on"}, []),

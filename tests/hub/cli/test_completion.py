@@ -59,6 +59,7 @@ def test_names_come_from_the_registry_without_the_network(capsys: pytest.Capture
         "mobilenet_v2",
         "mobilenet_v2.imagenet1k-v1",
         "mobilenet_v2.imagenet1k-v2",
+        "mobilenet_v2.timm-ra",
     ]
 
 
