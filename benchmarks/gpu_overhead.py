@@ -74,6 +74,11 @@ def calls() -> dict[str, Callable[[], dict[str, Any]]]:
         layer, x = library.nn.Conv2d(16, 16, 3, padding=1).to("cuda"), small(library, 1, 16, 8, 8)
         return library.no_grad()(lambda: layer(x))  # type: ignore[no-any-return]
 
+    def attention(library: Any) -> Callable[[], Any]:
+        heads = small(library, 2, 4, 64, 64).bfloat16()
+        attend = library.nn.functional.scaled_dot_product_attention
+        return library.no_grad()(lambda: attend(heads, heads, heads))  # type: ignore[no-any-return]
+
     def graph(library: Any) -> Callable[[], Any]:
         a, b = small(library, 64, grad=True), small(library, 64, grad=True)
         return lambda: (a * b).sum().backward()
@@ -85,6 +90,7 @@ def calls() -> dict[str, Callable[[], dict[str, Any]]]:
         "linear": linear,
         "layer_norm": norm,
         "conv2d": convolution,
+        "attention": attention,
         "backward": graph,
     }
     return {f"call {name}": pair(make) for name, make in makers.items()}
