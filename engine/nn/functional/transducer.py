@@ -44,9 +44,9 @@ def rnnt_loss(
             f"rnnt_loss: targets {tuple(targets.shape)} must be (batch, length), {(batch, places - 1)} for logits {tuple(logits.shape)}"
         )
     blank %= classes
-    steps = _lengths("logit_lengths", logit_lengths, batch, 1, time)
-    lengths = _lengths("target_lengths", target_lengths, batch, 0, places - 1)
-    xp, table = namespace(logits.array), targets.array
+    steps = _lengths("logit_lengths", logit_lengths, logits, 1, time)
+    lengths = _lengths("target_lengths", target_lengths, logits, 0, places - 1)
+    xp, table = namespace(logits.array), targets.to(device=logits.device).array
     inside = xp.arange(places - 1) < lengths[:, None]
     wrong = inside & ((table < 0) | (table >= classes) | (table == blank))
     if wrong.any():
@@ -66,9 +66,9 @@ def rnnt_loss(
     return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
 
 
-def _lengths(name: str, given: Any, batch: int, least: int, most: int) -> Any:
-    """Lengths as an array of one whole number for each example, within bounds."""
-    lengths = tensor_like(f"rnnt_loss {name}", given)
+def _lengths(name: str, given: Any, logits: Tensor, least: int, most: int) -> Any:
+    """Lengths as an array of one whole number for each example, within bounds, where the logits are."""
+    batch, lengths = logits.shape[0], tensor_like(f"rnnt_loss {name}", given).to(device=logits.device)
     if kind(lengths.dtype) != 1:
         raise DtypeError(f"rnnt_loss: {name} must be whole numbers, not {lengths.dtype}")
     array = lengths.array.reshape(-1).astype("int64")
