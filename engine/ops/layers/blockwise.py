@@ -19,8 +19,8 @@ from ...errors import DtypeError, ShapeError
 from .dropping import masks_of_blocks
 from .heads import address_of
 
-SCORES = 1 << 18
-"""Scores per block: 1 MB, what two cores' second-level caches hold beside the rest."""
+SCORES = 1 << 19
+"""Scores per block: 2 MB. Smaller blocks stay in the second-level caches, but wake other threads more often, which costs as much again."""
 SCORES_OF_GPU = 1 << 26
 """The same on a GPU, where a block must keep all processors busy: 256 MB."""
 FEWEST_ROWS = 16
