@@ -38,7 +38,8 @@ class TextToSpeech:
     """``pipe(text)`` gives what is said as (samples, rate), for a list of texts a list; English.
 
     >>> speak = hub.pipeline("tacotron2_characters", trust_first_use=True)  # doctest: +SKIP
-    >>> write_audio(*speak("Hello world.")[:1], "hello.wav", 22050)         # doctest: +SKIP
+    >>> said = speak("Hello world.")                                        # doctest: +SKIP
+    >>> write_audio(said.samples, "hello.wav", said.rate, clip=True)        # doctest: +SKIP
 
     A text of more than `longest` characters is said in pieces, cut where sentences end. The same text is said a little
     differently each time, but for a `seed`. `vocoder` is "griffin-lim" or a model (``hub.load("hifigan_vocoder_v3")``) in place of what
