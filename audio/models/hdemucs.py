@@ -49,7 +49,8 @@ class HDemucsConfig:
 
     def __post_init__(self) -> None:
         names = list(self.sources)
-        if not names or len(set(names)) != len(names) or not all(isinstance(name, str) and name for name in names):
+        alike = isinstance(self.sources, str) or len(set(map(str, names))) != len(names)
+        if not names or alike or not all(isinstance(name, str) and name for name in names):
             raise ValueError(f"hdemucs: sources are different names, at least one, not {self.sources!r}")
         for name in ("audio_channels", "channels", "growth", "depth", "dconv_comp", "norm_groups"):
             if getattr(self, name) < 1:

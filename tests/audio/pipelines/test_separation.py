@@ -222,6 +222,8 @@ def test_settings_of_an_entry_that_mean_nothing_are_refused(settings: dict[str, 
     [
         ({"sources": ()}, "at least one"),
         ({"sources": ("a", "a")}, "different names"),
+        ({"sources": "abc"}, "different names"),
+        ({"sources": ([1], "a")}, "different names"),
         ({"kernel_size": 6}, "kernel_size is twice stride"),
         ({"nfft": 100}, "nfft / 2 must become an even number"),
         ({"nfft": 24}, "nfft / 2 must become an even number"),
@@ -250,3 +252,20 @@ def test_weights_are_drawn_when_they_are_first_used_and_attention_reaches_far_at
     assert np.abs(attention.query_decay.weight.numpy()).max() < np.abs(attention.query.weight.numpy()).max() / 9
     vectors = model.freq_emb.embedding.weight.numpy()
     assert np.abs(np.diff(vectors, axis=0)).mean() < np.abs(vectors - vectors[::-1]).mean() / 2  # neighbours are alike
+
+
+def test_training_brings_sources_nearer_to_what_they_ought_to_be() -> None:
+    engine.manual_seed(0)
+    model = models.hdemucs_high(**HDEMUCS, sources=("low", "high")).train()
+    time = np.arange(2000) / 8000
+    voices = np.stack([np.sin(2 * np.pi * hertz * time) for hertz in (150, 900)]).astype(np.float32)
+    wanted = engine.tensor(np.stack([voices, voices], axis=1)[None])  # (1, sources, channels, samples)
+    optimizer = engine.optim.Adam(model.parameters(), lr=0.03)
+    losses = []
+    for _ in range(10):
+        loss = engine.nn.functional.l1_loss(model(wanted.sum(1)), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.item()))
+    assert losses[-1] < 0.6 * losses[0]
