@@ -17,6 +17,7 @@ from ...ops.layers.dropping import threshold
 from ...random import default_generator
 from . import flash, matrix
 from .attention_operands import is_one_attention
+from .elementwise import elementwise_kernel
 from .layout import THREADS, blocks_for
 from .machine import Machine, machine
 from .program import Kernel, scalars
@@ -25,6 +26,7 @@ __all__ = ["attend", "attend_backward", "drawn_mask", "kernels", "seed_memory"]
 
 Key = tuple[int, int]
 WORD = np.dtype(np.uint64)
+dropped_from = elementwise_kernel("drop")
 
 
 def attend(
@@ -46,7 +48,7 @@ def attend(
         if weights is None:
             return NotImplemented
         if dropout:
-            here.xp.multiply(weights, call.mask(block, weights.shape), weights)
+            weights = dropped_from(weights, call.mask(block, weights.shape), scale=1.0)
         values = call.value[place][..., :seen, :]
         if not call.product(call.narrow(weights), values, out[place][..., rows, :], scale=1 / (1 - dropout)):
             return NotImplemented
@@ -86,8 +88,7 @@ def attend_backward(
         dropped = weights
         if dropout:
             mask = call.mask(block, weights.shape)
-            dropped = here.xp.multiply(weights, mask)
-            here.xp.multiply(flows, mask, flows)
+            dropped, flows = (dropped_from(each, mask, scale=1.0) for each in (weights, flows))
         by_value, by_key = (each[place][..., :seen, :] for each in (sums[1], sums[0]))
         done = call.product(
             call.narrow(dropped).swapaxes(-1, -2), arrived, by_value, scale=grown, accumulates=not whole

@@ -40,7 +40,11 @@ def check_rows(name: str, index: Array, rows: int) -> None:
 def _take_rows_table(
     grad: Tensor, table_shape: tuple[int, ...], index: Tensor, padding: int | None, by_frequency: bool
 ) -> Tensor:
-    if padding is not None or by_frequency:
+    if padding is not None and not by_frequency and not isinstance(grad.array, np.ndarray):
+        from ..elementwise.arithmetic import where
+
+        grad = where((index != padding).unsqueeze(-1), grad, 0.0)  # two launches
+    elif padding is not None or by_frequency:
         grad = grad * tensor_of(_shares(index.array, padding, by_frequency, grad.array)).unsqueeze(-1)
     return sum_rows(grad, index, rows=table_shape[0])
 
