@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ..bounds import LARGEST, SMALLEST, left_to_gpu
-from ..device import CPU, convert, move
+from ..device import CPU, convert, move, namespace
 from ..dtype import float32, float64, is_floating, result_type
 from ..errors import ArgumentError, EngineError, SettingError, ShapeError
 from ..modes import Recording
@@ -193,7 +193,7 @@ def check(who: str, name: str, tensor: Tensor, rule: str) -> None:
         values = convert(tensor.array, float64)
         bounds = BOUNDS.get(rule)
         if bounds is None:  # what is right counts as 0, which all else is not
-            values, bounds = values * ~test(values), (0.0, 0.0)
+            values, bounds = namespace(values).where(test(values), 0.0, values), (0.0, 0.0)
         left_to_gpu(values, *bounds, f"{who}: {name} must {words}, but holds {{0:g}}", SettingError)
         return
     array = move(tensor.array, CPU)

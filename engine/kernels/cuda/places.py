@@ -28,7 +28,7 @@ COMPARED = 256
 MOST_COMPARED = 1 << 34
 """So many numbers are asked altogether where their order matters nothing but sorting them would wait for the GPU."""
 AXES = 4
-WHOLE = {np.dtype(np.int32): ("int", "int"), np.dtype(np.int64): ("index_t", "index_t")}
+WHOLE = {np.dtype(np.int32): "int", np.dtype(np.int64): "index_t"}
 
 PLANS: Plans[Plan] = Plans()
 
@@ -149,17 +149,23 @@ def _plan_spread(x: Array, index: Array, shape: tuple[int, ...], axis: int) -> P
 
 
 def _plan_combined(how: int, x: Array, src: Array, index: Array, axis: int) -> Plan:
-    named = SCALARS.get(x.dtype) or WHOLE.get(x.dtype)
-    if named is None or src.dtype != x.dtype or src.shape != index.shape or not x.size or not index.size:
+    whole: dict[str, str | int] = (
+        {"SCALAR": WHOLE[x.dtype], "WIDE": WHOLE[x.dtype], "WHOLE": 1} if x.dtype in WHOLE else {}
+    )
+    if (
+        not (whole or x.dtype in SCALARS)
+        or src.dtype != x.dtype
+        or src.shape != index.shape
+        or not x.size
+        or not index.size
+    ):
         return _refuse
     axis %= x.ndim
     number, count, shape, dtype = index.shape[axis], x.size, x.shape, x.dtype
     if not _fits(shape, index, axis) or number * count > MOST_COMPARED:
         return _refuse
-    kernel = Kernel(
-        "places.cu", "combine_along", "PPPP" + "q" * 21 + "iqqqqiP", SCALAR=named[0], WIDE=named[1], UNIT="uint",
-        INDEX=INDICES[index.dtype], HOW=how,
-    )  # fmt: skip
+    named = {**(whole or scalars(x.dtype)), "UNIT": "uint", "INDEX": INDICES[index.dtype], "HOW": how}
+    kernel = Kernel("places.cu", "combine_along", "PPPP" + "q" * 21 + "iqqqqiP", **named)
     given = (
         count, *_four(shape, 1), *_four(index.shape, 1), *_steps(x, -1), *_steps(src, axis), *_steps(index, axis), axis + AXES - len(shape),
         number, src.strides[axis] // src.itemsize, index.strides[axis] // index.itemsize, shape[axis],

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ...bounds import left_to_gpu
 from ...device import namespace
 from ...dtype import accumulator, kind
 from ...errors import DtypeError, SettingError, ShapeError
@@ -48,7 +51,11 @@ def ctc_loss(
     xp = namespace(x.array)
     inside = xp.arange(listed.shape[1]) < labels[:, None]
     wrong = inside & ((listed < 0) | (listed >= classes) | (listed == blank))
-    if wrong.any():
+    labelled = xp.where(inside, xp.where(listed == blank, -1 - blank, listed), 0)
+    sentence = (
+        f"ctc_loss: target {{0}} is no label: labels are 0 to {{2}} but for the blank, {blank} (told as {-1 - blank})"
+    )
+    if not left_to_gpu(labelled, 0, classes - 1, sentence) and wrong.any():
         raise ShapeError(
             f"ctc_loss: target {int(listed[wrong][0])} is no label: labels are 0 to {classes - 1} but for the blank, {blank}"
         )
@@ -77,6 +84,12 @@ def _lengths(name: str, given: Any, x: Tensor, most: int | None) -> Any:
         raise ShapeError(
             f"ctc_loss: {name} must have one number for each of the {batch} examples, not {array.shape[0]}"
         )
+    largest = np.iinfo(np.int64).max if most is None else most
+    sentence = (
+        f"ctc_loss: {name} must lie between 0 and {'the labels given' if most is None else most}, but one is {{0}}"
+    )
+    if left_to_gpu(array, 0, largest, sentence):
+        return array
     if batch and (array.min() < 0 or (most is not None and array.max() > most)):
         raise ShapeError(
             f"ctc_loss: {name} go from {array.min()} to {array.max()}, but must lie between 0 and {'the labels given' if most is None else most}"
@@ -90,6 +103,10 @@ def _listed(targets: Tensor, labels: Any, single: bool) -> Any:
         raise DtypeError(f"ctc_loss: targets must be class numbers (integers), not {targets.dtype}")
     array = targets.array.reshape(1, -1) if single else targets.array
     xp = namespace(array)
+    if array.ndim == 2 and array.shape[0] == labels.shape[0] and array.shape[1]:
+        sentence = f"ctc_loss: targets {tuple(targets.shape)} do not hold target_lengths of {{0}}"
+        if left_to_gpu(labels, 0, array.shape[1], sentence):
+            return array
     most = max(int(labels.max()) if labels.size else 0, 1)
     if array.ndim == 2:
         if array.shape[0] != labels.shape[0] or (labels.size and labels.max() > array.shape[1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import ops
+from ...bounds import left_to_gpu
 from ...device import CPU, move, namespace
 from ...dtype import Array, accumulator, kind
 from ...errors import ArgumentError, DtypeError, GradientError, SettingError, ShapeError
@@ -58,10 +59,16 @@ def embedding_bag(
     if max_norm is not None:
         shorten("embedding_bag", weight, x, max_norm, norm_type)
     xp = namespace(x.array)
-    numbers, (bag, bags) = x.array.reshape(-1), _bags(x, offsets, include_last_offset)
+    there = xp is not np and mode != "max"
+    numbers = x.array.reshape(-1)
+    bag, bags = _bags_there(x, offsets, include_last_offset) if there else _bags(x, offsets, include_last_offset)
     bag = xp.asarray(bag)
     scales = None if per_sample_weights is None else per_sample_weights.reshape(-1)
-    if padding is not None and (numbers == padding).any():
+    counted = None
+    if there and padding is not None:
+        counted = tensor_of(numbers != padding).to(dtype=weight.dtype)
+        scales = counted if scales is None else scales * counted
+    elif padding is not None and (numbers == padding).any():
         kept = tensor_of(xp.flatnonzero(numbers != padding))
         numbers, bag = numbers[kept.array], bag[kept.array]
         scales = None if scales is None else scales[kept]
@@ -73,6 +80,10 @@ def embedding_bag(
     total = ops.sum_rows(rows, tensor_of(bag), rows=bags)
     if mode == "sum":
         return total
+    if there:
+        counted = ops.ones(numbers.shape, dtype=weight.dtype, device=x.device) if counted is None else counted
+        held = ops.sum_rows(counted.to(dtype=accumulator(weight.dtype)).unsqueeze(-1), tensor_of(bag), rows=bags)
+        return total * (1.0 / ops.maximum(held, 1.0)).to(dtype=weight.dtype)
     counts = xp.maximum(xp.bincount(bag, minlength=bags), 1)[:, None].astype(accumulator(weight.dtype))
     return total * tensor_of((1 / counts).astype(weight.dtype))
 
@@ -99,6 +110,28 @@ def _bags(x: Tensor, offsets: Tensor | None, include_last: bool) -> tuple[np.nda
     if sizes.size and ends[-1] != x.shape[0]:
         raise ShapeError(f"embedding_bag: the last bag ends at {ends[-1]}, but x holds {x.shape[0]} numbers")
     return np.repeat(np.arange(sizes.size), sizes), int(sizes.size)
+
+
+def _bags_there(x: Tensor, offsets: Tensor | None, include_last: bool) -> tuple[Array, int]:
+    """The same on a GPU, which is not waited for."""
+    if x.ndim != 1 or offsets is None or kind(offsets.dtype) != 1 or offsets.ndim != 1 or not offsets.numel():
+        bag, bags = _bags(x, offsets, include_last)
+        if x.ndim != 2:
+            return bag, bags
+        every = ops.arange(bags, device=x.device).unsqueeze(1).expand(bags, x.shape[1])
+        return every.reshape(-1).array, bags
+    count, starts = x.shape[0], move(offsets.array, x.device).astype("int64")
+    xp = namespace(x.array)
+    begin = "embedding_bag: offsets begin with 0 and never fall"
+    left_to_gpu(starts[:1], 0, 0, begin)
+    left_to_gpu(starts[1:] - starts[:-1], 0, count, begin)
+    end = f"embedding_bag: the last bag ends at {{0}}, but x holds {count} numbers"
+    left_to_gpu(starts[-1:], count if include_last else 0, count, end)
+    marks = xp.zeros(count + 1, "int64")
+    begins = xp.clip(starts[:-1] if include_last else starts, 0, count)
+    xp.add.at(marks, begins, xp.ones_like(begins))
+    bags = offsets.numel() - int(include_last)
+    return xp.clip(xp.cumsum(marks)[:count] - 1, 0, max(bags - 1, 0)), bags
 
 
 def _largest(rows: Tensor, bag: Array, bags: int) -> Tensor:

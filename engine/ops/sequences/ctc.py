@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...device import namespace
 from ...dtype import Array, accumulator
 from ...modes import modes
@@ -16,6 +18,7 @@ from ...op import op
 from ...tensor import Tensor, tensor_of
 from ..elementwise.arithmetic import maximum, where
 from ..elementwise.elementary import exp, log
+from ..indexing.accumulation import added
 from ..indexing.index import getitem
 from ..layers.replay import replayed
 from ..reductions.reduction import amax
@@ -62,6 +65,11 @@ def ctc_nll(xp: Any, x: Array, states: Array, steps: Array, labels: Array) -> tu
     likelihood = xp.where(nothing, xp.where(labels == 0, x.dtype.type(0), x.dtype.type(IMPOSSIBLE)), likelihood)
     loss = xp.where(likelihood < IMPOSSIBLE / 2, x.dtype.type(xp.inf), -likelihood)
     return loss.astype(given, copy=False), forward
+
+
+def _added(xp: Any, target: Array, share: Array, size: int) -> Array:
+    """The shares added up at their targets: on a GPU by its kernel, as counting there would wait for the GPU."""
+    return np.bincount(target, share.ravel(), size) if xp is np else added(xp, target, share.ravel(), (size,))
 
 
 def _emitted(xp: Any, x: Array, states: Array) -> Array:
@@ -121,10 +129,12 @@ def ctc_nll_input(xp: Any, flow: Array, x: Array, states: Array, steps: Array, l
         after[:, :width] = xp.where((steps == t + 1)[:, None], final, after[:, :width])
         share = xp.exp(xp.minimum(forward[t, :, 2:] + after[:, :width] - likelihood, x.dtype.type(0)))
         share *= xp.where((steps > t)[:, None], scale, x.dtype.type(0))
-        out[t] = xp.bincount(target, share.ravel(), batch * classes).reshape(batch, classes)
+        out[t] = _added(xp, target, share, batch * classes).reshape(batch, classes)
     lost = ~possible & (flow != 0) & ~((steps == 0) & (labels == 0))
-    if lost.any():
-        out[:, lost] = xp.nan
+    if xp is not np:
+        out = xp.where(lost[None, :, None], x.dtype.type(np.nan), out)
+    elif lost.any():
+        out[:, lost] = np.nan
     return out.astype(given, copy=False)
 
 

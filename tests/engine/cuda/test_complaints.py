@@ -41,6 +41,15 @@ ACTS: dict[str, tuple[Act, list[int], list[int], type[Exception], str]] = {
     "nll of a variance": (
         lambda x, i: F.gaussian_nll_loss(x[0, :2], x[1, :2], i.float()), [3, 3], [3, -1], SettingError, "negative",
     ),
+    "bags": (lambda x, i: F.embedding_bag(i, x, engine.tensor([0, 1]).to(i.device)), [0, 3], [0, 4], ShapeError, "row 4"),
+    "offsets": (lambda x, i: F.embedding_bag(i * 0, x, i, mode="sum"), [0, 1], [1, 0], ShapeError, "begin with 0"),
+    "ctc": (
+        lambda x, i: F.ctc_loss(x.reshape(4, 1, 3).log_softmax(2), i.reshape(1, 2), engine.tensor([4]).to(i.device), engine.tensor([2]).to(i.device)),
+        [1, 2], [1, 3], ShapeError, "target 3 is no label",
+    ),
+    "lengths": (
+        lambda x, i: F.ctc_loss(x.reshape(4, 1, 3).log_softmax(2), i.reshape(1, 2) * 0 + 1, i[:1], i[1:]), [4, 1], [5, 1], ShapeError, "input_lengths",
+    ),
     "masked_scatter": (lambda x, i: x.masked_scatter(x > i[0], x[:2]), [5, 0], [1, 0], ShapeError, "10 times.*6 elements"),
 }  # fmt: skip
 
@@ -57,7 +66,7 @@ def test_an_index_is_looked_at_on_the_gpu(name: str) -> None:
         if index is good:
             with listened() as met:
                 result = act(there, moved)
-            assert not met
+            assert {what.split(" at ")[0] for what in met} <= {"a copy to the GPU"}  # of what the act itself gives
             np.testing.assert_allclose(result.numpy(), act(x, numbers).numpy(), rtol=1e-6)
             continue
         with pytest.raises(error):
@@ -75,3 +84,42 @@ def test_a_wait_shows_what_was_wrong() -> None:
     F.one_hot(engine.tensor([8]).to("cuda"), 3)
     with pytest.raises(SettingError, match="class 8"):
         F.one_hot(engine.tensor([1]).to("cuda"), 3)
+
+
+@pytest.mark.usefixtures("one_order")
+def test_bags_on_a_gpu_are_those_of_the_cpu() -> None:
+    numbers, weights = np.array([0, 3, 1, 1, 2, 0]), np.float32([1, 2, 3, 4, 5, 6])
+    for settings in (
+        {"mode": "mean"}, {"mode": "sum"}, {"mode": "mean", "padding_idx": 1}, {"mode": "sum", "padding_idx": 0, "include_last_offset": True},
+        {"mode": "sum", "per_sample_weights": weights, "padding_idx": 3},
+    ):  # fmt: skip
+        found = []
+        for device in ("cpu", "cuda"):
+            table = engine.tensor(X).to(device).requires_grad_()
+            given = {n: engine.tensor(v).to(device) if n == "per_sample_weights" else v for n, v in settings.items()}
+            starts = engine.tensor([0, 2, 2, 6] if "include_last_offset" in settings else [0, 2, 2]).to(device)
+            x = engine.tensor(numbers).to(device)
+            with listened() as met:
+                out = F.embedding_bag(x, table, starts, **given)
+                out.sum().backward()
+            assert not met
+            found.append((out.numpy(), table.grad.numpy()))
+        for here, there in zip(*found, strict=True):
+            np.testing.assert_allclose(here, there, rtol=1e-6)
+    wide = engine.tensor(numbers.reshape(3, 2))
+    there = F.embedding_bag(wide.to("cuda"), engine.tensor(X).to("cuda"))
+    np.testing.assert_allclose(there.numpy(), F.embedding_bag(wide, engine.tensor(X)).numpy(), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("one_order")
+def test_the_gradient_of_ctc_waits_for_nothing() -> None:
+    scores = np.random.default_rng(0).standard_normal((5, 2, 4)).astype(np.float32)
+    found = []
+    for device in ("cpu", "cuda"):
+        x = engine.tensor(scores).to(device).requires_grad_()
+        given = [engine.tensor(v).to(device) for v in ([[1, 2, 2], [3, 1, 0]], [5, 4], [3, 2])]
+        with listened() as met:
+            F.ctc_loss(x.log_softmax(2), *given).backward()
+        assert not met
+        found.append(x.grad.numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-6)

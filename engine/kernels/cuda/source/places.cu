@@ -13,10 +13,13 @@ struct alignas(16) quad { unsigned int part[4]; };
 #define HOW 0
 #endif
 
-__device__ __forceinline__ int widened(int x) { return x; }
-__device__ __forceinline__ index_t widened(index_t x) { return x; }
-__device__ __forceinline__ void narrow(int x, int& y) { y = x; }
-__device__ __forceinline__ void narrow(index_t x, index_t& y) { y = x; }
+#ifdef WHOLE  // numbers without a fraction are computed with as they are
+#define TO_WIDE(x) (x)
+#define TO_SCALAR(x) (x)
+#else
+#define TO_WIDE(x) (WIDE)widened(x)
+#define TO_SCALAR(x) narrowed<SCALAR>(x)
+#endif
 
 struct Four {
     index_t a, b, c, d;
@@ -81,10 +84,10 @@ extern "C" __global__ void __launch_bounds__(256) spread_along(
                 long long target = (long long)pointer[k * i_along];
                 if (mine == 0 && (target < -size || target >= size)) complain(words, who, target, size);
                 if (target < 0) target += size;
-                if (target == mine) sum += (WIDE)widened(source[k * x_along]);
+                if (target == mine) sum += TO_WIDE(source[k * x_along]);
             }
         }
-        out[i] = narrowed<SCALAR>(sum);
+        out[i] = TO_SCALAR(sum);
     }
 }
 
@@ -99,7 +102,7 @@ extern "C" __global__ void __launch_bounds__(256) combine_along(
     for (index_t i = first_index(); i < count; i += all_threads()) {
         const Four place = split(i, sizes);
         const index_t mine = axis == 0 ? place.a : axis == 1 ? place.b : axis == 2 ? place.c : place.d;
-        WIDE held = (WIDE)widened(base[at(place, own)]);
+        WIDE held = TO_WIDE(base[at(place, own)]);
         if ((axis == 0 || place.a < limits.a) && (axis == 1 || place.b < limits.b) && (axis == 2 || place.c < limits.c) && (axis == 3 || place.d < limits.d)) {
             const SCALAR* source = x + at(place, from);
             const INDEX* pointer = index + at(place, numbers);
@@ -108,11 +111,11 @@ extern "C" __global__ void __launch_bounds__(256) combine_along(
                 if (mine == 0 && (target < -size || target >= size)) complain(words, who, target, size);
                 if (target < 0) target += size;
                 if (target != mine) continue;
-                const WIDE value = (WIDE)widened(source[k * x_along]);
+                const WIDE value = TO_WIDE(source[k * x_along]);
                 held = HOW == 0 ? held * value : HOW == 1 ? Greatest::of(held, value) : -Greatest::of(-held, -value);
             }
         }
-        out[i] = narrowed<SCALAR>(held);
+        out[i] = TO_SCALAR(held);
     }
 }
 
@@ -144,7 +147,7 @@ extern "C" __global__ void __launch_bounds__(256) nll(
         const long long given = (long long)target[i * of_target], place = given < 0 ? 0 : given;
         const bool lies = place < classes;
         if (!lies) complain(words, who, given, classes);
-        const WIDE value = lies ? (WIDE)widened(x[i * step + place * along]) : (WIDE)NOT_A_NUMBER;
-        out[i] = narrowed<SCALAR>(-value * (WIDE)widened(scale[i * of_scale]));
+        const WIDE value = lies ? TO_WIDE(x[i * step + place * along]) : (WIDE)NOT_A_NUMBER;
+        out[i] = TO_SCALAR(-value * TO_WIDE(scale[i * of_scale]));
     }
 }

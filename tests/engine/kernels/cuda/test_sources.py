@@ -37,7 +37,11 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
         {"WIDE": "float", "FLOW": "bfloat", "EXAMPLES": 8},
         {"WIDE": "double", "FLOW": "double", "EXAMPLES": 1},
     ],
-    "places.cu": [{**NARROW, "UNIT": "quad", "INDEX": "int"}, {**WIDE, "UNIT": "uchar", "INDEX": "index_t"}],
+    "places.cu": [
+        {**NARROW, "UNIT": "quad", "INDEX": "int"},
+        {**WIDE, "UNIT": "uchar", "INDEX": "index_t", "HOW": 1},
+        {"SCALAR": "index_t", "WIDE": "index_t", "WHOLE": 1, "UNIT": "uint", "INDEX": "uchar", "HOW": 2},
+    ],
     "resampling.cu": [{**NARROW, "GROUP": 8, "LAST": 1}, {**WIDE, "GROUP": 1, "LAST": 0}],
     "rotary.cu": [
         {**NARROW, "ANGLE": "float", "RESULT": "float", "GROUP": 4, "INTERLEAVED": 0},
