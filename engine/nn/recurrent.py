@@ -13,6 +13,7 @@ from .. import ops
 from ..device import DeviceLike
 from ..dtype import DtypeLike
 from ..errors import ArgumentError, SettingError, ShapeError
+from ..modes import TF32, modes
 from ..ops.sequences.elman import check_nonlinearity
 from ..tensor import Tensor
 from . import functional as F
@@ -100,7 +101,7 @@ class RNNBase(Module):
         name = type(self).__name__
         if isinstance(input, PackedSequence):
             sizes: Sizes = tuple(int(n) for n in input.batch_sizes.tolist())
-            rows, batch, order = input.data, sizes[0], input.sorted_indices
+            rows, batch, order = self._widened(input.data), sizes[0], input.sorted_indices
             self._check_width(name, rows.shape, 2)
             states = self._initial(name, hx, batch, rows, True)
             if order is not None:
@@ -113,7 +114,8 @@ class RNNBase(Module):
             raise ArgumentError(f"{name}: wants a tensor or a PackedSequence, not {type(input).__name__}")
         batched = input.ndim == 3
         self._check_width(name, input.shape, 3 if batched else 2)
-        x = input if batched else input.unsqueeze(1)
+        x = self._widened(input)
+        x = x if batched else x.unsqueeze(1)
         x = x.transpose(0, 1) if self.batch_first and batched else x
         time, batch = x.shape[:2]
         if not time or not batch:
@@ -131,6 +133,13 @@ class RNNBase(Module):
             raise ShapeError(
                 f"{name}: wants ({layout}, {self.input_size}) or (time, {self.input_size}), not {tuple(shape)}"
             )
+
+    def _widened(self, values: Tensor) -> Tensor:
+        """What `precision` narrowed on the way, in the weights' type; anything else as it is."""
+        narrow = modes.precision
+        if narrow is None or narrow is TF32 or values.dtype != narrow:
+            return values
+        return values.to(self.weight_ih_l0.dtype)
 
     def _widths(self) -> tuple[int, ...]:
         """The width of each kind of state."""
@@ -150,7 +159,7 @@ class RNNBase(Module):
         shapes = [(count, batch, width) for width in self._widths()]
         if hx is None:
             return [ops.zeros(shape, dtype=like.dtype, device=like.device) for shape in shapes]
-        states = self._given(name, hx)
+        states = [self._widened(state) for state in self._given(name, hx)]
         states = states if batched else [s.unsqueeze(1) for s in states]
         for state, shape in zip(states, shapes, strict=True):
             if tuple(state.shape) != shape:

@@ -48,6 +48,27 @@ def test_the_gradient_over_all_steps_is_that_of_every_step_recorded(make: Any, d
         assert difference <= tolerance * scale
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("make", LAYERS)
+def test_what_a_convolution_narrowed_is_taken_as_it_was(make: Any, precision: str) -> None:
+    layer, convolution, x = make(), nn.Conv1d(24, 24, 3, padding=1), draw(7, 24, 9)
+    with engine.precision(precision):
+        narrow = convolution(x).transpose(1, 2)
+        out, last = layer(narrow)
+    assert narrow.dtype == ("bfloat16" if precision == "bf16" else "float16")
+    wide, _ = layer(narrow.to(dtype="float32"))
+    assert out.dtype == wide.dtype
+    assert np.abs(out.numpy() - wide.numpy()).max() < 0.02
+    out.sum().backward()
+    assert convolution.weight.grad is not None
+    first = last[0] if isinstance(last, tuple) else last
+    with pytest.raises(DtypeError, match="one dtype"):
+        layer(
+            x.transpose(1, 2),
+            first.to(dtype="float64") if not isinstance(last, tuple) else (first.to(dtype="float64"), last[1]),
+        )
+
+
 @pytest.mark.parametrize("make", LAYERS)
 def test_kernels_give_what_the_bodies_give(make: Any) -> None:
     lengths = [9, 9, 8, 8, 8, 6, 5, 5, 5, 3, 2, 1]
