@@ -16,6 +16,9 @@ __device__ __forceinline__ SCALAR sum3(SCALAR a, SCALAR b, SCALAR c) {
     return peak + log_of(exp_of(a - peak) + exp_of(b - peak) + exp_of(c - peak));
 }
 
+// Numbers that lie outside were complained of, and an error comes later; what they say is not looked for in memory.
+__device__ __forceinline__ long long within(long long number, long long last) { return number < 0 ? 0 : number > last ? last : number; }
+
 // An alignment ends in the last label or in the blank behind it.
 __device__ __forceinline__ SCALAR likelihood_of(const SCALAR* forward, index_t step_of_time, long long steps, long long labels) {
     const SCALAR* last = forward + ((steps > 1 ? steps : 1) - 1) * step_of_time;
@@ -29,6 +32,7 @@ extern "C" __global__ void __launch_bounds__(256) ctc_forward(
     __shared__ SCALAR before[2][MOST];
     for (index_t b = blockIdx.x; b < batch; b += gridDim.x) {
         const long long* own = states + b * width;
+        const long long count = within(steps[b], time), length = within(labels[b], (width - 1) / 2);
         const SCALAR* emitted = x + b * classes;
         SCALAR* kept = forward + b * (width + 2);
         const index_t step = batch * (width + 2);
@@ -40,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(256) ctc_forward(
                 SCALAR value = IMPOSSIBLE;
                 if (s >= 2) {
                     const int state = s - 2;
-                    const SCALAR out = greater(emitted[t * batch * classes + own[state]], IMPOSSIBLE);
+                    const SCALAR out = greater(emitted[t * batch * classes + within(own[state], classes - 1)], IMPOSSIBLE);
                     if (t) {
                         const bool leaps = state >= 2 && state % 2 == 1 && own[state] != own[state - 2];
                         value = sum3(then[s], then[s - 1], then[s - 2] + (leaps ? SCALAR(0) : IMPOSSIBLE)) + out;
@@ -54,8 +58,8 @@ extern "C" __global__ void __launch_bounds__(256) ctc_forward(
             __syncthreads();
         }
         if (threadIdx.x == 0) {
-            SCALAR likelihood = likelihood_of(kept, step, steps[b], labels[b]);
-            if (steps[b] == 0) likelihood = labels[b] == 0 ? SCALAR(0) : IMPOSSIBLE;
+            SCALAR likelihood = likelihood_of(kept, step, count, length);
+            if (count == 0) likelihood = length == 0 ? SCALAR(0) : IMPOSSIBLE;
             loss[b] = likelihood < IMPOSSIBLE / 2 ? SCALAR(INFINITE) : -likelihood;
         }
     }
@@ -73,7 +77,7 @@ extern "C" __global__ void __launch_bounds__(256) ctc_backward(
         const long long* own = states + b * width;
         const SCALAR* kept = forward + b * (width + 2);
         const index_t step = batch * (width + 2), row = batch * classes;
-        const long long count = steps[b], length = labels[b];
+        const long long count = within(steps[b], time), length = within(labels[b], (width - 1) / 2);
         const SCALAR flowing = flow[b];
         SCALAR likelihood = likelihood_of(kept, step, count, length);
         const bool possible = likelihood >= IMPOSSIBLE / 2 && count > 0;
@@ -106,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(256) ctc_backward(
                     SCALAR ways[3] = {IMPOSSIBLE, IMPOSSIBLE, IMPOSSIBLE};
 #pragma unroll
                     for (int k = 0; k < 3; k++)
-                        if (s + k < width) ways[k] = then[s + k] + greater(emitted[own[s + k]], IMPOSSIBLE);
+                        if (s + k < width) ways[k] = then[s + k] + greater(emitted[within(own[s + k], classes - 1)], IMPOSSIBLE);
                     const bool leaps = s + 2 < width && s % 2 == 1 && own[s] != own[s + 2];
                     if (s + 2 < width && !leaps) ways[2] += IMPOSSIBLE;
                     value = sum3(ways[0], ways[1], ways[2]);
@@ -121,12 +125,12 @@ extern "C" __global__ void __launch_bounds__(256) ctc_backward(
             blank = over_block<Sum>(blank);
             __syncthreads();
             SCALAR* to = out + t * row + b * classes;
-            if (threadIdx.x == 0) to[own[0]] = blank;
+            if (threadIdx.x == 0) to[within(own[0], classes - 1)] = blank;
             for (int s = threadIdx.x; s < width; s += blockDim.x) {
                 if (!first[s]) continue;
                 SCALAR sum = share[s];
                 for (int other = next[s]; other; other = next[other]) sum += share[other];
-                to[own[s]] = sum;
+                to[within(own[s], classes - 1)] = sum;
             }
             __syncthreads();
         }

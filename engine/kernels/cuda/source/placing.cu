@@ -53,8 +53,10 @@ __device__ __forceinline__ index_t source_of(index_t place, const Axes& axes, in
 extern "C" __global__ void __launch_bounds__(256) placed(
     const UNIT* __restrict__ from, UNIT* __restrict__ to, index_t count, unsigned long long low, unsigned long long high, Axes axes
 ) {
-    const unsigned long long filling[2] = {low, high};
-    const UNIT blank = *reinterpret_cast<const UNIT*>(filling);
+    union {  // not a pointer to another type: 16 bytes are not read at an address that only 8 divide
+        unsigned long long given[2];
+        UNIT blank;
+    } filling = {{low, high}};
 #pragma unroll 2
     for (index_t i = first_index(); i < count; i += all_threads()) {
         INDEX rest = (INDEX)i;
@@ -67,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(256) placed(
             offset += source * axes.stride[axis];
             rest = above;
         }
-        to[i] = there ? from[offset] : blank;
+        to[i] = there ? from[offset] : filling.blank;
     }
 }
 
@@ -75,12 +77,12 @@ extern "C" __global__ void __launch_bounds__(256) placed(
 extern "C" __global__ void __launch_bounds__(256) triangle(
     const UNIT* __restrict__ from, UNIT* __restrict__ to, index_t count, index_t rows, index_t columns, index_t diagonal, int upper
 ) {
-    const unsigned long long nothing[2] = {0, 0};
+    const UNIT nothing = {};
     for (index_t i = first_index(); i < count; i += all_threads()) {
         const INDEX line = (INDEX)i / (INDEX)columns;
         const index_t column = (index_t)((INDEX)i - line * (INDEX)columns), row = (index_t)(line % (INDEX)rows);
         const bool below = column <= row + diagonal;
-        to[i] = (upper ? !below : below) ? from[i] : *reinterpret_cast<const UNIT*>(nothing);
+        to[i] = (upper ? !below : below) ? from[i] : nothing;
     }
 }
 

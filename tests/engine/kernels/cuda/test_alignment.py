@@ -79,3 +79,16 @@ def test_the_loss_is_the_cpus_wherever_labels_and_lengths_lie(one_order: Any, pl
     for there, here in zip(found[1], found[0], strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6)
     assert {"ctc_forward", "ctc_backward"} <= {*one_order.launched}
+
+
+@pytest.mark.parametrize("number", [-(10**15), 10**15])
+@pytest.mark.parametrize("place", ["states", "steps", "labels"])
+def test_what_lies_outside_is_not_looked_for_in_memory(one_order: Any, place: str, number: int) -> None:
+    """It was complained of already, but the launches are under way."""
+    x, states, steps, labels = given("plain")
+    {"states": states[:, 1], "steps": steps, "labels": labels}[place][...] = number
+    arrays = [one_order.put(each) for each in (x, states, steps, labels)]
+    loss, forward = alignment.ctc_nll(*arrays)
+    slopes = alignment.ctc_nll_input(one_order.put(np.ones(2, np.float32)), *arrays, forward)
+    assert loss.get().shape == (2,)
+    assert slopes.get().shape == x.shape
