@@ -94,6 +94,14 @@ class Wav2Vec2Config:
             samples = (samples - kernel) // stride + 1
         return samples
 
+    @property
+    def fewest(self) -> int:
+        """The fewest samples that become one vector: 400 with the usual convolutions, 25 ms."""
+        least = 1
+        for kernel, stride in zip(reversed(self.conv_kernel), reversed(self.conv_stride), strict=True):
+            least = (least - 1) * stride + kernel
+        return least
+
 
 class ConvLayer(nn.Module):
     """A convolution, its norm where it has one, its activation."""
@@ -322,16 +330,9 @@ class Wav2Vec2Model(nn.Module):
             raise TypeError(f"wav2vec2: samples are floating-point numbers, mostly from -1 to 1, not {samples.dtype}")
         if self.config.frames(samples.shape[1]) < 1:
             raise ValueError(
-                f"wav2vec2: {samples.shape[1]} samples are too few for one vector; it takes {self._least()}"
+                f"wav2vec2: {samples.shape[1]} samples are too few for one vector; it takes {self.config.fewest}"
             )
         return samples
-
-    def _least(self) -> int:
-        """The fewest samples that become one vector: 400 with the usual convolutions, 25 ms."""
-        least = 1
-        for kernel, stride in zip(reversed(self.config.conv_kernel), reversed(self.config.conv_stride), strict=True):
-            least = (least - 1) * stride + kernel
-        return least
 
     def _hidden(self, x: Tensor, there: Tensor | None, given: Any) -> Tensor:
         config, drawing = self.config, self.training and self.config.apply_spec_augment

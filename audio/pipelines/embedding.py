@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.sounds import RATE, sound_of
+from numzoo.audio.pipelines.sounds import RATE, finite, sound_of
 from numzoo.audio.transforms.vggish_examples import FRAMES, HOP, LEAST, VggishMel
 from numzoo.engine import Tensor, inference_mode
 
@@ -62,7 +62,7 @@ class SoundEmbedding:
                 if weight is not None:
                     examples = examples.to(device=weight.device, dtype=weight.dtype)
                 found.append(np.asarray(self.model(examples).numpy(), np.float32))
-        return np.concatenate(found)
+        return finite(np.concatenate(found), self.task)
 
     def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
         """The waveform and its mel spectrogram, as a picture. Wants matplotlib."""

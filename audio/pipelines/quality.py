@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.sounds import RATE, sound_of
+from numzoo.audio.pipelines.sounds import RATE, finite, sound_of
 from numzoo.engine import inference_mode
 
 __all__ = ["OpinionScore", "Quality", "SpeechQuality", "speech_quality"]
@@ -45,14 +45,14 @@ class SpeechQuality:
     def __init__(self, model: Any) -> None:
         model.requires_grad_(False)
         model.eval()
-        self.model = model
+        self.model, self.least = model, model.config.win_len
 
     def __call__(self, sound: Any, *, seconds: float = SECONDS, raw: Raw | None = None) -> Quality:
         scores = []
-        for piece in _pieces(_speech(sound, raw, "the sound"), seconds):
+        for piece in _pieces(_speech(sound, raw, "the sound", self.least), seconds):
             with inference_mode():
                 scores.append([float(score.numpy()[0]) for score in self.model(piece[None])])
-        return Quality(*np.mean(scores, axis=0).tolist())
+        return Quality(*finite(np.mean(scores, axis=0), self.task).tolist())
 
 
 class OpinionScore:
@@ -67,19 +67,23 @@ class OpinionScore:
     def __init__(self, model: Any) -> None:
         model.requires_grad_(False)
         model.eval()
-        self.model = model
+        self.model, self.least = model, model.ssl_model.config.fewest
 
     def __call__(self, sound: Any, reference: Any, *, seconds: float = SECONDS, raw: Raw | None = None) -> float:
-        speech, clean = _speech(sound, raw, "the sound"), _speech(reference, raw, "the reference")
+        speech, clean = _speech(sound, raw, "the sound", self.least), _speech(reference, raw, "the reference")
         scores = []
         for piece in _pieces(speech, seconds):
             with inference_mode():
                 scores.append(float(self.model(piece[None], clean[None]).numpy()[0]))
-        return float(np.mean(scores))
+        return float(finite(np.array(scores), self.task).mean())
 
 
-def _speech(sound: Any, raw: Raw | None, what: str) -> NDArray[np.float32]:
+def _speech(sound: Any, raw: Raw | None, what: str, least: int = 1) -> NDArray[np.float32]:
     waveform = sound_of(sound, TASK, raw=raw)
+    if len(waveform) < least:
+        raise AudioError(
+            f"{TASK}: {what} has {len(waveform)} samples at 16 kHz, but the model wants {least}; give a longer one"
+        )
     if _silent(waveform):
         raise AudioError(f"{TASK}: {what} is silent, so there is no speech in it to be judged")
     return waveform
@@ -87,8 +91,8 @@ def _speech(sound: Any, raw: Raw | None, what: str) -> NDArray[np.float32]:
 
 def _pieces(waveform: NDArray[np.float32], seconds: float) -> Iterator[NDArray[np.float32]]:
     """The sound in pieces of about one length, at most `seconds` long, without silent ones."""
-    if not (math.isfinite(seconds) and seconds >= 1):
-        raise ValueError(f"{TASK}: seconds is how much is judged at once, 1 or more, not {seconds!r}")
+    if not isinstance(seconds, (int, float)) or not (math.isfinite(seconds) and seconds >= 1):
+        raise ValueError(f"{TASK}: seconds is how much is judged at once, 1 or more, not {seconds!r:.40}")
     count = math.ceil(len(waveform) / (seconds * RATE))
     for piece in np.array_split(waveform, count):
         if not _silent(piece):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioAccessError, AudioError, MissingAudioError
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.sounds import channels_of
+from numzoo.audio.pipelines.sounds import channels_of, finite
 from numzoo.audio.writing import write_audio
 from numzoo.engine import inference_mode
 
@@ -53,7 +53,7 @@ class Sources(NamedTuple):
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)
                 raise
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingAudioError(f"{str(target.parent)!r} is no folder; make it first") from error
         except PermissionError as error:
             raise AudioAccessError(f"{str(target)!r} cannot be written: permission denied") from error
@@ -83,6 +83,7 @@ class SourceSeparation:
         self.sources: list[str] = (
             list(model.sources) if self.named else [f"source{place + 1}" for place in range(model.config.num_sources)]
         )
+        self._frames(seconds, overlap)
 
     def __call__(
         self, sound: Any, *, seconds: float | None = None, overlap: float | None = None, raw: Raw | None = None
@@ -118,16 +119,15 @@ class SourceSeparation:
         """The sources (sources, channels, samples) of what the model hears at once."""
         with inference_mode():
             out = np.asarray(self.model(mixture[None]).numpy(), np.float32)
-        return out.reshape(len(self.sources), *mixture.shape)
+        return finite(out.reshape(len(self.sources), *mixture.shape), self.task)
 
     def _frames(self, seconds: Any, overlap: Any) -> tuple[int, int]:
         """How many samples a window has, and how many of them it shares with the next."""
-        if not (0 <= overlap < seconds and math.isfinite(seconds)) or round(seconds * self.rate) <= 2 * round(
-            overlap * self.rate
-        ):
+        numbers = all(isinstance(each, (int, float)) and math.isfinite(each) for each in (seconds, overlap))
+        if not numbers or not 0 <= round(overlap * self.rate) * 2 < round(seconds * self.rate):
             raise ValueError(
                 f"{self.task}: seconds is how long a window is, and overlap, less than half of it, how much it shares with the next, not "
-                f"{seconds!r} and {overlap!r}"
+                f"{seconds!r:.40} and {overlap!r:.40}"
             )
         return round(seconds * self.rate), round(overlap * self.rate)
 

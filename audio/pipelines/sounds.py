@@ -13,7 +13,7 @@ from numzoo.audio.transforms.checks import as_waveform
 from numzoo.audio.transforms.presets import mono
 from numzoo.audio.transforms.resampling import resample
 
-__all__ = ["RATE", "channels_of", "sound_of"]
+__all__ = ["RATE", "channels_of", "finite", "sound_of"]
 
 RATE = 16_000
 """Samples a second that most models hear."""
@@ -49,6 +49,15 @@ def channels_of(
         )
     sound = sound if given == wanted else resample(sound, given, wanted)
     return np.ascontiguousarray(np.broadcast_to(sound, (channels, sound.shape[1])))
+
+
+def finite(values: NDArray[Any], who: str) -> NDArray[Any]:
+    """What a model gave. Raises AudioError where a NaN or an infinity is among it."""
+    if not np.isfinite(values).all():
+        raise AudioError(
+            f"{who}: the model gave numbers that are none (NaN or infinite); its weights may be damaged, or dtype too narrow for it"
+        )
+    return values
 
 
 def _read(source: Any, who: str, raw: Raw | None, rate: int | None, wanted: int, *, to_mono: bool) -> tuple[Any, int]:

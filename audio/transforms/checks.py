@@ -22,7 +22,10 @@ def as_waveform(waveform: ArrayLike, who: str, *, least: int = 1) -> NDArray[np.
         raise AudioError(
             f"{who}: {waveform!r:.60} is no waveform; read the file first: numzoo.audio.read_audio(path)[0]"
         )
-    given = np.asarray(waveform)
+    try:
+        given = np.asarray(waveform)
+    except ValueError as error:
+        raise AudioError(f"{who}: wants a waveform (..., samples), and rows of different lengths are none") from error
     if given.dtype.kind not in "fiu" or given.ndim < 1:
         raise AudioError(f"{who}: wants a waveform (..., samples) of numbers, not {given.dtype} {given.shape}")
     known = given.dtype.kind == "f" or given.dtype.name in ("uint8", "int16", "int32")

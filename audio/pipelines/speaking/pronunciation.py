@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from numzoo.audio.errors import DatasetError, MissingDatasetError
-from numzoo.audio.pipelines.speaking.symbols import PHONEMES, PHONES, SILENT
+from numzoo.audio.pipelines.speaking.symbols import PHONEMES, PHONES, SILENT, plain
 
 __all__ = ["Pronunciation"]
 
-_PIECES = re.compile(r"\[([^\[\]]*)\]|('?[^\W_]+(?:'[^\W_]+)*'?)|(.)", re.DOTALL)
+_WORD = r"'?[^\W_]+(?:'[^\W_]+)*'?"
+_PIECES = re.compile(rf"\[([^\[\]]*)\]|({_WORD})|(.)", re.DOTALL)
 _STRESS = re.compile(r"[012]$")
 _SHOWN = 5  # words in a message
 _LONGEST_ACRONYM = 6
@@ -30,7 +32,7 @@ class Pronunciation:
 
     def __init__(self, dictionary: Mapping[str, str], own: Mapping[str, str | Sequence[str]] | None = None) -> None:
         self.dictionary = dictionary
-        self.own = {word.lower(): phones_of(said, f"of {word!r:.60} ") for word, said in (own or {}).items()}
+        self.own = _own(own or {})
 
     @classmethod
     def load(cls, path: Path) -> Pronunciation:
@@ -106,6 +108,24 @@ class Pronunciation:
             return phones_of(said.partition("#")[0], "")
         except ValueError as error:
             raise DatasetError(f"the dictionary says {word!r:.60} as {said!r:.80}: {error}") from error
+
+
+def _own(given: Any) -> dict[str, list[str]]:
+    """Words of one's own as texts have them once they are plain, with their phonemes. Raises TypeError or ValueError."""
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"text-to-speech: pronunciations are words with their phonemes, {{'tomato': 'T AH M EY T OW'}}, not {type(given).__name__}"
+        )
+    found = {}
+    for word, said in given.items():
+        if not isinstance(word, str) or not re.fullmatch(_WORD, simple := plain(word).lower()):
+            raise ValueError(f"text-to-speech: pronunciations are of single words, and {word!r:.60} is none")
+        if not isinstance(said, (str, Sequence)):
+            raise TypeError(
+                f"text-to-speech: the pronunciation of {word!r:.60} is a str or a list of phonemes, not {type(said).__name__}"
+            )
+        found[simple] = phones_of(said, f"of {word!r:.60} ")
+    return found
 
 
 def phones_of(said: str | Sequence[str], whose: str) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioError
 from numzoo.audio.models.tacotron import SpeakingTacotron2, Tacotron2
+from numzoo.audio.pipelines.sounds import finite
 from numzoo.audio.pipelines.speaking.pronunciation import Pronunciation
 from numzoo.audio.pipelines.speaking.sentences import sentences
 from numzoo.audio.pipelines.speaking.symbols import CHARACTERS, PHONEMES, plain, spelt
@@ -98,11 +99,7 @@ class TextToSpeech:
                     stacklevel=2,
                 )
             mel = np.asarray(said.mel.numpy()[0, :, : said.frames[0]], np.float32)
-            if not np.isfinite(mel).all():
-                raise AudioError(
-                    "text-to-speech: the model gave numbers that are none (NaN); its weights may be damaged"
-                )
-            yield Spoken(voice(mel, draw, temperature), RATE)
+            yield Spoken(finite(voice(finite(mel, self.task), draw, temperature), self.task), RATE)
 
     def symbols(
         self, text: str, *, longest: int = 200, pronunciations: Mapping[str, Any] | None = None

@@ -95,7 +95,8 @@ def vocoder_of(given: Any) -> Vocoder:
     if isinstance(given, (GriffinLimVocoder, WaveRNNVocoder, HiFiGANVocoder)):
         return given
     raise ValueError(
-        f"text-to-speech: a vocoder is 'griffin-lim' or a model, such as hub.load('hifigan_vocoder_v3'), not {given!r:.60}"
+        f"text-to-speech: a vocoder is 'griffin-lim' or a model, such as hub.load('hifigan_vocoder_v3'), not "
+        f"{f'{given!r:.60}' if isinstance(given, (str, int, float)) else type(given).__name__}"
     )
 
 

@@ -160,7 +160,10 @@ class Listener:
         """Take (samples,) or (channels, samples). Raises AudioError, and then takes nothing."""
         self._check_open()
         values = samples.numpy() if hasattr(samples, "numpy") else samples
-        if np.size(values):
+        if isinstance(values, tuple):
+            raise AudioError("speech-recognition: feed takes samples; say their rate once, in listen(rate=...)")
+        nothing = values.size == 0 if isinstance(values, np.ndarray) else values == []
+        if not nothing:
             with no_grad():
                 self._search(self._hearing.feed(values))
         return self._pipe._transcript(self._found, self._words)

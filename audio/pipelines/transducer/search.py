@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numzoo.audio.models.rnnt import PredictorState
+from numzoo.audio.pipelines.sounds import finite
 from numzoo.engine import Tensor, ops
 
 __all__ = ["Hypothesis", "TransducerSearch"]
@@ -90,8 +91,10 @@ class TransducerSearch:
         """How probable each symbol is after each text: logarithms (texts, symbols)."""
         scores = self.model.join(heard, ops.cat([each.said for each in going], 0))  # (texts, 1, 1, symbols)
         scores = scores if self.temperature == 1 else scores / self.temperature
-        found = ops.log_softmax(scores, axis=3).numpy()
-        return np.asarray(found, np.float32).reshape(len(going), -1)
+        found = np.asarray(ops.log_softmax(scores, axis=3).numpy(), np.float32).reshape(len(going), -1)
+        if np.isnan(found[:, self.blank]).any():  # a NaN anywhere in a row makes all of it one
+            finite(found, "speech-recognition")
+        return found
 
     def _longer(
         self, going: list[Hypothesis], ranked: list[Hypothesis], logs: NDArray[np.float32], width: int, step: int

@@ -27,6 +27,11 @@ def subjective() -> Any:
     return speech_quality(models.squim_subjective_base(**WAV2VEC2), {})
 
 
+def damaged(pipe: Any) -> Any:
+    pipe.model.load_state_dict({name: value * np.nan for name, value in pipe.model.state_dict().items()})
+    return pipe
+
+
 def test_speech_is_judged_as_the_model_does_within_the_bounds_of_each_measure() -> None:
     pipe = objective()
     assert isinstance(pipe, SpeechQuality)
@@ -74,11 +79,14 @@ def test_what_cannot_be_judged_is_named() -> None:
         (lambda: objective()(SPEECH * np.float32(1e-25)), "the sound is silent"),
         (lambda: subjective()(silence, SPEECH), "the sound is silent"),
         (lambda: subjective()(SPEECH, silence), "the reference is silent"),
-        (lambda: objective()(SPEECH[:255]), "at least 256 of them"),
-        (lambda: subjective()(SPEECH[:39], SPEECH), "39 samples are too few"),
+        (lambda: objective()(SPEECH[:255]), "255 samples at 16 kHz, but the model wants 256"),
+        (lambda: subjective()(SPEECH[:39], SPEECH), "39 samples at 16 kHz, but the model wants 40"),
         (lambda: objective()(np.full(900, np.nan, np.float32)), "nan"),
         (lambda: objective()(SPEECH[:0]), "0 samples"),
         (lambda: objective()(SPEECH, seconds=0.5), "seconds is how much is judged at once"),
+        (lambda: objective()(SPEECH, seconds="all"), "seconds is how much is judged at once"),
+        (lambda: damaged(objective())(SPEECH), "numbers that are none"),
+        (lambda: damaged(subjective())(SPEECH, SPEECH), "numbers that are none"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -172,6 +172,9 @@ def test_sources_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
         sources.write(tmp_path / "there")
     with pytest.raises(MissingAudioError, match="make it first"):
         sources.write(tmp_path / "nowhere" / "song")
+    (tmp_path / "file").touch()
+    with pytest.raises(MissingAudioError, match="is no folder"):
+        sources.write(tmp_path / "file" / "song")
     with pytest.raises(AudioError, match="cannot be the name of a file"):
         Sources({"../out": np.ones((1, 9), np.float32)}, 1000).write(tmp_path / "song")
 
@@ -183,7 +186,7 @@ def test_sources_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(separation, "write_audio", full)
     with pytest.raises(OSError, match="No space left"):
         sources.write(tmp_path / "song")
-    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there"]
 
 
 @pytest.mark.parametrize(
@@ -203,10 +206,22 @@ def test_what_is_no_mixture_is_named(sound: Any, message: str) -> None:
         SourceSeparation(Shares(), 1000, seconds=1, overlap=0.1)(sound)
 
 
-@pytest.mark.parametrize("settings", [{"seconds": 0.0}, {"overlap": 0.5}, {"overlap": -1}, {"seconds": float("inf")}])
-def test_windows_that_cannot_be_are_refused(settings: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [{"seconds": 0.0}, {"overlap": 0.5}, {"overlap": -1}, {"seconds": float("inf")}, {"seconds": "1"}, {"overlap": 1j}],
+)
+def test_windows_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="seconds is how long a window is"):
         SourceSeparation(Shares(), 1000, seconds=1, overlap=0.1)(np.zeros(9, np.float32), **settings)
+    with pytest.raises(ValueError, match="seconds is how long a window is"):
+        SourceSeparation(Shares(), 1000, **{"seconds": 1, "overlap": 0.1, **settings})
+
+
+def test_numbers_that_are_none_are_no_sources() -> None:
+    pipe = small()
+    pipe.model.load_state_dict({name: value * np.nan for name, value in pipe.model.state_dict().items()})
+    with pytest.raises(AudioError, match="its weights may be damaged"):
+        pipe(np.ones((2, 90), np.float32))
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,13 @@ def test_rates_channels_and_silence_are_taken_and_what_is_no_sound_is_not() -> N
             embed(bad)
 
 
+def test_numbers_that_are_none_are_no_vectors() -> None:
+    embed = SoundEmbedding(Few())
+    embed.model.forward = lambda examples: examples * np.nan
+    with pytest.raises(AudioError, match="its weights may be damaged"):
+        embed(SOUND)
+
+
 def test_the_published_entry_goes_the_whole_way_from_a_server_to_vectors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

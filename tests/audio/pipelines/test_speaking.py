@@ -114,6 +114,26 @@ def test_words_of_ones_own_go_before_the_dictionary(words: Pronunciation) -> Non
     assert own.phonemes("numzoo's cat")[0] == [*"N AH M Z UW Z".split(), " ", "M", "Y", "AW"]  # noqa: SIM905
     assert own.also({"cat": "K"}).word("cat") == ["K"]
     assert words.word("cat") == ["K", "AE", "T"]
+    accents = words.also(
+        {"Caf\u00e9": "K AE F EY", "rock\u2019n": "R AA K AH N"}
+    )  # as texts have them, before they are plain
+    assert accents.phonemes(plain("caf\u00e9 rock\u2019n"))[0] == [*"K AE F EY".split(), " ", *"R AA K AH N".split()]  # noqa: SIM905
+
+
+@pytest.mark.parametrize(
+    ("own", "error", "message"),
+    [
+        ("numzoo", TypeError, "pronunciations are words with their phonemes"),
+        ({5: "AH"}, ValueError, "of single words, and 5 is none"),
+        ({"num zoo": "AH"}, ValueError, "of single words, and 'num zoo' is none"),
+        ({"numzoo": 5}, TypeError, "of 'numzoo' is a str or a list of phonemes, not int"),
+        ({"numzoo": " "}, ValueError, "the pronunciation of 'numzoo' is empty"),
+        ({"numzoo": "XX"}, ValueError, "'XX' is no phoneme"),
+    ],
+)
+def test_pronunciations_that_cannot_be_are_refused(own: Any, error: Any, message: str, words: Pronunciation) -> None:
+    with pytest.raises(error, match=message):
+        words.also(own)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +184,17 @@ def test_long_texts_are_cut_where_sentences_end() -> None:
     assert sentences("x" * 50 + " yy", 10) == ["x" * 50, "yy"]
     assert sentences("", 10) == []
     assert " ".join(sentences(text * 30, 25)) == text * 30
+
+
+def test_what_is_longer_than_any_word_is_cut_and_brackets_between_phonemes() -> None:
+    for text in ("x" * 1_000_000, "[x" * 500_000, "'" * 1_000_000, "[" + "x" * 1_000_000 + "]"):
+        pieces = sentences(text, 50)
+        assert max(map(len, pieces)) == 200
+        assert "".join(pieces).replace("][", "") == text
+    cut = sentences("so [" + "AH " * 400 + "B] it is", 50)
+    assert max(map(len, cut)) <= 200
+    assert " ".join(cut).replace("] [", " ") == "so [" + "AH " * 400 + "B] it is"
+    assert sentences("x" * 300, 300) == ["x" * 300]
 
 
 def test_a_text_is_said_with_its_rate_and_the_same_by_the_same_seed(speak: TextToSpeech, tmp_path: Path) -> None:
@@ -270,6 +301,7 @@ def test_a_text_that_does_not_end_is_cut_with_a_warning(speak: TextToSpeech) -> 
         ("a", {"pronunciations": {"a": "AH"}}, "pronunciations are for models of phonemes"),
         ("a", {"vocoder": "waveglow"}, "a vocoder is 'griffin-lim' or a model"),
         ("a", {"vocoder": 3}, "not 3"),
+        ("a", {"vocoder": engine.nn.Linear(2, 2)}, "not Linear$"),
     ],
 )
 def test_bad_input_is_named(text: str, settings: dict[str, Any], message: str, speak: TextToSpeech) -> None:

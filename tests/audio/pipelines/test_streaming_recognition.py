@@ -24,7 +24,7 @@ from numzoo.audio.pipelines.transducer.hearing import Hearing, Resampling
 from numzoo.audio.pipelines.transducer.pieces import Pieces
 from numzoo.audio.pipelines.transducer.search import TransducerSearch
 from numzoo.audio.transforms import TransducerMel, resample
-from numzoo.engine import optim
+from numzoo.engine import nn, optim
 from numzoo.engine.nn import functional as F
 from numzoo.hub.cli.main import main
 from numzoo.hub.errors import TrustError
@@ -244,9 +244,18 @@ def test_silence_and_what_is_too_short_are_sounds_as_well(hear: TransducerRecogn
 def test_a_piece_that_is_no_sound_is_refused_and_the_rest_is_heard(hear: TransducerRecognition) -> None:
     listener = hear.listen()
     listener.feed(SOUND[:7000])
-    for bad in (np.full(100, np.nan, np.float32), np.zeros((2, 3, 4), np.float32), np.array(["a"]), np.full(9, 1e30)):
+    for bad in (
+        np.full(100, np.nan, np.float32),
+        np.zeros((2, 3, 4), np.float32),
+        np.array(["a"]),
+        np.full(9, 1e30),
+        [SOUND, None],
+        5,
+    ):
         with pytest.raises(AudioError):
             listener.feed(bad)
+    with pytest.raises(AudioError, match="say their rate once"):
+        listener.feed((SOUND, 16_000))
     listener.feed(SOUND[7000:])
     assert listener.finish().text == hear(SOUND).text
     for call in (listener.finish, lambda: listener.feed(SOUND)):
@@ -306,6 +315,12 @@ def test_parts_that_do_not_fit_and_settings_that_mean_nothing_are_named(hear: Tr
         hear(SOUND[:0])
     with pytest.raises(AudioError, match="is nan"):
         hear(np.full(1000, np.nan, np.float32))
+    with pytest.raises(AudioError, match="rows of different lengths"):
+        hear([SOUND[:9], SOUND[:8]])
+    damaged = pipe_of()
+    damaged.model.joiner.linear.bias = nn.Parameter(np.full(SETTINGS["num_symbols"], np.nan, np.float32))
+    with pytest.raises(AudioError, match="its weights may be damaged"):
+        damaged(SOUND)
     with pytest.raises(ValueError, match="temperature is above 0"):
         TransducerSearch(hear.model, temperature=0.0)
     with pytest.raises(ValueError, match="longest at least 1"):
