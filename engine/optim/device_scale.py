@@ -33,6 +33,12 @@ class DeviceScale:
         scale, good, *rest = numbers
         gpu_kernels("optimizers").write_numbers(self._numbers, (scale, 1 / scale, good, *rest))
 
+    def restart(self, numbers: Sequence[float]) -> None:
+        """The same at the beginning of a round: flags that were raised in one that was given up count no more."""
+        gpu_kernels("optimizers").update_scale(self._numbers, self._flags, FLAGS, False, numbers[0])
+        self._raised = 0
+        self.write(numbers)
+
     def read(self) -> tuple[float, int]:
         """The scale, and the good steps in a row; this waits for the GPU."""
         found = move(self._numbers, CPU)

@@ -243,7 +243,8 @@ class GradScaler:
         fresh = GradScaler(None, *(state[name] for name in _STATE[:4]))
         fresh._tracker = int(state["_growth_tracker"])
         self.__dict__.update({**fresh.__dict__, "_gpu": self._gpu})
-        self._write()
+        if self._gpu is not None:
+            self._gpu.restart(self._numbers())
 
     def __getstate__(self) -> dict[str, Any]:
         self._read()

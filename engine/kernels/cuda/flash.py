@@ -61,10 +61,12 @@ def attend_backward(
 ) -> Any:  # fmt: skip
     """The gradients for query, key and value, or NotImplemented; ``out`` and ``sums`` are what ``attend`` kept."""
     deterministic = are_deterministic_algorithms_enabled()
-    apart = here.address(key) - here.address(query), here.address(value) - here.address(key)
+    first, second, third = here.address(query), here.address(key), here.address(value)
+    # Of how far apart they lie only this matters (see ``blockwise.maker_of_three``): other addresses come anew with each call.
+    beside = second - first == third - second == query.shape[1] * query.strides[1]
     name = (
         "backward", here, flow.shape, flow.strides, flow.dtype, query.shape, query.strides, query.dtype, key.shape, key.strides, value.shape,
-        value.strides, None if bias is None else (bias.shape, bias.strides, bias.dtype), out.strides, scale, causal, dropout, deterministic, apart,
+        value.strides, None if bias is None else (bias.shape, bias.strides, bias.dtype), out.strides, scale, causal, dropout, deterministic, beside,
     )  # fmt: skip
     plan = PLANS.get(name)
     if plan is None:

@@ -282,6 +282,19 @@ def test_the_way_back_runs_nothing_of_the_way_there_again(asked: list[Any], monk
     assert ran[2:] == ["forward"]
 
 
+def test_operands_that_lie_elsewhere_need_no_new_engine(asked: list[Any]) -> None:
+    held = []
+    for step in range(1, 5):
+        leaves = []
+        for place in range(3):
+            leaves.append(Tensor(np.ones((1, 2, 20, 8), np.float16)).to("cuda").requires_grad_())
+            held.append(Tensor(np.ones(1000 * step + 7000 * place, np.float32)).to("cuda"))
+        held.append(leaves)
+        ATTENTION(*leaves).sum().backward()
+    assert [each.kind for each in asked if isinstance(each, Attention)] == ["statistics", "backward"]
+    assert len([name for name in flash.PLANS if name[0] == "backward"]) == 1  # type: ignore[index]
+
+
 def test_nan_in_a_query_stays_in_its_row(asked: list[Any]) -> None:
     values = np.random.default_rng(0).standard_normal((1, 1, 18, 8)).astype(np.float32)
     broken = values.copy()

@@ -123,6 +123,22 @@ def test_a_saved_state_goes_on_in_memory_that_a_captured_step_reads() -> None:
 
 
 @pytest.mark.usefixtures("one_order")
+def test_a_round_that_was_given_up_leaves_no_flag_behind() -> None:
+    weight = engine.tensor(np.ones(3, np.float32)).to("cuda").requires_grad_()
+    optimizer, scaler = optim.SGD([weight], lr=0.25), optim.GradScaler(init_scale=4.0)
+    scaler.scale((weight * np.inf).sum()).backward()
+    saved = scaler.state_dict()
+    scaler.unscale_(optimizer)
+    scaler.load_state_dict(saved)
+    optimizer.zero_grad()
+    scaler.scale(weight.sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert weight.tolist() == [0.75] * 3
+    assert scaler.get_scale() == 4.0
+
+
+@pytest.mark.usefixtures("one_order")
 def test_steps_with_and_without_a_scaler_follow_one_another() -> None:
     found = []
     for device in ("cpu", "cuda"):
