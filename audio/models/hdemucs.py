@@ -14,7 +14,7 @@ import numpy as np
 
 from numzoo.audio.models.demucs_layers import Branch, DecoderLayer, EncoderLayer, Shape, rescale
 from numzoo.audio.transforms.frames import hann
-from numzoo.engine import Tensor, nn, ops
+from numzoo.engine import Tensor, bfloat16, float16, nn, ops
 from numzoo.engine.nn import functional as F
 
 __all__ = ["HDemucs", "HDemucsConfig", "hdemucs_high", "hdemucs_low", "hdemucs_medium"]
@@ -132,6 +132,8 @@ class HDemucs(nn.Module):
             raise ValueError(
                 f"hdemucs: wants mixtures (batch, {self.config.audio_channels}, samples), not an array {tuple(waveform.shape)}"
             )
+        if waveform.dtype in (float16, bfloat16):
+            waveform = waveform.float()
         batch, channels, samples = waveform.shape
         x, mean, spread = _normal(self._spectra(waveform), (1, 2, 3))  # (batch, 2 channels, frequencies, frames)
         y, mean_of_time, spread_of_time = _normal(waveform, (1, 2))

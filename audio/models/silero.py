@@ -69,14 +69,13 @@ class SileroVAD(nn.Module):
         if len(sound) == CONTEXT:
             return np.zeros(0, np.float32)
         steps = np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + CHUNK)[::CHUNK]
-        place_of_weights = self.final_conv.weight.device
+        weight = self.final_conv.weight
         found: list[float] = []
         state = None
         with no_grad():
             for start in range(0, len(steps), _AT_ONCE):
-                features = self.features(
-                    Tensor(np.ascontiguousarray(steps[start : start + _AT_ONCE])).to(device=place_of_weights)
-                )
+                some = Tensor(np.ascontiguousarray(steps[start : start + _AT_ONCE]))
+                features = self.features(some.to(device=weight.device, dtype=weight.dtype))
                 for place in range(features.shape[0]):
                     chance, state = self.step(features[place : place + 1], state)
                     found.append(float(chance))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
 from numzoo.audio.pipelines.samples import normal, normalizes
-from numzoo.audio.pipelines.sounds import RATE, sound_of
+from numzoo.audio.pipelines.sounds import RATE, given_to, sound_of
 from numzoo.audio.transforms.presets import WhisperMel
 from numzoo.engine import no_grad
 
@@ -48,7 +48,8 @@ class AudioClassification:
                 f"{self.task}: the sound has {len(waveform)} samples, too few to be heard; give a longer one"
             )
         with no_grad():
-            logits = self.model((normal(waveform) if self.normalize else waveform)[None]).numpy()[0]
+            samples = normal(waveform) if self.normalize else waveform
+            logits = self.model(given_to(self.model, samples[None])).numpy()[0]
         return np.asarray(logits, np.float64)
 
     def draw(self, sound: Any, path: str | os.PathLike[str], *, raw: Raw | None = None) -> None:
@@ -75,7 +76,8 @@ class MelClassification(AudioClassification):
         found = []
         with no_grad():
             for part in padded.reshape(count, piece):
-                found.append(self.model(self.hear.whole(part)[None]).numpy()[0])
+                logits = self.model(given_to(self.model, self.hear.whole(part)[None])).numpy()[0]
+                found.append(np.asarray(logits, np.float64))
         return np.asarray(np.mean(found, axis=0), np.float64)
 
 

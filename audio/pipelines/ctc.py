@@ -15,7 +15,7 @@ from numzoo.audio.io import Raw
 from numzoo.audio.pipelines.letters import Letters, load_letters
 from numzoo.audio.pipelines.recognition import Segment, Transcript, Word
 from numzoo.audio.pipelines.samples import normal, normalizes
-from numzoo.audio.pipelines.sounds import RATE, sound_of
+from numzoo.audio.pipelines.sounds import RATE, given_to, sound_of
 from numzoo.engine import no_grad
 
 __all__ = ["CtcRecognition", "ctc_recognition"]
@@ -88,7 +88,8 @@ class CtcRecognition:
             first, last = max(start - context, 0), min(start + step + context, frames)
             end = len(waveform) if last == frames else self._samples(last - first) + first * hop
             with no_grad():
-                table = self.model(waveform[None, first * hop : end]).numpy()[0].astype(np.float64)
+                given = given_to(self.model, waveform[None, first * hop : end])
+                table = self.model(given).numpy()[0].astype(np.float64)
             tables.append(table[start - first :][:step])
         return np.concatenate(tables)
 

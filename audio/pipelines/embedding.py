@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.sounds import RATE, finite, sound_of
+from numzoo.audio.pipelines.sounds import RATE, finite, given_to, sound_of
 from numzoo.audio.transforms.vggish_examples import FRAMES, HOP, LEAST, VggishMel
-from numzoo.engine import Tensor, inference_mode
+from numzoo.engine import inference_mode
 
 __all__ = ["SoundEmbedding", "audio_embedding"]
 
@@ -55,12 +55,11 @@ class SoundEmbedding:
                 f"{self.task}: the sound has {len(waveform)} samples at 16 kHz, but an embedding is of {LEAST}, 0.975 s; give a longer "
                 "one, or say pad=True (--whole on the command line) to fill it with silence"
             )
-        found, weight = [], next(self.model.parameters(), None)
+        found = []
         with inference_mode():
             for start in range(0, len(waveform) - LEAST + 1, _AT_ONCE * step):
-                examples = Tensor(self.hear(waveform[start : start + (_AT_ONCE - 1) * step + LEAST]))
-                if weight is not None:
-                    examples = examples.to(device=weight.device, dtype=weight.dtype)
+                heard = self.hear(waveform[start : start + (_AT_ONCE - 1) * step + LEAST])
+                examples = given_to(self.model, heard)
                 found.append(np.asarray(self.model(examples).numpy(), np.float32))
         return finite(np.concatenate(found), self.task)
 

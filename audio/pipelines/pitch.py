@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from numzoo.audio.io import Raw
 from numzoo.audio.models.crepe import RATE, pieces_of, pitch_of
-from numzoo.audio.pipelines.sounds import sound_of
+from numzoo.audio.pipelines.sounds import given_to, sound_of
 from numzoo.engine import inference_mode
 
 __all__ = ["Pitch", "PitchEstimation", "pitch_estimation"]
@@ -49,7 +49,7 @@ class PitchEstimation:
         likely = []
         with inference_mode():
             for frames in pieces_of(waveform, hop, _FRAMES):
-                likely.append(np.asarray(self.model(frames).numpy(), np.float32))
+                likely.append(np.asarray(self.model(given_to(self.model, frames)).numpy(), np.float32))
         chances = np.concatenate(likely)
         times: NDArray[np.float64] = np.arange(len(chances)) / (RATE / hop)
         return Pitch(times, pitch_of(chances), chances.max(axis=1))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.sounds import RATE, finite, sound_of
+from numzoo.audio.pipelines.sounds import RATE, finite, given_to, sound_of
 from numzoo.engine import inference_mode
 
 __all__ = ["OpinionScore", "Quality", "SpeechQuality", "speech_quality"]
@@ -51,7 +51,7 @@ class SpeechQuality:
         scores = []
         for piece in _pieces(_speech(sound, raw, "the sound", self.least), seconds):
             with inference_mode():
-                scores.append([float(score.numpy()[0]) for score in self.model(piece[None])])
+                scores.append([float(score.numpy()[0]) for score in self.model(given_to(self.model, piece[None]))])
         return Quality(*finite(np.mean(scores, axis=0), self.task).tolist())
 
 
@@ -74,7 +74,8 @@ class OpinionScore:
         scores = []
         for piece in _pieces(speech, seconds):
             with inference_mode():
-                scores.append(float(self.model(piece[None], clean[None]).numpy()[0]))
+                given = (given_to(self.model, each[None]) for each in (piece, clean))
+                scores.append(float(self.model(*given).numpy()[0]))
         return float(finite(np.array(scores), self.task).mean())
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from numzoo.audio.errors import AudioAccessError, AudioError, MissingAudioError
 from numzoo.audio.io import Raw
-from numzoo.audio.pipelines.sounds import channels_of, finite
+from numzoo.audio.pipelines.sounds import channels_of, finite, given_to
 from numzoo.audio.writing import write_audio
 from numzoo.engine import inference_mode
 
@@ -117,8 +117,8 @@ class SourceSeparation:
 
     def _separated(self, mixture: Waveform) -> Waveform:
         """The sources (sources, channels, samples) of what the model hears at once."""
-        with inference_mode():
-            out = np.asarray(self.model(mixture[None]).numpy(), np.float32)
+        with inference_mode():  # these models narrow what they must themselves; spectra are made in float32
+            out = np.asarray(self.model(given_to(self.model, mixture[None], narrow=False)).numpy(), np.float32)
         return finite(out.reshape(len(self.sources), *mixture.shape), self.task)
 
     def _frames(self, seconds: Any, overlap: Any) -> tuple[int, int]:

@@ -12,8 +12,9 @@ from numzoo.audio.io import Raw, read_audio
 from numzoo.audio.transforms.checks import as_waveform
 from numzoo.audio.transforms.presets import mono
 from numzoo.audio.transforms.resampling import resample
+from numzoo.engine import Tensor
 
-__all__ = ["RATE", "channels_of", "finite", "sound_of"]
+__all__ = ["RATE", "channels_of", "finite", "given_to", "sound_of"]
 
 RATE = 16_000
 """Samples a second that most models hear."""
@@ -58,6 +59,18 @@ def finite(values: NDArray[Any], who: str) -> NDArray[Any]:
             f"{who}: the model gave numbers that are none (NaN or infinite); its weights may be damaged, or dtype too narrow for it"
         )
     return values
+
+
+def given_to(model: Any, array: NDArray[np.floating[Any]], *, narrow: bool = True) -> Tensor:
+    """Samples or features as a tensor where the model's weights are and in their type: what every pipeline of sounds gives its model.
+
+    Without `narrow` the type stays.
+    """
+    given = Tensor(array)
+    for weight in model.parameters():
+        if weight.dtype.kind not in "iub":
+            return given.to(device=weight.device, dtype=weight.dtype if narrow else given.dtype)
+    return given
 
 
 def _read(source: Any, who: str, raw: Raw | None, rate: int | None, wanted: int, *, to_mono: bool) -> tuple[Any, int]:

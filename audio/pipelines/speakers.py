@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
 from numzoo.audio.pipelines.silences import has_detector, shortened, voiced_by_detector, voiced_by_speeches
-from numzoo.audio.pipelines.sounds import RATE, sound_of
+from numzoo.audio.pipelines.sounds import RATE, given_to, sound_of
 from numzoo.audio.transforms.presets import Ge2eMel
 from numzoo.engine import inference_mode
 from numzoo.hub.errors import HubWarning
@@ -65,7 +65,10 @@ class SpeakerVerification:
         mel = self.hear(waveform)
         windows = np.stack([mel[start : start + _WINDOW] for start in starts])
         with inference_mode():
-            found = [self.model(windows[row : row + _PARTS]).numpy() for row in range(0, len(windows), _PARTS)]
+            found = [
+                self.model(given_to(self.model, windows[row : row + _PARTS])).numpy()
+                for row in range(0, len(windows), _PARTS)
+            ]
         return np.asarray(np.concatenate(found), np.float32)
 
 

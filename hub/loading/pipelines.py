@@ -68,7 +68,8 @@ def pipeline(
     images, and for other tasks what their domain gives (``text.pipelines.TextGeneration`` for text-generation, and so on).
 
     `name` is an entry; a repository of the Hugging Face hub or a folder whose config.json numzoo has the model for; or a
-    file that `hub.save` wrote with its categories and its transform, as ``numzoo finetune`` does.
+    file that `hub.save` wrote with its categories and its transform, as ``numzoo finetune`` does. With `dtype` the weights are of
+    that type, such as "bfloat16"; what the pipeline is given is turned into it, and answers are ordinary numbers all the same.
 
     >>> classify = pipeline("mobilenet_v2")                     # doctest: +SKIP
     >>> classify("cat.jpg")                                     # doctest: +SKIP

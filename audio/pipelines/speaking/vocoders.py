@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from numzoo.audio.models.hifi_gan import HiFiGAN
 from numzoo.audio.models.wave_rnn import WaveRNN
+from numzoo.audio.pipelines.sounds import given_to
 from numzoo.audio.transforms.companding import mu_law_decode
 from numzoo.audio.transforms.inversion import InverseMelScale, griffin_lim
-from numzoo.engine import Tensor, inference_mode
+from numzoo.engine import inference_mode
 
 __all__ = ["RATE", "GriffinLimVocoder", "HiFiGANVocoder", "Vocoder", "WaveRNNVocoder", "vocoder_of"]
 
@@ -80,8 +81,7 @@ class HiFiGANVocoder:
         self, mel: NDArray[np.float32], generator: np.random.Generator, temperature: float
     ) -> NDArray[np.float32]:
         with inference_mode():
-            given = Tensor(mel[None]).to(device=self.model.conv_post.weight.device)
-            return np.asarray(self.model(given).numpy()[0, 0], np.float32)
+            return np.asarray(self.model(given_to(self.model, mel[None])).numpy()[0, 0], np.float32)
 
 
 def vocoder_of(given: Any) -> Vocoder:

@@ -8,25 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numzoo.audio.pipelines.sounds import RATE
+from numzoo.audio.pipelines.sounds import RATE, given_to
 from numzoo.audio.transforms.presets import mono
 from numzoo.audio.transforms.resampling import resample
 from numzoo.audio.transforms.transducer_mel import FRAME, HOP, TransducerMel
 from numzoo.engine import Tensor, ops
 
-__all__ = ["Hearing", "Resampling", "given_to"]
+__all__ = ["Hearing", "Resampling"]
 
 Samples = NDArray[np.float32]
 
 _HALF = FRAME // 2
 _AT_ONCE = 64  # segments
 _REACH = 7  # periods of the lower rate that an output sample may depend on, with some to spare
-
-
-def given_to(model: Any, frames: NDArray[np.float32]) -> Tensor:
-    """Features (frames, n_mels) as a batch of one where the model's weights are, in their type."""
-    weight = model.transcriber.input_linear.weight
-    return Tensor(frames[None]).to(device=weight.device, dtype=weight.dtype)
 
 
 class Resampling:
@@ -123,7 +117,7 @@ class Hearing:
             count -= 0 if last and count == ready else count % config.segment_length
             if count <= 0:
                 break
-            given = given_to(self.model, self.frames[: count + context])
+            given = given_to(self.model, self.frames[None, : count + context])
             heard, _, self.states = self.model.transcribe_streaming(given, [given.shape[1]], self.states)
             found.append(heard[0])
             self.frames = self.frames[count:]

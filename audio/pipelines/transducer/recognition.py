@@ -14,8 +14,8 @@ from numzoo.audio.errors import AudioError
 from numzoo.audio.io import Raw
 from numzoo.audio.pipelines.letters import read_json
 from numzoo.audio.pipelines.recognition import Segment, Transcript, Word
-from numzoo.audio.pipelines.sounds import RATE, sound_of
-from numzoo.audio.pipelines.transducer.hearing import Hearing, given_to
+from numzoo.audio.pipelines.sounds import RATE, given_to, sound_of
+from numzoo.audio.pipelines.transducer.hearing import Hearing
 from numzoo.audio.pipelines.transducer.pieces import Pieces
 from numzoo.audio.pipelines.transducer.search import Hypothesis, TransducerSearch
 from numzoo.audio.transforms.transducer_mel import FRAME, HOP, TransducerMel
@@ -113,7 +113,7 @@ class TransducerRecognition:
         if 1 + len(waveform) // HOP < stride or len(waveform) <= FRAME // 2:
             return None
         frames = np.pad(self.mel(waveform), ((0, context), (0, 0)))
-        heard: Tensor = self.model.transcribe(given_to(self.model, frames), [len(frames) - context])[0][0]
+        heard: Tensor = self.model.transcribe(given_to(self.model, frames[None]), [len(frames) - context])[0][0]
         return heard
 
     def _transcript(self, found: Sequence[Hypothesis], words: bool) -> Transcript:
