@@ -20,7 +20,7 @@ struct Parts {
     index_t step[MOST], begin[MOST];
 };
 
-extern "C" __global__ void __launch_bounds__(256) joined(Parts parts, UNIT* __restrict__ to, index_t count, index_t width) {
+extern "C" __global__ void __launch_bounds__(256) joined(const __grid_constant__ Parts parts, UNIT* __restrict__ to, index_t count, index_t width) {
 #pragma unroll 4
     for (index_t i = first_index(); i < count; i += all_threads()) {
         const INDEX row = (INDEX)i / (INDEX)width, column = (INDEX)i - row * (INDEX)width;
