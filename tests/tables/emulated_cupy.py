@@ -87,6 +87,12 @@ class DeviceArray:
         return Device(0)
 
     @property
+    def flags(self) -> Any:
+        """No array of CuPy's knows whether it may be written to."""
+        names = "c_contiguous", "f_contiguous", "owndata", "fnc", "forc"
+        return SimpleNamespace(**{name: getattr(self.host.flags, name) for name in names})
+
+    @property
     def data(self) -> Any:
         return SimpleNamespace(ptr=self.host.ctypes.data)
 

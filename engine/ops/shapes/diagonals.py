@@ -92,7 +92,7 @@ def _line_x(grad: Tensor, x_shape: tuple[int, ...], offset: int, first: int, sec
 def diagonal_line(xp: Any, x: Array, offset: int, first: int, second: int) -> Array:
     """The elements (i, i + offset) of two axes along a new last axis; a view."""
     view = x.diagonal(offset, first, second)
-    if x.flags.writeable and xp is np:
+    if xp is np and x.flags.writeable:
         view.flags.writeable = True
     return view
 

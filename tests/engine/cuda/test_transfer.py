@@ -46,3 +46,14 @@ def test_a_module_goes_there_and_back(gpu: Any, tmp_path: Any) -> None:
     assert model[0].weight.dtype == engine.bfloat16
     for name, value in model.to("cpu", dtype="float32").state_dict().items():
         assert np.allclose(value.numpy(), wanted[name], rtol=1e-2, atol=1e-2), name
+
+
+@pytest.mark.usefixtures("one_order")
+def test_a_leaf_s_gradient_is_memory_of_its_own() -> None:
+    """Of a sum it is one number that stands for all, to which CuPy would let an optimiser write."""
+    first, second = (engine.tensor(np.ones((2, 3), np.float32)).to("cuda").requires_grad_() for _ in range(2))
+    (first + second).sum().backward()
+    gradients = [leaf.grad.array for leaf in (first, second)]  # type: ignore[union-attr]
+    gradients[0][0, 0] = 5.0
+    assert gradients[0].get().tolist() == [[5.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    assert gradients[1].get().tolist() == [[1.0] * 3] * 2
