@@ -21,6 +21,9 @@ struct alignas(16) quad { unsigned int part[4]; };
 #define TO_SCALAR(x) narrowed<SCALAR>(x)
 #endif
 
+// A NaN wins, as in the bodies. The least whole number cannot be negated.
+template <class T> __device__ __forceinline__ T smaller(T a, T b) { return a != a ? a : (b != b ? b : (a < b ? a : b)); }
+
 struct Four {
     index_t a, b, c, d;
 };
@@ -112,7 +115,7 @@ extern "C" __global__ void __launch_bounds__(256) combine_along(
                 if (target < 0) target += size;
                 if (target != mine) continue;
                 const WIDE value = TO_WIDE(source[k * x_along]);
-                held = HOW == 0 ? held * value : HOW == 1 ? Greatest::of(held, value) : -Greatest::of(-held, -value);
+                held = HOW == 0 ? held * value : HOW == 1 ? Greatest::of(held, value) : smaller(held, value);
             }
         }
         out[i] = TO_SCALAR(held);

@@ -47,3 +47,11 @@ def test_too_many_to_compare_are_left_to_the_body(one_order: Any, monkeypatch: A
     monkeypatch.setattr(places, "MOST_COMPARED", 10)
     x, index = one_order.put(np.zeros((3, 7))), one_order.put(np.zeros((3, 7), np.int64))
     assert places.largest_along(x, x, index, axis=0) is NotImplemented
+
+
+@pytest.mark.parametrize("name", ["largest_along", "smallest_along"])
+def test_the_ends_of_whole_numbers_are_numbers_like_others(one_order: Any, name: str) -> None:
+    ends = np.array([[2**63 - 1, -(2**63), 0]])
+    given = np.zeros((1, 3), np.int64), ends, np.array([[0, 0, 0]])
+    wanted = TABLE[name].body(np, *given, axis=1)
+    assert getattr(places, name)(*map(one_order.put, given), axis=1).get().tolist() == wanted.tolist()
