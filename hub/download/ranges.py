@@ -163,7 +163,7 @@ class _Board:
         with self._turn:
             while not self.stopped:
                 now = time.monotonic()
-                ready = [mirror for mirror in self.mirrors if mirror.problem is None and mirror.ready <= now]
+                ready = [mirror for mirror in self.mirrors if mirror.problem is None and self._trusted(mirror, now)]
                 if ready and (task := self._choose(ready, now)) is not None:
                     mirror, span = task
                     mirror.active += 1
@@ -212,6 +212,10 @@ class _Board:
         with self._turn:
             self.stopped = True
             self._turn.notify_all()
+
+    def _trusted(self, mirror: Mirror, now: float) -> bool:
+        """A mirror of whose spans none has yet been looked at gets no more than two for each connection."""
+        return mirror.ready <= now and (mirror.given > 0 or mirror.active < 2 * self.patience.connections)
 
     def _choose(self, ready: list[Mirror], now: float) -> tuple[Mirror, _Span] | None:
         first = min([*self.flying, *self.waiting[:1]], default=(0, 0))[0]

@@ -266,7 +266,7 @@ def test_what_a_kernel_does_not_serve_is_the_bodys(one_order: EmulatedMachine) -
     whole = engine.Tensor(np.arange(3)).to("cuda")
     assert (whole // 2).tolist() == [0, 0, 1]
     with pytest.raises(engine.errors.EngineError, match="divided by 0"):
-        whole // 0
+        (whole // 0).numpy()
     assert (whole**2).tolist() == [0, 1, 4]
     with pytest.raises(engine.errors.EngineError, match="no negative powers"):
         whole**-1
