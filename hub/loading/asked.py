@@ -102,7 +102,7 @@ def _of_card(who: str, card: Card) -> Asked:
         what = f"is for {card.task}" if card.task and card.task not in READERS else "does not name its categories"
         raise UsageError(
             f"hub.pipeline serves {', '.join([*READERS, *PIPELINES])} by files that say how they are used, but {who} {what}. "
-            "Write it with hub.save(model, path, categories=[...], transform=...), or use hub.load."
+            "Write it with hub.save(model, path, categories=[...], transform=...), or task=... of another task, or use hub.load."
         )
     return Asked(who, card.task, card.categories, card.transform, card.model)
 

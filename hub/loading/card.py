@@ -1,4 +1,4 @@
-"""What a file of weights says of its own use: the task, the names of the classes, the preprocessing.
+"""What a file of weights says of its own use: the task, the names of the classes, the preprocessing, what its pipeline is told.
 
 It is kept in the notes of a safetensors file and is data like an entry's: checked, and never trusted.
 """
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from numzoo.hub.errors import FormatError, UsageError
-from numzoo.hub.registry.manifest import check_transform, parse
+from numzoo.hub.registry.manifest import check_pipeline, check_transform, parse
 
 __all__ = ["Card", "card_notes", "card_of_notes", "read_card"]
 
 TASK_KEY, CATEGORIES_KEY, TRANSFORM_KEY = "numzoo.task", "numzoo.categories", "numzoo.transform"
+PIPELINE_KEY = "numzoo.pipeline"
 BESIDE_KEY = "numzoo.beside"
 """The names and sha256 of the files that a model's pipeline reads and that lie beside it, such as a tokenizer."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -38,9 +39,14 @@ class Card:
 
 
 def card_notes(
-    *, categories: Sequence[str] | None, transform: Any, task: str | None, beside: Mapping[str, str] | None = None
+    *,
+    categories: Sequence[str] | None,
+    transform: Any,
+    task: str | None,
+    pipeline: Mapping[str, Any] | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The notes that say this. `transform` is a preset (it has ``settings()``) or the object that a manifest would hold."""
+    """The notes that say this. `transform` is a preset (it has ``settings()``) or the object that a manifest would hold, as `pipeline` is."""
     notes = {}
     if categories is not None:
         listed = isinstance(categories, Iterable) and not isinstance(categories, (str, bytes))
@@ -55,6 +61,10 @@ def card_notes(
             )
         _check_transform(dict(settings), who="hub.save, transform")
         notes[TRANSFORM_KEY] = json.dumps(dict(settings))
+    if pipeline:
+        if task is None:
+            raise UsageError("hub.save: pipeline was given without the task that it is for.")
+        notes[PIPELINE_KEY] = json.dumps(check_pipeline(dict(pipeline), who="hub.save, pipeline"))
     if beside:
         notes[BESIDE_KEY] = json.dumps(dict(beside))
     if task is not None or notes:
@@ -80,12 +90,14 @@ def card_of_notes(notes: Mapping[str, str], *, who: str) -> Card:
     if TRANSFORM_KEY in notes:
         transform = parse(notes[TRANSFORM_KEY].encode(), who=f"{who}, {TRANSFORM_KEY}")
         _check_transform(transform, who=f"{who}, {TRANSFORM_KEY}")
+    told = parse(notes.get(PIPELINE_KEY, "{}").encode(), who=f"{who}, {PIPELINE_KEY}")
+    check_pipeline(told, who=f"{who}, {PIPELINE_KEY}")
     beside = parse(notes.get(BESIDE_KEY, "{}").encode(), who=f"{who}, {BESIDE_KEY}")
     if not isinstance(beside, dict) or not all(_SHA256.fullmatch(str(each)) for each in beside.values()):
         raise FormatError(
             f"{who}, {BESIDE_KEY} is {beside!r:.60}; wanted an object from the names of files to their sha256."
         )
-    return Card(notes.get(TASK_KEY, ""), categories, transform, beside=beside)
+    return Card(notes.get(TASK_KEY, ""), categories, transform, told, beside=beside)
 
 
 def _check_categories(names: object, *, who: str, error: type[FormatError] | type[UsageError]) -> None:

@@ -156,7 +156,12 @@ def _meant(tensors: Tensors, registry: Registry, model: str) -> tuple[str, Mappi
         if said is None:
             raise UsageError(f"{tensors.name} has no config.json that would say its model; name one with --model.")
         labels = list(said.categories) if len(set(said.categories)) == len(said.categories) else []
-        card = card_notes(categories=labels or None, transform=said.transform, task=said.task or None)
+        card = card_notes(
+            categories=labels or None,
+            transform=said.transform,
+            task=said.task or None,
+            pipeline=said.pipeline if said.task else None,
+        )
         return said.model, said.config, said.keys, card
     if model in registry:
         from numzoo.hub.registry.categories import categories
@@ -164,7 +169,7 @@ def _meant(tensors: Tensors, registry: Registry, model: str) -> tuple[str, Mappi
         entry = registry.entry(model)
         names = categories(entry.categories) if isinstance(entry.categories, str) else entry.categories
         unique = list(names) if names and len(set(names)) == len(names) else None
-        card = card_notes(categories=unique, transform=entry.transform, task=entry.task)
+        card = card_notes(categories=unique, transform=entry.transform, task=entry.task, pipeline=entry.pipeline)
         return entry.model, entry.config, entry.keys, card
     return find_model(model), {}, Keys(), {}
 

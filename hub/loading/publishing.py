@@ -106,6 +106,8 @@ def _fields(file: Path, about: About) -> tuple[dict[str, Any], str]:
         fields["transform"] = dict(card.transform)
     if card.categories:
         fields["categories"] = list(card.categories)
+    if card.pipeline:
+        fields["pipeline"] = dict(card.pipeline)
     fields["parameters"] = sum(parameter.numel() for parameter in built.parameters())
     if about.metrics:
         fields["metrics"] = dict(about.metrics)

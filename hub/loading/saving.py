@@ -32,6 +32,7 @@ def save(
     categories: Sequence[str] | None = None,
     transform: Any = None,
     task: str | None = None,
+    pipeline: Mapping[str, Any] | None = None,
     beside: Sequence[str | os.PathLike[str]] = (),
     registry: Registries = None,
 ) -> Path:
@@ -40,8 +41,9 @@ def save(
     The file carries the builder and its settings, so that ``hub.load(path)`` needs no more: of a model that `load` made
     they are known; of another, give them (``builder="vision.models.resnet50", config={"classes": 10}``) or pass
     ``model=`` when loading. With `categories` (a name for each output) and `transform` (a preset, or its settings),
-    ``hub.pipeline(path)`` and ``numzoo predict`` need no more either. A `task` other than classifying images is named, and so are the
-    files that its pipeline reads `beside` the new one, such as a tokenizer.json: their sha256 is kept, and they are held to it.
+    ``hub.pipeline(path)`` and ``numzoo predict`` need no more either. A `task` other than classifying images is named, and so are what
+    its `pipeline` is told, as in an entry (``{"rate": 8000}``), and the files that it reads `beside` the new one, such as a tokenizer.json:
+    their sha256 is kept, and they are held to it.
 
     ``only="changed"`` writes what differs from the registry entry that the model was loaded from, low-rank adapters too, with the entry's name and
     sha256; `registry` is the manifest that has it, if not numzoo's own. Raises FormatError for settings that a file cannot carry, UsageError for a
@@ -60,7 +62,9 @@ def save(
         builder, config = report.model, report.config
     metadata = {
         "format": "pt",
-        **card_notes(categories=categories, transform=transform, task=task, beside=_beside(beside, path)),
+        **card_notes(
+            categories=categories, transform=transform, task=task, pipeline=pipeline, beside=_beside(beside, path)
+        ),
     }
     if builder is not None:
         settings = dict(config or {})

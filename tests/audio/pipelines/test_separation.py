@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +12,14 @@ import numpy as np
 import pytest
 from sequences import CONV_TASNET, HDEMUCS
 
-from numzoo import audio, engine
+from numzoo import audio, engine, hub
 from numzoo.audio import models
 from numzoo.audio.errors import AudioError, MissingAudioError
 from numzoo.audio.pipelines import Sources, SourceSeparation, separation, source_separation
 from numzoo.engine import Tensor, nn
+from numzoo.hub.checkpoint import write_safetensors
+from numzoo.hub.cli.main import main
+from numzoo.hub.errors import FormatError, UsageError
 
 CHANCE = np.random.default_rng(0)
 
@@ -151,6 +156,54 @@ def test_conv_tasnet_gives_for_a_short_sound_what_its_model_gives() -> None:
     wanted = model(speech[None]).numpy()[0]
     np.testing.assert_array_equal(np.concatenate(list(found.waveforms.values())), wanted)
     assert found.rate == 8000
+
+
+@pytest.mark.parametrize("converted", [False, True])
+def test_a_file_of_weights_tells_its_pipeline_what_an_entry_would(
+    converted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMZOO_HOME", str(tmp_path / "home"))
+    model, told = models.conv_tasnet_base(**CONV_TASNET), {"rate": 8000, "seconds": 2, "overlap": 0.5}
+    about: dict[str, Any] = {"task": "source-separation", "pipeline": told}
+    path = hub.save(
+        model, tmp_path / "mine.safetensors", builder="audio.models.conv_tasnet_base", config=CONV_TASNET, **about
+    )
+    if converted:  # by an entry that says the same
+        files = [
+            {
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "format": "safetensors",
+                "sources": ["file:mine.safetensors"],
+            }
+        ]
+        entry = {
+            "model": "audio.models.conv_tasnet_base",
+            "config": CONV_TASNET,
+            "files": files,
+            "license": "MIT",
+            "source": "https://example.org/",
+        }
+        (tmp_path / "m.json").write_text(json.dumps({"schema": 1, "models": {"mine.first": {**entry, **about}}}))
+        path = tmp_path / "again.safetensors"
+        assert main(["--registry", str(tmp_path / "m.json"), "convert", "mine", str(path)]) == 0
+    pipe = hub.pipeline(path)
+    assert (pipe.rate, pipe.seconds, pipe.overlap) == (8000, 2, 0.5)
+    speech = CHANCE.normal(size=900).astype(np.float32)
+    wanted = SourceSeparation(model, 8000, seconds=2, overlap=0.5)(speech)
+    np.testing.assert_array_equal(pipe(speech).waveforms["source3"], wanted.waveforms["source3"])
+
+
+def test_what_a_file_tells_its_pipeline_is_checked(tmp_path: Path) -> None:
+    model = models.conv_tasnet_base(**CONV_TASNET)
+    with pytest.raises(UsageError, match="without the task"):
+        hub.save(model, tmp_path / "x", pipeline={"rate": 8000})
+    with pytest.raises(FormatError, match=r"hub\.save, pipeline"):
+        hub.save(model, tmp_path / "x", task="source-separation", pipeline={"Not a name": 8000})
+    notes = {"numzoo.task": "source-separation", "numzoo.pipeline": "[8000]"}
+    write_safetensors(tmp_path / "x.safetensors", {"a": np.zeros(1, np.float32)}, notes)
+    with pytest.raises(FormatError, match=r"numzoo\.pipeline"):
+        hub.pipeline(tmp_path / "x.safetensors")
+    assert [each.name for each in tmp_path.iterdir()] == ["x.safetensors"]
 
 
 def test_a_file_is_taken_apart(tmp_path: Path) -> None:
