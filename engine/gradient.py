@@ -11,7 +11,7 @@ import numpy as np
 from . import writes
 from .debug.watch import watchers
 from .device import copy, namespace
-from .dtype import Array, is_differentiable
+from .dtype import is_differentiable
 from .errors import GradientError
 from .hooks import registered
 from .methods.gradient import bind
@@ -319,7 +319,9 @@ class Walk:
         if not self.create_graph:
             array = gradient.array
             owner = id(_owner(array))
-            if owner in self.given or not _is_writable(array) or gradient.requires_grad:
+            # CuPy marks no array as read-only, not even one number that stands for many.
+            fixed = not array.flags.writeable if isinstance(array, np.ndarray) else 0 in array.strides
+            if fixed or owner in self.given or gradient.requires_grad:
                 # Another leaf may hold this very memory, and an optimiser may write to it.
                 gradient = tensor_of(copy(array))
             self.given.add(owner)
@@ -330,11 +332,6 @@ class Walk:
         for index, value in enumerate(arrived if isinstance(arrived, list) else [arrived]):
             if (node, index) in self.targets:
                 self.targets[(node, index)] = value
-
-
-def _is_writable(array: Array) -> bool:
-    """Whether an optimiser may write to an array: CuPy marks none as read-only, not even one number that stands for many."""
-    return array.flags.writeable if isinstance(array, np.ndarray) else 0 not in array.strides
 
 
 def _node_of(edge: Any) -> Any:
