@@ -64,13 +64,15 @@ def finite(values: NDArray[Any], who: str) -> NDArray[Any]:
 def given_to(model: Any, array: NDArray[np.floating[Any]], *, narrow: bool = True) -> Tensor:
     """Samples or features as a tensor where the model's weights are and in their type: what every pipeline of sounds gives its model.
 
-    Without `narrow` the type stays.
+    The widest type counts: a model that holds some weights as a file has them, in 16 bits, computes in float32. Without `narrow`
+    the type stays.
     """
     given = Tensor(array)
-    for weight in model.parameters():
-        if weight.dtype.kind not in "iub":
-            return given.to(device=weight.device, dtype=weight.dtype if narrow else given.dtype)
-    return given
+    weights = [weight for weight in model.parameters() if weight.dtype.kind not in "iub"]
+    if not weights:
+        return given
+    widest = max(weights, key=lambda weight: weight.dtype.itemsize)
+    return given.to(device=widest.device, dtype=widest.dtype if narrow else given.dtype)
 
 
 def _read(source: Any, who: str, raw: Raw | None, rate: int | None, wanted: int, *, to_mono: bool) -> tuple[Any, int]:

@@ -158,13 +158,13 @@ class MTCNN(nn.Module):
         scale = _CELL / self.smallest
         while min(image.shape[1:]) * scale >= _CELL:
             size = (int(image.shape[1] * scale + 1), int(image.shape[2] * scale + 1))
-            moves, chances = self.pnet(Tensor(_prepared(image[None], size)))
-            chance = chances.numpy()[0, 1]
+            moves, chances = _seen(self.pnet, _prepared(image[None], size))
+            chance = chances[0, 1]
             rows, columns = np.nonzero(chance >= self.thresholds[0])
             corner = np.stack([columns, rows], axis=1).astype(np.float32)
             low, high = ((_STRIDE * corner + 1) / scale), ((_STRIDE * corner + _CELL) / scale)
             boxes = np.concatenate(
-                [np.floor(low), np.floor(high), chance[rows, columns, None], moves.numpy()[0][:, rows, columns].T],
+                [np.floor(low), np.floor(high), chance[rows, columns, None], moves[0][:, rows, columns].T],
                 axis=1,
                 dtype=np.float32,
             )
@@ -221,8 +221,16 @@ def _cut(image: Array, boxes: Array, side: int) -> tuple[Array, Array]:
 
 def _through(net: nn.Module, crops: Array) -> tuple[Array, ...]:
     """The network's results for all crops, some at a time."""
-    parts = [net(Tensor(crops[start : start + _BATCH])) for start in range(0, len(crops), _BATCH)]
-    return tuple(np.concatenate([each.numpy() for each in column]) for column in zip(*parts, strict=True))
+    parts = [_seen(net, crops[start : start + _BATCH]) for start in range(0, len(crops), _BATCH)]
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def _seen(net: nn.Module, crops: Array) -> tuple[Array, ...]:
+    """The network's results for crops, which it is given where its weights are and in their type; boxes are reckoned in float32."""
+    weight = next(net.parameters())
+    return tuple(
+        np.asarray(each.numpy(), np.float32) for each in net(Tensor(crops).to(device=weight.device, dtype=weight.dtype))
+    )
 
 
 def _moved(boxes: Array, moves: Array, *, edge: int) -> Array:

@@ -13,6 +13,7 @@ import pytest
 from integers import integer_weights
 from sequences import HEARS_ALL, WAV2VEC2, WAVLM, WHISPER
 from speaking import HIFIGAN
+from streaming_sounds import BASE
 
 from numzoo.audio import models
 from numzoo.audio.pipelines import (
@@ -25,6 +26,7 @@ from numzoo.audio.pipelines import (
 )
 from numzoo.audio.pipelines.classifying import MelClassification
 from numzoo.audio.pipelines.letters import Letters
+from numzoo.audio.pipelines.sounds import given_to
 from numzoo.audio.pipelines.speaking.vocoders import HiFiGANVocoder
 from numzoo.engine import nn
 from numzoo.engine.nn import functional as F
@@ -95,3 +97,11 @@ def test_answers_are_nearly_those_of_float32(name: str, narrow: str) -> None:
     assert found.dtype == wanted.dtype
     assert found.dtype in (np.float32, np.float64)
     assert np.abs(found - wanted).max() < 0.04 * np.abs(wanted).max()
+
+
+def test_a_model_that_only_holds_weights_in_16_bits_is_given_float32() -> None:
+    model = models.emformer_rnnt_model(**BASE)
+    model.hold_narrow({name: np.dtype(np.float16) for name, _ in model.named_parameters()})
+    assert next(model.parameters()).dtype == np.float16
+    assert given_to(model, MEL).dtype == np.float32
+    assert given_to(model.to(dtype="float16"), MEL).dtype == np.float16

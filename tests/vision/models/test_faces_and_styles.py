@@ -22,6 +22,19 @@ def test_a_detector_gives_an_answer_for_every_image() -> None:
         assert each.probabilities.shape == (len(each),)
 
 
+@pytest.mark.parametrize("narrow", ["bfloat16", "float16"])
+def test_a_detector_with_weights_of_16_bits_answers_in_float32(narrow: str) -> None:
+    engine.manual_seed(0)
+    images = np.random.default_rng(0).integers(0, 256, (1, 40, 50, 3), np.uint8)
+    detector = models.mtcnn().eval()
+    detector.thresholds = (0.0, 0.0, 0.0)  # which all there is passes
+    (wanted,) = detector(images)
+    (found,) = detector.to(dtype=narrow)(images)
+    assert len(wanted)
+    assert found.boxes.dtype == found.probabilities.dtype == found.landmarks.dtype == np.float32
+    assert np.abs(found.probabilities.mean() - wanted.probabilities.mean()) < 0.01
+
+
 def test_an_image_smaller_than_the_smallest_face_has_none() -> None:
     assert len(models.mtcnn(smallest=20).eval()(np.zeros((8, 9, 3), np.uint8))[0]) == 0
 
