@@ -156,6 +156,8 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
         raise UsageError(f"{options.model} takes sounds apart: say with --output FOLDER where the sources are to go.")
     if _KINDS[wanted.task] == "sounds" and (options.rate is None or options.output):
         require("soundfile", f"Reading sounds for {wanted.who}")
+    if _KINDS[wanted.task] == "sounds":
+        importlib.import_module(f"{__name__}.sounds").check(options)
     if options.plot:
         require("matplotlib", "--plot")
     if _KINDS[wanted.task] == "speaking":

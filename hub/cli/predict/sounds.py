@@ -13,9 +13,17 @@ from numzoo.hub.cli.console import Console
 from numzoo.hub.cli.predict.refusals import refusals
 from numzoo.hub.errors import UsageError
 
-__all__ = ["answer"]
+__all__ = ["answer", "check"]
 
 _PACKAGE = __package__.partition(".")[0]
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raise, before anything is fetched, where no answer could be written or drawn in the end."""
+    if options.plot and len(options.inputs) > 1:
+        raise UsageError(f"--plot draws one sound, but {len(options.inputs)} were given.")
+    if options.output is not None:
+        _check_place(Path(options.output))
 
 
 def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
@@ -24,8 +32,6 @@ def answer(pipe: Any, options: argparse.Namespace, console: Console) -> int:
 
     sounds = importlib.import_module(f"{_PACKAGE}.audio")
     raw = None if options.rate is None else sounds.Raw(rate=options.rate)
-    if options.plot and len(options.inputs) > 1:
-        raise UsageError(f"--plot draws one sound, but {len(options.inputs)} were given.")
     if pipe.task == "speech-quality" and pipe.wants_reference != bool(options.reference):
         raise UsageError(
             f"{options.model} judges beside a clean recording of speech: give one with --reference FILE."
@@ -123,17 +129,23 @@ def _separate(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, cons
     folder = Path(options.output) / Path(sound).stem
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} is there already; take it away, or give another --output.")
-    around = next(place for place in folder.absolute().parents if os.path.lexists(place))
-    if not around.is_dir():
-        raise UsageError(f"{around} is no folder, so none can be made in it; give another --output.")
-    if not os.access(around, os.W_OK | os.X_OK):
-        raise PermissionError(13, "Permission denied", str(around))
+    _check_place(folder.parent)
     found = pipe(sound, raw=raw)
     folder.parent.mkdir(parents=True, exist_ok=True)
     paths = found.write(folder)
     for path in paths:
         console.line(str(path))
     return {"rate": found.rate, "sources": dict(zip(found.waveforms, map(str, paths), strict=True))}
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse a folder that is not there and cannot be made, or in which nothing can be."""
+    place = folder.absolute()
+    around = next(each for each in (place, *place.parents) if os.path.lexists(each))
+    if not around.is_dir():
+        raise UsageError(f"{around} is no folder, so none can be made in it; give another --output.")
+    if not os.access(around, os.W_OK | os.X_OK):
+        raise PermissionError(13, "Permission denied", str(around))
 
 
 def _judge(pipe: Any, sound: str, raw: Any, options: argparse.Namespace, console: Console) -> dict[str, Any]:
