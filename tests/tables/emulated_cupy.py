@@ -138,7 +138,11 @@ class DeviceArray:
                 met("an index of the CPU")
             elif isinstance(part, DeviceArray) and part.host.dtype == bool:
                 met("a mask as an index")
-        return computed(self.host.__getitem__, (around(index, self.host.shape),), {})
+        found = around(index, self.host.shape)
+        parts = found if isinstance(found, tuple) else (found,)
+        if all(isinstance(part, (int, np.integer)) for part in parts):
+            found = (*parts, Ellipsis)  # one element is a view, too, and not a number of its own
+        return computed(self.host.__getitem__, (found,), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:

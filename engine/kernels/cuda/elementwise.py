@@ -100,7 +100,8 @@ def elementwise_kernel(name: str) -> Callable[..., Result]:
             else:
                 key += (array.dtype, array.shape, array.strides)
         for value in settings.values():
-            key += (value, type(value))
+            # -0.0 is not 0.0, though they are equal.
+            key += (str(value) if value.__class__ is float and not value else value, type(value))
         try:
             run = _plans.get(key)
         except TypeError:  # a setting that no key can hold, which the body refuses

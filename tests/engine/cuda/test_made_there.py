@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -58,3 +59,17 @@ def test_a_captured_step_makes_its_own() -> None:
         x = engine.full((4,), value)
         wanted = x + engine.arange(4) * 2.0 + engine.eye(4)
         assert step(x.to("cuda")).tolist() == wanted.tolist()
+
+
+@pytest.mark.usefixtures("one_order")
+def test_one_element_is_written_where_it_lies() -> None:
+    x = engine.zeros(2, 3, device="cuda")
+    x[0, 1] = 5.0
+    x[1, 2] = engine.tensor(7.0).to("cuda")
+    assert x.tolist() == [[0.0, 5.0, 0.0], [0.0, 0.0, 7.0]]
+
+
+@pytest.mark.usefixtures("one_order")
+def test_both_zeros_are_settings_of_their_own() -> None:
+    x = engine.tensor([1.0, math.nan]).to("cuda")
+    assert [math.copysign(1, engine.ops.nan_to_num(x, nan=zero).tolist()[1]) for zero in (0.0, -0.0)] == [1, -1]
