@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ class WaveRNN(nn.Module):
         """
         mel = _tensor(specgram)
         self._check(mel, 1)
-        if not temperature >= 0 or math.isinf(temperature):
+        if not isinstance(temperature, Real) or not temperature >= 0 or math.isinf(temperature):
             raise ValueError(f"wavernn: temperature is a number from 0, not {temperature!r:.40}")
         pad = (self.config.kernel_size - 1) // 2
         draw = np.random.default_rng() if generator is None else generator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +93,7 @@ def _speech(sound: Any, raw: Raw | None, what: str, least: int = 1) -> NDArray[n
 
 def _pieces(waveform: NDArray[np.float32], seconds: float) -> Iterator[NDArray[np.float32]]:
     """The sound in pieces of about one length, at most `seconds` long, without silent ones."""
-    if not isinstance(seconds, (int, float)) or not (math.isfinite(seconds) and seconds >= 1):
+    if not isinstance(seconds, Real) or not (math.isfinite(seconds) and seconds >= 1):
         raise ValueError(f"{TASK}: seconds is how much is judged at once, 1 or more, not {seconds!r:.40}")
     count = math.ceil(len(waveform) / (seconds * RATE))
     for piece in np.array_split(waveform, count):

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ class SourceSeparation:
 
     def _frames(self, seconds: Any, overlap: Any) -> tuple[int, int]:
         """How many samples a window has, and how many of them it shares with the next."""
-        numbers = all(isinstance(each, (int, float)) and math.isfinite(each) for each in (seconds, overlap))
+        numbers = all(isinstance(each, Real) and math.isfinite(each) for each in (seconds, overlap))
         if not numbers or not 0 <= round(overlap * self.rate) * 2 < round(seconds * self.rate):
             raise ValueError(
                 f"{self.task}: seconds is how long a window is, and overlap, less than half of it, how much it shares with the next, not "

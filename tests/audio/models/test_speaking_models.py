@@ -165,6 +165,7 @@ def test_samples_given_back_have_the_logits_that_they_were_drawn_by() -> None:
         (lambda: models.wavernn(n_output=130), "multiple of 4"),
         (lambda: models.wavernn(**WAVERNN).infer(np.zeros((1, 8, 4), np.float32)), r"spectrograms \(batch, 9, frames\)"),
         (lambda: models.wavernn(**WAVERNN).infer(np.zeros((1, 9, 4), np.float32), temperature=-1), "temperature"),
+        (lambda: models.wavernn(**WAVERNN).infer(np.zeros((1, 9, 4), np.float32), temperature="hot"), "temperature"),
         (lambda: models.wavernn(**WAVERNN)(np.zeros((1, 1, 7)), np.zeros((1, 1, 9, 6), np.float32)), r"wants a waveform \(1, 1, 12\)"),
         (lambda: models.wavernn(**WAVERNN)(np.zeros((1, 1, 7)), np.zeros((1, 9, 6), np.float32)), r"\(batch, 1, 9, frames\)"),
         (lambda: models.hifigan_vocoder(resblock_type=3), "must be 1 or 2"),

@@ -45,7 +45,7 @@ def test_speech_is_judged_as_the_model_does_within_the_bounds_of_each_measure() 
 def test_a_long_sound_is_the_mean_of_its_pieces_without_silent_ones() -> None:
     pipe = objective()
     halves = [pipe(SPEECH[:10_000]), pipe(SPEECH[10_000:])]
-    assert pipe(SPEECH, seconds=1) == pytest.approx(np.mean(halves, axis=0).tolist())
+    assert pipe(SPEECH, seconds=np.float32(1)) == pytest.approx(np.mean(halves, axis=0).tolist())
     assert pipe(np.concatenate([SPEECH[:10_000], np.zeros(10_000)]), seconds=1) == pytest.approx(halves[0])
 
 

@@ -158,9 +158,9 @@ def test_conv_tasnet_gives_for_a_short_sound_what_its_model_gives() -> None:
     assert found.rate == 8000
 
 
-@pytest.mark.parametrize("converted", [False, True])
+@pytest.mark.parametrize("way", ["saved", "converted", "published"])
 def test_a_file_of_weights_tells_its_pipeline_what_an_entry_would(
-    converted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMZOO_HOME", str(tmp_path / "home"))
     model, told = models.conv_tasnet_base(**CONV_TASNET), {"rate": 8000, "seconds": 2, "overlap": 0.5}
@@ -168,7 +168,7 @@ def test_a_file_of_weights_tells_its_pipeline_what_an_entry_would(
     path = hub.save(
         model, tmp_path / "mine.safetensors", builder="audio.models.conv_tasnet_base", config=CONV_TASNET, **about
     )
-    if converted:  # by an entry that says the same
+    if way == "converted":  # by an entry that says the same
         files = [
             {
                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -186,7 +186,10 @@ def test_a_file_of_weights_tells_its_pipeline_what_an_entry_would(
         (tmp_path / "m.json").write_text(json.dumps({"schema": 1, "models": {"mine.first": {**entry, **about}}}))
         path = tmp_path / "again.safetensors"
         assert main(["--registry", str(tmp_path / "m.json"), "convert", "mine", str(path)]) == 0
-    pipe = hub.pipeline(path)
+    if way == "published":
+        words = ("--name", "mine.first", "--license", "MIT", "--source", "https://example.org/")
+        assert main(["publish", str(path), "--registry", str(tmp_path / "zoo"), *words]) == 0
+    pipe = hub.pipeline("mine", registry=tmp_path / "zoo") if way == "published" else hub.pipeline(path)
     assert (pipe.rate, pipe.seconds, pipe.overlap) == (8000, 2, 0.5)
     speech = CHANCE.normal(size=900).astype(np.float32)
     wanted = SourceSeparation(model, 8000, seconds=2, overlap=0.5)(speech)
