@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from numzoo.engine import ops
 from numzoo.engine.kernels.cpu import matrix as module
 from numzoo.engine.kernels.cpu import plans
 from numzoo.engine.kernels.cpu.linear import linear
 from numzoo.engine.kernels.cpu.matrix import matmul
+from numzoo.engine.ops.algebra import matrix as bodies
 
 LAYOUTS = ["dense", "cut", "every other", "transposed", "reversed"]
 SHAPES = [
@@ -141,3 +143,19 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_served_is_left_to_the_body(name: str) -> None:
     assert matmul(*REFUSED[name]) is NotImplemented
+
+
+def test_products_of_float16_are_computed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    # NumPy multiplies float16 without BLAS, a hundred times slower.
+    seen, plain = [], bodies.product
+    monkeypatch.setattr(bodies, "product", lambda xp, x, y: seen.extend([x.dtype, y.dtype]) or plain(xp, x, y))
+    x, weight = (np.random.default_rng(seed).normal(size=(20, 70)).astype(np.float16) for seed in (0, 1))
+    wide, wide_weight = x.astype(np.float32), weight.astype(np.float32)
+    for found, wanted in (
+        (ops.linear(x, weight), wide @ wide_weight.T),
+        (ops.matmul(x, weight.T), wide @ wide_weight.T),
+        (bodies.linear_weight(weight, x), wide_weight.T @ wide),
+    ):
+        assert found.dtype == np.float16
+        assert (found.numpy() == wanted.astype(np.float16)).mean() > 0.99
+    assert seen == [np.float32] * 6
