@@ -59,7 +59,7 @@ for _module, _names in (
     (elementary, "sigmoid sigmoid_input tanh tanh_input"),
     (gating, "gated_product gated_product_backward"),
     (grouping, "group_norm group_norm_backward rms_norm rms_norm_backward"),
-    (rectifier, "leaky_relu leaky_relu_input hardsigmoid hardsigmoid_input"),
+    (rectifier, "leaky_relu leaky_relu_input prelu hardsigmoid hardsigmoid_input"),
     (matrix, "matmul"),
     (linear, "linear linear_weight"),
     (normalization, "batch_norm batch_norm_training batch_norm_backward layer_norm layer_norm_backward"),

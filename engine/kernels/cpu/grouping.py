@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from . import one_example, pool
-from .memory import FLOAT32, Array, Result
-from .normalization import layer_norm, layer_norm_backward
+from .memory import FLOAT32, Array, Result, channels_last_strides
+from .normalization import batch_norm, channel_statistics, layer_norm, layer_norm_backward
 
 FEWEST = 1 << 14
 
@@ -19,6 +19,10 @@ def group_norm(
     """Each example's groups of channels brought to mean 0 and variance 1, scaled and shifted by channel."""
     if not _is_served(x, groups, weight, bias):
         return NotImplemented
+    if not x.flags.c_contiguous and _lies_channels_last(x):
+        result = _by_channels(x, weight, bias, groups, epsilon)
+        if result is not NotImplemented:
+            return result
     normal = layer_norm(x.reshape(x.shape[0] * groups, -1), epsilon=epsilon)
     if normal is NotImplemented:
         return NotImplemented
@@ -29,6 +33,41 @@ def group_norm(
     if bias is not None:
         np.add(out, bias[:, None], out=out)
     return out.reshape(x.shape), mean, inverse
+
+
+def _by_channels(x: Array, weight: Array | None, bias: Array | None, groups: int, epsilon: float) -> Result:
+    """The same where channels come last in memory: a group's statistics are put together from those of its channels."""
+    batch, channels = x.shape[:2]
+    each = channels // groups
+    kept = np.empty((2, batch * groups, 1), FLOAT32)
+    outs = []
+    for example in range(batch):
+        image = x[example : example + 1]
+        found = channel_statistics(image)
+        if found is NotImplemented:
+            return NotImplemented
+        means, variances = (vector.astype(np.float64).reshape(groups, each) for vector in found)
+        mean = means.mean(1)
+        variance = (variances + (means - mean[:, None]) ** 2).mean(1)
+        spread = (np.repeat(vector.astype(FLOAT32), each) for vector in (mean, variance))
+        out = batch_norm(image, weight, bias, *spread, epsilon=epsilon)
+        if out is NotImplemented:
+            return NotImplemented
+        outs.append(out)
+        kept[0, example * groups : (example + 1) * groups, 0] = mean
+        kept[1, example * groups : (example + 1) * groups, 0] = 1 / np.sqrt(variance + epsilon)
+    if batch == 1:
+        return outs[0], kept[0], kept[1]
+    result = pool.empty((batch, *x.shape[2:], channels), FLOAT32)
+    result = np.moveaxis(result, -1, 1)
+    for example, out in enumerate(outs):
+        result[example] = out[0]
+    return result, kept[0], kept[1]
+
+
+def _lies_channels_last(x: Array) -> bool:
+    wanted = channels_last_strides(x.shape)
+    return all(n == 1 or have == want * x.itemsize for n, have, want in zip(x.shape, x.strides, wanted, strict=True))
 
 
 def group_norm_backward(

@@ -34,6 +34,16 @@ def leaky_relu_input(flow: Array, x: Array, *, negative_slope: float) -> Result:
     return np.multiply(flow, out, out=out)
 
 
+def prelu(x: Array, weight: Array) -> Result:
+    """x above 0, weight x below, with a weight that broadcasts."""
+    if not _is_served(x) or weight.dtype != FLOAT32 or np.broadcast_shapes(x.shape, weight.shape) != x.shape:
+        return NotImplemented
+    out, above = pool.empty_like(x), pool.empty_like(x)
+    np.clip(x, -_INFINITY, _ZERO, out=out)
+    np.multiply(out, weight, out=out)
+    return np.add(out, np.clip(x, _ZERO, _INFINITY, out=above), out=out)
+
+
 def hardsigmoid(x: Array) -> Result:
     """min(max(x + 3, 0), 6) / 6."""
     if not _is_served(x):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import direct
 from .direct import Geometry, Shape
 from .library import Library
-from .memory import Array, Result, element_strides
+from .memory import FLOAT32, Array, Result, element_strides
 from .plans import PLANS, Plan, plan
 
 
@@ -69,7 +69,15 @@ def _plan_input(
 def _plan_weight(
     library: Library, flow: Array, x: Array, shape: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int
 ) -> Plan | None:  # fmt: skip
-    if flow.dtype != x.dtype:
+    if flow.dtype != x.dtype or _is_wrong(flow, x, shape, stride, dilation, groups):
         return None
     geometry = Geometry.of(library, flow.dtype, x.shape, shape, flow.shape, stride, padding, dilation, groups)
     return None if geometry is None else direct.plan_weight(geometry, flow, x, shape)
+
+
+def _is_wrong(flow: Array, x: Array, shape: Shape, stride: Shape, dilation: Shape, groups: int) -> bool:
+    """Whether oneDNN 3.2 may give wrong gradients by the weight; see `dilated`. Windows longer than the images count only in narrow types."""
+    apart = groups > 1 and shape[1] == 1
+    if flow.dtype != FLOAT32 and any(size < window for size, window in zip(x.shape[2:], shape[2:], strict=True)):
+        return True
+    return max(dilation) > 1 and (flow.dtype != FLOAT32 or max(stride) > 1 or apart)

@@ -26,6 +26,20 @@ def test_the_kernel_is_the_body(groups: int, affine: bool, order: str) -> None:
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.parametrize("groups", [1, 4, 64])
+@pytest.mark.parametrize("shape", [(1, 64, 5003), (2, 64, 30, 31), (3, 64, 7, 8, 9)])
+def test_channels_that_come_last_in_memory_stay_there(shape: tuple[int, ...], groups: int) -> None:
+    generator = np.random.default_rng(1)
+    x = np.moveaxis(generator.standard_normal((shape[0], *shape[2:], shape[1])).astype(np.float32) + 3, -1, 1)
+    weight, bias = generator.standard_normal((2, 64)).astype(np.float32)
+    given = group_norm(x, weight, bias, groups=groups, epsilon=1e-3)
+    wanted = ops.group_norm.body(np, x.astype(np.float64), weight, bias, groups=groups, epsilon=1e-3)
+    assert np.moveaxis(given[0], 1, -1).flags.c_contiguous
+    for a, b in zip(given, wanted, strict=True):
+        assert a.dtype == np.float32
+        np.testing.assert_allclose(a, b.reshape(a.shape), rtol=2e-6, atol=4e-6)
+
+
 def test_other_types_and_what_does_not_fit_are_left_to_the_body() -> None:
     assert group_norm(np.zeros((2, 4, 3)), groups=2) is NotImplemented
     assert group_norm(np.zeros((2, 4, 3), np.float32), groups=3) is NotImplemented
