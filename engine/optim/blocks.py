@@ -10,18 +10,18 @@ A large array is changed by the CPU's kernels, where these have the rule: to the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import is_
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..device import CPU, cpu_rules, device_of, move, namespace, threads
-from ..dtype import Array, Dtype, float32, float64, kind
+from ..dtype import Array, Dtype, kind
 from ..errors import ArgumentError
 from ..ops import touch
 from ..team import together
 from ..tensor import Tensor
-from .fused import FusedPlan, apart
+from .buckets import Bucket, Plan
+from .fused import FusedPlan
 from .optimizer import Optimizer
 from .state import state_dtype
 
@@ -62,7 +62,7 @@ class Elementwise(Optimizer):
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
         self._scratch: dict[int, dict[Any, list[Array]]] = {}  # for each thread of a team
-        self._plans: dict[int, _Plan] = {}
+        self._plans: dict[int, Plan] = {}
         self._fused: dict[int, FusedPlan] = {}
         self.untaken: set[Tensor] = set()
         """Parameters whose states were made for a step that was left out."""
@@ -179,7 +179,7 @@ class Elementwise(Optimizer):
         plan = self._plans.get(id(group))
         if plan is None or not plan.is_of(parameters):
             # New company; it is worth arranging once it comes a second time.
-            self._plans[id(group)] = _Plan(parameters)
+            self._plans[id(group)] = Plan(parameters, SMALL, BLOCK)
             super().update_group(group, parameters, gradients)
             return
         names = self.names(group)
@@ -200,7 +200,7 @@ class Elementwise(Optimizer):
         plan.change(self, group, gradients)
         return plan.rest
 
-    def _update_bucket(self, group: dict[str, Any], bucket: _Bucket, gradients: list[Array]) -> None:
+    def _update_bucket(self, group: dict[str, Any], bucket: Bucket, gradients: list[Array]) -> None:
         xp, p = bucket.xp, bucket.flat
         _, g, *scratch = scratch_of(xp, bucket.dtype, p.size, self._scratch.setdefault(0, {}))
         xp.concatenate(bucket.arrays, axis=None, out=p)
@@ -223,84 +223,6 @@ class Elementwise(Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         self.settle()
         return {**super().__getstate__(), "_scratch": {}, "_plans": {}, "_fused": {}}
-
-
-class _Bucket:
-    """Small parameters of one dtype and step, and their states end to end."""
-
-    def __init__(self, places: list[int], parameters: list[Tensor], held: list[dict[str, Any]], names: Sequence[str]):
-        self.places, self.parameters, self.held = places, parameters, held
-        self.arrays = [p.array for p in parameters]
-        self.xp = namespace(self.arrays[0])
-        self.dtype = self.arrays[0].dtype
-        self.step: int = held[0].get("step", 0)
-        self.flat = self.xp.concatenate(self.arrays, axis=None)
-        self.states = [self.xp.concatenate([state[name] for state in held], axis=None) for name in names]
-        self.results = _cut(self.flat, self.arrays)
-        self.views = list(zip(*(_cut(flat, self.arrays) for flat in self.states), strict=True)) or [()] * len(held)
-        for state, views in zip(held, self.views, strict=True):
-            state.update(zip(names, views, strict=True))
-
-    def holds(self, names: Sequence[str], states: dict[Tensor, dict[str, Any]]) -> bool:
-        """Whether everything is where it was put: nobody gave a parameter or a state other memory."""
-        if not all(map(is_, self.arrays, [p.array for p in self.parameters])):
-            return False
-        if not all(map(is_, self.held, map(states.get, self.parameters))):
-            return False
-        if names or self.step:
-            for state, views in zip(self.held, self.views, strict=True):
-                if state.get("step", 0) != self.step or not all(map(is_, views, map(state.get, names))):
-                    return False
-        return self.xp is not np or all(array.flags.writeable for array in self.arrays)
-
-
-class _Plan:
-    """Which parameters of a group are changed together; not arranged before they come a second time."""
-
-    def __init__(self, parameters: list[Tensor]) -> None:
-        self.parameters = parameters
-        self.names: tuple[str, ...] | None = None
-        self.buckets: list[_Bucket] = []
-        self.rest: list[int] = []
-
-    def is_of(self, parameters: list[Tensor]) -> bool:
-        """Whether it was made for these very parameters."""
-        return len(parameters) == len(self.parameters) and all(map(is_, parameters, self.parameters))
-
-    def fits(self, names: tuple[str, ...], states: dict[Tensor, dict[str, Any]]) -> bool:
-        """Whether the arrangement, if there is one, is still true."""
-        return self.names == names and all(bucket.holds(names, states) for bucket in self.buckets)
-
-    def arrange(self, names: tuple[str, ...], states: dict[Tensor, dict[str, Any]]) -> None:
-        """Put small parameters of the same dtype, device and step together, as many as make a block."""
-        self.names, self.buckets, self.rest = names, [], []
-        alike: dict[Any, list[int]] = {}
-        for place, parameter in enumerate(self.parameters):
-            array, state = parameter.array, states.get(parameter, {})
-            if _is_small(array) and all(_is_like(state.get(name), array) for name in names):
-                alike.setdefault((array.dtype, state.get("step", 0), type(array)), []).append(place)
-            else:
-                self.rest.append(place)
-        for places in alike.values():
-            together, alone = apart(self.parameters, places)
-            self.rest += alone
-            start, size = 0, 0
-            for position, place in enumerate(together):
-                count = self.parameters[place].array.size
-                if size + count > BLOCK:
-                    self._add(together[start:position], states)
-                    start, size = position, 0
-                size += count
-            self._add(together[start:], states)
-        self.rest.sort()
-
-    def _add(self, places: list[int], states: dict[Tensor, dict[str, Any]]) -> None:
-        if len(places) < 2:
-            self.rest += places
-            return
-        assert self.names is not None
-        parameters = [self.parameters[place] for place in places]
-        self.buckets.append(_Bucket(places, parameters, [states.setdefault(p, {}) for p in parameters], self.names))
 
 
 def shares(array: Array, gradient: Array, states: list[Array]) -> list[tuple[Array, Array, list[Array]]]:
@@ -394,29 +316,3 @@ def scratch_of(xp: Any, dtype: Dtype, size: int, pool: dict[Any, list[Array]]) -
     if held is None or held[0].size < size:
         held = pool[xp, dtype] = [xp.empty(size, dtype) for _ in range(5)]
     return held if held[0].size == size else [vector[:size] for vector in held]
-
-
-def _cut(flat: Array, arrays: Sequence[Array]) -> list[Array]:
-    """Views of a vector in the shapes of the arrays, one after the other."""
-    views, start = [], 0
-    for array in arrays:
-        views.append(flat[start : start + array.size].reshape(array.shape))
-        start += array.size
-    return views
-
-
-def _is_small(array: Array) -> bool:
-    return (
-        0 < array.size <= SMALL
-        and _is_writeable(array)
-        and array.flags.c_contiguous
-        and array.dtype in (float32, float64)
-    )
-
-
-def _is_writeable(array: Array) -> bool:
-    return not isinstance(array, np.ndarray) or array.flags.writeable
-
-
-def _is_like(state: Any, array: Array) -> bool:
-    return type(state) is type(array) and state.shape == array.shape and state.dtype == array.dtype

@@ -8,7 +8,8 @@ import numpy as np
 
 from . import one_example, pool
 from .memory import FLOAT32, Array, Result, channels_last_strides
-from .normalization import batch_norm, channel_statistics, layer_norm, layer_norm_backward
+from .normalization import batch_norm, layer_norm, layer_norm_backward
+from .statistics import channel_statistics
 
 FEWEST = 1 << 14
 

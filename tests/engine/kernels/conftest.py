@@ -23,6 +23,7 @@ from numzoo.engine.kernels.cpu import (
     plans,
     pool,
     pooling,
+    statistics,
 )
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -39,6 +40,7 @@ THRESHOLDS = (
     (arithmetic, "FEWEST"),
     (normalization, "FEWEST"),
     (pooling, "FEWEST"),
+    (statistics, "FEWEST"),
 )
 
 

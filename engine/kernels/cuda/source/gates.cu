@@ -1,8 +1,7 @@
 // One step of recurrent layers, what stands between their products: gates, cells and states of `count` rows of `width`, and the way back.
 
 #include "ground.cuh"
-
-__device__ __forceinline__ WIDE sigma(WIDE x) { return WIDE(0.5) * tanh(WIDE(0.5) * x) + WIDE(0.5); }
+#include "gates.cuh"
 
 // The place of a thread's number among its step's.
 #define EVERY(i, row, column)                                                                                              \
@@ -14,11 +13,7 @@ extern "C" __global__ void __launch_bounds__(256) lstm_step(
 ) {
     EVERY(i, row, column) {
         WIDE* gate = gates + row * 4 * width + column;
-        const WIDE in = sigma(gate[0]), keep = sigma(gate[width]), fresh = tanh(gate[2 * width]), out = sigma(gate[3 * width]);
-        const WIDE cell = keep * cells_before[i] + in * fresh;
-        gate[0] = in, gate[width] = keep, gate[2 * width] = fresh, gate[3 * width] = out;
-        cells[i] = cell;
-        states[i] = out * tanh(cell);
+        lstm_number(gate, width, gate[0], gate[width], gate[2 * width], gate[3 * width], cells_before[i], cells[i], states[i]);
     }
 }
 
@@ -30,14 +25,9 @@ extern "C" __global__ void __launch_bounds__(256) lstm_step_backward(
     EVERY(i, row, column) {
         const WIDE* gate = gates + row * 4 * width + column;
         WIDE* into = flows + row * 4 * width + column;
-        const WIDE in = gate[0], keep = gate[width], fresh = gate[2 * width], out = gate[3 * width], bent = tanh(cells[i]);
         const WIDE came = arrived[i] + (flow ? (WIDE)widened(flow[i]) : WIDE(0));
-        const WIDE through = down[i] + came * out * (1 - bent * bent) + (flow_cells ? (WIDE)widened(flow_cells[i]) : WIDE(0));
-        into[0] = through * fresh * in * (1 - in);
-        into[width] = through * cells_before[i] * keep * (1 - keep);
-        into[2 * width] = through * in * (1 - fresh * fresh);
-        into[3 * width] = came * bent * out * (1 - out);
-        down[i] = through * keep;
+        const WIDE beside = flow_cells ? (WIDE)widened(flow_cells[i]) : WIDE(0);
+        lstm_number_backward(gate, into, width, came, beside, cells_before[i], cells[i], down[i]);
     }
 }
 
@@ -48,13 +38,9 @@ extern "C" __global__ void __launch_bounds__(256) gru_step(
     EVERY(i, row, column) {
         WIDE* gate = gates + row * 3 * width + column;
         const WIDE* sum = sums + row * 3 * width + column;
-        const WIDE reset = sigma(gate[0] + sum[0] + (bias ? bias[column] : WIDE(0)));
-        const WIDE update = sigma(gate[width] + sum[width] + (bias ? bias[width + column] : WIDE(0)));
+        const WIDE to_reset = sum[0] + (bias ? bias[column] : WIDE(0)), to_update = sum[width] + (bias ? bias[width + column] : WIDE(0));
         const WIDE scaled = sum[2 * width] + (bias ? bias[2 * width + column] : WIDE(0));
-        const WIDE fresh = tanh(gate[2 * width] + reset * scaled);
-        gate[0] = reset, gate[width] = update, gate[2 * width] = fresh;
-        inner[i] = scaled;
-        states[i] = fresh + update * (before[i] - fresh);
+        gru_number(gate, width, to_reset, to_update, scaled, before[i], inner[i], states[i]);
     }
 }
 
@@ -65,13 +51,7 @@ extern "C" __global__ void __launch_bounds__(256) gru_step_backward(
     EVERY(i, row, column) {
         const WIDE* gate = gates + row * 3 * width + column;
         WIDE *into = flows + row * 3 * width + column, *back = turned + row * 3 * width + column;
-        const WIDE reset = gate[0], update = gate[width], fresh = gate[2 * width], came = arrived[i] + (WIDE)widened(flow[i]);
-        const WIDE new_one = (came - came * update) * (1 - fresh * fresh);
-        into[0] = back[0] = new_one * inner[i] * reset * (1 - reset);
-        into[width] = back[width] = (before[i] - fresh) * came * update * (1 - update);
-        into[2 * width] = new_one;
-        back[2 * width] = new_one * reset;
-        arrived[i] = came * update;
+        gru_number_backward(gate, into, back, width, arrived[i] + (WIDE)widened(flow[i]), inner[i], before[i], arrived[i]);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "hardware.cuh"
 
 typedef long long index_t;
+struct alignas(16) quad { unsigned part[4]; };  // what is copied 16 bytes at a time
 
 #define EVERYWHERE 0xffffffffu
 #define INFINITE __int_as_float(0x7f800000)

@@ -7,7 +7,6 @@
 typedef unsigned char uchar;
 typedef unsigned short ushort;
 typedef unsigned int uint;
-struct alignas(16) quad { unsigned int part[4]; };
 
 #ifndef HOW  // 0 the product, 1 the larger, 2 the smaller
 #define HOW 0

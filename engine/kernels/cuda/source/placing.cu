@@ -3,8 +3,6 @@
 
 #include "ground.cuh"
 
-struct alignas(16) quad { unsigned part[4]; };
-
 #ifndef UNIT  // any type of the size of what is moved at once
 #define UNIT unsigned
 #endif

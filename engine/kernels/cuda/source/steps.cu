@@ -2,13 +2,12 @@
 // it reads once for all examples, and goes on to the unit's gates, cells and states.
 
 #include "ground.cuh"
+#include "gates.cuh"
 
 #define EACH ((int)(16 / sizeof(WIDE)))
 #ifndef EXAMPLES  // at most
 #define EXAMPLES 4
 #endif
-
-__device__ __forceinline__ WIDE sigma(WIDE x) { return WIDE(0.5) * tanh(WIDE(0.5) * x) + WIDE(0.5); }
 
 // Sums of `number` rows of a weight, `apart` numbers apart, with each example's vector of `length` numbers: all lanes hold all of them.
 template <int number>
@@ -64,12 +63,10 @@ extern "C" __global__ void __launch_bounds__(128) lstm_whole_step(
         if (example >= count) continue;
         WIDE* gate = gates + example * 4 * width + unit;
         const index_t i = example * width + unit;
-        const WIDE in = sigma(gate[0] + of_mine<4>(sums, 0)), keep = sigma(gate[width] + of_mine<4>(sums, 1));
-        const WIDE fresh = tanh(gate[2 * width] + of_mine<4>(sums, 2)), out = sigma(gate[3 * width] + of_mine<4>(sums, 3));
-        const WIDE cell = keep * cells_before[i] + in * fresh;
-        gate[0] = in, gate[width] = keep, gate[2 * width] = fresh, gate[3 * width] = out;
-        cells[i] = cell;
-        states[i] = out * tanh(cell);
+        lstm_number(
+            gate, width, gate[0] + of_mine<4>(sums, 0), gate[width] + of_mine<4>(sums, 1), gate[2 * width] + of_mine<4>(sums, 2),
+            gate[3 * width] + of_mine<4>(sums, 3), cells_before[i], cells[i], states[i]
+        );
     }
 }
 
@@ -86,14 +83,9 @@ extern "C" __global__ void __launch_bounds__(128) lstm_whole_step_backward(
         const index_t i = example * width + unit;
         const WIDE* gate = gates + example * 4 * width + unit;
         WIDE* into = flows + example * 4 * width + unit;
-        const WIDE in = gate[0], keep = gate[width], fresh = gate[2 * width], out = gate[3 * width], bent = tanh(cells[i]);
         const WIDE came = of_mine<1>(sums, 0) + (flow ? (WIDE)widened(flow[i]) : WIDE(0));
-        const WIDE through = down[i] + came * out * (1 - bent * bent) + (flow_cells ? (WIDE)widened(flow_cells[i]) : WIDE(0));
-        into[0] = through * fresh * in * (1 - in);
-        into[width] = through * cells_before[i] * keep * (1 - keep);
-        into[2 * width] = through * in * (1 - fresh * fresh);
-        into[3 * width] = came * bent * out * (1 - out);
-        down[i] = through * keep;
+        const WIDE beside = flow_cells ? (WIDE)widened(flow_cells[i]) : WIDE(0);
+        lstm_number_backward(gate, into, width, came, beside, cells_before[i], cells[i], down[i]);
     }
 }
 
@@ -108,13 +100,9 @@ extern "C" __global__ void __launch_bounds__(128) gru_whole_step(
         if (example >= count) continue;
         WIDE* gate = gates + example * 3 * width + unit;
         const index_t i = example * width + unit;
-        const WIDE reset = sigma(gate[0] + of_mine<3>(sums, 0) + (bias ? bias[unit] : WIDE(0)));
-        const WIDE update = sigma(gate[width] + of_mine<3>(sums, 1) + (bias ? bias[width + unit] : WIDE(0)));
+        const WIDE to_reset = of_mine<3>(sums, 0) + (bias ? bias[unit] : WIDE(0)), to_update = of_mine<3>(sums, 1) + (bias ? bias[width + unit] : WIDE(0));
         const WIDE scaled = of_mine<3>(sums, 2) + (bias ? bias[2 * width + unit] : WIDE(0));
-        const WIDE fresh = tanh(gate[2 * width] + reset * scaled);
-        gate[0] = reset, gate[width] = update, gate[2 * width] = fresh;
-        inner[i] = scaled;
-        states[i] = fresh + update * (before[i] - fresh);
+        gru_number(gate, width, to_reset, to_update, scaled, before[i], inner[i], states[i]);
     }
 }
 
@@ -131,13 +119,7 @@ extern "C" __global__ void __launch_bounds__(128) gru_whole_step_backward(
         const index_t i = example * width + unit;
         const WIDE* gate = gates + example * 3 * width + unit;
         WIDE *into = flows + example * 3 * width + unit, *to = back + example * 3 * width + unit;
-        const WIDE reset = gate[0], update = gate[width], fresh = gate[2 * width];
         const WIDE came = passed[i] + of_mine<1>(sums, 0) + (WIDE)widened(flow[i]);
-        const WIDE new_one = (came - came * update) * (1 - fresh * fresh);
-        into[0] = to[0] = new_one * inner[i] * reset * (1 - reset);
-        into[width] = to[width] = (before[i] - fresh) * came * update * (1 - update);
-        into[2 * width] = new_one;
-        to[2 * width] = new_one * reset;
-        passed[i] = came * update;
+        gru_number_backward(gate, into, to, width, came, inner[i], before[i], passed[i]);
     }
 }

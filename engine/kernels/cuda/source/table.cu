@@ -7,7 +7,6 @@
 typedef unsigned char uchar;
 typedef unsigned short ushort;
 typedef unsigned int uint;
-struct alignas(16) quad { unsigned int part[4]; };
 
 // A warp for each row. A row whose number lies outside is filled with ones: NaN where the table holds floating-point numbers.
 extern "C" __global__ void __launch_bounds__(256) take_rows(

@@ -5,8 +5,6 @@
 #include "functions.cuh"
 #include "walking.cuh"
 
-struct alignas(16) quad { unsigned part[4]; };
-
 #ifndef UNIT  // any type of the size of what is copied at once
 #define UNIT unsigned
 #endif
