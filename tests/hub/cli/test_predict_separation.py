@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn_registry import write_registry
 from sequences import CONV_TASNET, HDEMUCS, SQUIM, WAV2VEC2
 
-from numzoo import audio, engine, hub
-from numzoo.audio import models
-from numzoo.hub.checkpoint import write_safetensors
+from numzoo import audio, hub
 from numzoo.hub.cli.main import main
 
 MODELS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
@@ -28,20 +26,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 @pytest.fixture
 def registry(tmp_path: Path) -> str:
     """Models with weights drawn at random, beside their manifest."""
-    engine.manual_seed(0)
-    entries = {}
-    for name, (builder, task, config, settings) in MODELS.items():
-        path = tmp_path / f"{name}.safetensors"
-        state = getattr(models, builder)(**config).state_dict()
-        write_safetensors(path, {key: value.numpy() for key, value in state.items()})
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        file = {"sha256": digest, "format": "safetensors", "sources": [f"file:{path.name}"]}
-        entries[f"{name}.test"] = {
-            "model": f"audio.models.{builder}", "config": config, "task": task, "files": [file], "license": "MIT",
-            "source": "https://example.org", **({"pipeline": settings} if settings else {}),
-        }  # fmt: skip
-    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, "models": entries}))
-    return str(tmp_path / "manifest.json")
+    return write_registry(tmp_path, MODELS)
 
 
 @pytest.fixture

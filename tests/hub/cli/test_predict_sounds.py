@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from drawn_registry import write_registry
 
-from numzoo import audio, engine
-from numzoo.audio import models
-from numzoo.hub.checkpoint import write_safetensors
+from numzoo import audio
 from numzoo.hub.cli.main import main
 
 TASKS = {
@@ -25,19 +23,7 @@ TASKS = {
 @pytest.fixture
 def registry(tmp_path: Path) -> str:
     """Models with weights drawn at random, beside their manifest."""
-    engine.manual_seed(0)
-    entries = {}
-    for name, task in TASKS.items():
-        path = tmp_path / f"{name}.safetensors"
-        state = getattr(models, name)().state_dict()
-        write_safetensors(path, {key: value.numpy() for key, value in state.items()})
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        file = {"sha256": digest, "format": "safetensors", "sources": [f"file:{path.name}"]}
-        entries[f"{name}.test"] = {
-            "model": f"audio.models.{name}", "task": task, "files": [file], "license": "MIT", "source": "https://example.org",
-        }  # fmt: skip
-    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, "models": entries}))
-    return str(tmp_path / "manifest.json")
+    return write_registry(tmp_path, {name: (name, task, {}, {}) for name, task in TASKS.items()})
 
 
 @pytest.fixture
