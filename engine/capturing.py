@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-__all__ = ["Capturing", "before_each_replay", "capturing", "in_capture", "keep_in_capture"]
+__all__ = ["Capturing", "before_each_replay", "capturing", "in_capture", "keep_in_capture", "lasting_memory"]
 
 
 class Capturing:
     """One capture under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, outside: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+        """``outside`` gives a block in which memory is not the recorded step's own."""
+        self.outside = outside
         self.before: list[Callable[[], None]] = []
         self.kept: dict[str, Any] = {}
 
@@ -53,6 +55,15 @@ def keep_in_capture(name: str, make: Callable[[], Any]) -> Any:
     if name not in capture.kept:
         capture.kept[name] = make()
     return capture.kept[name]
+
+
+def lasting_memory() -> AbstractContextManager[object]:
+    """A block whose new memory nothing else uses while it is held, replays included.
+
+    The memory of a captured step serves one thing after another, the same way at each replay: what is written there before a
+    replay is lost when the replay begins. So whatever ``before_each_replay`` writes to must be made in such a block.
+    """
+    return nullcontext() if _now.capture is None else _now.capture.outside()
 
 
 @contextmanager

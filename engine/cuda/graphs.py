@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from .. import device as devices
@@ -117,7 +117,8 @@ class Captured(Generic[P, R]):
 
         given, named = _rebuilt((args, kwargs), own)
         cupy = devices.cupy()
-        stream, pool, state, held = cupy.cuda.Stream(non_blocking=True), PrivatePool(), Capturing(), _Held()
+        usual = partial(cupy.cuda.using_allocator, cupy.cuda.get_allocator())
+        stream, pool, state, held = cupy.cuda.Stream(non_blocking=True), PrivatePool(), Capturing(usual), _Held()
         stream.wait_event(cupy.cuda.get_current_stream().record())
         with capturing(state), cupy.cuda.using_allocator(pool.malloc), stream:
             stream.begin_capture()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..capturing import lasting_memory
 from ..device import CPU, gpu_kernels, move
 from ..dtype import Array
 
@@ -18,7 +19,8 @@ class Live:
     """Numbers in the GPU's memory, for captured steps: written by a launch, so in their turn."""
 
     def __init__(self) -> None:
-        self.array: Array = gpu_kernels("optimizers").empty_numbers()
+        with lasting_memory():
+            self.array: Array = gpu_kernels("optimizers").empty_numbers()
 
     def write(self, numbers: Sequence[float]) -> None:
         """What the next replay reads."""

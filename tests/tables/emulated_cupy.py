@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache, partial
 from operator import attrgetter
 from types import ModuleType, SimpleNamespace
@@ -289,7 +289,9 @@ class Recording:
             memory[...] = before
 
     def launch(self, stream: Any = None) -> None:
-        """Replay."""
+        """Replay. What lay in the graph's own memory is no more: a real graph uses it for one thing after another."""
+        for memory in self.held:
+            memory.raw[memory.start : memory.start + memory.size] = 0xFF
         with np.errstate(all="ignore"):
             for step in self.steps:
                 step()
@@ -371,7 +373,8 @@ class Pool:
 
     __slots__ = ()
 
-    def malloc(self, size: int) -> None: ...
+    def malloc(self, size: int) -> None:
+        """Only its name counts: see ``allocating``."""
 
     def used_bytes(self) -> int:
         """None."""
@@ -382,6 +385,16 @@ class Pool:
         return 0
 
     def free_all_blocks(self) -> None: ...
+
+
+@contextmanager
+def allocating(here: EmulatedMachine, allocator: Any) -> Iterator[None]:
+    """Memory comes from this allocator within the block."""
+    previous, here.allocator = here.allocator, allocator
+    try:
+        yield
+    finally:
+        here.allocator = previous
 
 
 @cache
@@ -443,7 +456,8 @@ class Namespace:
             MemoryPool=Pool,
             PinnedMemoryPointer=PinnedMemory,
             alloc_pinned_memory=PinnedMemory,
-            using_allocator=lambda allocator: nullcontext(),
+            get_allocator=lambda: here.allocator,
+            using_allocator=partial(allocating, here),
         )
 
     def get_default_memory_pool(self) -> Pool:
@@ -472,6 +486,11 @@ class Namespace:
 
     def empty(self, shape: Any, dtype: Any = float, order: str = "C") -> Any:
         return self._here.empty(tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),), dtype)
+
+    def empty_like(self, model: DeviceArray, dtype: Any = None) -> Any:
+        order = sorted(range(model.ndim), key=lambda axis: -abs(model.strides[axis]))
+        dense = self.empty([model.shape[axis] for axis in order], model.dtype if dtype is None else dtype)
+        return dense.transpose(tuple(np.argsort(order).tolist())) if order else dense
 
 
 def _of_module(module: Any, name: str, path: str) -> Any:

@@ -58,6 +58,7 @@ class EmulatedMachine:
         self.xp = Namespace(self)
         self.descending = descending
         self.launched: list[str] = []
+        self.allocator: Any = None
         self._guards: list[weakref.ref[Any]] = []
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -67,7 +68,7 @@ class EmulatedMachine:
         start = GUARD + -(raw.ctypes.data + GUARD) % GUARD
         held = _Guarded(raw, start, size)
         self._guards.append(weakref.ref(held))
-        if Recording.now is not None:
+        if Recording.now is not None and self.allocator is not None:
             Recording.now.held.append(held)
         return DeviceArray(np.asarray(held).view(kind).reshape(shape) if size else np.empty(shape, kind))
 

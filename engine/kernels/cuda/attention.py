@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...capturing import before_each_replay, keep_in_capture
+from ...capturing import before_each_replay, keep_in_capture, lasting_memory
 from ...dtype import Array, Dtype, accumulator
 from ...ops.layers import blockwise
 from ...ops.layers.dropping import threshold
@@ -203,7 +203,8 @@ def seed_memory(here: Machine, seed: Key) -> Array:
     write = kernels(np.dtype(np.float32))["seed"]
 
     def make() -> Array:
-        memory = here.empty((2,), WORD)
+        with lasting_memory():
+            memory = here.empty((2,), WORD)
 
         def draw() -> None:
             # By a launch: a copy from ordinary memory may wait for the GPU.
