@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import writes
+from .capturing import in_capture
 from .debug.watch import watchers
-from .device import copy, namespace
+from .device import copy, namespace, write_into
 from .dtype import is_differentiable
 from .errors import GradientError
 from .hooks import registered
@@ -314,7 +315,11 @@ class Walk:
             # NumPy adds small arrays at once; a GPU has a kernel for it.
             plain = isinstance(held.array, np.ndarray) and not self.create_graph and not held.requires_grad
             plain = plain and held.array.dtype is gradient.array.dtype
-            leaf.grad = tensor_of(held.array + gradient.array) if plain else held + gradient
+            total = tensor_of(held.array + gradient.array) if plain else held + gradient
+            if in_capture() and not self.create_graph:
+                write_into(held.array, total.array)  # a replay adds to what is there, and there the next one looks
+            else:
+                leaf.grad = total
             return
         if not self.create_graph:
             array = gradient.array

@@ -54,6 +54,28 @@ def test_replays_train_as_calls_do(gpu: Any) -> None:
         assert np.allclose(value, weights[1][name], rtol=1e-6, atol=1e-7), name
 
 
+def test_gradients_add_up_from_replay_to_replay(gpu: Any) -> None:
+    batches = [on_gpu(5, 6) for _ in range(6)]
+    found = []
+    for captured in (False, True):
+        model = network()
+
+        def step(x: Any, model: Any = model) -> Any:
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            return loss
+
+        act = engine.capture(step, warmup=2) if captured else step
+        for number, batch in enumerate(batches):
+            if number == 4:
+                for p in model.parameters():
+                    p.grad.zero_()
+            act(batch)
+        found.append([p.grad.numpy() for p in model.parameters()])
+    for plain, own in zip(*found, strict=True):
+        assert np.allclose(plain, own, rtol=1e-5)
+
+
 def test_results_are_copies_unless_the_same_tensors_are_asked_for(gpu: Any) -> None:
     double = engine.capture(lambda x: {"twice": x * 2.0}, warmup=1)
     values = [on_gpu(3) for _ in range(4)]
