@@ -151,7 +151,8 @@ def test_what_was_measured_computes_the_same_and_is_kept(kind: str, measured: Pa
         )
     held(engine.linear, [operand(4, 33, 40), operand(24, 40), operand(24)], kind)
     suffixes = {path.suffix for path in measured.iterdir()}
-    assert ".cudnn" in suffixes or os.environ.get("NUMZOO_TEST_EMULATED_GPU") == "1"
+    emulated = os.environ.get("NUMZOO_TEST_EMULATED_GPU") == "1"
+    assert ".cudnn" in suffixes or emulated or kind == "float64"  # whose convolutions are the bodies'
     engine.cuda.measure_plans(False)
     engine.cuda.measure_plans(True)  # plans are found on the disk now
     held(engine.linear, [operand(4, 33, 40), operand(24, 40), operand(24)], kind)

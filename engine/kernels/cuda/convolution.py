@@ -1,4 +1,4 @@
-"""Convolutions by cuDNN: NCHW in the interface, channels side by side in memory, the bias added in the same pass."""
+"""Convolutions by cuDNN: NCHW in the interface, channels side by side in memory, the bias added in the same pass. Those of float64 are the bodies'."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ Sizes = tuple[int, ...]
 Plan = Callable[..., Any]
 PLANS: Plans[Plan] = choosing.renewed(Plans())
 
-SERVED = ("float32", "float64", "float16", "bfloat16")
+SERVED = ("float32", "float16", "bfloat16")
+"""Not float64: cuDNN's front end (from 1.18 on; 1.26 is the one that is used) gives the factor of every convolution and gradient as a
+float32, and cuDNN, which computes in float64 then, reads its bits as those of 5e-324 times 0x3f800000. The bodies multiply by cublasLt."""
 ALIGNED = 16
 """Bytes that cuDNN takes addresses to be multiples of."""
 

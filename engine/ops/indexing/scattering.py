@@ -361,10 +361,9 @@ def masked_scatter(x: Tensor, mask: Any, source: Any) -> Tensor:
 def _scattered_there(x: Tensor, mask: Tensor, found: Tensor) -> Tensor:
     """The same on a GPU, whose count of what the mask lets through is not waited for."""
     size = found.numel()
-    number = mask.array.reshape(-1).cumsum().reshape(mask.shape)  # of each element, among those let through
-    left_to_gpu(
-        number[..., -1:], 0, size, f"masked_scatter: the mask holds {{0}} times, but source has {size} elements"
-    )
+    count = mask.array.reshape(-1).cumsum()  # of each element, among those let through
+    left_to_gpu(count[-1:], 0, size, f"masked_scatter: the mask holds {{0}} times, but source has {size} elements")
+    number = count.reshape(mask.shape)
     if not size or not x.numel():
         return x
     place = namespace(number).clip(number - 1, 0, size - 1)

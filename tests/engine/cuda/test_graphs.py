@@ -9,6 +9,7 @@ import emulated_cupy
 import numpy as np
 import pytest
 from emulated_cupy import listened
+from emulated_gpu import EmulatedMachine
 
 from numzoo import engine
 from numzoo.engine import CaptureError, DeviceError, SettingError, nn
@@ -295,8 +296,7 @@ def test_an_encoder_of_padded_texts_trains_in_one_launch() -> None:
 
 
 @pytest.mark.parametrize("name", LANGUAGE)
-@pytest.mark.usefixtures("one_order")
-def test_a_padded_prompt_is_read_in_one_launch_and_gone_on_from(name: str) -> None:
+def test_a_padded_prompt_is_read_in_one_launch_and_gone_on_from(name: str, one_order: Any) -> None:
     builder, settings = LANGUAGE[name]
     engine.manual_seed(2)
     model = builder(vocab_size=19, **settings).eval()
@@ -319,7 +319,8 @@ def test_a_padded_prompt_is_read_in_one_launch_and_gone_on_from(name: str) -> No
         step(np.array([[3], [3]]))
         with listened() as met:
             step(np.array([[4], [4]]))
-    assert [what.split(" at ")[0] for what in met] == ["a copy to the GPU", "get"], met  # the tokens, the logits
+    if isinstance(one_order, EmulatedMachine):  # only there can it be heard
+        assert [what.split(" at ")[0] for what in met] == ["a copy to the GPU", "get"], met  # the tokens, the logits
 
 
 @pytest.mark.usefixtures("one_order")

@@ -63,7 +63,7 @@ def test_convolutions_and_their_gradients_are_the_body_s(asked: list[Any], case:
         scale = max(np.abs(wanted).max(), 1.0)
         np.testing.assert_allclose(found, wanted, atol=TOLERANCE[dtype] * scale)
     kinds = [each.kind for each in asked if isinstance(each, convolution.Convolution)]
-    assert kinds == ["forward", "input", "weight"]
+    assert kinds == ([] if dtype == "float64" else ["forward", "input", "weight"])  # whose factor cuDNN reads wrongly
 
 
 def test_results_lie_with_channels_side_by_side_and_are_taken_so(asked: list[Any], gpu: Any) -> None:
@@ -101,15 +101,14 @@ def test_convolutions_take_images_that_lie_in_any_way(asked: list[Any], view: st
 
 
 def test_lines_and_transposed_convolutions_go_the_same_way(asked: list[Any]) -> None:
-    line, kernel = Tensor(drawn(2, 3, 9)), Tensor(drawn(4, 3, 3))
+    line, kernel, image, back = (Tensor(drawn(*s)).float() for s in ((2, 3, 9), (4, 3, 3), (2, 4, 3, 3), (4, 2, 3, 3)))
     for settings in ({"padding": 1}, {"stride": 2}, {"dilation": 2}):
         found = functional.conv1d(line.to("cuda"), kernel.to("cuda"), **settings).cpu().numpy()
-        np.testing.assert_allclose(found, functional.conv1d(line, kernel, **settings).numpy(), rtol=1e-10, atol=1e-12)
-    image, back = Tensor(drawn(2, 4, 3, 3)), Tensor(drawn(4, 2, 3, 3))
+        np.testing.assert_allclose(found, functional.conv1d(line, kernel, **settings).numpy(), rtol=1e-5, atol=1e-5)
     for more in ({"stride": 2, "output_padding": 1, "padding": 1}, {"groups": 2}, {"dilation": 3, "output_padding": 2}):
         found = functional.conv_transpose2d(image.to("cuda"), back.to("cuda"), **more).cpu().numpy()
         np.testing.assert_allclose(
-            found, functional.conv_transpose2d(image, back, **more).numpy(), rtol=1e-10, atol=1e-12
+            found, functional.conv_transpose2d(image, back, **more).numpy(), rtol=1e-5, atol=1e-5
         )
     assert {each.kind for each in asked if isinstance(each, convolution.Convolution)} == {"forward", "input"}
 
@@ -156,12 +155,12 @@ def test_where_cudnn_refuses_the_body_computes(gpu: Any, monkeypatch: Any, case:
 
 
 def test_no_images_and_wrong_sizes_are_the_body_s_business(asked: list[Any]) -> None:
-    weight = Tensor(drawn(2, 3, 3, 3)).to("cuda")
-    assert engine.conv2d(Tensor(np.zeros((0, 3, 5, 5))).to("cuda"), weight).shape == (0, 2, 3, 3)
+    weight = Tensor(drawn(2, 3, 3, 3)).float().to("cuda")
+    assert engine.conv2d(engine.zeros(0, 3, 5, 5, device="cuda"), weight).shape == (0, 2, 3, 3)
     with pytest.raises(engine.errors.ShapeError, match="x has 4 channels but weight expects 3"):
-        engine.conv2d(Tensor(np.zeros((1, 4, 5, 5))).to("cuda"), weight)
+        engine.conv2d(engine.zeros(1, 4, 5, 5, device="cuda"), weight)
     with pytest.raises(engine.errors.ShapeError, match="the kernel spans 3 pixels"):
-        engine.conv2d(Tensor(np.zeros((1, 3, 2, 5))).to("cuda"), weight)
+        engine.conv2d(engine.zeros(1, 3, 2, 5, device="cuda"), weight)
     assert asked == [each for each in asked if not isinstance(each, convolution.Convolution)]
 
 
