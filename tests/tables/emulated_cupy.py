@@ -273,7 +273,7 @@ class Recording:
     def __init__(self, here: EmulatedMachine) -> None:
         self.steps: list[Any] = []
         self.held: list[Any] = []  # memory had meanwhile, as that of a pool that lives as long as the graph
-        self._before = [(raw, raw.copy()) for raw in here.memory()]
+        self._before = [(raw, raw.copy()) for raw in here.living()]
         self._known: dict[int, tuple[Any, Any]] = {}
 
     def touch(self, array: Any) -> None:

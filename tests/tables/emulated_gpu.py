@@ -18,6 +18,7 @@ import weakref
 from functools import cache
 from pathlib import Path
 from struct import Struct
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,25 @@ class EmulatedMachine:
         if Recording.now is not None and self.allocator is not None:
             Recording.now.held.append(held)
         return DeviceArray(np.asarray(held).view(kind).reshape(shape) if size else np.empty(shape, kind))
+
+    def lying(self, size: int, shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None) -> Any:
+        assert size == int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize, (
+            f"{size} bytes for {shape} {dtype}"
+        )
+        if strides is None:
+            return self.empty(shape, dtype)
+        order = sorted(range(len(shape)), key=lambda axis: (-strides[axis], shape[axis] == 1, axis))
+        dense = self.empty(tuple(shape[axis] for axis in order), dtype)
+        array = dense.transpose(tuple(np.argsort(order).tolist()))
+        for axis, count in enumerate(shape):
+            assert count < 2 or array.strides[axis] == strides[axis], (
+                f"{shape} {dtype} cannot have strides {strides} and no gaps"
+            )
+        return array
+
+    def memory(self, size: int) -> Any:
+        array = self.empty((size,), np.uint8)
+        return SimpleNamespace(ptr=self.address(array), array=array)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         array = self.empty(shape, dtype)
@@ -140,9 +160,10 @@ class EmulatedMachine:
                 Recording.now.steps.append(execute)
             execute()
 
+        launch.prepared = _prepared(launch)  # type: ignore[attr-defined]
         return launch
 
-    def memory(self) -> list[Any]:
+    def living(self) -> list[Any]:
         """The bytes of all arrays that live now."""
         return [held.inner for held in (reference() for reference in self._guards) if held is not None]
 
@@ -176,6 +197,23 @@ class EmulatedMachine:
                 assert held.whole(), f"{name} wrote outside of an array of {held.size} bytes"
                 living.append(reference)
         self._guards = living
+
+
+def _prepared(launch: Any) -> Any:
+    """Launches to which the open arguments, those that are None, are given."""
+
+    def prepare(grid: Any, block: Any, shared: int, layout: Struct, arguments: Any) -> Any:
+        places = [place for place, value in enumerate(arguments) if value is None]
+
+        def run(*given: Any) -> None:
+            filled = list(arguments)
+            for place, value in zip(places, given, strict=True):
+                filled[place] = value
+            launch(grid, block, shared, layout, tuple(filled))
+
+        return run
+
+    return prepare
 
 
 class _Guarded:

@@ -31,6 +31,16 @@ class RealMachine(CudaMachine):
             self.launched.append(name)
             launch(*arguments)
 
+        def prepared(*arguments: Any) -> Any:
+            run = launch.prepared(*arguments)
+
+            def noted_run(*given: Any) -> None:
+                self.launched.append(name)
+                run(*given)
+
+            return noted_run
+
+        noted.prepared = prepared  # type: ignore[attr-defined]
         return noted
 
 

@@ -15,14 +15,14 @@ from ...dtype import Array, Dtype, bool_
 from ...op import TABLE
 from ..plans import Plans
 from .expressions import EXPRESSIONS, Expression
-from .layout import blocks_for, dense_order, walk
+from .layout import blocks_for, dense_order, maker, walk
 from .machine import machine
 from .program import SCALARS, Kernel
 
 __all__ = ["STORED", "Computation", "cast", "compute_type", "divider", "elementwise_kernel", "launcher", "walk_numbers"]
 
 Result = Any
-Run = Callable[[tuple[Array, ...]], Result]
+Run = Callable[..., Result]
 
 STORED: dict[Dtype, str] = {
     np.dtype(dtype): name
@@ -40,11 +40,12 @@ THREADS = 256
 WALK = "ii8q8I8I32q"
 """The layout of a Walk in ``walking.cuh``."""
 
+ndarray = np.ndarray
 _plans: Plans[Run] = Plans()
 _kernels: dict[Any, dict[str, Kernel]] = {}
 
 
-def unserved(arrays: tuple[Array, ...]) -> Result:
+def unserved(*arrays: Array) -> Result:
     """What stands for a plan where the body computes."""
     return NotImplemented
 
@@ -92,9 +93,9 @@ def elementwise_kernel(name: str) -> Callable[..., Result]:
     expression = EXPRESSIONS[name]
 
     def compute(*arrays: Array, **settings: Any) -> Result:
-        key: tuple[Any, ...] = (name,)
+        key: tuple[Any, ...] = (name, machine())
         for array in arrays:
-            if type(array) is np.ndarray and not array.ndim:
+            if type(array) is ndarray and not array.ndim:
                 # Of a whole number it counts whether it divides, and whether it can be a power.
                 key += (array.dtype, array.dtype.kind in "iu" and int(np.sign(array)))
             else:
@@ -106,10 +107,29 @@ def elementwise_kernel(name: str) -> Callable[..., Result]:
             run = _plans.get(key)
         except TypeError:  # a setting that no key can hold, which the body refuses
             return NotImplemented
-        return (run or _plans.make(key, _plan, expression, arrays, settings))(arrays)
+        return (run or _plans.make(key, _plan, expression, arrays, settings))(*arrays)
 
-    compute.__name__ = name
-    return compute
+    def one(a: Array) -> Result:
+        key = (name, machine(), a.dtype, a.shape, a.strides)
+        return (_plans.get(key) or _plans.make(key, _plan, expression, (a,), {}))(a)
+
+    def two(a: Array, b: Array) -> Result:
+        if type(b) is ndarray:
+            if type(a) is ndarray or b.ndim or b.dtype.kind in "iu":
+                return compute(a, b)
+            key: Any = (name, machine(), a.dtype, a.shape, a.strides, b.dtype, False)
+        elif type(a) is ndarray:
+            return compute(a, b)
+        else:
+            key = (name, machine(), a.dtype, a.shape, a.strides, b.dtype, b.shape, b.strides)
+        return (_plans.get(key) or _plans.make(key, _plan, expression, (a, b), {}))(a, b)
+
+    found: Callable[..., Result] = compute
+    op = TABLE[name]
+    if not op.setting_names and not op.keeps and op.required == op.count:
+        found = one if op.count == 1 else two if op.count == 2 else compute
+    found.__name__ = name
+    return found
 
 
 def _plan(expression: Expression, arrays: tuple[Array, ...], settings: dict[str, Any]) -> Run:
@@ -159,65 +179,84 @@ def launcher(
     if order is None:
         order = tuple(range(len(shape))) if full is None else _order(full)
     dtype = computation.result
-    back = None if order == tuple(range(len(shape))) else tuple(sorted(range(len(order)), key=order.__getitem__))
     inner = tuple(shape[axis] for axis in order)
     count = int(np.prod(shape, dtype=np.int64))
     turned = [None if _is_number(array) else _turned(array, shape, order) for array in arrays]
     path, walked = _path(computation, inner, turned, count)
     if not path:
         return unserved
+    here = machine()
     kernel = computation.kernels[path]
     each = 1 if path.startswith("strided") else computation.each
-    fixed = tuple(_plain(value, computation.number) for value in settings) + (0,) * (4 - len(settings))
-    is_number = [_is_number(array) for array in arrays]
-    masks = [array.dtype.itemsize * computation.each - 1 if each > 1 else 0 for array in arrays]
-    plain = not any(is_number)
     letter, width = computation.number, len(arrays)
+    is_number = [_is_number(array) for array in arrays]
+    # Numbers of the host are open only where there are some: what follows them is packed once.
+    numbers = (None,) * width if any(is_number) else (0,) * width
+    fixed = tuple(_plain(value, letter) for value in settings) + (0,) * (4 - len(settings))
+    tail = (*numbers, *(0,) * (4 - width), *fixed, count, *walked)
     # A grid walks in strides, so that it serves whatever the number of processors is.
-    grid, block = (blocks_for(machine(), count, each, THREADS), 1, 1), (THREADS, 1, 1)
-    between = (0,) * (4 - width)
-    none: tuple[float, ...] = (0,) * width
-    tail = (*between, *fixed, count, *walked)
-    careful: list[Run] = []
+    grid = blocks_for(here, count, each, THREADS)
+    launch = kernel.prepared(here, grid, THREADS, *(None,) * 5, *tail)
+    make = maker(here, shape, dtype, order)
+    masks = [array.dtype.itemsize * computation.each - 1 if each > 1 else 0 for array in arrays]
+    address = here.address
 
-    def run(arrays: tuple[Array, ...]) -> Result:
-        here = machine()
-        result: Any = here.empty(inner, dtype)
-        address = here.address
-        if plain:
-            places, numbers = [address(array) for array in arrays], none
-        else:
-            places = [0 if n else address(array) for n, array in zip(is_number, arrays, strict=True)]
-            numbers = tuple([_plain(a.item(), letter) if n else 0 for n, a in zip(is_number, arrays, strict=True)])
+    def careful(*arrays: Array) -> Result:
+        """The same an element at a time, for arrays that begin where 16 bytes cannot be read."""
+        path, walked = _path(computation, inner, turned, count, aligned=False)
+        result = make()
+        values = [_plain(a.item(), letter) if n else 0 for a, n in zip(arrays, is_number, strict=True)]
+        places = [0 if n else address(array) for array, n in zip(arrays, is_number, strict=True)]
+        spare = (0,) * (4 - width)
+        computation.kernels[path](
+            blocks_for(here, count, 1, THREADS), THREADS, *places, *spare, address(result), *values, *spare, *fixed, count, *walked
+        )  # fmt: skip
+        return result
+
+    def one(a: Array) -> Result:
+        place = address(a)
+        if place & first:
+            return careful(a)
+        result = make()
+        launch(place, 0, 0, 0, address(result))
+        return result
+
+    def two(a: Array, b: Array) -> Result:
+        place, other = address(a), address(b)
+        if place & first or other & second:
+            return careful(a, b)
+        result = make()
+        launch(place, other, 0, 0, address(result))
+        return result
+
+    def with_number(a: Array, b: Array) -> Result:
+        place = address(a)
+        if place & first:
+            return careful(a, b)
+        result = make()
+        launch(place, 0, 0, 0, address(result), 0, b.item())
+        return result
+
+    def several(*arrays: Array) -> Result:
+        places = [0 if n else address(array) for n, array in zip(is_number, arrays, strict=True)]
         for place, mask in zip(places, masks, strict=True):
             if place & mask:
-                if not careful:
-                    careful.append(_careful(computation, inner, turned, count, is_number, fixed, between, back))
-                return careful[0](arrays)
-        kernel(grid, block, *places, *between, address(result), *numbers, *tail)
-        return result if back is None else result.transpose(back)
+                return careful(*arrays)
+        result = make()
+        values = (
+            [_plain(a.item(), letter) if n else 0 for n, a in zip(is_number, arrays, strict=True)]
+            if numbers[0] is None
+            else ()
+        )
+        launch(*places, *(0,) * (4 - width), address(result), *values)
+        return result
 
-    return run
-
-
-def _careful(
-    computation: Computation, inner: tuple[int, ...], turned: list[Lying | None], count: int, is_number: list[bool],
-    fixed: tuple[float, ...], spare: tuple[int, ...], back: tuple[int, ...] | None,
-) -> Run:  # fmt: skip
-    """The same an element at a time, for arrays that begin where 16 bytes cannot be read."""
-    path, walked = _path(computation, inner, turned, count, aligned=False)
-    kernel, dtype, letter = computation.kernels[path], computation.result, computation.number
-
-    def run(arrays: tuple[Array, ...]) -> Result:
-        here = machine()
-        result: Any = here.empty(inner, dtype)
-        places = [0 if n else here.address(array) for array, n in zip(arrays, is_number, strict=True)]
-        numbers = [_plain(array.item(), letter) if n else 0 for array, n in zip(arrays, is_number, strict=True)]
-        grid = blocks_for(here, count, 1, THREADS)
-        kernel(grid, THREADS, *places, *spare, here.address(result), *numbers, *spare, *fixed, count, *walked)
-        return result if back is None else result.transpose(back)
-
-    return run
+    first, second = (*masks, 0)[:2]
+    if is_number == [False]:
+        return one
+    if is_number == [False, False]:
+        return two
+    return with_number if is_number == [False, True] and letter != "q" else several
 
 
 class Lying:
@@ -303,8 +342,8 @@ def _plain(value: Any, letter: str) -> float | int:
 def cast(x: Array, *, dtype: Dtype) -> Result:
     """The values in another dtype, in the same memory order."""
     dtype = np.dtype(dtype)
-    key = ("cast", x.dtype, dtype, x.shape, x.strides)
-    return (_plans.get(key) or _plans.make(key, _plan_cast, x, dtype))((x,))
+    key = ("cast", machine(), x.dtype, dtype, x.shape, x.strides)
+    return (_plans.get(key) or _plans.make(key, _plan_cast, x, dtype))(x)
 
 
 def _plan_cast(x: Array, dtype: Dtype) -> Run:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ...dtype import Array, Dtype, accumulator
+from .layout import in_memory
 from .machine import Machine
 from .program import SCALARS, Kernel, scalars
 from .transposing import copy_like
@@ -111,12 +112,10 @@ def fetcher(array: Array | None, order: tuple[int, ...] | None = None) -> Fetch:
 
 
 def maker(shape: tuple[int, ...], dtype: Dtype, order: tuple[int, ...]) -> Make:
-    """For a plan: what makes arrays without gaps whose axes lie in this order."""
-    inner = tuple(shape[axis] for axis in order)
-    back = tuple(sorted(range(len(order)), key=order.__getitem__))
-    if [axis for axis in order if shape[axis] != 1] == [axis for axis in range(len(shape)) if shape[axis] != 1]:
-        return lambda here: here.empty(shape, dtype)
-    return lambda here: here.empty(inner, dtype).transpose(back)
+    """For a plan: what makes arrays without gaps whose axes lie in this order, on the machine that it is given."""
+    size, ordered = dtype.itemsize * math.prod(shape), [axis for axis in order if shape[axis] != 1]
+    strides = None if ordered == sorted(ordered) else in_memory(shape, order, dtype.itemsize)
+    return lambda here: here.lying(size, shape, dtype, strides)
 
 
 def parameter(x: Dtype, *vectors: Array | None) -> str | None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ...dtype import Array, Dtype
 from .machine import Machine
 
-__all__ = ["Walk", "blocks_for", "channels_last", "dense_order", "empty_in_order", "empty_like", "walk"]
+__all__ = [
+    "Walk",
+    "blocks_for",
+    "channels_last",
+    "dense_order",
+    "empty_in_order",
+    "empty_like",
+    "in_memory",
+    "maker",
+    "walk",
+]
 
 Strides = tuple[int, ...]
 
@@ -91,9 +102,30 @@ def empty_in_order(here: Machine, shape: tuple[int, ...], dtype: Dtype, order: t
     """An array without gaps whose axes lie in memory in this order, the outermost first."""
     if order == tuple(range(len(shape))):
         return here.empty(shape, dtype)
-    back = sorted(range(len(order)), key=order.__getitem__)
-    result: Any = here.empty(tuple(shape[axis] for axis in order), dtype)
-    return result.transpose(back)
+    return maker(here, shape, dtype, order)()
+
+
+def maker(
+    here: Machine, shape: tuple[int, ...], dtype: Dtype, order: tuple[int, ...] | None = None
+) -> Callable[[], Array]:
+    """For a plan: what makes arrays without gaps whose axes lie in memory in this order (row order if None), the outermost first."""
+    size = dtype.itemsize * math.prod(shape)
+    apart = [axis for axis in order or () if shape[axis] != 1]
+    if apart == sorted(apart):
+        return partial(here.lying, size, shape, dtype, None)
+    if size:
+        return partial(here.lying, size, shape, dtype, in_memory(shape, order or (), dtype.itemsize))
+    inner, back = tuple(shape[axis] for axis in order or ()), sorted(range(len(shape)), key=(order or ()).__getitem__)
+    return lambda: here.empty(inner, dtype).transpose(back)
+
+
+def in_memory(shape: tuple[int, ...], order: tuple[int, ...], itemsize: int) -> Strides:
+    """The strides in bytes of an array without gaps whose axes lie in this order, the outermost first."""
+    strides, step = [0] * len(shape), itemsize
+    for axis in reversed(order):
+        strides[axis] = step
+        step *= max(shape[axis], 1)
+    return tuple(strides)
 
 
 def empty_like(here: Machine, array: Array, dtype: Dtype | None = None) -> Array:

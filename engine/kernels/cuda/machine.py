@@ -6,21 +6,18 @@ the tests can put another machine in its place, which runs the same sources on a
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable
+from operator import attrgetter
 from struct import Struct
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...dtype import Array, Dtype
+from .entries import Arguments, Entry
 
-__all__ = ["MOST_BYTES", "Launch", "Machine", "machine", "use"]
-
-MOST_BYTES = 4096
-"""What the arguments of one launch may take."""
-
+__all__ = ["Launch", "Machine", "machine", "use"]
 
 CYCLES = 40_000
 """Of a processor: about 20 microseconds, in which the host gives a GPU one piece of work."""
@@ -38,6 +35,11 @@ class Launch(Protocol):
         arguments: tuple[int | float, ...],
     ) -> None: ...
 
+    def prepared(
+        self, grid: tuple[int, int, int], block: tuple[int, int, int], shared: int, layout: Struct, arguments: Arguments
+    ) -> Callable[..., None]:
+        """The same again and again, given only the arguments that are None here."""
+
 
 class Machine(Protocol):
     """What kernels ask of a GPU."""
@@ -54,6 +56,12 @@ class Machine(Protocol):
 
     def zeros(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
         """A C-contiguous array of zeros."""
+
+    def lying(self, size: int, shape: tuple[int, ...], dtype: Dtype, strides: tuple[int, ...] | None) -> Array:
+        """An array without gaps of ``size`` bytes in all, with these strides (those of rows if None), of whatever the memory holds."""
+
+    def memory(self, size: int) -> Any:
+        """Memory of so many bytes, for as long as what is given back lives. It begins at ``.ptr``."""
 
     def address(self, array: Array) -> int:
         """Where an array's first element lies."""
@@ -80,13 +88,15 @@ class Machine(Protocol):
 class CudaMachine:
     """The current CUDA device through CuPy and the driver."""
 
+    address: Callable[[Array], int] = staticmethod(attrgetter("data.ptr"))
+
     def __init__(self) -> None:
         import cupy
         from cupy_backends.cuda.api import driver
 
         self.xp = cupy
         self._driver = driver
-        current = cupy.cuda.get_current_stream
+        self._current = current = cupy.cuda.get_current_stream
         self.stream: Callable[[], int] = lambda: current().ptr
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         major, minor = properties["major"], properties["minor"]
@@ -94,15 +104,18 @@ class CudaMachine:
         self.architecture = f"sm_{major}{minor}" + ("a" if major >= 9 else "")
         self.processors: int = properties["multiProcessorCount"]
         self._local = threading.local()
+        # The current allocator, so that of a captured step while one is captured.
+        self.memory: Callable[[int], Any] = cupy.cuda.alloc
+        self.lying = laid(cupy, self.memory)
 
     def empty(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
-        return self.xp.empty(shape, dtype)
+        size = dtype.itemsize
+        for count in shape:
+            size *= count
+        return self.lying(size, shape, dtype, None)
 
     def zeros(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
         return self.xp.zeros(shape, dtype)
-
-    def address(self, array: Array) -> int:
-        return array.data.ptr  # type: ignore[no-any-return]
 
     def shared_words(self, count: int) -> tuple[Any, int]:
         # Pinned memory has one address for both wherever CUDA's unified addressing is, which is every 64-bit system.
@@ -119,26 +132,8 @@ class CudaMachine:
         return self._driver.moduleLoadData(code)
 
     def entry(self, module: Any, name: str) -> Launch:
-        function, launch_kernel = self._driver.moduleGetFunction(module, name), self._driver.launchKernel
-        stream, local, runtime = self.stream, self._local, self.xp.cuda.runtime
-
-        def launch(
-            grid: tuple[int, int, int],
-            block: tuple[int, int, int],
-            shared: int,
-            layout: Struct,
-            arguments: tuple[int | float, ...],
-        ) -> None:
-            try:
-                packed = local.packed
-            except AttributeError:
-                runtime.free(0)  # makes the device's context this thread's, which launches by the driver need
-                packed = local.packed = _Packed()
-            layout.pack_into(packed.buffer, 0, *arguments)
-            packed.size.value = layout.size
-            launch_kernel(function, *grid, *block, shared, stream(), 0, packed.description)
-
-        return launch
+        cuda, function = self.xp.cuda, self._driver.moduleGetFunction(module, name)
+        return Entry(function, self._driver.launchKernel, self._current, self._local, lambda: cuda.runtime.free(0))
 
     def prepare(self, wanted: Any) -> Any:
         from .libraries import prepare
@@ -162,14 +157,32 @@ class CudaMachine:
         Kernel("waiting.cu", "wait_cycles", "q")(1, 1, cycles)
 
 
-class _Packed:
-    """A thread's own memory for packed arguments, and the driver's description of it: five words."""
+def laid(cupy: Any, memory: Callable[[int], Any]) -> Callable[..., Array]:
+    """What makes CuPy's arrays by ``Machine.lying``: without what its class does for classes derived from it, which takes half of the time."""
+    kind = cupy.ndarray
+    new, fill = getattr(kind.__base__, "__new__", None), getattr(kind, "_init", None)
 
-    def __init__(self) -> None:
-        self.buffer = ctypes.create_string_buffer(MOST_BYTES)
-        self.size = ctypes.c_size_t()
-        self._words = (ctypes.c_void_p * 5)(1, ctypes.addressof(self.buffer), 2, ctypes.addressof(self.size), 0)
-        self.description = ctypes.addressof(self._words)
+    def plainly(size: int, shape: tuple[int, ...], dtype: Dtype, strides: tuple[int, ...] | None) -> Array:
+        return kind(shape, dtype, memory(size), strides)
+
+    def directly(size: int, shape: tuple[int, ...], dtype: Dtype, strides: tuple[int, ...] | None) -> Array:
+        made = new(kind)  # type: ignore[misc]
+        fill(made, shape, dtype, memory(size), strides)  # type: ignore[misc]
+        return made
+
+    # This is no public way, so it is looked at once whether both come to the same.
+    described = attrgetter(
+        "shape", "strides", "dtype", "data.ptr", "size", "nbytes", "flags.owndata", "base", "flags.c_contiguous"
+    )
+    try:
+        nowhere = cupy.cuda.MemoryPointer(cupy.cuda.UnownedMemory(256, 32, None, 0), 0)
+        given = (2, 4), np.dtype(np.float32), nowhere, (4, 8)
+        made = new(kind)  # type: ignore[misc]
+        fill(made, *given)  # type: ignore[misc]
+        same = type(made) is kind and described(made) == described(kind(*given))
+    except (TypeError, AttributeError):
+        return plainly
+    return directly if same else plainly
 
 
 _machines: dict[int, Machine] = {}
@@ -179,10 +192,10 @@ _current_device: Callable[[], int] | None = None
 
 def machine() -> Machine:
     """The machine of the current device."""
-    global _current_device
+    global _used, _current_device
     if _used is not None:
         return _used
-    if _current_device is None:  # asked at every launch: not imported anew each time
+    if _current_device is None:  # asked for every operation: not imported anew each time
         import cupy
 
         _current_device = cupy.cuda.runtime.getDevice
@@ -190,6 +203,8 @@ def machine() -> Machine:
     found = _machines.get(number)
     if found is None:
         found = _machines.setdefault(number, CudaMachine())
+        if found.xp.cuda.runtime.getDeviceCount() == 1:
+            _used = found  # there is no other
     return found
 
 

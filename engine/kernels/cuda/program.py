@@ -9,6 +9,7 @@ A source is compiled when one of its kernels first runs on a machine, once for e
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Kernel:
         here = machine()
         held = self._held  # both at once: another thread may launch on another device meanwhile
         if held is None or held[0] is not here:
-            held = self._held = here, here.entry(_module(here, self.source, self.options), self.name)
+            held = self._found(here)
         if type(grid) is int:
             grid = (grid, 1, 1)
         if type(block) is int:
@@ -82,6 +83,33 @@ class Kernel:
         if not (grid[0] and grid[1] and grid[2]):  # type: ignore[index]
             return
         held[1](grid, block, shared, self._layout, arguments)  # type: ignore[arg-type]
+
+    def prepared(
+        self,
+        here: Machine,
+        grid: int | tuple[int, int, int],
+        block: int | tuple[int, int, int],
+        *arguments: int | float | None,
+        shared: int = 0,
+    ) -> Callable[..., None]:
+        """For a plan: a launch on this machine that is called with the arguments that are None here, in their order.
+
+            run = kernel.prepared(here, 8, 256, None, None, count)
+            run(address(x), address(out))
+
+        The others are packed once. What is None had best be together, at the front.
+        """
+        grid = (grid, 1, 1) if isinstance(grid, int) else grid
+        block = (block, 1, 1) if isinstance(block, int) else block
+        if 0 in grid:
+            return lambda *_: None
+        return self._found(here)[1].prepared(grid, block, shared, self._layout, arguments)
+
+    def _found(self, here: Machine) -> tuple[Machine, Launch]:
+        held = self._held
+        if held is None or held[0] is not here:
+            held = self._held = here, here.entry(_module(here, self.source, self.options), self.name)
+        return held
 
 
 _modules: dict[tuple[int, str, tuple[str, ...]], Any] = {}
