@@ -160,7 +160,7 @@ class CudaMachine:
 def laid(cupy: Any, memory: Callable[[int], Any]) -> Callable[..., Array]:
     """What makes CuPy's arrays by ``Machine.lying``: without what its class does for classes derived from it, which takes half of the time."""
     kind = cupy.ndarray
-    new, fill = getattr(kind.__base__, "__new__", None), getattr(kind, "_init", None)
+    new, fill = getattr(kind.__mro__[-2], "__new__", None), getattr(kind, "_init", None)
 
     def plainly(size: int, shape: tuple[int, ...], dtype: Dtype, strides: tuple[int, ...] | None) -> Array:
         return kind(shape, dtype, memory(size), strides)
