@@ -94,9 +94,14 @@ def gpu() -> Iterator[Finding]:
 
 def gpu_libraries() -> Iterator[Finding]:
     """Which of NVIDIA's libraries are installed, and in which versions?"""
-    parts = importlib.import_module(f"{_PACKAGE}.engine.kernels.cuda.libraries").parts
-    for name, found, purpose in parts():
+    libraries = importlib.import_module(f"{_PACKAGE}.engine.kernels.cuda.libraries")
+    versions: dict[str, str | None] = {}
+    for name, found, purpose in libraries.parts():
+        versions[name] = found
         if found is None:
             yield Finding(name, "warn", f"not installed: {purpose}", "python -m pip install 'numzoo[gpu]'")
         else:
             yield Finding(name, "ok", f"{found}: {purpose}")
+    unfit = libraries.misfit(versions["cuDNN"], versions["cuDNN front end"])
+    if unfit is not None:
+        yield Finding("cuDNN pair", "warn", *unfit)

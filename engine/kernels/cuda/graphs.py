@@ -60,6 +60,7 @@ class Engines:
         """``name`` and the versions are what kept plans belong to."""
         self.cudnn = cudnn
         self.owner = f"{name} cuDNN {cudnn.backend_version()} front end {cudnn.__version__}"
+        self._told = False
         self.largest_workspace = 0
         """In bytes: what some plan asks the pool for while it runs."""
         self._here = here
@@ -90,6 +91,7 @@ class Engines:
         if graph is None:
             graph = build(self.cudnn, wanted, measures, handle=self.handle())
             if graph is None:
+                self._tell_of_misfit()
                 if wanted.otherwise:
                     warnings.warn(
                         f"cuDNN {self.cudnn.backend_version_string()} has no engine for {wanted!r}; it is computed {wanted.otherwise}",
@@ -102,6 +104,16 @@ class Engines:
         if not measures:
             return run
         return choosing.at_first_call(run, lambda *addresses: self._chosen(self._fastest(graph, wanted, addresses)))
+
+    def _tell_of_misfit(self) -> None:
+        """Warn, once, where this front end asks this cuDNN for what only newer ones know."""
+        from .libraries import misfit
+
+        cudnn = self.cudnn
+        found = misfit(cudnn.backend_version_string(), cudnn.__version__)
+        if found is not None and not self._told:
+            self._told = True
+            warnings.warn("; ".join(found), stacklevel=2)
 
     def _fastest(self, graph: Any, wanted: Description, addresses: tuple[int, ...]) -> Any:
         """The graph with the plan that computes fastest what lies at these addresses, which is then kept on the disk."""

@@ -9,6 +9,7 @@ import ctypes
 import glob
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +19,7 @@ from ...errors import DeviceError
 from .gemm import Gemm
 from .machine import Machine
 
-__all__ = ["PARTS", "parts", "preload", "prepare", "product_version", "workspaces"]
+__all__ = ["PARTS", "misfit", "parts", "preload", "prepare", "product_version", "workspaces"]
 
 WORKSPACE = {8: 8 << 20, 9: 32 << 20, 10: 32 << 20}
 """Bytes for cublasLt by the major number of the architecture: what NVIDIA recommends."""
@@ -37,6 +38,9 @@ PARTS = (
     ("cuDNN front end", ("nvidia-cudnn-frontend",), "convolution and attention"),
 )
 """What the GPU path is made of: its name, the packages that may bring it, and what it is for."""
+
+KNOWS_RESHAPES, ASKS_FOR_RESHAPES, ASKS_AGAIN = (9, 22), (1, 24), (1, 27)
+"""From this cuDNN on a reshape in a graph may say how it is meant; front ends from the second to before the third say it always."""
 
 _products: dict[int, Any] = {}
 _engines: dict[int, Any] = {}
@@ -141,6 +145,24 @@ def product_version(packages: tuple[str, ...]) -> str | None:
         except PackageNotFoundError:
             continue
     return None
+
+
+def misfit(cudnn: str | None, front_end: str | None) -> tuple[str, str] | None:
+    """What is lacking where this front end drives this cuDNN, and what to install; None where they fit."""
+    if cudnn is None or front_end is None:
+        return None
+    driven, driver = _numbers(cudnn), _numbers(front_end)
+    if driven >= KNOWS_RESHAPES or not ASKS_FOR_RESHAPES <= driver < ASKS_AGAIN:
+        return None
+    return (
+        f"cuDNN's front end {front_end} writes the gradients of attention as only cuDNN 9.22 and newer read them, and this one is {cudnn}: "
+        "attention holds its scores in training, more slowly",
+        "python -m pip install nvidia-cudnn-frontend==1.23.0",
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def parts() -> Iterator[tuple[str, str | None, str]]:

@@ -162,6 +162,20 @@ def test_a_plan_that_the_library_no_longer_takes_is_built_anew() -> None:
     ]
 
 
+def test_a_front_end_that_does_not_fit_is_told_of_once() -> None:
+    cudnn = Cudnn(refuses=RuntimeError("CUDNN_ATTR_OPERATION_RESHAPE_MODE failed"))
+    cudnn.backend_version_string = lambda: "9.19.0"  # type: ignore[method-assign]
+    cudnn.tuples = {"sdpa": 2}
+    laid = Laid((2, 4, 16, 64), (4096, 64, 256, 1))
+    wanted = Attention("statistics", laid, laid, laid, laid, "float16", 0.125)
+    engines = opened(cudnn)
+    with pytest.warns(
+        UserWarning, match=r"front end 1\.26\.0 .* is 9\.19\.0.*pip install nvidia-cudnn-frontend==1\.23\.0"
+    ):
+        assert engines.prepare(wanted) is None
+    assert engines.prepare(wanted) is None  # a warning is an error here
+
+
 def test_missing_or_old_libraries_are_named(monkeypatch: Any) -> None:
     monkeypatch.setattr(libraries, "preload", lambda part: None)
     monkeypatch.setitem(sys.modules, "cudnn", None)

@@ -35,6 +35,27 @@ def test_every_part_has_a_version_or_is_said_to_be_missing(monkeypatch: Any) -> 
     assert "pip install 'numzoo[gpu]'" in told["cublasLt"].mend
 
 
+@pytest.mark.parametrize(
+    ("cudnn", "front_end", "fits"),
+    [
+        ("9.19.0.56", "1.26.0", False), ("9.12.0", "1.24.1", False), ("9.22.0.52", "1.26.0", True), ("9.19.0.56", "1.23.0", True),
+        ("9.19.0.56", "1.27.0", True), ("9.28.1.4", "1.23.0", True), (None, "1.26.0", True), ("9.19.0", None, True),
+    ],
+)  # fmt: skip
+def test_a_front_end_that_asks_an_older_cudnn_for_too_much_is_named(
+    cudnn: str | None, front_end: str | None, fits: bool, monkeypatch: Any
+) -> None:
+    found = libraries.misfit(cudnn, front_end)
+    assert (found is None) == fits
+    versions = {"nvidia-cudnn-cu13": cudnn, "nvidia-cudnn-frontend": front_end}
+    monkeypatch.setattr(libraries, "product_version", lambda packages: versions.get(packages[0]))
+    told = {finding.what: finding for finding in doctor.gpu_libraries()}
+    assert ("cuDNN pair" in told) != fits
+    if not fits:
+        assert told["cuDNN pair"].state == "warn"
+        assert told["cuDNN pair"].mend == "python -m pip install nvidia-cudnn-frontend==1.23.0"
+
+
 def test_no_library_is_loaded_by_importing_the_kernels() -> None:
     program = (
         "import sys; import numzoo.engine.kernels.cuda; "
