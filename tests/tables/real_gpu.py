@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import emulated_libraries
 import numpy as np
 
 from numzoo.engine.kernels.cuda.machine import CudaMachine
 
 
 class RealMachine(CudaMachine):
-    """`launched` lists what ran."""
+    """`launched` lists what ran, `emulated_libraries.ASKED` what was asked of the libraries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,6 +24,10 @@ class RealMachine(CudaMachine):
         order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
         dense = self.xp.asarray(np.ascontiguousarray(array.transpose(order)))
         return dense.transpose([int(axis) for axis in np.argsort(order)]) if array.ndim else dense
+
+    def prepare(self, wanted: Any) -> Any:
+        emulated_libraries.ASKED.append(wanted)
+        return super().prepare(wanted)
 
     def entry(self, module: Any, name: str) -> Any:
         launch = super().entry(module, name)

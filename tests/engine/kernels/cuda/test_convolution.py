@@ -143,11 +143,9 @@ def test_precision_and_determinism_reach_the_library(asked: list[Any]) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_where_cudnn_refuses_the_body_computes(gpu: Any, monkeypatch: Any, case: str) -> None:
     convolution.PLANS.clear()
-    real = emulated_libraries.prepare
+    real = gpu.prepare
     monkeypatch.setattr(
-        emulated_libraries,
-        "prepare",
-        lambda wanted: None if isinstance(wanted, convolution.Convolution) else real(wanted),
+        gpu, "prepare", lambda wanted: None if isinstance(wanted, convolution.Convolution) else real(wanted)
     )
     for found, wanted in zip(run_on("cuda", case, "float32"), run_on("cpu", case, "float64"), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4 * max(np.abs(wanted).max(), 1.0))

@@ -172,11 +172,13 @@ def test_many_entries_whose_heads_lie_apart_are_copied_and_few_are_not(asked: li
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.bool_, np.complex64, np.complex128])
-def test_products_of_other_dtypes_never_meet_cupy_s_batched_one(asked: list[Any], gpu: Any, dtype: Any) -> None:
+def test_products_of_other_dtypes_never_meet_cupy_s_batched_one(
+    asked: list[Any], gpu: Any, dtype: Any, monkeypatch: Any
+) -> None:
     x, y = (GENERATOR.integers(0, 3, shape).astype(dtype) for shape in ((2, 3, 4), (4, 5)))
-    met = []
+    met: list[Any] = []
     real = gpu.xp.matmul
-    gpu.xp.matmul = lambda a, b: met.append((a.ndim, b.ndim)) or real(a, b)
+    monkeypatch.setattr(gpu.xp, "matmul", lambda a, b: met.append((a.ndim, b.ndim)) or real(a, b))  # type: ignore[func-returns-value]
     found = device.product(gpu.xp, gpu.put(x), gpu.put(y))
     np.testing.assert_array_equal(found.get(), x @ y)
     assert all(max(ndims) <= 2 for ndims in met)
@@ -184,7 +186,7 @@ def test_products_of_other_dtypes_never_meet_cupy_s_batched_one(asked: list[Any]
 
 def test_where_the_library_refuses_the_body_computes(gpu: Any, monkeypatch: Any) -> None:
     matrix.PLANS.clear()
-    monkeypatch.setattr(emulated_libraries, "prepare", lambda wanted: None)
+    monkeypatch.setattr(gpu, "prepare", lambda wanted: None)
     x, y, bias = (Tensor(drawn(*s)).to("cuda") for s in ((2, 3, 4), (5, 4), (5,)))
     np.testing.assert_allclose(
         engine.linear(x, y, bias).cpu().numpy(), x.cpu().numpy() @ y.cpu().numpy().T + bias.cpu().numpy()
