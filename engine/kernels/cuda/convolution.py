@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...dtype import Array, Dtype
+from ...dtype import Array
 from ...modes import TF32, are_deterministic_algorithms_enabled, modes
 from ...ops.images.convolution import output_size
 from ..plans import Plans
 from . import choosing
 from .graphs import data_type
-from .layout import channels_last
+from .layout import channels_last, maker
 from .machine import Machine, machine
-from .transposing import copy_like
+from .transposing import copier, copy_like
 
 __all__ = [
     "Convolution",
@@ -220,26 +219,34 @@ def _plan_forward(
     run = here.prepare(wanted)
     if run is None:
         return _refuse
-    give_x, give_weight = _taken(here, x), _taken(here, weight)
-    make, address, dtype = _maker(here, shape, x.dtype), here.address, x.dtype
-    if bias is None:
+    make, address = maker(here, shape, x.dtype, channels_last(x.ndim)), here.address
+    turns = _turning(x), _turning(weight), None if bias is None else _turning(bias)
+    lie = turns == (None, None, None)
 
-        def compute(x: Array, weight: Array, bias: Array | None) -> Array:
-            x, weight, out = give_x(x), give_weight(weight), make()
-            run(address(x), address(weight), address(out))
-            return out
-
-        return compute
-    apart = bias.shape[0] > 1 and bias.strides != (dtype.itemsize,)
-
-    def compute_with_bias(x: Array, weight: Array, bias: Array) -> Array:
-        x, weight, out = give_x(x), give_weight(weight), make()
-        if apart or address(bias) % ALIGNED:
-            bias = _copied(here, bias, (0,))
-        run(address(x), address(weight), address(out), address(bias))
+    def compute(x: Array, weight: Array, bias: Array | None) -> Array:
+        first, second = address(x), address(weight)
+        if not lie or (first | second) % ALIGNED:
+            return copying(x, weight, bias)
+        out = make()
+        run(first, second, address(out))
         return out
 
-    return compute_with_bias
+    def compute_with_bias(x: Array, weight: Array, bias: Array) -> Array:
+        first, second, third = address(x), address(weight), address(bias)
+        if not lie or (first | second | third) % ALIGNED:
+            return copying(x, weight, bias)
+        out = make()
+        run(first, second, address(out), third)
+        return out
+
+    def copying(*given: Array | None) -> Array:
+        held = [None if array is None else _taken(here, array, turn) for array, turn in zip(given, turns, strict=True)]
+        out = make()
+        first, second, third = (0 if array is None else address(array) for array in held)
+        run(first, second, address(out), *(() if bias is None else (third,)))
+        return out
+
+    return compute if bias is None else compute_with_bias
 
 
 def _plan_gradient(
@@ -257,41 +264,41 @@ def _plan_gradient(
     run = here.prepare(wanted)
     if run is None:
         return _refuse
-    give_flow, give_other = _taken(here, flow), _taken(here, other)
-    make, address = _maker(here, shape, flow.dtype), here.address
+    make, address = maker(here, shape, flow.dtype, channels_last(len(shape))), here.address
+    turns, flows_first = (_turning(flow), _turning(other)), kind == "input"
+    lie = turns == (None, None)
 
     def compute(flow: Array, other: Array) -> Array:
-        flow, other, out = give_flow(flow), give_other(other), make()
-        if kind == "input":
-            run(address(flow), address(other), address(out))
+        first, second = address(flow), address(other)
+        if not lie or (first | second) % ALIGNED:
+            flow, other = _taken(here, flow, turns[0]), _taken(here, other, turns[1])
+            first, second = address(flow), address(other)
+        out = make()
+        if flows_first:
+            run(first, second, address(out))
         else:
-            run(address(other), address(flow), address(out))
+            run(second, first, address(out))
         return out
 
     return compute
 
 
-def _taken(here: Machine, array: Array) -> Callable[[Array], Array]:
-    """How arrays of this layout become ones whose channels lie side by side: as they are, or by a copy."""
-    order, address = channels_last(array.ndim), here.address
-    wanted = strides_of_images(array.shape)
+def _turning(array: Array) -> Callable[[Array], Array] | None:
+    """What copies arrays of this layout so that their channels lie side by side; None for those that lie so."""
+    wanted = strides_of_images(array.shape) if array.ndim > 1 else (1,)
     if all(
         n == 1 or own == step * array.itemsize for n, own, step in zip(array.shape, array.strides, wanted, strict=True)
     ):
-        return lambda array: array if not address(array) % ALIGNED else _copied(here, array, order)
-    return lambda array: _copied(here, array, order)
+        return None
+    return copier(array, channels_last(array.ndim) if array.ndim > 1 else (0,))
 
 
-def _copied(here: Machine, array: Array, order: tuple[int, ...]) -> Array:
-    return copy_like(array, order)
-
-
-def _maker(here: Machine, shape: Sizes, dtype: Dtype) -> Callable[[], Array]:
-    """What gives new memory for a result."""
-    order = channels_last(len(shape))
-    turned = tuple(shape[axis] for axis in order)
-    back = sorted(range(len(shape)), key=order.__getitem__)
-    empty = here.empty
-    if math.prod(shape[2:]) == 1:
-        return lambda: empty(shape, dtype)  # the same memory, with the strides of rows
-    return lambda: empty(turned, dtype).transpose(back)
+def _taken(here: Machine, array: Array, turn: Callable[[Array], Array] | None) -> Array:
+    """An array as the library reads it: itself, or a copy."""
+    if turn is not None:
+        return turn(array)
+    return (
+        copy_like(array, channels_last(array.ndim) if array.ndim > 1 else (0,))
+        if here.address(array) % ALIGNED
+        else array
+    )

@@ -14,9 +14,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from struct import Struct
 from typing import Any, Protocol
-
-import numpy as np
 
 from ...errors import DeviceError
 from . import choosing, nvrtc, store
@@ -31,6 +30,11 @@ OLDEST = 91000
 """The first cuDNN whose engines are known to serve; 9.10."""
 MOST_WORKSPACE = 1 << 30
 """Bytes that an engine may ask for; faster ones that want more are passed over."""
+
+MOST_TENSORS = 32
+"""Tensors that a graph may have."""
+ADDRESSES = [Struct(f"{count}P").pack_into for count in range(MOST_TENSORS + 1)]
+"""What writes so many addresses."""
 
 SPARE = 32 << 20
 """Bytes that may stay with the pool after engines were tried."""
@@ -160,25 +164,37 @@ class Engines:
         return self._runner(graph)
 
     def _runner(self, graph: Any) -> Run:
-        empty, address, handle = self._here.empty, self._here.address, self.handle
+        memory, handle = self._here.memory, self.handle
         size = graph.get_workspace_size()
-        space, byte = (size,), np.dtype(np.uint8)
         direct = getattr(graph, "_execute_with_raw_ptrs", None)
         if direct is not None:
             graph._prepare_variant_pack_template()
             numbers = graph._get_variant_pack_uids_sorted()
             if list(numbers) != list(range(1, len(numbers) + 1)):
                 direct = None
+        if direct is None:
+
+            def execute(*addresses: int) -> None:
+                workspace = memory(size) if size else None
+                graph.execute(dict(enumerate(addresses, 1)), 0 if workspace is None else workspace.ptr, handle())
+
+            return execute
+        spare: list[tuple[Any, int]] = []
 
         def run(*addresses: int) -> None:
-            workspace = empty(space, byte) if size else None
-            place = 0 if workspace is None else address(workspace)
-            if direct is None:
-                graph.execute(dict(enumerate(addresses, 1)), place, handle())
-                return
+            try:
+                pointers = spare.pop()
+            except IndexError:  # the first run, or another thread has them now
+                array = (ctypes.c_void_p * MOST_TENSORS)()
+                pointers = array, ctypes.addressof(array)
             count = len(addresses)
-            pointers = (ctypes.c_void_p * count)(*addresses)
-            direct(ctypes.addressof(pointers), count, place, handle())
+            ADDRESSES[count](pointers[0], 0, *addresses)
+            if size:
+                workspace = memory(size)
+                direct(pointers[1], count, workspace.ptr, handle())
+            else:
+                direct(pointers[1], count, 0, handle())
+            spare.append(pointers)
 
         return run
 

@@ -12,7 +12,7 @@ from ...dtype import Array
 from ...ops.layers.heads import side_by_side
 from ..plans import Plans
 from .elementwise import Lying
-from .layout import blocks_for
+from .layout import blocks_for, maker
 from .machine import machine
 from .program import Kernel
 from .transposing import UNITS, kept_order, launcher, row_strides
@@ -31,13 +31,13 @@ PLANS: Plans[Plan] = Plans()
 
 def cat_along(*tensors: Array, axis: int) -> Result:
     """Arrays of one dtype, one behind the other along ``axis``."""
-    key = (cat_along, axis, *[(x.shape, x.strides, x.dtype) for x in tensors])
+    key = (cat_along, machine(), axis, *[(x.shape, x.strides, x.dtype) for x in tensors])
     return (PLANS.get(key) or PLANS.make(key, _plan_cat, tensors, axis))(tensors)
 
 
 def stack_along(*tensors: Array, axis: int) -> Result:
     """Arrays of one shape and dtype side by side along a new axis."""
-    key = (stack_along, axis, *[(x.shape, x.strides, x.dtype) for x in tensors])
+    key = (stack_along, machine(), axis, *[(x.shape, x.strides, x.dtype) for x in tensors])
     return (PLANS.get(key) or PLANS.make(key, _plan_stack, tensors, axis))(tensors)
 
 
@@ -47,7 +47,7 @@ def join_heads(query: Array, key: Array, value: Array, *, batch_first: bool) -> 
     if found is not None:
         return found
     parts = query, key, value
-    name = (join_heads, batch_first, *[(x.shape, x.strides, x.dtype) for x in parts])
+    name = (join_heads, machine(), batch_first, *[(x.shape, x.strides, x.dtype) for x in parts])
     return (PLANS.get(name) or PLANS.make(name, _plan_heads, parts, batch_first))(parts)
 
 
@@ -100,7 +100,7 @@ def _planned(parts: Sequence[Any], dtype: Any, axis: int, *, rows: bool = False)
     largest = max(parts, key=lambda part: math.prod(part.shape))
     order = tuple(range(len(shape))) if rows else _order(largest)
     inner = tuple(shape[a] for a in order)
-    back = None if order == tuple(range(len(shape))) else tuple(sorted(range(len(order)), key=order.__getitem__))
+    make = maker(machine(), shape, dtype, order)
     place = order.index(axis)
     turned = [
         Lying(tuple(part.shape[a] for a in order), tuple(part.strides[a] for a in order), part.itemsize)
@@ -108,14 +108,9 @@ def _planned(parts: Sequence[Any], dtype: Any, axis: int, *, rows: bool = False)
     ]
     there = [number for number, size in enumerate(sizes) if size]
     steps = [_as_rows(turned[number], place) for number in there]
-    fill = (
-        _each_copied(turned, sizes, inner, dtype, place)
-        if None in steps or len(there) > COUNTS[-1]
-        else _launched(there, [step or 0 for step in steps], turned, inner, place, dtype)
-    )
-    if back is None:
-        return fill
-    return lambda tensors: fill(tensors).transpose(back)
+    if None in steps or len(there) > COUNTS[-1]:
+        return _each_copied(turned, sizes, inner, dtype, place, make)
+    return _launched(there, [step or 0 for step in steps], turned, inner, place, dtype, make)
 
 
 def _order(part: Any) -> tuple[int, ...]:
@@ -143,7 +138,9 @@ def _as_rows(part: Any, place: int) -> int | None:
     return between[-1][1] // part.itemsize if between else 0
 
 
-def _each_copied(parts: Sequence[Any], sizes: Sequence[int], shape: tuple[int, ...], dtype: Any, place: int) -> Plan:
+def _each_copied(
+    parts: Sequence[Any], sizes: Sequence[int], shape: tuple[int, ...], dtype: Any, place: int, make: Callable[[], Array]
+) -> Plan:  # fmt: skip
     """A copy for each part into its place."""
     starts = [sum(sizes[:number]) for number in range(len(sizes))]
     strides = row_strides(shape, dtype.itemsize)
@@ -153,14 +150,13 @@ def _each_copied(parts: Sequence[Any], sizes: Sequence[int], shape: tuple[int, .
         if launch is None:
             return _refuse
         launches.append(launch)
-    offsets = [start * strides[place] for start in starts]
+    offsets, address = [start * strides[place] for start in starts], machine().address
 
     def run(tensors: tuple[Array, ...]) -> Array:
-        here = machine()
-        out = here.empty(shape, dtype)
-        base = here.address(out)
+        out = make()
+        base = address(out)
         for x, launch, offset in zip(tensors, launches, offsets, strict=True):
-            launch(here.address(x), base + offset)
+            launch(address(x), base + offset)
         return out
 
     return run
@@ -172,8 +168,8 @@ def _kernel(unit: int, most: int, index: str) -> Kernel:
 
 
 def _launched(
-    there: Sequence[int], steps: Sequence[int], parts: Sequence[Any], shape: tuple[int, ...], place: int, dtype: Any
-) -> Plan:
+    there: Sequence[int], steps: Sequence[int], parts: Sequence[Any], shape: tuple[int, ...], place: int, dtype: Any, make: Callable[[], Array]
+) -> Plan:  # fmt: skip
     """One launch for all; only parts that hold something are named."""
     after = math.prod(shape[place + 1 :])
     begins = [0]
@@ -188,27 +184,28 @@ def _launched(
     blanks = (0,) * spare
     everything = len(there) == len(parts)
 
-    def prepared(unit: int) -> tuple[Kernel, int, tuple[int, ...], tuple[int, int]]:
+    here = machine()
+
+    def prepared(unit: int) -> Callable[..., None]:
         times = unit // size
         kernel = _kernel(unit, most, "unsigned" if count // times < 2**31 else "index_t")
         fixed = (*(step // times for step in steps), *blanks, *(b // times for b in begins[:-1]), *(NEVER,) * spare)
-        return kernel, blocks_for(machine(), count // times), fixed, (count // times, width // times)
+        return kernel.prepared(
+            here, blocks_for(here, count // times), 256, *(None,) * len(there), *blanks, *fixed, None, count // times, width // times
+        )  # fmt: skip
 
-    held = {unit: prepared(unit)}
+    held, address = {unit: prepared(unit)}, here.address
 
     def run(tensors: tuple[Array, ...]) -> Array:
-        here = machine()
-        address = here.address
         places = [address(x) for x in tensors] if everything else [address(tensors[number]) for number in there]
-        out = here.empty(shape, dtype)
+        out = make()
         low = 0
         for at in places:
             low |= at
         now = unit
         while low % now:
             now //= 2
-        kernel, blocks, fixed, ends = held.get(now) or held.setdefault(now, prepared(now))
-        kernel(blocks, 256, *places, *blanks, *fixed, address(out), *ends)
+        (held.get(now) or held.setdefault(now, prepared(now)))(*places, address(out))
         return out
 
     return run

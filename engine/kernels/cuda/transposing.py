@@ -15,11 +15,11 @@ from ...dtype import Array
 from ...op import TABLE
 from ..plans import Plans
 from .elementwise import MOST_AXES, WALK, Lying, walk_numbers
-from .layout import blocks_for, dense_order, walk
+from .layout import blocks_for, dense_order, maker, walk
 from .machine import machine
 from .program import Kernel
 
-__all__ = ["clone", "copy_into", "copy_like", "in_order", "in_rows", "kept_order", "reshape", "row_strides"]
+__all__ = ["clone", "copier", "copy_into", "copy_like", "in_order", "in_rows", "kept_order", "reshape", "row_strides"]
 
 Launch = Callable[[int, int], None]
 """Given the addresses of what is copied and of where to."""
@@ -35,25 +35,25 @@ _plans: Plans[Callable[..., Any]] = Plans()
 
 def in_rows(x: Array) -> Any:
     """A copy in row order; NotImplemented for arrays of too many axes."""
-    key = (x.dtype, x.shape, x.strides)
+    key = (machine(), x.dtype, x.shape, x.strides)
     return (_plans.get(key) or _plans.make(key, _plan_rows, x))(x)
 
 
 def in_order(x: Array, order: tuple[int, ...]) -> Any:
     """A copy without gaps whose axes lie in memory in this order, the outermost first."""
-    key = (x.dtype, x.shape, x.strides, order)
+    key = (machine(), x.dtype, x.shape, x.strides, order)
     return (_plans.get(key) or _plans.make(key, _plan_order, x, order))(x)
 
 
 def clone(x: Array) -> Any:
     """A copy without gaps, its axes in the same order in memory."""
-    key = (clone, x.dtype, x.shape, x.strides)
+    key = (clone, machine(), x.dtype, x.shape, x.strides)
     return (_plans.get(key) or _plans.make(key, _plan_clone, x))(x)
 
 
 def copy_into(out: Array, x: Array) -> None:
     """out[...] = x, of one shape and dtype, whatever the layouts; what no kernel takes CuPy assigns."""
-    key = (copy_into, out.shape, out.dtype, out.strides, x.shape, x.dtype, x.strides)
+    key = (copy_into, machine(), out.shape, out.dtype, out.strides, x.shape, x.dtype, x.strides)
     (_plans.get(key) or _plans.make(key, _plan_into, out, x))(out, x)
 
 
@@ -69,11 +69,17 @@ def copy_like(x: Array, order: tuple[int, ...] | None = None) -> Array:
     return ascontiguousarray(x.transpose(order)).transpose(back)
 
 
+def copier(x: Array, order: tuple[int, ...] | None = None) -> Callable[[Array], Array]:
+    """For a plan: what copies arrays that lie like x, in an order of axes, on the machine of now."""
+    run = _plan_rows(x) if order is None else _plan_order(x, order)
+    return (lambda x: copy_like(x, order)) if run is _refuse else run
+
+
 def reshape(x: Array, shape: tuple[int, ...]) -> Any:
     """What cannot be a view is copied by a kernel; views, and what is wrong, are the body's."""
     if x.flags.c_contiguous or type(shape) is not tuple:
         return NotImplemented
-    key = (reshape, x.dtype, x.shape, x.strides, shape)
+    key = (reshape, machine(), x.dtype, x.shape, x.strides, shape)
     return (_plans.get(key) or _plans.make(key, _plan_reshape, x, shape))(x)
 
 
@@ -107,10 +113,12 @@ def _plan_rows(x: Array) -> Callable[[Array], Any]:
     if launch is None:
         return _refuse
 
+    here = machine()
+    make, address = maker(here, shape, dtype), here.address
+
     def run(x: Array) -> Any:
-        here = machine()
-        out = here.empty(shape, dtype)
-        launch(here.address(x), here.address(out))
+        out = make()
+        launch(address(x), address(out))
         return out
 
     return run
@@ -122,13 +130,13 @@ def _plan_order(x: Array, order: tuple[int, ...]) -> Callable[[Array], Any]:
     launch = launcher(turned, Lying(inner, row_strides(inner, x.itemsize), x.itemsize))
     if launch is None:
         return _refuse
-    back, dtype = tuple(sorted(range(len(order)), key=order.__getitem__)), x.dtype
+    here = machine()
+    make, address = maker(here, x.shape, x.dtype, order), here.address
 
     def run(x: Array) -> Any:
-        here = machine()
-        out: Any = here.empty(inner, dtype)
-        launch(here.address(x), here.address(out))
-        return out.transpose(back)
+        out = make()
+        launch(address(x), address(out))
+        return out
 
     return run
 
@@ -148,10 +156,9 @@ def _plan_into(out: Array, x: Array) -> Callable[[Array, Array], Any]:
             out[...] = x
 
         return assign
-    run = launch
+    run, address = launch, machine().address
 
     def copy(out: Array, x: Array) -> None:
-        address = machine().address
         run(address(x), address(out))
 
     return copy
@@ -191,13 +198,20 @@ def launcher(x: Any, out: Any) -> Launch | None:
         most *= 2
     launches: dict[int, Launch] = {}
 
-    def launch(source: int, target: int) -> None:
+    def launch_narrower(source: int, target: int) -> None:
         unit = most
         while (source | target) % unit:
             unit //= 2
-        (launches.get(unit) or launches.setdefault(unit, _copied(x.itemsize, unit, sizes, own, strides)))(
-            source, target
-        )
+        found = launches.get(unit) or launches.setdefault(unit, _copied(x_size, unit, sizes, own, strides))
+        found(source, target)
+
+    x_size, widest = x.itemsize, _copied(x.itemsize, most, sizes, own, strides)
+
+    def launch(source: int, target: int) -> None:
+        if (source | target) & most - 1:
+            launch_narrower(source, target)
+        else:
+            widest(source, target)
 
     return launch
 
@@ -216,12 +230,8 @@ def _copied(itemsize: int, unit: int, sizes: tuple[int, ...], own: tuple[int, ..
     count = math.prod(sizes)
     kernel = _kernel("copied", unit, "unsigned" if count < 2**31 else "index_t")
     numbers = (count, *walk_numbers(sizes, [strides, own]))
-    blocks = blocks_for(machine(), count)
-
-    def launch(source: int, target: int) -> None:
-        kernel(blocks, 256, source, target, *numbers)
-
-    return launch
+    here = machine()
+    return kernel.prepared(here, blocks_for(here, count), 256, None, None, *numbers)
 
 
 def _tiled(itemsize: int, sizes: tuple[int, ...], own: tuple[int, ...], strides: tuple[int, ...], axis: int) -> Launch:
@@ -233,12 +243,8 @@ def _tiled(itemsize: int, sizes: tuple[int, ...], own: tuple[int, ...], strides:
         [sizes[a] for a in rest] or [1], [[strides[a] for a in rest] or [0], [own[a] for a in rest] or [0]]
     )
     numbers = (sizes[axis], sizes[last], strides[last], own[axis], tiles, *walked)
-    blocks = min(tiles, 32 * machine().processors)
-
-    def launch(source: int, target: int) -> None:
-        kernel(blocks, (TILE, 8, 1), source, target, *numbers)
-
-    return launch
+    here = machine()
+    return kernel.prepared(here, min(tiles, 32 * here.processors), (TILE, 8, 1), None, None, *numbers)
 
 
 TABLE["_rows"].kernel("cuda")(in_rows)

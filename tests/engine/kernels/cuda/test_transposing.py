@@ -10,6 +10,7 @@ import pytest
 from emulated_gpu import EmulatedMachine
 
 from numzoo import engine
+from numzoo.engine.kernels.cuda.program import Kernel
 from numzoo.engine.kernels.cuda.transposing import clone, copy_into, in_order, in_rows, reshape
 
 
@@ -106,9 +107,12 @@ def test_other_shapes_are_views_or_one_copy(one_order: EmulatedMachine) -> None:
     assert engine.ops.reshape(empty, (16, 0, 10)).shape == (16, 0, 10)
 
 
-def test_sizes_beyond_31_bits_are_walked_in_64(one_order: EmulatedMachine) -> None:
+def test_sizes_beyond_31_bits_are_walked_in_64(one_order: EmulatedMachine, monkeypatch: Any) -> None:
     from numzoo.engine.kernels.cuda.transposing import _copied, _tiled
 
-    for made in (_copied(1, 1, (3, 2**31), (2**31, 1), (1, 3)), _tiled(1, (2**31, 64), (64, 1), (1, 2**31), 0)):
-        kernel = next(cell.cell_contents for cell in made.__closure__ if hasattr(cell.cell_contents, "options"))
-        assert "-DINDEX=index_t" in kernel.options
+    kernels: list[Kernel] = []
+    monkeypatch.setattr(Kernel, "prepared", lambda self, *_: kernels.append(self))
+    _copied(1, 1, (3, 2**31), (2**31, 1), (1, 3))
+    _tiled(1, (2**31, 64), (64, 1), (1, 2**31), 0)
+    assert [kernel.name for kernel in kernels] == ["copied", "transposed"]
+    assert all("-DINDEX=index_t" in kernel.options for kernel in kernels)
