@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 from .device import is_array
 from .dtype import is_differentiable
 from .errors import ArgumentError, GradientError
+from .keeping import Plan
 from .modes import Recording, modes
 from .node import Output
 from .op import Op
@@ -134,7 +135,11 @@ class Function:
         context._places = [-1 if id(v) in own else place.get(id(v), -1) for v in context._kept]
         node.saved = [None if at >= 0 else v for v, at in zip(context._kept, context._places, strict=True)]
         node.outs = [out.array for out in outs] if any(at >= 0 for at in context._places) else []
-        node.plan = (tuple(range(len(node.saved))), bool(node.outs), ())
+        key = (len(node.saved), bool(node.outs))
+        plan = operation.plans.get(key)
+        if plan is None:
+            plan = operation.plans[key] = Plan.of_function(operation, *key)
+        node.plan = plan
         context._kept = []
         constant = {id(value) for value in context._constant}
         context._constant = []

@@ -15,11 +15,14 @@ from .device import copy, namespace, write_into
 from .dtype import is_differentiable
 from .errors import GradientError
 from .hooks import registered
+from .keeping import Plan
 from .methods.gradient import bind
 from .modes import modes, precision_of
-from .node import NOTHING_KEPT, Node, Output
+from .node import Node, Output
 from .ops.reductions.reduction import sum as _sum
 from .tensor import Tensor, tensor_of
+
+ndarray = np.ndarray
 
 
 def backward(
@@ -181,7 +184,7 @@ class Walk:
             if node not in self.ways:
                 return
         plan = node.plan
-        if plan.__class__ is not tuple:
+        if plan.__class__ is not Plan:
             plan = _revived(node)
         if node.sequence < writes.last:
             _refuse_changed(node)
@@ -195,70 +198,48 @@ class Walk:
                     gradients = self._gradients(node, arrived)
         except Exception as error:
             raise _failed(node, error) from error
-        if not self.retain_graph and plan is not NOTHING_KEPT:
+        if not self.retain_graph and plan.keeps:
             node.release()
-        deliver = self._deliver
+        edges, deliver = node.edges, self._deliver
         try:
-            for edge, gradient in zip(node.edges, gradients, strict=False):
-                if edge is not None and gradient is not None:
-                    deliver(edge, gradient)
+            for position, gradient in enumerate(gradients):
+                if gradient is not None and edges[position] is not None:
+                    deliver(edges[position], gradient)
         except Exception as error:
             raise _failed(node, error) from error
 
     def _gradients(self, node: Node, arrived: Any) -> Any:
         """What flows along each edge: the rules of a node, called."""
-        op = node.op
-        if self.direct and op.direct is not None and node.precision is None:
+        op, plan = node.op, node.plan
+        if op.direct is not None and self.direct and node.precision is None and type(arrived.array) is ndarray:
             arrays = op.direct(node, arrived.array)
             if arrays is not None:
                 return [None if array is None else tensor_of(array) for array in arrays]
-        values: dict[str, Any] | None = None
+        if plan.joint is not None:
+            function, picked = plan.joint
+            found = function(arrived) if picked is None else function(*picked(plan.gather(node, arrived, self._results)))
+            return found[: len(node.edges)] if self.targets is None else self._wanted(node, found)
         gradients: list[Tensor | None] = []
-        for position, edge in enumerate(node.edges):
-            if edge is None or (self.targets is not None and not self._is_wanted(_node_of(edge))):
+        gathered: list[Any] | None = None
+        for position, flow in enumerate(plan.flows):
+            if flow is None or (self.targets is not None and not self._is_wanted(_node_of(node.edges[position]))):
                 gradients.append(None)
                 continue
-            function, names, alone = op.rules[0 if op.variadic else position]  # type: ignore[misc]
-            if alone:
+            function, picked = flow
+            if picked is None:
                 gradients.append(function(arrived))
                 continue
-            if values is None:
-                values = self._values(node, arrived)
-            result = function(*[values[name] if name in values else _argument(name, node, position) for name in names])
-            if op.jointly:
-                if self.targets is None:
-                    return result
-                return [
-                    g if e is not None and self._is_wanted(_node_of(e)) else None
-                    for e, g in zip(node.edges, result, strict=False)
-                ]
-            gradients.append(result)
+            if gathered is None:
+                gathered = plan.gather(node, arrived, self._results)
+            gradients.append(function(*picked(gathered if not plan.positions else plan.at(position, gathered))))
         return gradients
 
-    def _values(self, node: Node, arrived: Any) -> dict[str, Any]:
-        """Everything that a node kept, by the names that its rules use."""
-        op = node.op
-        values: dict[str, Any] = {"grads": tuple(arrived)} if op.outputs > 1 else {"grad": arrived}
-        wanted, keep_out, wanted_residuals = node.plan
-        if wanted:
-            saved = node.saved
-            assert saved is not None
-            if op.variadic:
-                values[op.tensors[0]] = tuple(_as_tensor(v) for i, v in zip(wanted, saved, strict=True) if i >= 0)
-                values[f"{op.tensors[0]}_shape"] = tuple(v for i, v in zip(wanted, saved, strict=True) if i < 0)
-            else:
-                for position, value in zip(wanted, saved, strict=True):
-                    if position >= 0:
-                        values[op.tensors[position]] = _as_tensor(value)
-                    else:
-                        values[op.tensors[~position] + "_shape"] = value
-        if keep_out:
-            outs = self._results(node)
-            values["out"], values["outs"] = outs[0], outs
-        if wanted_residuals:
-            for position, array in zip(wanted_residuals, node.residuals or (), strict=True):
-                values[op.residuals[position]] = None if array is None else tensor_of(array)
-        return values
+    def _wanted(self, node: Node, gradients: Any) -> list[Tensor | None]:
+        """Of gradients that one rule gave, those on the way to what is aimed at."""
+        return [
+            g if e is not None and self._is_wanted(_node_of(e)) else None
+            for e, g in zip(node.edges, gradients, strict=False)
+        ]
 
     def _results(self, node: Node) -> tuple[Tensor | None, ...]:
         """The results of a node as tensors that lead back to it; None for those that it did not keep."""
@@ -278,31 +259,28 @@ class Walk:
         """Bring a gradient to the node or leaf that an edge leads to, in that one's shape and dtype."""
         array = gradient.array
         # A leaf's array says the same as the leaf, faster.
-        like: Any = edge if type(edge) is Node or isinstance(edge, (Node, Output)) else edge.array
-        if array.shape != like.shape:
-            gradient = _sum_to(gradient, like.shape)
-            array = gradient.array
-        if array.dtype is not like.dtype and array.dtype != like.dtype:
-            if array.dtype.kind == "c" and like.dtype.kind != "c":
-                gradient = gradient.real
-            gradient = gradient.to(like.dtype)
+        like: Any = edge.array if isinstance(edge, Tensor) else edge
+        if array.dtype is not like.dtype or array.shape != like.shape:
+            gradient = _fitted(gradient, like)
         if like is not edge:
             self._accumulate(edge, gradient)
-        elif isinstance(edge, Output):
+            return
+        arrived = self.arrived
+        if edge.__class__ is Output:
             node = edge.node
-            slots = self.arrived.get(node)
+            slots = arrived.get(node)
             if slots is None:
                 heappush(self.heap, (-node.sequence, node))
-                slots = self.arrived[node] = [None] * node.op.outputs
+                slots = arrived[node] = [None] * node.op.outputs
             held = slots[edge.index]
             slots[edge.index] = gradient if held is None else held + gradient
+            return
+        before: Any = arrived.get(edge)
+        if before is None:
+            heappush(self.heap, (-edge.sequence, edge))
+            arrived[edge] = gradient
         else:
-            before: Any = self.arrived.get(edge)
-            if before is None:
-                heappush(self.heap, (-edge.sequence, edge))
-                self.arrived[edge] = gradient
-            else:
-                self.arrived[edge] = before + gradient
+            arrived[edge] = before + gradient
 
     def _accumulate(self, leaf: Tensor, gradient: Tensor) -> None:
         if self.targets is not None:
@@ -350,7 +328,7 @@ def _revived(node: Node) -> Any:
         raise GradientError(
             f"backward: the arrays kept for {node!r} were freed by an earlier backward; pass retain_graph=True to that one"
         )
-    while not isinstance(node.plan, tuple):  # a checkpoint may hold another
+    while not isinstance(node.plan, Plan):  # a checkpoint may hold another
         node.plan.restore()
     return node.plan
 
@@ -371,23 +349,22 @@ def _failed(node: Node, error: Exception) -> GradientError:
     return GradientError(f"backward of {node.op.name} failed: {error}\n  the forward call was made at {node.origin()}")
 
 
-def _argument(name: str, node: Node, position: int) -> Any:
-    if name in node.settings:
-        return node.settings[name]
-    # The place among variadic tensors, a tensor that was not given (bias=None), or a setting at its default.
-    return position if name == "position" and node.op.variadic else node.op.setting_defaults.get(name)
-
-
-def _as_tensor(value: Any) -> Any:
-    if value is None or isinstance(value, Tensor):
-        return value
-    return tensor_of(np.asarray(value) if isinstance(value, (bool, int, float, complex)) else value)
-
-
 def _owner(array: Any) -> Any:
     while getattr(array, "base", None) is not None:
         array = array.base
     return array
+
+
+def _fitted(gradient: Tensor, like: Any) -> Tensor:
+    """A gradient in another shape, summed over what was broadcast, and in another dtype."""
+    if gradient.array.shape != like.shape:
+        gradient = _sum_to(gradient, like.shape)
+    dtype = gradient.array.dtype
+    if dtype == like.dtype:
+        return gradient
+    if dtype.kind == "c" and like.dtype.kind != "c":
+        gradient = gradient.real
+    return gradient.to(like.dtype)
 
 
 def _sum_to(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:

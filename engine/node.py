@@ -12,9 +12,6 @@ from .modes import Precision
 if TYPE_CHECKING:
     from .op import Op
 
-NOTHING_KEPT = ((), False, ())
-"""The plan of a node whose rules need only the gradient: it can be walked again and again."""
-
 _sequence = itertools.count()
 next_sequence = _sequence.__next__
 
@@ -35,7 +32,7 @@ class Node:
     settings: dict[str, Any]
     saved: list[Any] | None
     plan: Any
-    """Which inputs, whether the results, which residuals are kept; None once freed; a segment to compute again (``checkpoint``)."""
+    """What is kept of the inputs, results and residuals (a ``Plan``); None once freed; a segment to compute again (``checkpoint``)."""
     residuals: list[Any] | None
     outs: list[Any] | None
     code: CodeType
@@ -54,12 +51,12 @@ class Node:
 
     def kept(self, position: int) -> Any:
         """The raw array that was kept of an input."""
-        value = self.saved[self.plan[0].index(position)]  # type: ignore[index]
+        value = self.saved[self.plan.inputs.index(position)]  # type: ignore[index]
         return getattr(value, "array", value)
 
     def release(self) -> None:
         """Let go of every array that was kept for backward."""
-        if self.plan is not None and self.plan is not NOTHING_KEPT:
+        if self.plan is not None and self.plan.keeps:
             self.saved = self.outs = self.residuals = self.plan = None
 
     def adopt(self, other: Node) -> None:

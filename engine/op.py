@@ -33,6 +33,7 @@ from .debug.watch import everyone, watchers
 from .dtype import Array
 from .errors import ArgumentError
 from .explaining import check_places, explain, lack
+from .keeping import Plan
 from .modes import modes
 from .narrowing import run_narrow
 from .node import Node
@@ -46,7 +47,6 @@ R = TypeVar("R")
 
 ndarray = np.ndarray
 Direct = Callable[[Node, Any], "list[Any] | None"]
-_NOTHING: dict[str, Any] = {}
 
 
 class Op(Recorder, Generic[P, R]):
@@ -84,7 +84,7 @@ class Op(Recorder, Generic[P, R]):
         self.implementations: dict[type, Callable[..., Any]] = {}
         self.narrow_kernels: dict[str, Callable[..., Any]] = {}
         self.narrow_implementations: dict[type, Callable[..., Any] | None] = {}
-        self.plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]] = {}
+        self.plans: dict[Any, Plan] = {}
         everyone.add(self)
         if listed:
             held = TABLE.get(self.name)
@@ -149,8 +149,8 @@ class Op(Recorder, Generic[P, R]):
             else:
                 arrays.append(self._operand(value, len(arrays)))
                 foreign = True
-        if foreign:
-            inputs = tuple([v if isinstance(v, Tensor) else a for v, a in zip(inputs, arrays, strict=True)])
+        if foreign and record:
+            inputs = tuple([v if isinstance(v, Tensor) else _kept(a) for v, a in zip(inputs, arrays, strict=True)])
         if record:
             record = modes.recording
         first = arrays[0]
@@ -221,7 +221,7 @@ class Op(Recorder, Generic[P, R]):
         out = new_tensor(Tensor)
         out.array = result if type(result) is ndarray else _whole(result)
         if x.requires_grad and modes.recording and self.rules[0] is not None:
-            self._attach([x.node or x], 1, (x,), _NOTHING, out, 3)
+            self._attach([x.node or x], 1, (x,), self.setting_defaults, out, 3)
         else:
             out.requires_grad = False
             out.node = None
@@ -261,7 +261,7 @@ class Op(Recorder, Generic[P, R]):
             mask += 2
             second = y.node or y
         if mask and modes.recording and self.rules[0] is not None:
-            self._attach([first, second], mask, (x, y), _NOTHING, out, 3)
+            self._attach([first, second], mask, (x, y), self.setting_defaults, out, 3)
         else:
             out.requires_grad = False
             out.node = None
@@ -324,6 +324,13 @@ TABLE: dict[str, Op[Any, Any]] = {}
 def _whole(result: Any) -> Any:
     """An array library's number as a 0-dimensional array."""
     return np.asarray(result) if isinstance(result, np.generic) else result
+
+
+def _kept(value: Any) -> Tensor | None:
+    """An input that was no tensor, as rules are given it."""
+    if value is None:
+        return None
+    return tensor_of(np.asarray(value) if type(value) in NUMBERS else value)
 
 
 Body = Callable[Concatenate[Any, P], Any]

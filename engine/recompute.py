@@ -13,7 +13,7 @@ from typing import Any
 from . import writes
 from .errors import ArgumentError, GradientError, SettingError
 from .modes import Recording, modes, precision_of
-from .node import NOTHING_KEPT, Node, Output, next_sequence
+from .node import Node, Output, next_sequence
 from .random import default_generator
 from .tensor import Tensor
 
@@ -67,6 +67,8 @@ def _in_turn(layers: Sequence[Callable[[Any], Any]], x: Any) -> Any:
 class Segment:
     """One checkpointed call: it stands in its nodes in the place of what they would keep."""
 
+    keeps = True
+
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], preserve_rng_state: bool
     ) -> None:
@@ -85,7 +87,7 @@ class Segment:
         self.nodes = [weakref.ref(node) for node in nodes]
         self.places = {id(node): place for place, node in enumerate(nodes)}
         for node in nodes:
-            if node.plan is not NOTHING_KEPT:
+            if node.plan.keeps:
                 node.release()
                 node.plan, node.settings = self, {}
 

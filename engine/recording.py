@@ -8,8 +8,9 @@ from types import CodeType
 from typing import Any
 
 from .dtype import is_differentiable
+from .keeping import Plan
 from .modes import modes
-from .node import NOTHING_KEPT, Node, Output, ReducedNode, next_sequence
+from .node import Node, Output, ReducedNode, next_sequence
 from .operands import Operands
 from .tensor import Tensor, new_tensor
 
@@ -23,7 +24,7 @@ class Recorder(Operands):
 
     narrows: bool
     kept_outs: tuple[int, ...]
-    plans: dict[int, tuple[tuple[int, ...], bool, tuple[int, ...]]]
+    plans: dict[Any, Plan]
 
     def _record(
         self, inputs: tuple[Any, ...], settings: dict[str, Any], outs: tuple[Tensor, ...], residuals: tuple[Any, ...]
@@ -63,20 +64,22 @@ class Recorder(Operands):
         """Make the node, with what the rules in ``mask`` want kept and the line that called, and hang ``out`` on it."""
         # How many inputs there were counts too: a later one that wants no gradient may still be needed for those of others.
         count = len(inputs)
-        plan = self.plans.get(mask | 1 << count) or self._plan(mask, count)
+        key = mask | 1 << count
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.plans[key] = Plan(self, mask, count)
         node = new_tensor(Node) if not self.narrows or modes.precision is None else ReducedNode(modes.precision)
         node.sequence = next_sequence()
         node.op = self  # type: ignore[assignment]
         node.edges = edges
         node.settings = settings
         node.plan = plan
-        if plan is not NOTHING_KEPT:
-            wanted, keep_out, wanted_residuals = plan
-            if wanted:
-                node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in wanted]
-            if wanted_residuals:
-                node.residuals = [residuals[i] for i in wanted_residuals]
-            if keep_out:
+        if plan.keeps:
+            if plan.inputs:
+                node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in plan.inputs]
+            if plan.residuals:
+                node.residuals = [residuals[i] for i in plan.residuals]
+            if plan.keeps_out:
                 # The array alone: the Tensor itself would make a cycle with its node.
                 kept = self.kept_outs
                 node.outs = (
@@ -96,25 +99,6 @@ class Recorder(Operands):
             out.requires_grad = True
             out.node = node
         return node
-
-    def _plan(self, mask: int, count: int) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
-        """Which inputs, whether the results, and which residuals the rules of the inputs in ``mask`` name."""
-        names: set[str] = set()
-        for position in range(count):
-            rule = self.rules[0 if self.variadic else position]
-            if mask >> position & 1 and rule is not None:
-                names.update(rule[1])
-        tensors = self.tensors * count if self.variadic else self.tensors[:count]
-        inputs = tuple(i for i, name in enumerate(tensors) if name in names)
-        # A shape alone is asked for by the complement of the position.
-        inputs += tuple(~i for i, name in enumerate(tensors) if f"{name}_shape" in names)
-        plan = (
-            inputs,
-            bool(names & {"out", "outs"}),
-            tuple(i for i, name in enumerate(self.residuals) if name in names),
-        )
-        plan = self.plans[mask | 1 << count] = NOTHING_KEPT if plan == NOTHING_KEPT else plan
-        return plan
 
 
 def calling_line() -> tuple[CodeType, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .node import NOTHING_KEPT, Node, next_sequence
+from .node import Node, next_sequence
 from .tensor import Tensor
 
 LIMIT = 1 << 16
@@ -47,17 +47,16 @@ def note(tensor: Tensor) -> None:
 
 def changed(node: Node) -> str | None:
     """The name of something that the node keeps and that was written to since, if there is any."""
-    op, now = node.op, node.sequence
-    if node.plan is NOTHING_KEPT:
+    op, now, plan = node.op, node.sequence, node.plan
+    if not plan.keeps:
         return None
-    wanted, keep_out, wanted_residuals = node.plan
-    for position, value in zip(wanted, (node.saved if wanted else None) or (), strict=False):
+    for position, value in zip(plan.inputs, (node.saved if plan.inputs else None) or (), strict=False):
         if position >= 0 and value is not None and _is_written(value, now):
             name = f"{op.tensors[0]}[{position}]" if op.variadic else op.tensors[position]
             return f"{name} ({value.dtype} {tuple(value.shape)})"
-    if keep_out and any(array is not None and _is_written(array, now) for array in node.outs or ()):
+    if plan.keeps_out and any(array is not None and _is_written(array, now) for array in node.outs or ()):
         return "its result"
-    if wanted_residuals and any(_is_written(array, now) for array in node.residuals or ()):
+    if plan.residuals and any(_is_written(array, now) for array in node.residuals or ()):
         return "what it had worked out"
     return None
 
