@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -139,7 +140,7 @@ def forget(array: Array) -> None:
 def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
     """The array in another floating type; with ``keep`` the result may serve again until the array is written to."""
     if load_kernels(type(array)) == "cpu":
-        kernels = importlib.import_module(f"{__package__}.kernels.cpu.copy")
+        kernels = _kernels_in("cpu.copy")
         if keep:
             return kernels.cast_weight(array, dtype)
         result = kernels.cast(array, dtype=dtype)
@@ -174,20 +175,26 @@ def has_gpu(index: int) -> bool:
 
 def gpu_kernels(name: str) -> Any:
     """A module of the GPU's kernels that serves no operation: optimisers' steps, random numbers."""
-    return importlib.import_module(f"{__package__}.kernels.cuda.{name}")
+    return _kernels_in(f"cuda.{name}")
+
+
+@cache
+def _kernels_in(name: str) -> Any:
+    """A module of kernels; finding it by its name each time would cost as much as a small operation."""
+    return importlib.import_module(f"{__package__}.kernels.{name}")
 
 
 def cpu_memory(shape: tuple[int, ...], dtype: Any) -> Array:
     """An uninitialised array on the CPU, in memory that is used again where it is large: without page faults."""
     load_kernels(np.ndarray)
-    array: Array = importlib.import_module(f"{__package__}.kernels.cpu.onednn").empty(shape, dtype)
+    array: Array = _kernels_in("cpu.onednn").empty(shape, dtype)
     return array
 
 
 def cpu_rules() -> dict[str, Callable[..., bool]]:
     """The optimisers' steps that the CPU's kernels have, by name; each answers whether it served."""
     load_kernels(np.ndarray)
-    rules: dict[str, Callable[..., bool]] = importlib.import_module(f"{__package__}.kernels.cpu.optimizers").RULES
+    rules: dict[str, Callable[..., bool]] = _kernels_in("cpu.optimizers").RULES
     return rules
 
 
@@ -196,12 +203,12 @@ def product(xp: Any, x: Array, y: Array) -> Array:
     if xp is np:
         return np.matmul(x, y)
     load_kernels(type(x))
-    return importlib.import_module(f"{__package__}.kernels.cuda.matrix").product(x, y)
+    return _kernels_in("cuda.matrix").product(x, y)
 
 
 def mask_on_gpu(key: tuple[int, int], block: int, shape: tuple[int, ...], p: float) -> Array:
     """Booleans on the current GPU, each False with probability p: the same each time for a key and a block."""
-    return importlib.import_module(f"{__package__}.kernels.cuda.attention").drawn_mask(key, block, shape, p)
+    return _kernels_in("cuda.attention").drawn_mask(key, block, shape, p)
 
 
 def set_threads(count: int) -> None:
@@ -209,14 +216,14 @@ def set_threads(count: int) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise DeviceError(f"set_threads: the number of threads must be a whole number of at least 1, not {count!r}")
     load_kernels(np.ndarray)
-    kernels: Callable[[int], None] = importlib.import_module(f"{__package__}.kernels.cpu.onednn").set_threads
+    kernels: Callable[[int], None] = _kernels_in("cpu.onednn").set_threads
     kernels(count)
 
 
 def threads() -> int:
     """How many threads CPU kernels use."""
     load_kernels(np.ndarray)
-    count: int = importlib.import_module(f"{__package__}.kernels.cpu.onednn").get_threads()
+    count: int = _kernels_in("cpu.onednn").get_threads()
     return count
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...dtype import Array
 from ...errors import ShapeError
 from ...op import op, op_with_results
@@ -92,6 +94,5 @@ def _is_at(array: Array, place: Array) -> bool:
 
 def address_of(array: Array) -> int:
     """Where an array's first element lies."""
-    interface = getattr(array, "__array_interface__", None) or array.__cuda_array_interface__
-    address: int = interface["data"][0]
+    address: int = array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
     return address
