@@ -217,7 +217,9 @@ class Walk:
                 return [None if array is None else tensor_of(array) for array in arrays]
         if plan.joint is not None:
             function, picked = plan.joint
-            found = function(arrived) if picked is None else function(*picked(plan.gather(node, arrived, self._results)))
+            found = (
+                function(arrived) if picked is None else function(*picked(plan.gather(node, arrived, self._results)))
+            )
             return found[: len(node.edges)] if self.targets is None else self._wanted(node, found)
         gradients: list[Tensor | None] = []
         gathered: list[Any] | None = None
