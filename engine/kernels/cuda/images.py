@@ -32,7 +32,8 @@ Plan = Callable[..., Result]
 MOST = 256
 """Threads of a block."""
 EACH_PROCESSOR = 4
-"""Blocks for each multiprocessor that share an array."""
+NARROW = 3
+"""Blocks for each multiprocessor that share an array, and of numbers of two bytes, whose threads hold more of them: what it has room for."""
 LONGEST = 1 << 14
 """Numbers of a plane that one block takes: they are read twice, the second time from the cache."""
 
@@ -110,7 +111,7 @@ def images_of(here: Machine, x: Array, each_alone: bool) -> Images:
     """How x (batch, channels, ...) is taken: by rows of channels, or in row order plane by plane; ``each_alone`` keeps its images apart."""
     ndim, channels = x.ndim, x.shape[1]
     number, size = x.shape[0], math.prod(x.shape[2:])
-    blocks = here.processors * EACH_PROCESSOR
+    blocks = here.processors * (NARROW if x.itemsize == 2 else EACH_PROCESSOR)
     if x.flags.c_contiguous and channels > 1 and size > 1:
         per = min(size, LONGEST)
         parts = -(-size // per)
@@ -229,7 +230,7 @@ def _plan_training(x: Array, weight: Array | None, bias: Array | None) -> Plan:
         middle = start + numbers * channels * 8
         moments(grid, block, address(source), start, middle, *sizes)
         united(
-            -(-channels // 32), 256, start, middle, address(mean), address(variance), images.number, images.parts, channels, images.size,
+            -(-channels // 4), 256, start, middle, address(mean), address(variance), images.number, images.parts, channels, images.size,
             images.per,
         )  # fmt: skip
         given, held = gather(here, weight, bias)
@@ -289,7 +290,7 @@ def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, fac
     totals = Kernel("columns.cu", "column_totals", "PPPPqq", **scalars(dtype))
     united = _kernel("group_products", "PPPPPqqqq", dtype, named, True)
     channels, numbers = images.channels, images.number * images.parts
-    count = float(x.size // channels)
+    share = channels / x.size
     fetch_flow, fetch, make = fetcher(flow, images.order), fetcher(x, images.order), maker(shape, dtype, images.order)
     gather, grid, block, sizes = _addresses(mean, factor, weight), images.grid, images.block, images.sizes
 
@@ -304,7 +305,7 @@ def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, fac
             grid, block, address(arrived), address(source), means, factors, start, start + step, *sizes, groups or 1,
             epsilon,
         )  # fmt: skip
-        totals(-(-channels // 32), 256, start, start + step, address(along), address(total), numbers, channels)
+        totals(-(-channels // 8), 256, start, start + step, address(along), address(total), numbers, channels)
         seen = [address(along), address(total)]
         if grouped:
             of_groups = here.empty((2, *kept), wide)
@@ -314,7 +315,7 @@ def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, fac
             )  # fmt: skip
         slopes(
             grid, block, address(arrived), address(source), means, factors, scale, *seen, address(out), *sizes,
-            groups or 1, epsilon, count,
+            groups or 1, epsilon, share,
         )  # fmt: skip
         del held
         return out, along, total

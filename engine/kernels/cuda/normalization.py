@@ -167,7 +167,7 @@ def _plan_backward(
         # Two arrays: parameters keep what flows to them, and copy what shares its memory.
         by_weight, by_bias = here.empty(last, wide), here.empty(last, wide) if centred else None
         wholly(
-            -(-width // 32), 256, along, total if centred else 0, address(by_weight), 0 if by_bias is None else address(by_bias), parts, width,
+            -(-width // 8), 256, along, total if centred else 0, address(by_weight), 0 if by_bias is None else address(by_bias), parts, width,
         )  # fmt: skip
         return (out, by_weight, by_bias) if centred else (out, by_weight)
 

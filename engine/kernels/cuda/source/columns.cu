@@ -28,27 +28,20 @@ extern "C" __global__ void __launch_bounds__(256) row_norm_columns(
     if (total) total[blockIdx.y * width + column] = sum;
 }
 
-// The columns' sums over so many parts; the second matrix may be missing. Threads (32 columns, 8 parts).
+// The columns' sums over so many parts; the second matrix may be missing. Threads (8 columns, 32 parts).
 extern "C" __global__ void __launch_bounds__(256) column_totals(
     const WIDE* first, const WIDE* second, WIDE* first_out, WIDE* second_out, index_t parts, index_t width
 ) {
-    __shared__ WIDE sums[2][8][33];
-    const int lane = threadIdx.x % 32, line = threadIdx.x / 32;
-    const index_t column = (index_t)blockIdx.x * 32 + lane;
+    const index_t column = (index_t)blockIdx.x * 8 + threadIdx.x % 8, own = column < width ? column : 0;
     WIDE a = 0, b = 0;
-    if (column < width)
-        for (index_t part = line; part < parts; part += 8) {
-            a += first[part * width + column];
-            if (second) b += second[part * width + column];
-        }
-    sums[0][line][lane] = a;
-    sums[1][line][lane] = b;
-    __syncthreads();
-    if (line || column >= width) return;
-    for (int other = 1; other < 8; other++) {
-        a += sums[0][other][lane];
-        b += sums[1][other][lane];
+#pragma unroll 4
+    for (index_t part = threadIdx.x / 8; part < parts; part += 32) {
+        a += first[part * width + own];
+        if (second) b += second[part * width + own];
     }
+    a = over_lines<8>(a);
+    b = over_lines<8>(b);
+    if (threadIdx.x >= 8 || column >= width) return;
     first_out[column] = a;
     if (second) second_out[column] = b;
 }

@@ -58,6 +58,24 @@ __device__ __forceinline__ T over_block(T value) {
     return over_warp<How>(lane < warps ? parts[lane] : How::template none<T>());
 }
 
+// What every `beside`-th thread of a block of 256 holds, added up; the first `beside` threads get the results.
+template <int beside, class T>
+__device__ __forceinline__ T over_lines(T value) {
+    __shared__ T parts[8][beside];
+#pragma unroll
+    for (int away = 16; away >= beside; away >>= 1) value += __shfl_xor_sync(EVERYWHERE, value, away);
+    __syncthreads();  // the parts of a call before are read
+    if (threadIdx.x % 32 < beside) parts[threadIdx.x / 32][threadIdx.x % 32] = value;
+    __syncthreads();
+    if (threadIdx.x >= beside) return value;
+#pragma unroll
+    for (int warp = 1; warp < 8; warp++) value += parts[warp][threadIdx.x];
+    return value;
+}
+
+__device__ __forceinline__ float inverse_root(float x) { return rsqrtf(x); }
+__device__ __forceinline__ double inverse_root(double x) { return 1 / sqrt(x); }
+
 // Words that the CPU reads as well: which kernel met a number that it cannot take, the number, and the first one too large.
 __device__ __forceinline__ void complain(volatile long long* words, int who, long long number, long long count) {
     words[1] = number;

@@ -28,56 +28,116 @@ struct Tile {
 
 #define MOST 256
 
+#define AT_ONCE 4  // rows that a thread has under way
+#define LIVING (sizeof(SCALAR) == 2 ? 3 : 4)  // blocks that a multiprocessor has room for
+#define SIDE (MOST + 32 / EACH)  // so that neither threads nor columns meet themselves in a bank
+
+// A thread's piece of a row, whose first number lies at `place`; where not all pieces are whole, what lies past the row's end is 0.
+template <bool whole>
+__device__ __forceinline__ Piece row_piece(const SCALAR* from, index_t place, const Tile& tile, index_t channels) {
+    return load_piece(from + (place - tile.first), tile.first, channels, whole);
+}
+
+template <bool whole>
+__device__ __forceinline__ void store_row_piece(SCALAR* to, index_t place, const Tile& tile, index_t channels, const Piece& piece) {
+    store_piece(to + (place - tile.first), tile.first, channels, whole, piece);
+}
+
+template <int number> struct Number { static const int count = number; };
+
+// How many rows a line of a tile's threads takes.
+__device__ __forceinline__ int rows_of(const Tile& tile, int line) {
+    const int rows = (int)(tile.to - tile.from);
+    return rows > line ? (rows - line + tile.lines - 1) / tile.lines : 0;
+}
+
+// The rows of a thread, `several` at once where so many are left: how(place of the first one, step to the next, how many). With `back` the
+// last come first: they were read last, and are at hand still.
+template <int several, bool back, class How>
+__device__ __forceinline__ void each_rows(const Tile& tile, index_t channels, How how) {
+    const index_t step = (back ? -tile.lines : tile.lines) * channels;
+    index_t place = (back ? tile.to - 1 - tile.line : tile.from + tile.line) * channels + tile.first;
+    int left = rows_of(tile, tile.line);
+#pragma unroll 1
+    for (; left >= several; left -= several, place += several * step) how(place, step, Number<several>());
+#pragma unroll 1
+    for (; left > 0; left--, place += step) how(place, step, Number<1>());
+}
+
+// Means and sums of squared distances from them, seen from an origin, of as many rows as were taken.
+struct Seen {
+    WIDE origin[EACH], mean[EACH], square[EACH], count;
+
+    // What several rows have in common is taken out first, so that nothing is lost wherever the numbers lie
+    // (T. Chan, G. Golub and R. LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
+    template <int several>
+    __device__ __forceinline__ void take(const Piece (&piece)[several]) {
+        const WIDE more = count + several, share = (WIDE)several / more, weight = count * share;
+        count = more;
+#pragma unroll
+        for (int k = 0; k < EACH; k++) {
+            WIDE value[several], sum = 0, spread = square[k];
+#pragma unroll
+            for (int r = 0; r < several; r++) {
+                value[r] = (WIDE)widened(piece[r].at[k]) - origin[k];
+                sum += value[r];
+            }
+            const WIDE middle = sum * (WIDE(1) / several), away = middle - mean[k];
+#pragma unroll
+            for (int r = 0; r < several; r++) spread += (value[r] - middle) * (value[r] - middle);
+            square[k] = spread + away * away * weight;
+            mean[k] += away * share;
+        }
+    }
+};
+
+template <bool whole>
+__device__ __forceinline__ void see(const SCALAR* image, const Tile& tile, index_t channels, Seen& seen) {
+    const Piece first = row_piece<whole>(image, tile.from * channels + tile.first, tile, channels);
+#pragma unroll
+    for (int k = 0; k < EACH; k++) seen.origin[k] = widened(first.at[k]);
+    each_rows<whole ? AT_ONCE : 1, false>(tile, channels, [&](index_t place, index_t step, auto several) {
+        Piece piece[several.count];
+#pragma unroll
+        for (int r = 0; r < several.count; r++) piece[r] = row_piece<whole>(image, place + r * step, tile, channels);
+        seen.take(piece);
+    });
+}
+
 // Seen from the first number of a part, so that little is lost where numbers lie far from 0 and close together.
-extern "C" __global__ void __launch_bounds__(MOST) column_moments(
+extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_moments(
     const SCALAR* x, double* means, double* squares, index_t rows, index_t channels, index_t per, int across
 ) {
-    __shared__ WIDE mean_of[MOST * EACH], squares_of[MOST * EACH];
+    __shared__ WIDE mean_of[SIDE * EACH], squares_of[SIDE * EACH];
     const Tile tile(across, rows, per);
-    const bool whole = channels % EACH == 0 && lies_at(x, 16);
     const SCALAR* image = x + tile.image * rows * channels;
-    WIDE mean[EACH], square[EACH];
+    Seen seen;
+    seen.count = 0;
 #pragma unroll
-    for (int k = 0; k < EACH; k++) mean[k] = square[k] = 0;
+    for (int k = 0; k < EACH; k++) seen.mean[k] = seen.square[k] = 0;
     if (tile.line < tile.lines && tile.first < channels) {
-        const Piece origin = load_piece(image + tile.from * channels, tile.first, channels, whole);
-        WIDE count = 0;
-#pragma unroll 4
-        for (index_t row = tile.from + tile.line; row < tile.to; row += tile.lines) {
-            const Piece piece = load_piece(image + row * channels, tile.first, channels, whole);
-            count += 1;
-            const WIDE share = WIDE(1) / count;
-#pragma unroll
-            for (int k = 0; k < EACH; k++) {
-                const WIDE value = (WIDE)widened(piece.at[k]) - (WIDE)widened(origin.at[k]), away = value - mean[k];
-                mean[k] += away * share;
-                square[k] += away * (value - mean[k]);
-            }
-        }
+        if (channels % EACH == 0 && lies_at(x, 16)) see<true>(image, tile, channels, seen);
+        else see<false>(image, tile, channels, seen);
     }
 #pragma unroll
     for (int k = 0; k < EACH; k++) {
-        mean_of[threadIdx.x * EACH + k] = mean[k];
-        squares_of[threadIdx.x * EACH + k] = square[k];
+        mean_of[k * SIDE + threadIdx.x] = seen.mean[k];
+        squares_of[k * SIDE + threadIdx.x] = seen.square[k];
     }
     __syncthreads();
-    for (int column = threadIdx.x; column < across * EACH; column += blockDim.x) {
-        const index_t channel = (index_t)blockIdx.x * across * EACH + column;
-        if (channel >= channels) continue;
-        WIDE middle = mean_of[column], spread = squares_of[column];
-        index_t count = (tile.to - tile.from + tile.lines - 1) / tile.lines;
-        for (int line = 1; line < tile.lines; line++) {
-            const index_t more = tile.to - tile.from > line ? (tile.to - tile.from - line + tile.lines - 1) / tile.lines : 0;
-            if (!more) break;
-            const WIDE away = mean_of[line * across * EACH + column] - middle, share = (WIDE)more / (WIDE)(count + more);
-            middle += away * share;
-            spread += squares_of[line * across * EACH + column] + away * away * share * (WIDE)count;
-            count += more;
-        }
-        const index_t place = (tile.image * gridDim.y + blockIdx.y) * channels + channel;
-        means[place] = (double)widened(image[tile.from * channels + channel]) + middle;
-        squares[place] = spread;
+    const int column = threadIdx.x, start = column % EACH * SIDE + column / EACH;
+    const index_t channel = (index_t)blockIdx.x * across * EACH + column;
+    if (column >= across * EACH || channel >= channels) return;
+    WIDE middle = 0, spread = 0;
+    for (int line = 0; line < tile.lines; line++) middle += (WIDE)rows_of(tile, line) * mean_of[start + line * across];
+    middle /= (WIDE)(tile.to - tile.from);
+    for (int line = 0; line < tile.lines; line++) {
+        const WIDE away = mean_of[start + line * across] - middle;
+        spread += squares_of[start + line * across] + (WIDE)rows_of(tile, line) * away * away;
     }
+    const index_t place = (tile.image * gridDim.y + blockIdx.y) * channels + channel;
+    means[place] = (double)widened(image[tile.from * channels + channel]) + middle;
+    squares[place] = spread;
 }
 
 // A block for each part of a plane; `parts` parts of `per` numbers.
@@ -104,41 +164,32 @@ extern "C" __global__ void __launch_bounds__(MOST) plane_moments(
     }
 }
 
-__device__ __forceinline__ double numbers_of(index_t part, index_t parts, index_t size, index_t per) {
-    const index_t left = size - part % parts * per;
-    return (double)(left < per ? left : per);
+__device__ __forceinline__ double numbers_of(unsigned part, unsigned parts, index_t size, index_t per) {
+    const unsigned place = part % parts;
+    return (double)(place + 1 < parts ? per : size - place * per);
 }
 
-// The mean and variance of each channel over all images' parts: threads (32 channels, 8 parts).
+// The mean and variance of each channel over all images' parts, seen from the first: threads (4 channels, 64 parts).
 extern "C" __global__ void __launch_bounds__(256) channel_moments(
     const double* means, const double* squares, WIDE* mean_out, WIDE* variance_out, index_t images, index_t parts, index_t channels, index_t size, index_t per
 ) {
-    __shared__ double sums[8][33];
-    const int lane = threadIdx.x % 32, line = threadIdx.x / 32;
-    const index_t channel = (index_t)blockIdx.x * 32 + lane;
-    const bool there = channel < channels;
-    double sum = 0;
-    if (there)
-        for (index_t part = line; part < images * parts; part += 8) sum += numbers_of(part, parts, size, per) * means[part * channels + channel];
-    sums[line][lane] = sum;
-    __syncthreads();
-    sum = 0;
-    for (int other = 0; other < 8; other++) sum += sums[other][lane];
-    const double mean = sum / ((double)images * size);
-    double square = 0;
-    if (there)
-        for (index_t part = line; part < images * parts; part += 8) {
-            const double away = means[part * channels + channel] - mean;
-            square += squares[part * channels + channel] + numbers_of(part, parts, size, per) * away * away;
-        }
-    __syncthreads();
-    sums[line][lane] = square;
-    __syncthreads();
-    if (line || !there) return;
-    square = 0;
-    for (int other = 0; other < 8; other++) square += sums[other][lane];
-    mean_out[channel] = (WIDE)mean;
-    variance_out[channel] = (WIDE)(square / ((double)images * size));
+    const int lane = threadIdx.x % 4;
+    const index_t channel = (index_t)blockIdx.x * 4 + lane, own = channel < channels ? channel : 0;
+    const unsigned all = (unsigned)(images * parts);
+    const double origin = means[own];
+    double sum = 0, square = 0;
+#pragma unroll 4
+    for (unsigned part = threadIdx.x / 4; part < all; part += 64) {
+        const double count = numbers_of(part, (unsigned)parts, size, per), away = means[part * channels + own] - origin;
+        sum += count * away;
+        square += squares[part * channels + own] + count * away * away;
+    }
+    sum = over_lines<4>(sum);
+    square = over_lines<4>(square);
+    if (threadIdx.x >= 4 || channel >= channels) return;
+    const double count = (double)images * size, middle = sum / count, variance = square / count - middle * middle;
+    mean_out[channel] = (WIDE)(origin + middle);
+    variance_out[channel] = (WIDE)(variance > 0 || variance != variance ? variance : 0);
 }
 
 // The mean and 1 / sqrt(variance + epsilon) of each image's groups of `width` channels: a block for each.
@@ -150,12 +201,12 @@ extern "C" __global__ void __launch_bounds__(128) group_moments(
     const double count = (double)width * size;
     double sum = 0, square = 0;
     for (index_t i = threadIdx.x; i < parts * width; i += blockDim.x)
-        sum += numbers_of(i / width, parts, size, per) * means[(image * parts + i / width) * channels + group * width + i % width];
+        sum += numbers_of((unsigned)(i / width), (unsigned)parts, size, per) * means[(image * parts + i / width) * channels + group * width + i % width];
     const double mean = over_block<Sum>(sum) / count;
     for (index_t i = threadIdx.x; i < parts * width; i += blockDim.x) {
         const index_t place = (image * parts + i / width) * channels + group * width + i % width;
         const double away = means[place] - mean;
-        square += squares[place] + numbers_of(i / width, parts, size, per) * away * away;
+        square += squares[place] + numbers_of((unsigned)(i / width), (unsigned)parts, size, per) * away * away;
     }
     square = over_block<Sum>(square);
     if (threadIdx.x) return;
@@ -172,34 +223,43 @@ struct Scale {
         const WIDE* means, const WIDE* factors, const PARAM* weights, const PARAM* biases, index_t image, index_t channel, index_t groups,
         index_t width, WIDE epsilon
     ) {
-        const index_t place = GROUPED ? image * groups + channel / width : channel;
+        const index_t place = GROUPED ? image * groups + (unsigned)channel / (unsigned)width : channel;
         mean = means[place];
-        inverse = GROUPED ? factors[place] : WIDE(1) / sqrt(factors[place] + epsilon);
+        inverse = GROUPED ? factors[place] : inverse_root(factors[place] + epsilon);
         weight = weights ? (WIDE)widened(weights[channel]) : WIDE(1);
         bias = biases ? (WIDE)widened(biases[channel]) : WIDE(0);
     }
     __device__ __forceinline__ SCALAR of(SCALAR x) const { return narrowed<SCALAR>(((WIDE)widened(x) - mean) * (inverse * weight) + bias); }
 };
 
-extern "C" __global__ void __launch_bounds__(MOST) column_normalise(
+template <bool whole>
+__device__ __forceinline__ void normalise(const SCALAR* x, SCALAR* out, const Tile& tile, index_t channels, const Scale (&scale)[EACH]) {
+    each_rows<whole ? AT_ONCE : 1, true>(tile, channels, [&](index_t place, index_t step, auto several) {
+        Piece piece[several.count];
+#pragma unroll
+        for (int r = 0; r < several.count; r++) piece[r] = row_piece<whole>(x, place + r * step, tile, channels);
+#pragma unroll
+        for (int r = 0; r < several.count; r++) {
+#pragma unroll
+            for (int k = 0; k < EACH; k++) piece[r].at[k] = scale[k].of(piece[r].at[k]);
+            store_row_piece<whole>(out, place + r * step, tile, channels, piece[r]);
+        }
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_normalise(
     const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t rows,
     index_t channels, index_t per, int across, index_t groups, WIDE epsilon
 ) {
     const Tile tile(across, rows, per);
     if (tile.line >= tile.lines || tile.first >= channels) return;
-    const bool whole = channels % EACH == 0 && lies_at(x, 16) && lies_at(out, 16);
     Scale scale[EACH];
 #pragma unroll
     for (int k = 0; k < EACH; k++)
         if (tile.first + k < channels) scale[k].read(means, factors, weights, biases, tile.image, tile.first + k, groups, channels / groups, epsilon);
     const index_t start = tile.image * rows * channels;
-#pragma unroll 4
-    for (index_t row = tile.from + tile.line; row < tile.to; row += tile.lines) {
-        Piece piece = load_piece(x + start + row * channels, tile.first, channels, whole);
-#pragma unroll
-        for (int k = 0; k < EACH; k++) piece.at[k] = scale[k].of(piece.at[k]);
-        store_piece(out + start + row * channels, tile.first, channels, whole, piece);
-    }
+    if (channels % EACH == 0 && lies_at(x, 16) && lies_at(out, 16)) normalise<true>(x + start, out + start, tile, channels, scale);
+    else normalise<false>(x + start, out + start, tile, channels, scale);
 }
 
 extern "C" __global__ void __launch_bounds__(MOST) plane_normalise(
@@ -214,54 +274,75 @@ extern "C" __global__ void __launch_bounds__(MOST) plane_normalise(
     }
 }
 
+// What flows back to each channel, with its numbers' distances from the mean, and alone.
+struct Products {
+    WIDE mean[EACH], along[EACH], alone[EACH];
+
+    __device__ __forceinline__ void take(const Piece& given, const Piece& piece) {
+#pragma unroll
+        for (int k = 0; k < EACH; k++) {
+            const WIDE flowing = widened(given.at[k]);
+            along[k] += flowing * ((WIDE)widened(piece.at[k]) - mean[k]);
+            alone[k] += flowing;
+        }
+    }
+};
+
+template <bool whole>
+__device__ __forceinline__ void multiply(const SCALAR* flow, const SCALAR* x, const Tile& tile, index_t channels, Products& products) {
+    each_rows<whole ? AT_ONCE / 2 : 1, false>(tile, channels, [&](index_t place, index_t step, auto several) {
+        Piece given[several.count], piece[several.count];
+#pragma unroll
+        for (int r = 0; r < several.count; r++) {
+            given[r] = row_piece<whole>(flow, place + r * step, tile, channels);
+            piece[r] = row_piece<whole>(x, place + r * step, tile, channels);
+        }
+#pragma unroll
+        for (int r = 0; r < several.count; r++) products.take(given[r], piece[r]);
+    });
+}
+
 // Parts of each channel's sums of what flows back: with the normalised numbers, and alone.
-extern "C" __global__ void __launch_bounds__(MOST) column_products(
+extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_products(
     const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, index_t rows, index_t channels,
     index_t per, int across, index_t groups, WIDE epsilon
 ) {
-    __shared__ WIDE with_hat[MOST * EACH], alone[MOST * EACH];
+    __shared__ WIDE with_hat[SIDE * EACH], alone[SIDE * EACH];
     const Tile tile(across, rows, per);
-    const bool whole = channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16);
     const index_t start = tile.image * rows * channels;
-    WIDE product[EACH], sum[EACH];
+    Products products;
+    WIDE inverse[EACH];
 #pragma unroll
-    for (int k = 0; k < EACH; k++) product[k] = sum[k] = 0;
+    for (int k = 0; k < EACH; k++) products.mean[k] = products.along[k] = products.alone[k] = inverse[k] = 0;
     if (tile.line < tile.lines && tile.first < channels) {
-        Scale scale[EACH];
 #pragma unroll
         for (int k = 0; k < EACH; k++)
-            if (tile.first + k < channels)
-                scale[k].read(means, factors, (const PARAM*)0, (const PARAM*)0, tile.image, tile.first + k, groups, channels / groups, epsilon);
-#pragma unroll 4
-        for (index_t row = tile.from + tile.line; row < tile.to; row += tile.lines) {
-            const Piece piece = load_piece(x + start + row * channels, tile.first, channels, whole);
-            const Piece given = load_piece(flow + start + row * channels, tile.first, channels, whole);
-#pragma unroll
-            for (int k = 0; k < EACH; k++) {
-                const WIDE flowing = widened(given.at[k]);
-                sum[k] += flowing;
-                product[k] += flowing * (((WIDE)widened(piece.at[k]) - scale[k].mean) * scale[k].inverse);
+            if (tile.first + k < channels) {
+                Scale scale;
+                scale.read(means, factors, (const PARAM*)0, (const PARAM*)0, tile.image, tile.first + k, groups, channels / groups, epsilon);
+                products.mean[k] = scale.mean;
+                inverse[k] = scale.inverse;
             }
-        }
+        if (channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16)) multiply<true>(flow + start, x + start, tile, channels, products);
+        else multiply<false>(flow + start, x + start, tile, channels, products);
     }
 #pragma unroll
     for (int k = 0; k < EACH; k++) {
-        with_hat[threadIdx.x * EACH + k] = product[k];
-        alone[threadIdx.x * EACH + k] = sum[k];
+        with_hat[k * SIDE + threadIdx.x] = products.along[k] * inverse[k];
+        alone[k * SIDE + threadIdx.x] = products.alone[k];
     }
     __syncthreads();
-    for (int column = threadIdx.x; column < across * EACH; column += blockDim.x) {
-        const index_t channel = (index_t)blockIdx.x * across * EACH + column;
-        if (channel >= channels) continue;
-        WIDE a = 0, b = 0;
-        for (int line = 0; line < tile.lines; line++) {
-            a += with_hat[line * across * EACH + column];
-            b += alone[line * across * EACH + column];
-        }
-        const index_t place = (tile.image * gridDim.y + blockIdx.y) * channels + channel;
-        along[place] = a;
-        total[place] = b;
+    const int column = threadIdx.x;
+    const index_t channel = (index_t)blockIdx.x * across * EACH + column;
+    if (column >= across * EACH || channel >= channels) return;
+    WIDE a = 0, b = 0;
+    for (int line = 0; line < tile.lines; line++) {
+        a += with_hat[column % EACH * SIDE + column / EACH + line * across];
+        b += alone[column % EACH * SIDE + column / EACH + line * across];
     }
+    const index_t place = (tile.image * gridDim.y + blockIdx.y) * channels + channel;
+    along[place] = a;
+    total[place] = b;
 }
 
 extern "C" __global__ void __launch_bounds__(MOST) plane_products(
@@ -309,56 +390,70 @@ extern "C" __global__ void __launch_bounds__(128) group_products(
 
 // The gradient of one channel's numbers: (flow weight - mean of it - normalised number times mean of the product) inverse.
 struct Slope {
-    Scale scale;
-    WIDE product, sum;
+    WIDE mean, by_flow, by_distance, shift;
 
-    // `products` and `sums` are those of channels, or the means of groups.
+    // `products` and `sums` are those of channels, or the means of groups; `share` is 1 over the numbers of a channel.
     __device__ __forceinline__ void read(
         const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums, index_t image, index_t channel,
-        index_t groups, index_t width, WIDE epsilon, WIDE count
+        index_t groups, index_t width, WIDE epsilon, WIDE share
     ) {
+        Scale scale;
         scale.read(means, factors, weights, (const PARAM*)0, image, channel, groups, width, epsilon);
-        const index_t place = GROUPED ? image * groups + channel / width : channel;
-        product = GROUPED ? products[place] : scale.weight * products[place] / count;
-        sum = GROUPED ? sums[place] : scale.weight * sums[place] / count;
+        const index_t place = GROUPED ? image * groups + (unsigned)channel / (unsigned)width : channel;
+        const WIDE times = GROUPED ? WIDE(1) : scale.weight * share;
+        mean = scale.mean;
+        by_flow = scale.weight * scale.inverse;
+        by_distance = -times * products[place] * scale.inverse * scale.inverse;
+        shift = -times * sums[place] * scale.inverse;
     }
     __device__ __forceinline__ SCALAR of(SCALAR flow, SCALAR x) const {
-        const WIDE hat = ((WIDE)widened(x) - scale.mean) * scale.inverse;
-        return narrowed<SCALAR>(((WIDE)widened(flow) * scale.weight - sum - hat * product) * scale.inverse);
+        return narrowed<SCALAR>((WIDE)widened(flow) * by_flow + (((WIDE)widened(x) - mean) * by_distance + shift));
     }
 };
 
-extern "C" __global__ void __launch_bounds__(MOST) column_slopes(
+template <bool whole>
+__device__ __forceinline__ void slide(const SCALAR* flow, const SCALAR* x, SCALAR* out, const Tile& tile, index_t channels, const Slope (&slope)[EACH]) {
+    each_rows<whole ? AT_ONCE / 2 : 1, true>(tile, channels, [&](index_t place, index_t step, auto several) {
+        Piece given[several.count], piece[several.count];
+#pragma unroll
+        for (int r = 0; r < several.count; r++) {
+            given[r] = row_piece<whole>(flow, place + r * step, tile, channels);
+            piece[r] = row_piece<whole>(x, place + r * step, tile, channels);
+        }
+#pragma unroll
+        for (int r = 0; r < several.count; r++) {
+#pragma unroll
+            for (int k = 0; k < EACH; k++) piece[r].at[k] = slope[k].of(given[r].at[k], piece[r].at[k]);
+            store_row_piece<whole>(out, place + r * step, tile, channels, piece[r]);
+        }
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_slopes(
     const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums,
-    SCALAR* out, index_t rows, index_t channels, index_t per, int across, index_t groups, WIDE epsilon, WIDE count
+    SCALAR* out, index_t rows, index_t channels, index_t per, int across, index_t groups, WIDE epsilon, WIDE share
 ) {
     const Tile tile(across, rows, per);
     if (tile.line >= tile.lines || tile.first >= channels) return;
-    const bool whole = channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16);
     Slope slope[EACH];
 #pragma unroll
     for (int k = 0; k < EACH; k++)
         if (tile.first + k < channels)
-            slope[k].read(means, factors, weights, products, sums, tile.image, tile.first + k, groups, channels / groups, epsilon, count);
+            slope[k].read(means, factors, weights, products, sums, tile.image, tile.first + k, groups, channels / groups, epsilon, share);
     const index_t start = tile.image * rows * channels;
-#pragma unroll 2
-    for (index_t row = tile.from + tile.line; row < tile.to; row += tile.lines) {
-        const Piece given = load_piece(flow + start + row * channels, tile.first, channels, whole);
-        Piece piece = load_piece(x + start + row * channels, tile.first, channels, whole);
-#pragma unroll
-        for (int k = 0; k < EACH; k++) piece.at[k] = slope[k].of(given.at[k], piece.at[k]);
-        store_piece(out + start + row * channels, tile.first, channels, whole, piece);
-    }
+    if (channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16))
+        slide<true>(flow + start, x + start, out + start, tile, channels, slope);
+    else slide<false>(flow + start, x + start, out + start, tile, channels, slope);
 }
 
 extern "C" __global__ void __launch_bounds__(MOST) plane_slopes(
     const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums,
-    SCALAR* out, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon, WIDE count
+    SCALAR* out, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon, WIDE share
 ) {
     for (index_t block = blockIdx.x; block < planes * parts; block += gridDim.x) {
         const index_t plane = block / parts, from = block % parts * per, to = from + per < size ? from + per : size;
         Slope slope;
-        slope.read(means, factors, weights, products, sums, plane / channels, plane % channels, groups, channels / groups, epsilon, count);
+        slope.read(means, factors, weights, products, sums, plane / channels, plane % channels, groups, channels / groups, epsilon, share);
         for (index_t i = plane * size + from + threadIdx.x; i < plane * size + to; i += blockDim.x) out[i] = slope.of(flow[i], x[i]);
     }
 }
