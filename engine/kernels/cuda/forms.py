@@ -140,7 +140,7 @@ def team(bytes_wide: int, choices: tuple[tuple[int, int], ...]) -> Team:
     for threads, most in choices:
         if vectors <= threads * most:
             chunks = 1 << (-(-vectors // threads) - 1).bit_length()
-            return Team(threads, 128 if threads == 32 else threads, chunks)
+            return Team(threads, 128 if threads <= 32 else threads, chunks)
     threads = choices[-1][0]
     return Team(threads, threads, 0)
 

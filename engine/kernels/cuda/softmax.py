@@ -21,9 +21,10 @@ __all__ = ["log_softmax", "log_softmax_input", "softmax", "softmax_input"]
 Result = Any
 Plan = Callable[..., Result]
 
-TEAMS = ((32, 8), (256, 8), (1024, 4))
-BACKWARD = ((32, 8), (256, 8), (1024, 2))
-"""Threads that share a row, and how many 16-byte accesses each makes for it at most."""
+TEAMS = ((4, 1), (8, 1), (16, 1), (32, 8), (256, 8), (1024, 4))
+NARROW = ((4, 1), (8, 1), (16, 1), (32, 4), (128, 4), (512, 4), (1024, 4))
+BACKWARD = ((4, 1), (8, 1), (16, 1), (32, 8), (256, 8), (1024, 2))
+"""Threads that share a row, and how many 16-byte accesses each makes for it at most: of numbers of two bytes a thread holds more, the way there."""
 COLUMNS = Team(32, 256, 0)
 BOOL = np.dtype(np.bool_)
 
@@ -71,7 +72,7 @@ def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
     tail: tuple[int, ...]
     if rows is not None:
         order = tuple(turned[a] for a in rows.order)
-        who = team(rows.width * x.itemsize, BACKWARD if back else TEAMS)
+        who = team(rows.width * x.itemsize, BACKWARD if back else NARROW if x.itemsize == 2 else TEAMS)
         signature = "PPPqq" if back else "PPqq"
         kernel = row_kernel("softmax.cu", f"{name}_rows{suffix}", signature, dtype, who)
         grid, tail = row_blocks(machine(), rows.number, who), (rows.number, rows.width)
@@ -97,5 +98,5 @@ def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
 
 
 def row_blocks(here: Machine, rows: int, who: Team) -> int:
-    """Blocks for so many rows."""
-    return max(1, min(-(-rows // (who.block // who.threads)), here.processors * BLOCKS_EACH))
+    """Blocks for so many rows: at most as many as keep every multiprocessor busy several times over."""
+    return max(1, min(-(-rows // (who.block // who.threads)), here.processors * BLOCKS_EACH * max(1, 1024 // who.block)))

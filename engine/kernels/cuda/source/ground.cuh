@@ -37,6 +37,12 @@ struct Greatest {  // a NaN wins, as in the bodies
     template <class T> __device__ __forceinline__ static T none() { return T(-INFINITE); }
 };
 
+struct Peak {  // where a NaN need not win: what is computed from it is NaN in any case
+    __device__ __forceinline__ static float of(float a, float b) { return fmaxf(a, b); }
+    __device__ __forceinline__ static double of(double a, double b) { return fmax(a, b); }
+    template <class T> __device__ __forceinline__ static T none() { return T(-INFINITE); }
+};
+
 // What all 32 threads of a warp hold, put together; each gets the result. All of them must be here.
 template <class How, class T>
 __device__ __forceinline__ T over_warp(T value) {

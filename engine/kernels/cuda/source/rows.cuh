@@ -1,4 +1,4 @@
-// Rows of numbers that lie side by side, each held by a team of TEAM threads: a warp, or all of a block.
+// Rows of numbers that lie side by side, each held by a team of TEAM threads: a warp or a part of one, or all of a block.
 //
 // A thread's pieces lie TEAM * EACH numbers apart, EACH of them in one access. With CHUNKS pieces at most a row stays in
 // registers and is read once; with CHUNKS 0 it is read as often as it is needed, however wide it is.
@@ -10,8 +10,18 @@ typedef Several<SCALAR, EACH> Piece;
 
 template <class How, class T>
 __device__ __forceinline__ T over_team(T value) {
-    if (TEAM == 32) return over_warp<How>(value);
-    return over_block<How>(value);
+    if (TEAM > 32) return over_block<How>(value);
+#pragma unroll
+    for (int away = (TEAM < 32 ? TEAM : 32) / 2; away > 0; away >>= 1) value = How::of(value, __shfl_xor_sync(EVERYWHERE, value, away));
+    return value;
+}
+
+// Call how(row, whether there is such a row) for each row of this thread's team. All teams of a warp call it equally often, so that what they
+// ask of each other is answered.
+template <class How>
+__device__ __forceinline__ void each_row(index_t rows, How how) {
+    const int teams = blockDim.x / TEAM, team = threadIdx.x / TEAM, ahead = TEAM < 32 ? team % (32 / (TEAM < 32 ? TEAM : 32)) : 0;
+    for (index_t row = (index_t)blockIdx.x * teams + team; row - ahead < rows; row += (index_t)gridDim.x * teams) how(row, row < rows);
 }
 
 __device__ __forceinline__ bool lies_at(const void* address, int bytes) { return ((unsigned long long)address & (bytes - 1)) == 0; }

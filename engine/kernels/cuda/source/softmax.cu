@@ -3,105 +3,121 @@
 #include "ground.cuh"
 #include "rows.cuh"
 
-template <bool logarithm>
+#if CHUNKS
+// A row stays in registers; all that a thread takes of it is read before any of it is looked at.
+template <bool logarithm, bool whole>
 __device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
-    const int teams = blockDim.x / TEAM, count = pieces(width);
-    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16);
-    for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
-        const SCALAR* from = x + row * width;
-        WIDE held[KEPT][EACH];
-        WIDE peak = -INFINITE, sum = 0;
+    each_row(rows, [&](index_t row, bool there) {
+        Piece piece[CHUNKS];
 #pragma unroll
-        for (int c = 0; c < count; c++) {
-            const index_t first = place_of(c);
-            if (CHUNKS)
+        for (int c = 0; c < CHUNKS; c++)
+            if (there && place_of(c) < width) piece[c] = load_piece(x + row * width, place_of(c), width, whole);
+        WIDE held[CHUNKS][EACH], peak = -INFINITE, sum = 0;
 #pragma unroll
-                for (int k = 0; k < EACH; k++) held[c % KEPT][k] = -INFINITE;
-            if (first >= width) continue;
-            const Piece piece = load_piece(from, first, width, whole);
-            WIDE best = -INFINITE, values[EACH];
+        for (int c = 0; c < CHUNKS; c++)
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
-                WIDE value = widened(piece.at[k]);
-                if (!whole && first + k >= width) value = -INFINITE;
-                values[k] = value;
-                best = Greatest::of(best, value);
-                if (CHUNKS) held[c % KEPT][k] = value;
+                held[c][k] = there && place_of(c) + (whole ? 0 : k) < width ? (WIDE)widened(piece[c].at[k]) : WIDE(-INFINITE);
+                peak = Peak::of(peak, held[c][k]);
             }
-            if (!CHUNKS && (best > WIDE(-INFINITE) || best != best)) {  // what was added up so far, seen from a greater peak
+        peak = over_team<Peak>(peak);
+#pragma unroll
+        for (int c = 0; c < CHUNKS; c++)
+#pragma unroll
+            for (int k = 0; k < EACH; k++) {  // past the row's end it is exp(-infinity)
+                held[c][k] -= peak;
+                const WIDE power = exp(held[c][k]);
+                sum += power;
+                if (!logarithm) held[c][k] = power;
+            }
+        sum = over_team<Sum>(sum);
+        const WIDE last = logarithm ? log(sum) : 1 / sum;
+#pragma unroll
+        for (int c = 0; c < CHUNKS; c++)
+            if (there && place_of(c) < width) {
+#pragma unroll
+                for (int k = 0; k < EACH; k++) piece[c].at[k] = narrowed<SCALAR>(logarithm ? held[c][k] - last : held[c][k] * last);
+                store_piece(out + row * width, place_of(c), width, whole, piece[c]);
+            }
+    });
+}
+#else
+template <bool logarithm, bool whole>
+__device__ __forceinline__ void forward(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
+    const int count = pieces(width);
+    each_row(rows, [&](index_t row, bool) {
+        const SCALAR* from = x + row * width;
+        WIDE peak = -INFINITE, sum = 0;
+#pragma unroll 4
+        for (int c = 0; c < count; c++) {
+            const index_t first = place_of(c);
+            if (first >= width) continue;
+            const Piece piece = load_piece(from, first, width, whole, -INFINITE);
+            WIDE best = -INFINITE;
+#pragma unroll
+            for (int k = 0; k < EACH; k++) best = Greatest::of(best, (WIDE)widened(piece.at[k]));
+            if (best > WIDE(-INFINITE) || best != best) {  // what was added up so far, seen from a greater peak
                 const WIDE next = Greatest::of(peak, best);
                 sum *= exp(peak - next);
 #pragma unroll
-                for (int k = 0; k < EACH; k++) sum += exp(values[k] - next);
+                for (int k = 0; k < EACH; k++) sum += exp((WIDE)widened(piece.at[k]) - next);
                 peak = next;
             }
-            if (CHUNKS) peak = Greatest::of(peak, best);
         }
         const WIDE own = peak;
         peak = over_team<Greatest>(peak);
-        if (CHUNKS) {
-#pragma unroll
-            for (int c = 0; c < count; c++)
-#pragma unroll
-                for (int k = 0; k < EACH; k++) {
-                    const index_t at = place_of(c) + k;
-                    if (at < width) {
-                        held[c % KEPT][k] -= peak;
-                        const WIDE power = exp(held[c % KEPT][k]);
-                        sum += power;
-                        if (!logarithm) held[c % KEPT][k] = power;
-                    }
-                }
-        } else {
-            sum *= own == peak ? WIDE(1) : exp(own - peak);
-        }
-        sum = over_team<Sum>(sum);
-        const WIDE last = logarithm ? log(sum) : sum;
-        SCALAR* to = out + row * width;
-#pragma unroll
+        sum = over_team<Sum>(sum * (own == peak ? WIDE(1) : exp(own - peak)));
+        const WIDE last = logarithm ? log(sum) : 1 / sum;
+#pragma unroll 4
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
             if (first >= width) continue;
-            Piece result;
-            if (!CHUNKS) result = load_piece(from, first, width, whole);
+            Piece result = load_piece(from, first, width, whole);
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
-                WIDE value;
-                if (CHUNKS) {
-                    value = held[c % KEPT][k];
-                } else {
-                    value = widened(result.at[k]) - peak;
-                    if (!logarithm) value = exp(value);
-                }
-                value = logarithm ? value - last : value / last;
-                result.at[k] = narrowed<SCALAR>(value);
+                const WIDE value = (WIDE)widened(result.at[k]) - peak;
+                result.at[k] = narrowed<SCALAR>(logarithm ? value - last : exp(value) * last);
             }
-            store_piece(to, first, width, whole, result);
+            store_piece(out + row * width, first, width, whole, result);
         }
-    }
+    });
+}
+#endif
+
+template <bool logarithm>
+__device__ __forceinline__ void forward_rows(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
+    if (width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16)) forward<logarithm, true>(x, out, rows, width);
+    else forward<logarithm, false>(x, out, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) softmax_rows(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
-    forward<false>(x, out, rows, width);
+    forward_rows<false>(x, out, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) log_softmax_rows(const SCALAR* x, SCALAR* out, index_t rows, index_t width) {
-    forward<true>(x, out, rows, width);
+    forward_rows<true>(x, out, rows, width);
 }
 
-template <bool logarithm>
+template <bool logarithm, bool whole>
 __device__ __forceinline__ void backward(const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width) {
-    const int teams = blockDim.x / TEAM, count = pieces(width);
-    const bool whole = width % EACH == 0 && lies_at(flow, 16) && lies_at(result, 16) && lies_at(out, 16);
-    for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
+    const int count = pieces(width);
+    each_row(rows, [&](index_t row, bool there) {
         Piece came[KEPT], gave[KEPT];
         WIDE sum = 0;
+        if (CHUNKS) {
+#pragma unroll
+            for (int c = 0; c < KEPT; c++)
+                if (there && place_of(c) < width) {
+                    came[c] = load_piece(flow + row * width, place_of(c), width, whole);
+                    gave[c] = load_piece(result + row * width, place_of(c), width, whole);
+                }
+        }
 #pragma unroll
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
-            if (first >= width) continue;
-            const Piece given = load_piece(flow + row * width, first, width, whole), made = load_piece(result + row * width, first, width, whole);
-            if (CHUNKS) came[c % KEPT] = given, gave[c % KEPT] = made;
+            if (!there || first >= width) continue;
+            const Piece given = CHUNKS ? came[c % KEPT] : load_piece(flow + row * width, first, width, whole);
+            const Piece made = CHUNKS ? gave[c % KEPT] : load_piece(result + row * width, first, width, whole);
 #pragma unroll
             for (int k = 0; k < EACH; k++) sum += (WIDE)widened(given.at[k]) * (logarithm ? WIDE(1) : (WIDE)widened(made.at[k]));
         }
@@ -109,7 +125,7 @@ __device__ __forceinline__ void backward(const SCALAR* flow, const SCALAR* resul
 #pragma unroll
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
-            if (first >= width) continue;
+            if (!there || first >= width) continue;
             const Piece given = CHUNKS ? came[c % KEPT] : load_piece(flow + row * width, first, width, whole);
             const Piece made = CHUNKS ? gave[c % KEPT] : load_piece(result + row * width, first, width, whole);
             Piece slope;
@@ -120,19 +136,25 @@ __device__ __forceinline__ void backward(const SCALAR* flow, const SCALAR* resul
             }
             store_piece(out + row * width, first, width, whole, slope);
         }
-    }
+    });
+}
+
+template <bool logarithm>
+__device__ __forceinline__ void backward_rows(const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width) {
+    if (width % EACH == 0 && lies_at(flow, 16) && lies_at(result, 16) && lies_at(out, 16)) backward<logarithm, true>(flow, result, out, rows, width);
+    else backward<logarithm, false>(flow, result, out, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) softmax_rows_backward(
     const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width
 ) {
-    backward<false>(flow, result, out, rows, width);
+    backward_rows<false>(flow, result, out, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) log_softmax_rows_backward(
     const SCALAR* flow, const SCALAR* result, SCALAR* out, index_t rows, index_t width
 ) {
-    backward<true>(flow, result, out, rows, width);
+    backward_rows<true>(flow, result, out, rows, width);
 }
 
 // Along an axis that is not the innermost: a thread for each line, whose numbers lie `inner` apart.

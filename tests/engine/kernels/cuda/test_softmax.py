@@ -13,13 +13,14 @@ from numzoo.engine import ops
 from numzoo.engine.dtype import accumulator, as_dtype
 from numzoo.engine.kernels.cuda import entropy, softmax
 
-SMALL = ((32, 2), (64, 2), (64, 0))
+SMALL = ((4, 1), (16, 1), (32, 2), (64, 2), (64, 0))
 NAMES = ["softmax", "log_softmax"]
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: Any) -> None:
     monkeypatch.setattr(softmax, "TEAMS", SMALL)
+    monkeypatch.setattr(softmax, "NARROW", SMALL)
     monkeypatch.setattr(softmax, "BACKWARD", SMALL)
     softmax.PLANS.clear()
     entropy.PLANS.clear()
