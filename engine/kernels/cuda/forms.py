@@ -139,7 +139,8 @@ def team(bytes_wide: int, choices: tuple[tuple[int, int], ...]) -> Team:
     vectors = max(-(-bytes_wide // VECTOR), 1)
     for threads, most in choices:
         if vectors <= threads * most:
-            chunks = 1 << (-(-vectors // threads) - 1).bit_length()
+            wanted = -(-vectors // threads)
+            chunks = wanted + wanted % 2 if wanted > 4 else wanted  # not every number, that fewer be compiled
             return Team(threads, 128 if threads <= 32 else threads, chunks)
     threads = choices[-1][0]
     return Team(threads, threads, 0)

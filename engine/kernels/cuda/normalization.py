@@ -21,8 +21,8 @@ Result = Any
 Plan = Callable[..., Result]
 
 FORWARD = ((32, 8), (256, 8), (1024, 4))
-BACKWARD = ((32, 4), (128, 4), (512, 4), (1024, 0))
-NARROW_BACKWARD = ((32, 4), (128, 4), (512, 2), (1024, 0))
+BACKWARD = ((32, 6), (128, 4), (512, 4), (1024, 0))
+NARROW_BACKWARD = ((32, 3), (128, 3), (512, 2), (1024, 0))
 """Threads that share a row, and how many 16-byte accesses each makes for it at most, so that all stays in registers.
 
 On the way back twice the numbers are held, and two sums of each, which take more room where the numbers are narrow.
@@ -127,7 +127,7 @@ def _plan_backward(
     name = "layer_norm_backward" if centred else "rms_norm_backward"
     kernel = row_kernel("layer_norm.cu", name, signature, x.dtype, who, PARAM=named)
     here = machine()
-    blocks = _blocks(here, rows.number, who, 2 if who.threads > 32 else 4)
+    blocks = _blocks(here, rows.number, who, 4 if who.threads <= 128 else 2)
     last, dtype, shape, order = x.shape[x.ndim - axes :], x.dtype, x.shape, rows.order
     shared = 2 * rows.width * wide.itemsize if who.threads < who.block else 0
     several = 2 if centred else 1

@@ -25,6 +25,8 @@ Launch = Callable[[int, int], None]
 """Given the addresses of what is copied and of where to."""
 
 TILE = 32
+VECTOR = 16
+"""Bytes that a thread writes at once."""
 LEAST = 8
 """Elements along both ways from which on tiles pay."""
 UNITS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned", 8: "unsigned long long", 16: "quad"}
@@ -197,7 +199,6 @@ def launcher(x: Any, out: Any) -> Launch | None:
             break
         most *= 2
     launches: dict[int, Launch] = {}
-
     def launch_narrower(source: int, target: int) -> None:
         unit = most
         while (source | target) % unit:
@@ -206,6 +207,10 @@ def launcher(x: Any, out: Any) -> Launch | None:
         found(source, target)
 
     x_size, widest = x.itemsize, _copied(x.itemsize, most, sizes, own, strides)
+    each = VECTOR // x_size
+    if own[last] == 1 and not strides[last] and each > 1 and not any(n % each for n in (sizes[last], *own[:last])):
+        spread = _spread(x_size, each, sizes, own, strides)
+        return lambda source, target: (launch_narrower if target % VECTOR else spread)(source, target)
 
     def launch(source: int, target: int) -> None:
         if (source | target) & most - 1:
@@ -218,7 +223,7 @@ def launcher(x: Any, out: Any) -> Launch | None:
 
 @lru_cache(64)
 def _kernel(name: str, unit: int, index: str) -> Kernel:
-    arguments = "PPq" if name == "copied" else "PP5q"
+    arguments = "PP5q" if name == "transposed" else "PPq"
     return Kernel("transposing.cu", name, arguments + WALK, UNIT=UNITS[unit], INDEX=index)
 
 
@@ -230,6 +235,16 @@ def _copied(itemsize: int, unit: int, sizes: tuple[int, ...], own: tuple[int, ..
     count = math.prod(sizes)
     kernel = _kernel("copied", unit, "unsigned" if count < 2**31 else "index_t")
     numbers = (count, *walk_numbers(sizes, [strides, own]))
+    here = machine()
+    return kernel.prepared(here, blocks_for(here, count), 256, None, None, *numbers)
+
+
+def _spread(itemsize: int, each: int, sizes: tuple[int, ...], own: tuple[int, ...], strides: tuple[int, ...]) -> Launch:
+    """One element again and again along the innermost axis."""
+    sizes = (*sizes[:-1], sizes[-1] // each)
+    count = math.prod(sizes)
+    kernel = _kernel("spread", itemsize, "unsigned" if count < 2**31 else "index_t")
+    numbers = (count, *walk_numbers(sizes, [strides, (*own[:-1], each)]))
     here = machine()
     return kernel.prepared(here, blocks_for(here, count), 256, None, None, *numbers)
 

@@ -56,14 +56,39 @@ __device__ __forceinline__ void compute_several(
     store_several<EACH>(to, results);
 }
 
+// Groups of EACH elements that lie `apart` elements from one another: all are read before the first is written.
+template <int groups>
+__device__ __forceinline__ void compute_groups(const Operands& from, RESULT* to, const Numbers& numbers, index_t at, int apart) {
+    Several<FIRST, EACH> a[groups];
+    Several<SECOND, EACH> b[groups];
+    Several<THIRD, EACH> c[groups];
+    Several<FOURTH, EACH> d[groups];
+#pragma unroll
+    for (int g = 0; g < groups; g++) {
+        a[g] = taken<FIRST, 0>(from, numbers, at + g * apart);
+        b[g] = taken<SECOND, 1>(from, numbers, at + g * apart);
+        c[g] = taken<THIRD, 2>(from, numbers, at + g * apart);
+        d[g] = taken<FOURTH, 3>(from, numbers, at + g * apart);
+    }
+#pragma unroll
+    for (int g = 0; g < groups; g++) compute_several(to + at + g * apart, numbers, a[g], b[g], c[g], d[g]);
+}
+
+#ifndef AT_ONCE  // groups that a thread has under way
+#define AT_ONCE 2
+#endif
+
 // All arrays lie in one piece in the same order, at addresses that 16 divides.
 extern "C" __global__ void __launch_bounds__(256) flat(Operands from, RESULT* to, Numbers numbers, index_t count) {
     const index_t groups = count / EACH;
-    for (index_t i = first_index(); i < groups; i += all_threads()) {
-        const index_t at = i * EACH;
-        compute_several(
-            to + at, numbers, taken<FIRST, 0>(from, numbers, at), taken<SECOND, 1>(from, numbers, at), taken<THIRD, 2>(from, numbers, at), taken<FOURTH, 3>(from, numbers, at)
-        );
+    const int apart = blockDim.x, tile = AT_ONCE * apart;
+    for (index_t first = (index_t)blockIdx.x * tile; first < groups; first += (index_t)gridDim.x * tile) {
+        const index_t own = first + threadIdx.x;
+        if (first + tile <= groups) {
+            compute_groups<AT_ONCE>(from, to, numbers, own * EACH, apart * EACH);
+        } else {
+            for (index_t i = own; i < groups; i += apart) compute_groups<1>(from, to, numbers, i * EACH, 0);
+        }
     }
     for (index_t i = groups * EACH + first_index(); i < count; i += all_threads()) compute_one(from, to, numbers, i, i, i, i, i);
 }

@@ -82,32 +82,37 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm(
     normalise<false>(x, weight, (const PARAM*)0, out, (WIDE*)0, inverses, rows, width, epsilon);
 }
 
-template <bool centred>
-__device__ __forceinline__ void backward(
-    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, SCALAR* out,
-    WIDE* along, WIDE* total, index_t rows, index_t width
+// A thread's part of the sums over the rows that its team takes.
+struct Columns { WIDE with_hat[KEPT][EACH], alone[KEPT][EACH]; };
+
+template <bool centred, bool whole>
+__device__ __forceinline__ void slopes(
+    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, SCALAR* out, Columns& columns,
+    index_t rows, index_t width
 ) {
-    const int teams = blockDim.x / TEAM, count = pieces(width);
-    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16);
-    const bool scaled = width % EACH == 0 && lies_at(weight, EACH * sizeof(PARAM));
-    WIDE with_hat[KEPT][EACH], alone[KEPT][EACH];
-#pragma unroll
-    for (int c = 0; c < KEPT; c++)
-#pragma unroll
-        for (int k = 0; k < EACH; k++) with_hat[c][k] = alone[c][k] = 0;
-    for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
+    const int count = pieces(width);
+    const WIDE share = WIDE(1) / (WIDE)width;
+    each_row(rows, [&](index_t row, bool) {
         const SCALAR *from = x + row * width, *arrived = flow + row * width;
-        const WIDE mean = centred ? means[row] : WIDE(0), inverse = inverses[row];
         Piece held[KEPT], came[KEPT];
+        if (CHUNKS) {  // all that a thread takes of a row is read before any of it is looked at
+#pragma unroll
+            for (int c = 0; c < KEPT; c++)
+                if (place_of(c) < width) {
+                    held[c] = load_piece(from, place_of(c), width, whole);
+                    came[c] = load_piece(arrived, place_of(c), width, whole);
+                }
+        }
+        const WIDE mean = centred ? means[row] : WIDE(0), inverse = inverses[row];
         WIDE sum = 0, product = 0;
 #pragma unroll
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
             if (first >= width) continue;
-            const Piece piece = load_piece(from, first, width, whole), given = load_piece(arrived, first, width, whole);
-            if (CHUNKS) held[c % KEPT] = piece, came[c % KEPT] = given;
+            const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
+            const Piece given = CHUNKS ? came[c % KEPT] : load_piece(arrived, first, width, whole);
             Several<PARAM, EACH> scale;
-            if (weight) scale = load_piece(weight, first, width, scaled);
+            if (weight) scale = load_piece(weight, first, width, whole);
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
                 const WIDE hat = ((WIDE)widened(piece.at[k]) - mean) * inverse, flowing = widened(given.at[k]);
@@ -115,13 +120,14 @@ __device__ __forceinline__ void backward(
                 if (centred) sum += part;
                 product += part * hat;
                 if (CHUNKS) {
-                    with_hat[c % KEPT][k] += flowing * hat;
-                    alone[c % KEPT][k] += flowing;
+                    columns.with_hat[c % KEPT][k] += flowing * hat;
+                    columns.alone[c % KEPT][k] += flowing;
                 }
             }
         }
-        if (centred) sum = over_team<Sum>(sum) / (WIDE)width;
-        product = over_team<Sum>(product) / (WIDE)width;
+        over_team(sum, product);
+        // (part - mean of the parts - hat times mean of the products) inverse, as three factors of what is at hand.
+        const WIDE by_distance = -product * share * inverse * inverse, shift = -sum * share * inverse;
         SCALAR* to = out + row * width;
 #pragma unroll
         for (int c = 0; c < count; c++) {
@@ -130,42 +136,56 @@ __device__ __forceinline__ void backward(
             const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
             const Piece given = CHUNKS ? came[c % KEPT] : load_piece(arrived, first, width, whole);
             Several<PARAM, EACH> scale;
-            if (weight) scale = load_piece(weight, first, width, scaled);
+            if (weight) scale = load_piece(weight, first, width, whole);
             Piece result;
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
-                const WIDE hat = ((WIDE)widened(piece.at[k]) - mean) * inverse, flowing = widened(given.at[k]);
-                const WIDE part = weight ? flowing * (WIDE)widened(scale.at[k]) : flowing;
-                result.at[k] = narrowed<SCALAR>((part - sum - hat * product) * inverse);
+                const WIDE flowing = widened(given.at[k]), part = weight ? flowing * (WIDE)widened(scale.at[k]) : flowing;
+                result.at[k] = narrowed<SCALAR>(part * inverse + (((WIDE)widened(piece.at[k]) - mean) * by_distance + shift));
             }
             store_piece(to, first, width, whole, result);
         }
-    }
+    });
+}
+
+template <bool centred>
+__device__ __forceinline__ void backward(
+    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, SCALAR* out,
+    WIDE* along, WIDE* total, index_t rows, index_t width
+) {
+    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16) && lies_at(weight, EACH * sizeof(PARAM));
+    Columns columns;
+#pragma unroll
+    for (int c = 0; c < KEPT; c++)
+#pragma unroll
+        for (int k = 0; k < EACH; k++) columns.with_hat[c][k] = columns.alone[c][k] = 0;
+    if (whole) slopes<centred, true>(flow, x, weight, means, inverses, out, columns, rows, width);
+    else slopes<centred, false>(flow, x, weight, means, inverses, out, columns, rows, width);
 #if CHUNKS && BLOCK == TEAM
 #pragma unroll
-    for (int c = 0; c < count; c++) {
+    for (int c = 0; c < KEPT; c++) {
         const index_t first = place_of(c);
 #pragma unroll
         for (int k = 0; k < EACH; k++)
             if (first + k < width) {
-                along[blockIdx.x * width + first + k] = with_hat[c][k];
-                if (centred) total[blockIdx.x * width + first + k] = alone[c][k];
+                along[blockIdx.x * width + first + k] = columns.with_hat[c][k];
+                if (centred) total[blockIdx.x * width + first + k] = columns.alone[c][k];
             }
     }
 #elif CHUNKS
     // The teams of a block one after another, so that the order of additions is always the same.
     DYNAMIC_SHARED(memory);
     WIDE* sums = (WIDE*)memory;
-    for (int team = 0; team < teams; team++) {
+    for (int team = 0; team < (int)blockDim.x / TEAM; team++) {
         if ((int)threadIdx.x / TEAM == team) {
 #pragma unroll
-            for (int c = 0; c < count; c++) {
+            for (int c = 0; c < KEPT; c++) {
                 const index_t first = place_of(c);
 #pragma unroll
                 for (int k = 0; k < EACH; k++)
                     if (first + k < width) {
-                        sums[first + k] = (team ? sums[first + k] : WIDE(0)) + with_hat[c][k];
-                        if (centred) sums[width + first + k] = (team ? sums[width + first + k] : WIDE(0)) + alone[c][k];
+                        sums[first + k] = (team ? sums[first + k] : WIDE(0)) + columns.with_hat[c][k];
+                        if (centred) sums[width + first + k] = (team ? sums[width + first + k] : WIDE(0)) + columns.alone[c][k];
                     }
             }
         }

@@ -16,6 +16,24 @@ __device__ __forceinline__ T over_team(T value) {
     return value;
 }
 
+// Two sums over a team at once.
+template <class T>
+__device__ __forceinline__ void over_team(T& first, T& second) {
+    first = over_warp<Sum>(first);
+    second = over_warp<Sum>(second);
+    if (TEAM <= 32) return;
+    __shared__ T parts[2][32];
+    const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
+    __syncthreads();  // the parts of a call before are read
+    if (lane == 0) {
+        parts[0][threadIdx.x >> 5] = first;
+        parts[1][threadIdx.x >> 5] = second;
+    }
+    __syncthreads();
+    first = over_warp<Sum>(lane < warps ? parts[0][lane] : T(0));
+    second = over_warp<Sum>(lane < warps ? parts[1][lane] : T(0));
+}
+
 // Call how(row, whether there is such a row) for each row of this thread's team. All teams of a warp call it equally often, so that what they
 // ask of each other is answered.
 template <class How>

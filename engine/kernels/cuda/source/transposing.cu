@@ -23,6 +23,21 @@ extern "C" __global__ void __launch_bounds__(256) copied(const UNIT* __restrict_
     }
 }
 
+// One element again and again along the innermost axis, 16 bytes at once: `count` such groups.
+extern "C" __global__ void __launch_bounds__(256) spread(const UNIT* __restrict__ from, UNIT* __restrict__ to, index_t count, Walk walk) {
+    const int each = 16 / sizeof(UNIT);
+#pragma unroll 4
+    for (index_t i = first_index(); i < count; i += all_threads()) {
+        index_t offset[4];
+        walk.template offsets<INDEX, 2>((INDEX)i, offset);
+        const UNIT value = from[offset[0]];
+        Several<UNIT, each> group;
+#pragma unroll
+        for (int k = 0; k < each; k++) group.at[k] = value;
+        store_several<each>(to + offset[1], group);
+    }
+}
+
 // `across` elements lie side by side in `from`, `down` in `to`; the other axes are the walk's, of `from` and of `to`.
 extern "C" __global__ void __launch_bounds__(256) transposed(
     const UNIT* __restrict__ from, UNIT* __restrict__ to, index_t across, index_t down, index_t step_from, index_t step_to, index_t tiles, Walk walk

@@ -116,3 +116,17 @@ def test_sizes_beyond_31_bits_are_walked_in_64(one_order: EmulatedMachine, monke
     _tiled(1, (2**31, 64), (64, 1), (1, 2**31), 0)
     assert [kernel.name for kernel in kernels] == ["copied", "transposed"]
     assert all("-DINDEX=index_t" in kernel.options for kernel in kernels)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "float64", "complex128"])
+def test_one_number_for_many_is_written_16_bytes_at_once(one_order: EmulatedMachine, dtype: str) -> None:
+    values = (np.arange(6 * 5) % 120).reshape(6, 5).astype(dtype)
+    for shape, inner in (((6, 5, 48), (6, 5, 1)), ((6, 5, 3, 16), (6, 5, 1, 1)), ((6, 5, 7), (6, 5, 1))):
+        broad = one_order.xp.broadcast_to(one_order.put(values).reshape(inner), shape)
+        wanted = np.broadcast_to(values.reshape(inner), shape)
+        one_order.launched.clear()
+        np.testing.assert_array_equal(clone(broad).get(), wanted)
+        assert one_order.launched == ["spread" if shape[-1] > 7 and dtype != "complex128" else "copied"]
+        room = one_order.put(np.zeros((wanted.size + 1,), dtype))
+        copy_into(room[1:].reshape(shape), broad)
+        np.testing.assert_array_equal(room.get()[1:].reshape(shape), wanted)
