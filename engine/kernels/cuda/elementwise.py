@@ -36,6 +36,8 @@ STORED.update({dtype: scalar for dtype, (scalar, _) in SCALARS.items()})
 MOST_AXES = 8
 VECTOR = 16
 """Bytes that a thread takes at once."""
+AT_ONCE = 2
+"""Such accesses that a thread has under way where all arrays lie alike."""
 THREADS = 256
 WALK = "ii8q8I8I32q"
 """The layout of a Walk in ``walking.cuh``."""
@@ -195,7 +197,7 @@ def launcher(
     fixed = tuple(_plain(value, letter) for value in settings) + (0,) * (4 - len(settings))
     tail = (*numbers, *(0,) * (4 - width), *fixed, count, *walked)
     # A grid walks in strides, so that it serves whatever the number of processors is.
-    grid = blocks_for(here, count, each, THREADS)
+    grid = blocks_for(here, count, each * AT_ONCE if path == "flat" else each, THREADS)
     launch = kernel.prepared(here, grid, THREADS, *(None,) * 5, *tail)
     make = maker(here, shape, dtype, order)
     masks = [array.dtype.itemsize * computation.each - 1 if each > 1 else 0 for array in arrays]

@@ -25,8 +25,8 @@ Strides = tuple[int, ...]
 
 THREADS = 256
 """Threads of a block where nothing speaks for another number."""
-BLOCKS_EACH = 8
-"""Blocks for each multiprocessor of a loop over many elements; more would only queue."""
+BLOCKS_EACH = 32
+"""Blocks for each multiprocessor of a loop over many elements: several times what it has room for, so that none is long without work."""
 
 
 class Walk(tuple[tuple[int, ...], tuple[Strides, ...]]):

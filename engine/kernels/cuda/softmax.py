@@ -99,4 +99,4 @@ def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
 
 def row_blocks(here: Machine, rows: int, who: Team) -> int:
     """Blocks for so many rows: at most as many as keep every multiprocessor busy several times over."""
-    return max(1, min(-(-rows // (who.block // who.threads)), here.processors * BLOCKS_EACH * max(1, 1024 // who.block)))
+    return max(1, min(-(-rows // (who.block // who.threads)), here.processors * BLOCKS_EACH))
