@@ -199,6 +199,7 @@ def launcher(x: Any, out: Any) -> Launch | None:
             break
         most *= 2
     launches: dict[int, Launch] = {}
+
     def launch_narrower(source: int, target: int) -> None:
         unit = most
         while (source | target) % unit:
