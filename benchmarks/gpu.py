@@ -52,7 +52,9 @@ def main() -> None:
         for mode in options.modes:
             start = time.monotonic()
             rows += group(sides, model, mode, options, began + options.seconds)
-            print(f"{model} {mode}: {time.monotonic() - start:.1f} s, {time.monotonic() - began:.0f} in all", flush=True)
+            print(
+                f"{model} {mode}: {time.monotonic() - start:.1f} s, {time.monotonic() - began:.0f} in all", flush=True
+            )
             written(rows, about, options)
         for side in sides:
             side.drop()
@@ -67,7 +69,9 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--only", nargs="*", choices=gpu_cases.MODELS, help="these models, and no calls, loading and decoding")
+    parser.add_argument(
+        "--only", nargs="*", choices=gpu_cases.MODELS, help="these models, and no calls, loading and decoding"
+    )
     parser.add_argument("--modes", nargs="*", default=list(MODES), choices=MODES)
     parser.add_argument("--precisions", nargs="*", default=list(PRECISIONS), choices=PRECISIONS)
     parser.add_argument("--batches", nargs="*", type=int)
@@ -81,7 +85,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--compiled", action="store_true", help="only captured steps, beside compiled ones: half a minute for each"
     )
-    parser.add_argument("--row-seconds", type=float, default=0.35, help="how long a row is measured, both sides together")
+    parser.add_argument(
+        "--row-seconds", type=float, default=0.35, help="how long a row is measured, both sides together"
+    )
     parser.add_argument("--seconds", type=float, default=3600, help="begin no row after so many seconds")
     parser.add_argument("--device", default="cuda", help="cpu tries the benchmark itself where there is no GPU")
     parser.add_argument("--apart", action="store_true", help="one side after the other in every row")
@@ -104,6 +110,8 @@ def opened(options: argparse.Namespace) -> list[Side]:
         import gpu_torch
 
         sides.append(gpu_torch.Torch(options.device, options.measured))
+    gc.collect()
+    gc.freeze()  # what libraries hold for good need not be looked through before each row
     return sides
 
 
@@ -117,8 +125,6 @@ def group(sides: list[Side], model: str, mode: str, options: argparse.Namespace,
         return []
     for side in sides:
         side.build(model, mode == "training")
-    gc.collect()
-    gc.freeze()  # what libraries hold for good need not be looked through before each row
     batches = options.batches or (SEQUENCES if model in gpu_cases.OF_SEQUENCES else BATCHES)
     rows = []
     for precision in options.precisions:
@@ -138,9 +144,7 @@ def group(sides: list[Side], model: str, mode: str, options: argparse.Namespace,
     return rows
 
 
-def measured(
-    sides: list[Side], precision: str, batch: int, way: str, options: argparse.Namespace, apart: bool
-) -> Row:
+def measured(sides: list[Side], precision: str, batch: int, way: str, options: argparse.Namespace, apart: bool) -> Row:
     """Times, host times and memory of each side, or why it could not run."""
     found: Row = {}
     ready: list[gpu_cases.Ready] = []
@@ -148,6 +152,7 @@ def measured(
     for side in sides:
         side.empty()
     for number, side in enumerate(sides):
+        full = False
         try:
             start = time.perf_counter()
             ready.append(gpu_cases.warmed(side, side.step(precision, batch, way), 3 if way == "plain" else 6))
@@ -158,6 +163,9 @@ def measured(
             if not full:
                 traceback.print_exc(limit=-4)
             found[f"{side.name} error"] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        if f"{side.name} error" in found:  # and its memory, once the error is forgotten
+            gc.collect()
+            side.empty()
         if full and number and not apart:  # the first side's memory was in the way
             break
         if number == 0 and ready and len(sides) > 1:

@@ -16,9 +16,11 @@ from numzoo.engine.device import Device
 RNG = np.random.default_rng(9)
 
 
+@pytest.mark.parametrize("processors", [1, 5])
 @pytest.mark.parametrize("piece", [7, 64, 4096])
-def test_every_byte_arrives(gpu: Any, monkeypatch: Any, piece: int) -> None:
+def test_every_byte_arrives(gpu: Any, monkeypatch: Any, piece: int, processors: int) -> None:
     monkeypatch.setattr(transfer, "PIECE", piece)
+    monkeypatch.setattr(transfer, "_processors", lambda: processors)
     arrays = [
         RNG.standard_normal((3, 5)).astype(np.float32),
         np.zeros((0, 4)),
