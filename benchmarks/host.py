@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import gpu_cases
+import gpu_numzoo
 import null_gpu
 from rounds import CHECKOUT
 
@@ -45,10 +46,12 @@ def main() -> None:
         if given.calls is None or any(word in name for word in given.calls):
             figures[name] = least(case, 2_000, 9)
             print(f"{name:<44}{figures[name]:9.2f} us", flush=True)
+    side = gpu_numzoo.Numzoo("cuda", measured=False)
     for name in given.models:
         for mode in given.modes:
             for precision in given.precisions:
-                step = gpu_cases.ours(name, mode, precision, given.batch, "cuda")
+                side.build(name, mode == "training")
+                step = side.step(precision, given.batch, "plain")
                 figures[f"{name} {mode} {precision}"] = whole(f"{name} {mode} {precision}", step, given.repeats)
                 if given.profile:
                     profile(step)
