@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...capturing import keep_in_capture
+from ...capturing import in_capture, keep_in_capture
 from ...dtype import as_dtype
 from ...errors import DeviceError
 from . import choosing, store
@@ -52,6 +52,7 @@ class Products:
         self.workspace = workspace
         self._here = here
         self._workspaces: dict[int, tuple[int, Any]] = {}
+        self._addresses: dict[int, int] = {}
 
     @property
     def held(self) -> int:
@@ -64,11 +65,12 @@ class Products:
         found: tuple[int, Any] | None = keep_in_capture("cublasLt", self._space) or self._workspaces.get(stream)
         if found is None:
             found = self._workspaces[stream] = self._space()
+            self._addresses[stream] = found[0]
         return found[0]
 
     def _space(self) -> tuple[int, Any]:
-        memory = self._here.empty((self.workspace,), np.dtype(np.uint8))
-        return self._here.address(memory), memory
+        memory = self._here.memory(self.workspace)
+        return memory.ptr, memory
 
     def prepare(self, gemm: Gemm) -> Run | None:
         """What computes a product, or None where cublasLt has no algorithm for it."""
@@ -91,25 +93,24 @@ class Products:
         matmul, handle, space, workspace, stream = lt.matmul, self.handle, self.space, self.workspace, self._here.stream
         operation, (a_layout, b_layout, d_layout) = described.operation, described.layouts
         alpha, beta = described.alpha, described.beta
-        chosen = algorithm.ctypes.data
+        chosen, spaces = algorithm.ctypes.data, self._addresses
 
         def run(a: int, b: int, d: int, bias: int) -> None:
-            # fmt: off
             now = stream()
-            matmul(
-                handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, space(now), workspace, now
-            )
-            # fmt: on
+            room = None if in_capture() else spaces.get(now)
+            if room is None:
+                room = space(now)
+            matmul(handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, workspace, now)  # fmt: skip
 
         # The memory that the addresses point to lives as long as what runs with them.
         run.held = (described, algorithm)  # type: ignore[attr-defined]
         if "bias" not in gemm.epilogue:
             return run
-        lock = described.lock
+        lock, points = described.lock, described.point_to
 
         def run_with_bias(a: int, b: int, d: int, bias: int) -> None:
             with lock:  # the bias belongs to the description, which other threads use too
-                described.point_to(bias)
+                points(bias)
                 run(a, b, d, bias)
 
         return run_with_bias
@@ -182,12 +183,14 @@ class _Description:
         names = lt.MatmulDescAttribute
         for name, turned in zip((names.TRANSA, names.TRANSB), gemm.turned, strict=True):
             self._set(lt.matmul_desc_set_attribute, self.operation, name, ctypes.c_int32(turned))
-        self._bias = ctypes.c_int64(gemm.alignment)  # some address that is aligned so, until there is one
+        self._bias = ctypes.c_int64()
+        self._point = lt.matmul_desc_set_attribute
+        self._pointing = int(names.BIAS_POINTER), ctypes.addressof(self._bias), ctypes.sizeof(self._bias)
         if gemm.epilogue:
             epilogue = ctypes.c_uint32(EPILOGUES[gemm.epilogue])
             self._set(lt.matmul_desc_set_attribute, self.operation, names.EPILOGUE, epilogue)
             if "bias" in gemm.epilogue:
-                self.point_to(gemm.alignment)
+                self.point_to(gemm.alignment)  # some address that is aligned so, until there is one
         stored = (
             (gemm.inner, gemm.rows) if gemm.turned[0] else (gemm.rows, gemm.inner),
             (gemm.columns, gemm.inner) if gemm.turned[1] else (gemm.inner, gemm.columns),
@@ -209,10 +212,9 @@ class _Description:
 
     def point_to(self, bias: int) -> None:
         """Let the epilogue read its bias there."""
-        self._bias.value = bias
-        self._set(
-            self._lt.matmul_desc_set_attribute, self.operation, self._lt.MatmulDescAttribute.BIAS_POINTER, self._bias
-        )
+        if bias != self._bias.value:
+            self._bias.value = bias
+            self._point(self.operation, *self._pointing)
 
     def preference(self, workspace: int, alignment: int) -> int:
         """What the search for algorithms may use; the caller destroys it."""

@@ -13,6 +13,7 @@ from ...modes import TF32, modes
 from ..plans import Plans
 from . import choosing, gemm
 from .gemm import Gemm, Matrices
+from .layout import maker
 from .lt import KINDS
 from .machine import Machine, machine
 from .transposing import copy_into, copy_like
@@ -56,18 +57,8 @@ def linear_weight(flow: Array, x: Array) -> Any:
     tf32 = modes.precision is TF32
     low = here.address(flow) | here.address(x) | 256
     key = (
-        linear_weight,
-        here,
-        flow.shape,
-        flow.strides,
-        flow.dtype,
-        x.shape,
-        x.strides,
-        x.dtype,
-        modes.wide,
-        tf32,
-        low & -low,
-    )
+        linear_weight, here, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, modes.wide, tf32, low & -low,
+    )  # fmt: skip
     return (PLANS.get(key) or PLANS.make(key, _plan_weight, here, flow, x, _given(x), tf32, low & -low))(flow, x)
 
 
@@ -292,19 +283,19 @@ def _computed(
     run = here.prepare(_asked(found, dtype, result, tf32, _aligned(starts, alignment), epilogue, 1.0, False))
     if run is None:
         return None
-    empty, address = here.empty, here.address
+    make, address = maker(here, shape, result), here.address
 
     if fetch_x is fetch_y is _itself and len(starts) == 1:
 
         def compute_once(x: Array, y: Array, bias: Array | None = None) -> Array:
-            out = empty(shape, result)
+            out = make()
             run(address(y), address(x), address(out), 0 if bias is None else address(bias))
             return out
 
         return compute_once
 
     def compute(x: Array, y: Array, bias: Array | None = None) -> Array:
-        x, y, out = fetch_x(x), fetch_y(y), empty(shape, result)
+        x, y, out = fetch_x(x), fetch_y(y), make()
         a, b, d = address(y), address(x), address(out)
         vector = 0 if bias is None else address(bias)
         for first, second, third in starts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from ...dtype import Array, Dtype
 from ...ops.images.pooling import pooled_shape
 from ..plans import Plans
-from .forms import VECTOR, fetcher, form, lies, maker
-from .layout import blocks_for, channels_last
+from .forms import VECTOR, fetcher, form, lies
+from .layout import blocks_for, channels_last, maker
 from .machine import machine
 from .program import SCALARS, Kernel, scalars
 
@@ -37,7 +37,7 @@ def max_pool2d(
     keep: bool = True,
 ) -> Result:  # fmt: skip
     """The largest element of each window, and with ``keep`` its place in the window (row by row, the first of equals)."""
-    key = (max_pool2d, form(x), kernel_size, stride, padding, dilation, ceil_mode, keep)
+    key = (max_pool2d, machine(), x.shape, x.strides, x.dtype, kernel_size, stride, padding, dilation, ceil_mode, keep)
     found = PLANS.get(key) or PLANS.make(key, _plan_largest, x, kernel_size, stride, padding, dilation, ceil_mode, keep)
     return found(x)
 
@@ -46,7 +46,7 @@ def max_pool2d_input(
     flow: Array, offset: Array, *, shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> Result:  # fmt: skip
     """What flows back through max_pool2d, added at the places that ``offset`` names."""
-    key = (max_pool2d_input, form(flow), form(offset), shape, kernel_size, stride, padding, dilation)
+    key = (max_pool2d_input, machine(), form(flow), form(offset), shape, kernel_size, stride, padding, dilation)
     found = PLANS.get(key) or PLANS.make(
         key, _plan_largest_input, flow, offset, shape, kernel_size, stride, padding, dilation
     )
@@ -57,7 +57,7 @@ def avg_pool2d(
     x: Array, *, kernel_size: Pair, stride: Pair, padding: Pair = (0, 0), ceil_mode: bool = False, count_include_pad: bool = True
 ) -> Result:  # fmt: skip
     """The mean of each window."""
-    key = (avg_pool2d, form(x), kernel_size, stride, padding, ceil_mode, count_include_pad)
+    key = (avg_pool2d, machine(), form(x), kernel_size, stride, padding, ceil_mode, count_include_pad)
     found = PLANS.get(key) or PLANS.make(key, _plan_mean, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
     return found(x)
 
@@ -66,7 +66,7 @@ def avg_pool2d_input(
     flow: Array, *, shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool
 ) -> Result:
     """What flows back through avg_pool2d, shared over each window."""
-    key = (avg_pool2d_input, form(flow), shape, kernel_size, stride, padding, count_include_pad)
+    key = (avg_pool2d_input, machine(), form(flow), shape, kernel_size, stride, padding, count_include_pad)
     found = PLANS.get(key) or PLANS.make(
         key, _plan_mean_input, flow, shape, kernel_size, stride, padding, count_include_pad
     )
@@ -77,38 +77,32 @@ def mean(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None
     """The mean of each image's channels, where those lie side by side."""
     if dtype is not None or x.ndim < 3 or x.dtype not in SCALARS or not x.size:
         return NotImplemented
-    around = tuple(range(2, x.ndim))
-    if type(axis) not in (tuple, list) or tuple(sorted(a % x.ndim for a in axis)) != around or x.shape[0] > OUTER:
-        return NotImplemented
-    order = channels_last(x.ndim)
-    if x.shape[1] == 1 or not lies(x, order):
-        return NotImplemented
-    here, channels = machine(), x.shape[1]
-    most = VECTOR // x.itemsize
-    group = most if channels % most == 0 and here.address(x) % VECTOR == 0 else 1
-    out = here.empty((*x.shape[:2], *((1,) * len(around) if keepdim else ())), x.dtype)
-    _kernel("global_columns", "PPqq", x.dtype, group, True, INT32)(
-        (-(-channels // (32 * group)), x.shape[0], 1), 256, here.address(x), here.address(out), channels, math.prod(x.shape[2:])
-    )  # fmt: skip
-    return out
+    if type(axis) is not tuple:
+        return NotImplemented if type(axis) is not list else mean(x, tuple(axis), keepdim)
+    key = (mean, machine(), x.shape, x.strides, x.dtype, axis, keepdim)
+    return (PLANS.get(key) or PLANS.make(key, _plan_whole, x, axis, keepdim))(x)
 
 
 class _Choice:
-    """A kernel for channels side by side, several in one access, and the one for single numbers, with their numbers of blocks."""
+    """Launches of a kernel for channels side by side, several in one access, and of the one for single numbers."""
 
-    def __init__(self, name: str, signature: str, dtype: Dtype, order: tuple[int, ...], channels: int, elements: int, offset: Dtype) -> None:  # fmt: skip
+    def __init__(
+        self, name: str, signature: str, dtype: Dtype, order: tuple[int, ...], channels: int, elements: int, offset: Dtype, *given: int
+    ) -> None:  # fmt: skip
         here, last, most = machine(), order != ROW_ORDER, VECTOR // dtype.itemsize
-        single = (_kernel(name, signature, dtype, 1, last, offset), blocks_for(here, elements))
-        fits = last and channels % most == 0
-        several = (_kernel(name, signature, dtype, most, last, offset), blocks_for(here, elements, most))
-        self.found = (several if fits else single, single)
+        opens = signature.count("P")
 
-    def __call__(self, *addresses: int) -> tuple[Kernel, int]:
-        """The kernel for arrays at these addresses, and its blocks."""
-        low = 0
-        for address in addresses:
-            low |= address
-        return self.found[low % VECTOR != 0]
+        def launches(group: int) -> Callable[..., None]:
+            kernel = _kernel(name, signature, dtype, group, last, offset)
+            return kernel.prepared(here, blocks_for(here, elements, group), 256, *(None,) * opens, *given)
+
+        self.several = launches(most if last and channels % most == 0 else 1)
+        self._launches = launches
+
+    @cached_property
+    def single(self) -> Callable[..., None]:
+        """For arrays that begin where 16 bytes cannot be read."""
+        return self._launches(1)
 
 
 @lru_cache(512)
@@ -148,16 +142,17 @@ def _plan_largest(
     # Whatever number a place has in its window fits a byte, mostly.
     offset_dtype = BYTE if math.prod(kernel_size) <= 256 else INT32
     given = (*_steps(shape, order), *shape, *sizes, *kernel_size, *stride, *padding, *dilation)
-    fetch, make, make_offset = fetcher(x, order), maker(out_shape, dtype, order), maker(out_shape, offset_dtype, order)
-    choose = _Choice("max_pool", "PPPqqqq" + SIZES, dtype, order, shape[1], math.prod(out_shape), offset_dtype)
+    here = machine()
+    fetch, make, make_offset = fetcher(x, order), maker(here, out_shape, dtype, order), maker(here, out_shape, offset_dtype, order)  # fmt: skip
+    choice = _Choice("max_pool", "PPPqqqq" + SIZES, dtype, order, shape[1], math.prod(out_shape), offset_dtype, *given)
+    address = here.address
 
     def compute(x: Array) -> Result:
-        here = machine()
-        source, out = fetch(here, x), make(here)
-        offset = make_offset(here) if keep else None
-        address = here.address(source)
-        kernel, blocks = choose(address)
-        kernel(blocks, 256, address, here.address(out), 0 if offset is None else here.address(offset), *given)
+        source, out = fetch(here, x), make()
+        offset = make_offset() if keep else None
+        place = address(source)
+        launch = choice.single if place % VECTOR else choice.several
+        launch(place, address(out), 0 if offset is None else address(offset))
         return out, offset
 
     return compute
@@ -170,15 +165,16 @@ def _plan_largest_input(
         return _refuse
     order, out_shape, dtype = _order(offset), flow.shape, flow.dtype
     given = (*_steps(out_shape, order), *shape, *out_shape[2:], *kernel_size, *stride, *padding, *dilation)
-    fetch, fetch_offset, make = fetcher(flow, order), fetcher(offset, order), maker(shape, dtype, order)
-    choose = _Choice("max_pool_input", "PPPqqqq" + SIZES, dtype, order, shape[1], math.prod(shape), offset.dtype)
+    here = machine()
+    fetch, fetch_offset, make = fetcher(flow, order), fetcher(offset, order), maker(here, shape, dtype, order)
+    choice = _Choice("max_pool_input", "PPPqqqq" + SIZES, dtype, order, shape[1], math.prod(shape), offset.dtype, *given)  # fmt: skip
+    address = here.address
 
     def compute(flow: Array, offset: Array) -> Result:
-        here = machine()
-        arrived, places, out = fetch(here, flow), fetch_offset(here, offset), make(here)
-        addresses = here.address(arrived), here.address(places)
-        kernel, blocks = choose(*addresses)
-        kernel(blocks, 256, *addresses, here.address(out), *given)
+        arrived, places, out = fetch(here, flow), fetch_offset(here, offset), make()
+        first, second = address(arrived), address(places)
+        launch = choice.single if (first | second) % VECTOR else choice.several
+        launch(first, second, address(out))
         return out
 
     return compute
@@ -206,17 +202,41 @@ def _plan_mean_input(
     return _moved("avg_pool_input", flow, order, shape, given)
 
 
+def _plan_whole(x: Array, axis: tuple[int, ...], keepdim: bool) -> Plan:
+    around, order = tuple(range(2, x.ndim)), channels_last(x.ndim)
+    if tuple(sorted(a % x.ndim for a in axis)) != around or x.shape[0] > OUTER or x.shape[1] == 1 or not lies(x, order):
+        return _refuse
+    here, channels = machine(), x.shape[1]
+    most = VECTOR // x.itemsize
+
+    def launches(group: int) -> Callable[..., None]:
+        grid = (-(-channels // (32 * group)), x_shape[0], 1)
+        return _kernel("global_columns", "PPqq", dtype, group, True, INT32).prepared(here, grid, 256, None, None, channels, size)  # fmt: skip
+
+    x_shape, dtype, size = x.shape, x.dtype, math.prod(x.shape[2:])
+    several = launches(most if channels % most == 0 else 1)
+    make = maker(here, (*x.shape[:2], *((1,) * len(around) if keepdim else ())), dtype)
+    address = here.address
+
+    def compute(x: Array) -> Array:
+        place, out = address(x), make()
+        (launches(1) if place % VECTOR else several)(place, address(out))
+        return out
+
+    return compute
+
+
 def _moved(name: str, x: Array, order: tuple[int, ...], out_shape: tuple[int, ...], given: tuple[int, ...]) -> Plan:
     """A plan that computes ``out_shape`` from one array."""
-    fetch, make = fetcher(x, order), maker(out_shape, x.dtype, order)
-    choose = _Choice(name, "PPqqqq" + SIZES + "i", x.dtype, order, out_shape[1], math.prod(out_shape), INT32)
+    here = machine()
+    fetch, make, address = fetcher(x, order), maker(here, out_shape, x.dtype, order), here.address
+    choice = _Choice(name, "PPqqqq" + SIZES + "i", x.dtype, order, out_shape[1], math.prod(out_shape), INT32, *given)
 
     def compute(x: Array) -> Result:
-        here = machine()
-        source, out = fetch(here, x), make(here)
-        address = here.address(source)
-        kernel, blocks = choose(address)
-        kernel(blocks, 256, address, here.address(out), *given)
+        source, out = fetch(here, x), make()
+        place = address(source)
+        launch = choice.single if place % VECTOR else choice.several
+        launch(place, address(out))
         return out
 
     return compute

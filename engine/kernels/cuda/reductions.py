@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ...op import TABLE
 from ...ops.reductions.reduction import normal_axes
 from ..plans import Plans
 from .elementwise import MOST_AXES, STORED, Lying, divider
-from .layout import walk
+from .layout import maker, walk
 from .machine import Machine, machine
 from .program import SCALARS, Kernel
 
@@ -104,42 +105,45 @@ def reduced(
     """The result and, of extremes with ``values``, those too; NotImplemented for what the source does not serve."""
     if x.dtype not in STORED or x.dtype == np.dtype(np.uint64) or not axes or not x.size:
         return NotImplemented
-    key = (how, x.dtype, x.shape, x.strides, axes, keepdim, result, values, *more.values())
-    plan = _plans.get(key) or _plans.make(key, _plan, x, axes, keepdim, result, how, values, more)
-    return plan(x, setting)
+    key = (how, machine(), x.dtype, x.shape, x.strides, axes, keepdim, result, setting, values, *more.values())
+    return (_plans.get(key) or _plans.make(key, _plan, x, axes, keepdim, result, how, setting, values, more))(x)
 
 
 def _plan(
-    x: Array, axes: tuple[int, ...], keepdim: bool, result: Dtype, how: str, values: bool, more: dict[str, Any]
-) -> Callable[..., Any]:
-    floating = x.dtype in SCALARS
-    work = _Work(machine(), x, axes, in_order=bool(more.get("PLACE")))
+    x: Array, axes: tuple[int, ...], keepdim: bool, result: Dtype, how: str, setting: float, values: bool, more: dict[str, Any]
+) -> Callable[..., Any]:  # fmt: skip
+    floating, here = x.dtype in SCALARS, machine()
+    work = _Work(here, x, axes, in_order=bool(more.get("PLACE")))
     if not work.fits:
-        return lambda x, setting: NotImplemented
+        return lambda x: NotImplemented
     wide = SCALARS[x.dtype][1] if floating else "long long"
     total = "double" if floating and how != "Powers" else wide
     definitions = {
         "SCALAR": STORED[x.dtype], "WIDE": wide, "TOTAL": total, "RESULT": STORED[result], "HOW": how, "INDEX": work.index, **more,
     }  # fmt: skip
-    kernel = _kernel(work.entry, SIGNATURE, definitions)
-    finish = _kernel("parts", "3P4q2d", definitions) if work.parts > 1 else None
     size = {"Spread": 16, "Largest": 16, "Smallest": 16, "Powers": 16}.get(how, 8)
     shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape)) if keepdim else work.shape
-    results, count = work.results, float(work.terms)
-    dtype = x.dtype
+    job = (work.results, work.terms, work.parts, work.each, float(work.terms), setting)
+    launch = _kernel(work.entry, SIGNATURE, definitions).prepared(
+        here, work.grid, work.block, None, None, None, None, *job, *work.steps
+    )
+    make, address, memory = maker(here, shape, result), here.address, here.memory
+    choose = maker(here, shape, x.dtype) if values else None
+    finish, room = None, work.results * work.parts * size
+    if work.parts > 1:
+        grid = min(-(-work.results // 8), 16 * here.processors)
+        finish = _kernel("parts", "3P4q2d", definitions).prepared(here, grid, (32, 8, 1), None, None, None, *job)
 
-    def run(x: Array, setting: float) -> Any:
-        here = machine()
-        out = here.empty(shape, result)
-        chosen = here.empty(shape, dtype) if values else None
-        at = 0 if chosen is None else here.address(chosen)
-        kept = here.empty((results * work.parts * size,), np.dtype(np.uint8)) if finish is not None else None
-        room = 0 if kept is None else here.address(kept)
-        job = (results, work.terms, work.parts, work.each, count, setting)
-        kernel(work.grid, work.block, here.address(x), here.address(out), at, room, *job, *work.steps)
-        if finish is not None:
-            grid = min(-(-results // 8), 16 * here.processors)
-            finish(grid, (32, 8, 1), room, here.address(out), at, *job)
+    def run(x: Array) -> Any:
+        out = make()
+        chosen = None if choose is None else choose()
+        place, at = address(out), 0 if chosen is None else address(chosen)
+        if finish is None:
+            launch(address(x), place, at, 0)
+        else:
+            kept = memory(room)
+            launch(address(x), place, at, kept.ptr)
+            finish(kept.ptr, place, at)
         return (out, chosen) if values else out
 
     return run
@@ -157,7 +161,10 @@ def _kernel(entry: str, signature: str, definitions: dict[str, Any]) -> Kernel:
 
 
 def _axes(name: str, x: Array, axis: Any) -> tuple[int, ...]:
-    return normal_axes(name, axis, x.ndim)
+    return _known_axes(name, axis, x.ndim) if type(axis) is int or axis is None else normal_axes(name, axis, x.ndim)
+
+
+_known_axes = lru_cache(512)(normal_axes)
 
 
 def sum_of(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
