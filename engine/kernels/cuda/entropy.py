@@ -13,6 +13,7 @@ from ..plans import Plans
 from .complaints import complaints
 from .forms import Team, dense, form, row_kernel
 from .machine import machine
+from .padding import room_of
 from .program import SCALARS, Kernel
 from .softmax import row_blocks
 
@@ -105,21 +106,22 @@ def _fits(x: Array, target: Array, scale: Array | None, total: Array | None) -> 
 def _plan_loss(x: Array, target: Array, scale: Array | None, total: Array | None, keep: bool) -> Plan:
     if not _fits(x, target, scale, total):
         return lambda *_: NotImplemented
-    who, rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqq")
+    who, rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqqq")
     rows, classes = x.shape
     wide = accumulator(x.dtype)
     grid, parts, add = row_blocks(machine(), rows, who), _parts(rows), _sum(wide)
+    fetch, step = _taken(x)
 
     def compute(x: Array, target: Array, scale: Array | None, total: Array | None) -> Result:
         here = machine()
         address = here.address
-        source, labels = dense(here, x), dense(here, target)
+        source, labels = fetch(here, x), dense(here, target)
         much = None if scale is None else dense(here, scale)
         losses, loss = here.empty((rows,), wide), here.empty((), wide)
         kept = here.empty((rows, 2), wide) if keep else None
         rows_kernel(
             grid, who.block, address(source), address(labels), 0 if much is None else address(much), address(losses),
-            0 if kept is None else address(kept), rows, classes,
+            0 if kept is None else address(kept), rows, classes, step,
         )  # fmt: skip
         count, over = rows, 0 if total is None else address(total)
         if parts > 1:
@@ -136,25 +138,28 @@ def _plan_input(flow: Array, x: Array, target: Array, scale: Array | None, total
     wide = accumulator(x.dtype)
     if not _fits(x, target, scale, total) or flow.ndim or flow.dtype != wide:
         return lambda *_: NotImplemented
-    who, kernel = _rows(x, target, "entropy_rows_backward", "PPPPPPPqq")
-    rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqq")[1]
+    who, kernel = _rows(x, target, "entropy_rows_backward", "PPPPPPPqqqq")
+    rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqqq")[1]
     rows, classes = x.shape
     grid, dtype = row_blocks(machine(), rows, who), x.dtype
+    (fetch, step), own = _taken(x), room_of(x)
 
     def compute(
         flow: Array, x: Array, target: Array, scale: Array | None, total: Array | None, sums: Array | None
     ) -> Array:
         here = machine()
         address = here.address
-        source, labels = dense(here, x), dense(here, target)
+        source, labels = fetch(here, x), dense(here, target)
         much = None if scale is None else dense(here, scale)
         if sums is None:
             sums = here.empty((rows, 2), wide)
-            rows_kernel(grid, who.block, address(source), address(labels), 0, 0, address(sums), rows, classes)
-        out = here.empty((rows, classes), dtype)
+            rows_kernel(grid, who.block, address(source), address(labels), 0, 0, address(sums), rows, classes, step)
+        out: Any = here.empty((rows, own), dtype)
+        if own != classes:
+            out = out[:, :classes]
         kernel(
             grid, who.block, address(flow), address(source), address(labels), 0 if much is None else address(much),
-            0 if total is None else address(total), address(sums), address(out), rows, classes,
+            0 if total is None else address(total), address(sums), address(out), rows, classes, step, own,
         )  # fmt: skip
         return out
 
@@ -170,6 +175,16 @@ def _rows(x: Array, target: Array, name: str, signature: str) -> tuple[Team, Ker
     wanted = x.shape[1] * x.itemsize
     who = Team(32, 128, 0) if wanted <= 4096 else Team(256, 256, 0) if wanted <= 1 << 16 else Team(1024, 1024, 0)
     return who, row_kernel("entropy.cu", name, signature, x.dtype, who, LABEL=LABELS[target.dtype], WEIGHT="float")
+
+
+def _taken(x: Array) -> tuple[Callable[[Any, Array], Array], int]:
+    """How rows of logits are come by, as they lie or copied, and how many numbers apart they are then."""
+    rows, classes = x.shape
+    if classes == 1 or x.strides[1] == x.itemsize:
+        step = x.strides[0] // x.itemsize
+        if rows == 1 or step >= classes:
+            return lambda here, x: x, step if rows > 1 else classes
+    return dense, classes
 
 
 def _parts(count: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ...dtype import Array, Dtype, float32, float64
 from ...modes import TF32, modes
 from ..plans import Plans
-from . import choosing, gemm
+from . import choosing, gemm, padding
 from .gemm import Gemm, Matrices
 from .layout import maker
 from .lt import KINDS
@@ -27,6 +28,7 @@ PLANS: Plans[Plan] = choosing.renewed(Plans())
 MOST_CALLS = 8
 """Calls into which a batch without one step may be cut before an operand is copied so that it has one."""
 NARROW = ("float16", "bfloat16")
+NO_COPIES = (None, None, None)
 
 
 def matmul(x: Array, y: Array) -> Any:
@@ -266,9 +268,11 @@ def _computed(
     """
     fetch_x: Fetch = _itself
     fetch_y: Fetch = _itself
-    found = gemm.arrange(*wanted)
+    x, y, out = wanted
+    if shape == out.shape:
+        out = padding.long_rows(x, y, out, dtype, result, tf32)
+    found = gemm.arrange(x, y, out)
     if copies is not None and (found is None or len(found.starts) > MOST_CALLS):
-        x, y, out = wanted
         dense_x, dense_y = _made_dense(x), _made_dense(y)
         for left, right in ((x, dense_y), (dense_x, y), (dense_x, dense_y)):
             other = gemm.arrange(left, right, out)
@@ -279,12 +283,17 @@ def _computed(
                 break
     if found is None:
         return None
+    found, own = padding.copied(found, dtype, result, tf32, alignment) or (found, NO_COPIES)
+    if own[0] is not None and own[1] is not None:
+        alignment = 256  # of new memory
     starts = _in_bytes(found, dtype, result)
     run = here.prepare(_asked(found, dtype, result, tf32, _aligned(starts, alignment), epilogue, 1.0, False))
     if run is None:
         return None
-    make, address = maker(here, shape, result), here.address
-
+    if own is not NO_COPIES:
+        run = padding.with_copies(here, run, own, dtype, result)
+    address = here.address
+    make = maker(here, shape, result) if out is wanted[2] else partial(padding.in_long_rows, here, out, result)
     if fetch_x is fetch_y is _itself and len(starts) == 1:
 
         def compute_once(x: Array, y: Array, bias: Array | None = None) -> Array:

@@ -1,9 +1,12 @@
 // Cross-entropy of rows of logits against classes, without their probabilities: a row is read once on the way there, and once on the way back.
 //
-// LABEL is the type of the classes, WEIGHT that of the classes' weights.
+// LABEL is the type of the classes, WEIGHT that of the classes' weights. Rows lie `step` numbers apart, which may be more than `width`.
 
 #include "ground.cuh"
 #include "rows.cuh"
+
+// Whether all pieces of rows so far apart begin where 16 bytes can be read.
+__device__ __forceinline__ bool are_aligned(const SCALAR* x, index_t step) { return step % EACH == 0 && lies_at(x, 16); }
 
 typedef signed char schar;
 typedef unsigned char uchar;
@@ -42,17 +45,17 @@ extern "C" __global__ void __launch_bounds__(1024) sum_of(const WIDE* values, WI
 
 // Each row's peak and sum of powers, and its loss.
 extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows(
-    const SCALAR* x, const LABEL* targets, const WIDE* scale, WIDE* losses, WIDE* kept, index_t rows, index_t width
+    const SCALAR* x, const LABEL* targets, const WIDE* scale, WIDE* losses, WIDE* kept, index_t rows, index_t width, index_t step
 ) {
     const int teams = blockDim.x / TEAM, count = pieces(width);
-    const bool whole = width % EACH == 0 && lies_at(x, 16);
+    const bool aligned = are_aligned(x, step);
     for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
-        const SCALAR* from = x + row * width;
+        const SCALAR* from = x + row * step;
         WIDE peak = -INFINITE, sum = 0;
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
             if (first >= width) continue;
-            const Piece piece = load_piece(from, first, width, whole, -INFINITE);
+            const Piece piece = load_piece(from, first, width, aligned && first + EACH <= width, -INFINITE);
             WIDE best = peak;
 #pragma unroll
             for (int k = 0; k < EACH; k++) best = Greatest::of(best, (WIDE)widened(piece.at[k]));
@@ -84,10 +87,10 @@ extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows(
 // What flows back to the logits: (softmax - 1 at the target) scale flow / total.
 extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows_backward(
     const WIDE* flow, const SCALAR* x, const LABEL* targets, const WIDE* scale, const WIDE* total, const WIDE* kept, SCALAR* out,
-    index_t rows, index_t width
+    index_t rows, index_t width, index_t step, index_t step_out
 ) {
     const int teams = blockDim.x / TEAM, count = pieces(width);
-    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16);
+    const bool aligned = are_aligned(x, step), aligned_out = are_aligned(out, step_out);
     const WIDE arrived = total ? *flow / *total : *flow;
     for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
         const WIDE peak = kept[2 * row], sum = kept[2 * row + 1], much = scale ? scale[row] : WIDE(1);
@@ -97,7 +100,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows_backward(
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
             if (first >= width) continue;
-            const Piece piece = load_piece(x + row * width, first, width, whole);
+            const bool within = first + EACH <= width;
+            const Piece piece = load_piece(x + row * step, first, width, aligned && within);
             Piece slope;
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
@@ -105,7 +109,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows_backward(
                 if (first + k == target) value -= weight;
                 slope.at[k] = narrowed<SCALAR>(value);
             }
-            store_piece(out + row * width, first, width, whole, slope);
+            store_piece(out + row * step_out, first, width, aligned_out && within, slope);
         }
     }
 }
