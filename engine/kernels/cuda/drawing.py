@@ -7,29 +7,31 @@ from typing import Any
 import numpy as np
 
 from ...dtype import Array, Dtype, bfloat16, bool_, float16, float32, float64, int64
-from .elementwise import STORED, compute_type
-from .layout import blocks_for, dense_order
+from ..plans import Plans
+from .elementwise import STORED, VECTOR, compute_type
+from .layout import blocks_for, dense_order, maker
 from .machine import machine
-from .program import Kernel
+from .program import SCALARS, Kernel
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "drop_drawn"]
 
 DIGITS: dict[Dtype, int] = {float16: 11, bfloat16: 8}
 """How many digits of a number between 0 and 1 are drawn where the dtype holds fewer than 24: so none is rounded up to 1."""
 THREADS = 256
 
 _kernels: dict[tuple[str, Dtype], Kernel] = {}
+_drops: Plans[Any] = Plans()
+_refused = ("what no plan serves",)
 _start = Kernel("drawing.cu", "start_stream", "PQQ")
-_advance = Kernel("drawing.cu", "advance_stream", "PQ")
 _words = Kernel("drawing.cu", "raw_words", "PPq")
 _kept = Kernel("drawing.cu", "kept", "PPqI")
 
 
-def _kernel(entry: str, dtype: Dtype, signature: str) -> Kernel:
+def _kernel(entry: str, dtype: Dtype, signature: str, places: str = "PP") -> Kernel:
     found = _kernels.get((entry, dtype))
     if found is None:
         found = _kernels[entry, dtype] = Kernel(
-            "drawing.cu", entry, "PPq" + signature, RESULT=STORED[dtype], DIGITS=DIGITS.get(dtype, 24),
+            "drawing.cu", entry, places + "q" + signature, RESULT=STORED[dtype], DIGITS=DIGITS.get(dtype, 24),
             WIDE=compute_type(dtype) if dtype in (float32, float64, float16, bfloat16) else "float",
         )  # fmt: skip
     return found
@@ -39,7 +41,7 @@ class Stream:
     """A stream of Philox 4x32: the numbers drawn depend on its key and on how many were drawn before."""
 
     def __init__(self, key: int, drawn: int = 0) -> None:
-        self.state: Array = machine().empty((2,), np.dtype(np.uint64))
+        self.state: Array = machine().empty((3,), np.dtype(np.uint64))
         self.start(key, drawn)
 
     def start(self, key: int, drawn: int = 0) -> None:
@@ -58,17 +60,34 @@ class Stream:
         out: Any = here.empty((4 * groups,), np.dtype(np.uint32))
         if groups:
             _words(blocks_for(here, groups), THREADS, here.address(self.state), here.address(out), groups)
-            _advance(1, 1, here.address(self.state), groups)
         return out[:count]
 
     def kept(self, shape: tuple[int, ...], p: float, like: Array | None = None) -> Array:
         """Booleans, each False with probability p; in the memory order of ``like`` if that has this shape."""
-        limit = min(round(p * 2**32), 2**32 - 1)
+        limit = _limit(p)
         order = None if like is None or like.shape != shape else dense_order(like)
         if order is None or order == tuple(range(len(order))):
             return self._drawn(_kept, shape, bool_, 4, limit)
         inner: Any = self._drawn(_kept, tuple(shape[axis] for axis in order), bool_, 4, limit)
         return inner.transpose(tuple(sorted(range(len(order)), key=order.__getitem__)))
+
+    def dropped(self, x: Array, p: float, scale: float) -> Any:
+        """x scale where it is kept, 0 with probability p, and the booleans that ``kept`` would give; both lie as x does.
+
+        NotImplemented for what does not fill its memory, or is of another dtype.
+        """
+        key = (x.shape, x.strides, x.dtype)
+        found = _drops.get(key) or _drops.make(key, _plan_drop, x)
+        if found is _refused:
+            return NotImplemented
+        kernel, blocks, make, make_mask = found
+        with self.state.device:
+            address = machine().address
+            out, mask = make(), make_mask()
+            kernel(
+                blocks, THREADS, address(self.state), address(x), address(out), address(mask), x.size, _limit(p), scale
+            )
+        return out, mask
 
     def uniform(self, shape: tuple[int, ...], dtype: Dtype, low: float = 0.0, high: float = 1.0) -> Array:
         """Floating-point numbers spread evenly over [low, high)."""
@@ -103,8 +122,32 @@ class Stream:
                 groups = -(-count // per)
                 state = here.address(self.state)
                 kernel(blocks_for(here, groups), THREADS, state, here.address(out), count, *arguments)
-                _advance(1, 1, state, groups)
         return out
+
+
+def _plan_drop(x: Array) -> Any:
+    """The kernel for arrays that lie like x, its blocks, and what makes its results."""
+    order = dense_order(x) if x.dtype in SCALARS and x.size else None
+    if order is None:
+        return _refused
+    here = machine()
+    blocks = blocks_for(here, x.size, max(4, VECTOR // x.itemsize))
+    return (
+        _kernel("dropped", x.dtype, "Id", "PPPP"),
+        blocks,
+        maker(here, x.shape, x.dtype, order),
+        maker(here, x.shape, bool_, order),
+    )
+
+
+def _limit(p: float) -> int:
+    """The number of 32 bits below which an element is left out with probability p."""
+    return min(round(p * 2**32), 2**32 - 1)
+
+
+def drop_drawn(x: Array, *, p: float, scale: float, stream: Any) -> Any:
+    """Elements left out at random, in one launch."""
+    return stream.dropped(x, p, scale)
 
 
 def _per(dtype: Dtype) -> int:

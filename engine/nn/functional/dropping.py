@@ -99,6 +99,8 @@ def _drop(x: Tensor, shape: tuple[int, ...], p: float, training: bool, name: str
         return x
     if p == 1.0:
         return x * 0.0
+    if shape == x.shape and x.device != CPU:
+        return ops.drop_drawn(x, p=p, scale=1 / (1 - p), stream=default_generator().on(x.device))
     return ops.drop(x, _mask(x, shape, p), scale=1 / (1 - p))
 
 

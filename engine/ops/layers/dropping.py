@@ -16,9 +16,7 @@ from ...op import op
 from ...team import together
 from ...tensor import Tensor
 
-__all__ = [
-    "drop",
-]
+__all__ = ["drop", "drop_drawn"]
 
 CLOSE = 1e-3
 """How far the probability of 16 bits may lie from the wanted one, as a share of it; else 32 bits are drawn."""
@@ -38,6 +36,17 @@ def drop(xp: Any, x: Array, mask: Array, *, scale: float) -> Array:
     out = x * mask
     out *= x.dtype.type(scale)
     return out
+
+
+def _drop_drawn_x(grad: Tensor, kept: Tensor, scale: float) -> Tensor:
+    return drop(grad, kept, scale=scale)
+
+
+@op(residuals=("kept",), x=_drop_drawn_x)
+def drop_drawn(xp: Any, x: Array, *, p: float, scale: float, stream: Any) -> Any:
+    """x scale, or with probability p 0, as ``stream``'s next booleans say: what ``drop`` gives for a mask drawn from it."""
+    kept = stream.kept(x.shape, p, like=x)
+    return drop.body(xp, x, kept, scale=scale), kept
 
 
 def threshold(p: float) -> tuple[int, int]:

@@ -31,9 +31,8 @@ __device__ __forceinline__ WIDE share(const Bits& bits, int i) {
 extern "C" __global__ void start_stream(Stream* stream, unsigned long long key, unsigned long long drawn) {
     stream->key = key;
     stream->drawn = drawn;
+    stream->read = 0;
 }
-
-extern "C" __global__ void advance_stream(Stream* stream, unsigned long long places) { stream->drawn += places; }
 
 // The four words of a counter and a key, for comparison with those that the authors published.
 extern "C" __global__ void known_bits(const unsigned* given, unsigned* to) {
@@ -41,17 +40,20 @@ extern "C" __global__ void known_bits(const unsigned* given, unsigned* to) {
     for (int k = 0; k < 4; k++) to[k] = bits.at[k];
 }
 
-extern "C" __global__ void raw_words(const Stream* stream, unsigned* to, index_t groups) {
+extern "C" __global__ void raw_words(Stream* stream, unsigned* to, index_t groups) {
+    const Stream held = *stream;
+    advance(stream, groups);
     for (index_t i = first_index(); i < groups; i += all_threads()) {
-        const Bits bits = bits_of(*stream, i);
+        const Bits bits = bits_of(held, i);
         for (int k = 0; k < 4; k++) to[4 * i + k] = bits.at[k];
     }
 }
 
 // Call `how(index, bits, k)` for each element; four words serve `per` of them.
 template <int per, class How>
-__device__ __forceinline__ void each_drawn(const Stream* stream, index_t count, How how) {
+__device__ __forceinline__ void each_drawn(Stream* stream, index_t count, How how) {
     const Stream held = *stream;
+    advance(stream, (count + per - 1) / per);
     for (index_t i = first_index(); i * per < count; i += all_threads()) {
         const Bits bits = bits_of(held, i);
 #pragma unroll
@@ -61,9 +63,10 @@ __device__ __forceinline__ void each_drawn(const Stream* stream, index_t count, 
 }
 
 // True where an element is kept: but for a share of `limit` / 2^32.
-extern "C" __global__ void __launch_bounds__(256) kept(const Stream* stream, bool* to, index_t count, unsigned limit) {
+extern "C" __global__ void __launch_bounds__(256) kept(Stream* stream, bool* to, index_t count, unsigned limit) {
     const Stream held = *stream;
     const index_t groups = count / 4;
+    advance(stream, (count + 3) / 4);
     for (index_t i = first_index(); i * 4 < count; i += all_threads()) {
         const Bits bits = bits_of(held, i);
         if (i < groups) {
@@ -77,7 +80,43 @@ extern "C" __global__ void __launch_bounds__(256) kept(const Stream* stream, boo
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) uniform(const Stream* stream, RESULT* to, index_t count, double low, double width) {
+// x scale where it is kept, else 0, and where that is: as drawn by `kept`, and multiplied by the expression of "drop".
+extern "C" __global__ void __launch_bounds__(256) dropped(
+    Stream* stream, const RESULT* x, RESULT* out, bool* to, index_t count, unsigned limit, double scale
+) {
+    const int each = 16 / sizeof(RESULT), group = each > 4 ? each : 4;
+    const WIDE times = (WIDE)scale;
+    const bool whole = ((size_t)x | (size_t)out) % 16 == 0 && (size_t)to % group == 0;
+    const Stream held = *stream;
+    advance(stream, (count + 3) / 4);
+    for (index_t at = first_index() * group; at < count; at += all_threads() * group) {
+        Bits bits[group / 4];
+        if (whole && at + group <= count) {
+            Several<RESULT, each> values[group / each];
+            Several<bool, group> mask;
+#pragma unroll
+            for (int part = 0; part < group / each; part++) values[part] = load_several<each>(x + at + part * each);
+#pragma unroll
+            for (int four = 0; four < group / 4; four++) bits[four] = bits_of(held, at / 4 + four);
+#pragma unroll
+            for (int k = 0; k < group; k++) {
+                mask.at[k] = bits[k / 4].at[k % 4] >= limit;
+                values[k / each].at[k % each] = stored<RESULT>(computed<WIDE>(values[k / each].at[k % each]) * WIDE(mask.at[k]) * times);
+            }
+#pragma unroll
+            for (int part = 0; part < group / each; part++) store_several<each>(out + at + part * each, values[part]);
+            store_several<group>(to + at, mask);
+        } else {
+            for (index_t i = at; i < at + group && i < count; i++) {
+                const bool kept = bits_of(held, i / 4).at[i % 4] >= limit;
+                out[i] = stored<RESULT>(computed<WIDE>(x[i]) * WIDE(kept) * times);
+                to[i] = kept;
+            }
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) uniform(Stream* stream, RESULT* to, index_t count, double low, double width) {
     each_drawn<Per<WIDE>::count>(stream, count, [&](index_t i, const Bits& bits, int k) {
         to[i] = stored<RESULT>((WIDE)low + share(bits, k) * (WIDE)width);
     });
@@ -98,7 +137,7 @@ __device__ __forceinline__ void normal_pair(const Bits& bits, int pair, double& 
     second *= radius;
 }
 
-extern "C" __global__ void __launch_bounds__(256) normal(const Stream* stream, RESULT* to, index_t count, double mean, double deviation) {
+extern "C" __global__ void __launch_bounds__(256) normal(Stream* stream, RESULT* to, index_t count, double mean, double deviation) {
     each_drawn<Per<WIDE>::count>(stream, count, [&](index_t i, const Bits& bits, int k) {
         WIDE first, second;
         normal_pair(bits, k / 2 * 2, first, second);
@@ -107,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(256) normal(const Stream* stream, R
 }
 
 // Whole numbers from `low`, `width` of them; a width of 0 stands for 2^64.
-extern "C" __global__ void __launch_bounds__(256) integers(const Stream* stream, RESULT* to, index_t count, long long low, unsigned long long width) {
+extern "C" __global__ void __launch_bounds__(256) integers(Stream* stream, RESULT* to, index_t count, long long low, unsigned long long width) {
     each_drawn<2>(stream, count, [&](index_t i, const Bits& bits, int k) {
         const unsigned long long word = long_word(bits, k);
         to[i] = stored<RESULT>((long long)((unsigned long long)low + (width ? __umul64hi(word, width) : word)));
@@ -116,7 +155,7 @@ extern "C" __global__ void __launch_bounds__(256) integers(const Stream* stream,
 
 // Classes, each with its share of its row: `ends` (rows, width) holds the running sums of the shares. The result is (count / rows, rows).
 extern "C" __global__ void __launch_bounds__(256) classes(
-    const Stream* stream, RESULT* to, index_t count, const double* ends, index_t rows, index_t width
+    Stream* stream, RESULT* to, index_t count, const double* ends, index_t rows, index_t width
 ) {
     each_drawn<2>(stream, count, [&](index_t i, const Bits& bits, int k) {
         const double* row = ends + i % rows * width;
@@ -131,7 +170,7 @@ extern "C" __global__ void __launch_bounds__(256) classes(
     });
 }
 
-extern "C" __global__ void __launch_bounds__(256) bernoulli(const Stream* stream, RESULT* to, index_t count, double chance) {
+extern "C" __global__ void __launch_bounds__(256) bernoulli(Stream* stream, RESULT* to, index_t count, double chance) {
     each_drawn<4>(stream, count, [&](index_t i, const Bits& bits, int k) {
         to[i] = stored<RESULT>((double)bits.at[k] * 2.3283064365386963e-10 < chance ? 1.0f : 0.0f);
     });

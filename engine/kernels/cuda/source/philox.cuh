@@ -16,8 +16,18 @@ __device__ __forceinline__ Bits philox(Bits counter, unsigned key, unsigned othe
     return counter;
 }
 
-// A stream in the GPU's memory: its key, and how many places of it are drawn.
-struct Stream { unsigned long long key, drawn; };
+// A stream in the GPU's memory: its key, how many places of it are drawn, and how many blocks of a launch have read so.
+struct Stream { unsigned long long key, drawn, read; };
+
+// The last block to have read where the stream stands moves it on. Every thread of a grid of one axis calls it, once it has read.
+__device__ __forceinline__ void advance(Stream* stream, unsigned long long places) {
+    __syncthreads();
+    if (threadIdx.x) return;
+    __threadfence();
+    if (atomicAdd(&stream->read, 1ull) != gridDim.x - 1) return;
+    stream->drawn += places;
+    stream->read = 0;
+}
 
 __device__ __forceinline__ Bits bits_of(const Stream& stream, unsigned long long place) {
     place += stream.drawn;

@@ -44,7 +44,7 @@ HOT = {
     "softmax and losses": "softmax softmax_input log_softmax class_entropy class_entropy_input",
     "moves of memory": "cat_along stack_along join_heads clone reshape",
     "pooling": "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input",
-    "elementwise": "add sub mul div relu relu_input gelu gelu_input gelu_tanh silu cast drop",
+    "elementwise": "add sub mul div relu relu_input gelu gelu_input gelu_tanh silu cast drop drop_drawn",
 }
 """What most of a model's time goes into."""
 

@@ -12,7 +12,7 @@ from emulated_gpu import DeviceArray, EmulatedMachine
 
 from numzoo import engine
 from numzoo.engine import nn
-from numzoo.engine.kernels.cuda.drawing import Stream
+from numzoo.engine.kernels.cuda.drawing import Stream, drop_drawn
 from numzoo.engine.kernels.cuda.program import Kernel
 from numzoo.engine.random import default_generator
 
@@ -124,13 +124,30 @@ def test_dropout_leaves_out_its_share_in_any_layout(gpu: EmulatedMachine) -> Non
     x = engine.Tensor(gpu.put(np.moveaxis(np.ones((3, 20, 30, 4), np.float32), -1, 1))).requires_grad_()
     before = len(gpu.launched)
     result = nn.functional.dropout(x, 0.25)
-    assert gpu.launched[before:][-3:] == ["kept", "advance_stream", "flat"]
+    assert gpu.launched[before:][-1] == "dropped"
     values = result.numpy()
     np.testing.assert_array_equal(np.unique(values), np.array([0, 1 / 0.75], np.float32))
     assert abs((values == 0).mean() - 0.25) < 0.03
     result.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), values)
     assert nn.functional.dropout(engine.ones(0, 3).to("cuda")).shape == (0, 3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_dropout_in_one_launch_is_a_mask_and_a_product(gpu: EmulatedMachine, dtype: str) -> None:
+    for size in (1, 3, 64, 1201):
+        x = gpu.put((np.arange(size + 1) - 9.25).astype(engine.dtype.as_dtype(dtype)))
+        for given in (x[:-1], x[1:], x[::-1]):
+            stream, other = Stream(3, 5), Stream(3, 5)
+            found = drop_drawn(given, p=0.4, scale=1.7, stream=stream)
+            kept = other.kept(given.shape, 0.4)
+            if given.strides[0] < 0:
+                assert found is NotImplemented
+                continue
+            wanted = engine.ops.drop(engine.Tensor(given), engine.Tensor(kept), scale=1.7)
+            np.testing.assert_array_equal(found[0].get(), wanted.numpy())
+            np.testing.assert_array_equal(found[1].get(), kept.get())
+            assert stream.drawn() == other.drawn() == 5 + -(-size // 4)
 
 
 def test_each_replay_of_a_captured_step_drops_others(one_order: EmulatedMachine) -> None:
