@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...capturing import before_each_replay, keep_in_capture, lasting_memory
+from ...capturing import before_each_replay, in_capture, keep_in_capture, lasting_memory
 from ...dtype import Array, Dtype, accumulator
 from ...ops.layers import blockwise
 from ...ops.layers.dropping import threshold
@@ -25,7 +25,10 @@ from .program import Kernel, scalars
 __all__ = ["attend", "attend_backward", "drawn_mask", "kernels", "seed_memory"]
 
 Key = tuple[int, int]
-WORD = np.dtype(np.uint64)
+WORD, SINGLE = np.dtype(np.uint64), np.dtype(np.float32)
+WRITTEN: dict[tuple[Machine, int, Key], Array] = {}
+"""Dropout's numbers that lie on a GPU, written on a stream, and wait for the way back."""
+MOST_WRITTEN = 256
 dropped_from = elementwise_kernel("drop")
 
 
@@ -187,7 +190,7 @@ def drawn_mask(seed: Key, block: int, shape: tuple[int, ...], p: float) -> Array
     bits, limit = threshold(p)
     memory = seed_memory(here, seed)
     grid = blocks_for(here, mask.size, 256 // bits)
-    launch = kernels(np.dtype(np.float32))["mask"]
+    launch = kernels(SINGLE)["mask"]
     launch(grid, THREADS, here.address(mask), mask.size, here.address(memory), block, limit, bits)
     return mask
 
@@ -199,8 +202,17 @@ def _threads(keys: int) -> int:
 
 def seed_memory(here: Machine, seed: Key) -> Array:
     """Two numbers on the GPU that say what dropout drops. In a capture each replay writes new ones there first."""
-
-    write = kernels(np.dtype(np.float32))["seed"]
+    if not in_capture():
+        place = (here, here.stream(), seed)
+        memory = WRITTEN.pop(place, None)
+        if memory is None:
+            memory = here.empty((2,), WORD)
+            kernels(SINGLE)["seed"](1, 1, here.address(memory), *seed)
+            if len(WRITTEN) >= MOST_WRITTEN:
+                WRITTEN.clear()
+            WRITTEN[place] = memory  # the way back asks for the same
+        return memory
+    write = kernels(SINGLE)["seed"]
 
     def make() -> Array:
         with lasting_memory():
@@ -214,19 +226,14 @@ def seed_memory(here: Machine, seed: Key) -> Array:
         before_each_replay(draw)
         return memory
 
-    kept = keep_in_capture(f"attention {seed}", make)
-    if kept is not None:
-        return kept
-    memory = here.empty((2,), WORD)
-    write(1, 1, here.address(memory), *seed)
-    return memory
+    return keep_in_capture(f"attention {seed}", make)
 
 
 @cache
 def kernels(dtype: Dtype) -> dict[str, Kernel]:
     """The kernels of ``attention.cu`` for operands of a dtype, by what they do."""
     signatures = {
-        "softmax": "PPqqqqqqqqqi", "gradient": "PPqq", "mask": "PqPQIi", "seed": "PQQ", "bias": "PPqqqqqqqqW", "hidden": "PPqqqqqqqqqqqq",
+        "softmax": "PPqqqqqqqqqi", "gradient": "PPqq", "mask": "PqPQIi", "seed": "PQQ", "bias": "PPqqqqqqqqW", "hidden": "PPPqqqqqqqqqqqq",
     }  # fmt: skip
     names = scalars(dtype)
     wide = "d" if names["WIDE"] == "double" else "f"

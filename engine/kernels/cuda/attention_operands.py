@@ -9,6 +9,7 @@ import numpy as np
 
 from ...dtype import Array, Dtype
 from .attention_graph import Laid, Sizes, fourfold
+from .layout import maker
 from .machine import Machine
 from .program import SCALARS
 from .transposing import copy_like
@@ -69,13 +70,14 @@ class Operands:
     copied: tuple[bool, bool, bool]
 
 
-def operands_of(query: Array, key: Array, value: Array, bias: Array | None) -> Operands | None:
+def operands_of(here: Machine, query: Array, key: Array, value: Array, bias: Array | None) -> Operands | None:
+    """None where cuDNN has no engine for them."""
     grouped = query.ndim == key.ndim == value.ndim == 5 and key.shape[2] == value.shape[2] == 1
     found: list[Laid] = []
     copied = []
     for array in (query, key, value):
         laid = fourfold(array.shape, strides_of(array), grouped)
-        copied.append(laid is None or not is_readable(laid))
+        copied.append(laid is None or not is_readable(laid) or here.address(array) % ALIGNED != 0)
         laid = fourfold(array.shape, dense(array.shape), grouped) if copied[-1] else laid
         if laid is None:
             return None
@@ -117,11 +119,7 @@ def result_like(here: Machine, query: Array, width: int, grouped: bool) -> tuple
         order = tuple(range(query.ndim))
         laid = fourfold(shape, dense(shape), grouped)
     assert laid is not None
-    turned, back = tuple(shape[axis] for axis in order), sorted(range(len(order)), key=order.__getitem__)
-    empty, dtype = here.empty, query.dtype
-    if list(order) == back == list(range(query.ndim)):
-        return lambda: empty(shape, dtype), laid
-    return lambda: empty(turned, dtype).transpose(back), laid
+    return maker(here, shape, query.dtype, order), laid
 
 
 def laid_out(here: Machine, laid: Laid, dtype: Dtype) -> Array:
@@ -148,14 +146,11 @@ def dense(shape: Sizes) -> Sizes:
     return tuple(reversed(strides))
 
 
-def fetcher(here: Machine, given: Operands) -> Callable[[Array, Array, Array], tuple[Array, ...]]:
+def fetcher(given: Operands) -> Callable[[Array, Array, Array], tuple[Array, ...]]:
     """What gives query, key and value as cuDNN reads them."""
-    address, must_be_copied = here.address, given.copied
+    copied = given.copied
 
     def fetch(*arrays: Array) -> tuple[Array, ...]:
-        return tuple(
-            copy_like(array) if must or address(array) % ALIGNED else array
-            for array, must in zip(arrays, must_be_copied, strict=True)
-        )
+        return tuple([copy_like(array) if must else array for array, must in zip(arrays, copied, strict=True)])
 
     return fetch

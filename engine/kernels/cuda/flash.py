@@ -8,6 +8,7 @@ result and the logarithms of the rows' sums, is kept; without it the way back go
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,9 @@ from .attention_operands import (
     result_like,
     strides_of,
 )
-from .layout import blocks_for
+from .layout import blocks_for, dense_order, maker
 from .machine import Machine, machine
-from .transposing import copy_into, copy_like
+from .transposing import copy_into
 
 __all__ = ["attend", "attend_backward", "mask"]
 
@@ -51,8 +52,15 @@ def attend(
 ) -> Any:  # fmt: skip
     """The result of an attention, or NotImplemented; with ``keep`` three arrays: the result twice, and the logarithms of the rows' sums."""
     keep = keep or dropout > 0.0  # one engine for both, so that a forward call that is made again drops the same
-    plan = _forward_plan(here, query, key, value, bias, scale, causal, dropout, keep)
-    return plan(seed, query, key, value, bias)
+    address = here.address
+    a, b, c = address(query), address(key), address(value)
+    name = (
+        "forward", here, query.shape, query.strides, query.dtype, key.shape, key.strides, key.dtype, value.shape, value.strides,
+        value.dtype, None if bias is None else (bias.shape, bias.strides, bias.dtype), scale, causal, dropout, keep,
+        are_deterministic_algorithms_enabled(), (a | b | c) % ALIGNED,
+    )  # fmt: skip
+    plan = PLANS.get(name) or _forward_plan(name, here, query, key, value, bias, scale, causal, dropout, keep)
+    return plan(seed, query, key, value, bias, a, b, c)
 
 
 def attend_backward(
@@ -61,17 +69,19 @@ def attend_backward(
 ) -> Any:  # fmt: skip
     """The gradients for query, key and value, or NotImplemented; ``out`` and ``sums`` are what ``attend`` kept."""
     deterministic = are_deterministic_algorithms_enabled()
-    first, second, third = here.address(query), here.address(key), here.address(value)
+    address = here.address
+    a, b, c, arrived = address(query), address(key), address(value), address(flow)
     # Of how far apart they lie only this matters (see ``blockwise.maker_of_three``): other addresses come anew with each call.
-    beside = second - first == third - second == query.shape[1] * query.strides[1]
+    beside = b - a == c - b == query.shape[1] * query.strides[1]
     name = (
         "backward", here, flow.shape, flow.strides, flow.dtype, query.shape, query.strides, query.dtype, key.shape, key.strides, value.shape,
         value.strides, None if bias is None else (bias.shape, bias.strides, bias.dtype), out.strides, scale, causal, dropout, deterministic, beside,
+        (a | b | c | arrived) % ALIGNED,
     )  # fmt: skip
     plan = PLANS.get(name)
     if plan is None:
         plan = PLANS.make(name, _plan_backward, here, scale, causal, dropout, query, key, value, bias, flow, out)
-    return plan(seed, query, key, value, bias, flow, out, sums)
+    return plan(seed, query, key, value, bias, flow, out, sums, a, b, c, arrived)
 
 
 def mask(
@@ -85,52 +95,38 @@ def mask(
     here = machine()
     given = (a if a is None or a.dtype == out.dtype else convert(a, out.dtype) for a in (query, key, value, bias))
     query, key, value, bias = given
-    plan: Any = _forward_plan(here, query, key, value, bias, scale, causal, dropout, True)
+    lying = tuple(a if a is None else (a.shape, a.strides) for a in (query, key, value, bias))
+    name = ("mask", here, lying, query.dtype, scale, causal, dropout, are_deterministic_algorithms_enabled())
+    plan: Any = PLANS.get(name) or PLANS.make(name, _plan_forward, here, scale, causal, dropout, True, query, key, value, bias)  # fmt: skip
     found: Array = plan.mask(seed)
     return found
-
-
-def _forward_plan(
-    here: Machine,
-    query: Array,
-    key: Array,
-    value: Array,
-    bias: Array | None,
-    scale: float,
-    causal: bool,
-    dropout: float,
-    keep: bool,
-) -> Plan:
-    name = (
-        "forward", here, query.shape, query.strides, query.dtype, key.shape, key.strides, key.dtype, value.shape, value.strides,
-        value.dtype, None if bias is None else (bias.shape, bias.strides, bias.dtype), scale, causal, dropout, keep,
-        are_deterministic_algorithms_enabled(),
-    )  # fmt: skip
-    plan = PLANS.get(name)
-    if plan is not None:
-        return plan
-    if query.dtype.name not in SERVED or not is_one_attention(query, key, value, bias):
-        return PLANS.make(name, lambda: _refuse)
-    if not dropout:
-        return PLANS.make(name, _second_time, here, scale, causal, keep)
-    return PLANS.make(name, _plan_forward, here, scale, causal, dropout, keep, query, key, value, bias)
 
 
 # ---- plans -------------------------------------------------------------------------------------------------------
 
 
-def _second_time(here: Machine, scale: float, causal: bool, keep: bool) -> Plan:
-    """A plan that is built when it is asked for a second time."""
-    asked, plan = 0, None
+def _forward_plan(
+    name: Any, here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float,
+    keep: bool,
+) -> Plan:  # fmt: skip
+    if query.dtype.name not in SERVED or not is_one_attention(query, key, value, bias):
+        return PLANS.make(name, lambda: _refuse)
+    if not dropout:
+        return PLANS.make(name, _second_time, name, here, scale, causal, keep)
+    return PLANS.make(name, _plan_forward, here, scale, causal, dropout, keep, query, key, value, bias)
 
-    def run(seed: Any, *operands: Array | None) -> Any:
-        nonlocal asked, plan
-        if plan is None:
-            asked += 1
-            if asked < 2:
-                return NotImplemented
-            plan = _plan_forward(here, scale, causal, 0.0, keep, *operands)
-        return plan(seed, *operands)
+
+def _second_time(name: Any, here: Machine, scale: float, causal: bool, keep: bool) -> Plan:
+    """A plan that makes way for the real one when it is asked for a second time."""
+    asked = 0
+
+    def run(seed: Any, query: Array, key: Array, value: Array, bias: Array | None, *places: int) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked < 2:
+            return NotImplemented
+        plan = PLANS[name] = _plan_forward(here, scale, causal, 0.0, keep, query, key, value, bias)
+        return plan(seed, query, key, value, bias, *places)
 
     return run
 
@@ -142,22 +138,25 @@ def _refuse(*_: Any) -> Any:
 def _plan_forward(
     here: Machine, scale: float, causal: bool, dropout: float, keep: bool, query: Array, key: Array, value: Array, bias: Array | None
 ) -> Plan:  # fmt: skip
-    given = operands_of(query, key, value, bias)
+    given = operands_of(here, query, key, value, bias)
     if given is None:
         return _refuse
     make, out = result_like(here, query, value.shape[-1], given.grouped)
     dtype = query.dtype
-    run = here.prepare(_asked("statistics" if keep else "forward", given, out, dtype, scale, causal, dropout))
+    run = _prepared(here, _asked("statistics" if keep else "forward", given, out, dtype, scale, causal, dropout))
     if run is None:
         return _refuse
-    fetch, added, hide = fetcher(here, given), _finite(here, given, dtype), _hider(here, given, out, dtype)
+    # Dropout's mask is the engine's own. Where none goes back by it, better none goes there.
+    if dropout and _way_back(here, given, query, key, value, out, out, scale, causal, dropout) is None:
+        return _refuse
+    fetch, added, hide = fetcher(given), _finite(here, given, dtype), _hider(here, given, out, dtype)
     address, empty = here.address, here.empty
     rows, wide = (*given.query.shape[:3], 1), np.dtype(np.float32)
+    make_sums = maker(here, rows, wide)
     copies, plain = any(given.copied), bias is None and not dropout
 
-    def compute(seed: Any, query: Array, key: Array, value: Array, bias: Array | None) -> Any:
-        a, b, c = address(query), address(key), address(value)
-        if copies or (a | b | c) % ALIGNED:
+    def compute(seed: Any, query: Array, key: Array, value: Array, bias: Array | None, a: int, b: int, c: int) -> Any:
+        if copies:
             query, key, value = fetch(query, key, value)
             a, b, c = address(query), address(key), address(value)
         result = make()
@@ -165,7 +164,7 @@ def _plan_forward(
             places: tuple[int, ...] = (a, b, c, address(result))
             sums = None
         else:
-            sums = empty(rows, wide)
+            sums = make_sums()
             places = (a, b, c, address(result), address(sums))
         if plain:
             run(*places)
@@ -174,7 +173,7 @@ def _plan_forward(
             run(*places, *more)
             del held
             if bias is not None:
-                hide(bias, result)
+                hide(bias, result, sums)
         return (result, result, sums) if keep else result
 
     def mask(seed: Any) -> Array:
@@ -203,43 +202,35 @@ def _plan_backward(
     here: Machine, scale: float, causal: bool, dropout: float, query: Array, key: Array, value: Array, bias: Array | None, flow: Array,
     out: Array,
 ) -> Plan:  # fmt: skip
-    given = operands_of(query, key, value, bias)
+    given = operands_of(here, query, key, value, bias)
     dtype = query.dtype
     if given is None or out.dtype != dtype or flow.dtype != dtype or flow.shape != out.shape:
         return _refuse
     answer, flowing = (fourfold(a.shape, strides_of(a), given.grouped) for a in (out, flow))
     if answer is None:
         return _refuse
-    copies_flow = bias is not None or flowing is None or not is_readable(flowing)
-    if copies_flow:
-        flowing = fourfold(flow.shape, dense(flow.shape), given.grouped)
-    assert flowing is not None
-    make_three, empty = blockwise.maker_of_three(query, key, value), here.empty
-    gradients = [fourfold(each.shape, strides_of(each), given.grouped) for each in make_three(empty, dtype)]
-    if any(each is None or not is_readable(each) for each in gradients):
-        gradients = [fourfold(a.shape, dense(a.shape), given.grouped) for a in (query, key, value)]
-        shapes = query.shape, key.shape, value.shape
-
-        def make_three(empty: blockwise.Empty, dtype: Any) -> tuple[Array, ...]:
-            return tuple([empty(shape, dtype) for shape in shapes])
-
-    run = here.prepare(_asked("backward", given, answer, dtype, scale, causal, dropout, flowing, tuple(gradients)))
-    if run is None:
+    copies_flow = flowing is None or not is_readable(flowing) or here.address(flow) % ALIGNED != 0
+    if flowing is None or copies_flow:
+        flowing = answer
+    make_flow = maker(here, out.shape, dtype, dense_order(out))
+    way = _way_back(here, given, query, key, value, answer, flowing, scale, causal, dropout)
+    if way is None:
         return _refuse
-    fetch, added, hide = fetcher(here, given), _finite(here, given, dtype), _hider(here, given, flowing, dtype)
-    address = here.address
+    run, make_three = way
+    fetch, added, address = fetcher(given), _finite(here, given, dtype), here.address
     copies, plain = any(given.copied), bias is None and not dropout
 
     def compute(
-        seed: Any, query: Array, key: Array, value: Array, bias: Array | None, flow: Array, out: Array, sums: Array
-    ) -> tuple[Array, ...]:
-        three = make_three(empty, dtype)
-        a, b, c, arrived = address(query), address(key), address(value), address(flow)
-        if copies or (a | b | c) % ALIGNED:
+        seed: Any, query: Array, key: Array, value: Array, bias: Array | None, flow: Array, out: Array, sums: Array, a: int, b: int,
+        c: int, arrived: int,
+    ) -> tuple[Array, ...]:  # fmt: skip
+        three = make_three()
+        if copies:
             query, key, value = fetch(query, key, value)
             a, b, c = address(query), address(key), address(value)
-        if copies_flow or arrived % ALIGNED:
-            flow = copy_like(flow)
+        if copies_flow:
+            flow, given = make_flow(), flow
+            copy_into(flow, given)
             arrived = address(flow)
         places = (
             a, b, c, address(out), arrived, address(sums), address(three[0]), address(three[1]), address(three[2]),
@@ -247,14 +238,47 @@ def _plan_backward(
         if plain:
             run(*places)
             return three
-        if bias is not None:
-            hide(bias, flow)  # what flows to a query that saw nothing goes nowhere
         more, held = _extras(here, added, bias, dropout, seed)
         run(*places, *more)
         del held
         return three
 
     return compute
+
+
+def _way_back(
+    here: Machine, given: Operands, query: Array, key: Array, value: Array, out: Laid, flow: Laid, scale: float, causal: bool,
+    dropout: float,
+) -> tuple[Plan, Callable[[], tuple[Array, ...]]] | None:  # fmt: skip
+    """What runs the gradients of an attention, and what makes memory for them; None where no engine computes them."""
+    dtype = query.dtype
+    together = blockwise.maker_of_three(query, key, value)
+    three = together(here.empty, dtype)
+    gradients = [fourfold(each.shape, strides_of(each), given.grouped) for each in three]
+    make: Callable[[], tuple[Array, ...]]
+    if blockwise.are_side_by_side(query, key, value):
+        make = partial(together, here.empty, dtype)
+    else:
+        orders = [dense_order(each) for each in three]
+        if None in orders or any(each is None or not is_readable(each) for each in gradients):
+            gradients = [fourfold(a.shape, dense(a.shape), given.grouped) for a in (query, key, value)]
+            orders = [None] * 3
+        first, second, third = (
+            maker(here, each.shape, dtype, order) for each, order in zip(three, orders, strict=True)
+        )
+
+        def make() -> tuple[Array, ...]:
+            return first(), second(), third()
+
+    run = _prepared(here, _asked("backward", given, out, dtype, scale, causal, dropout, flow, tuple(gradients)))
+    return None if run is None else (run, make)
+
+
+def _prepared(here: Machine, wanted: Attention) -> Plan | None:
+    """What runs a description, asked for once."""
+    name = ("graph", here, wanted)
+    run = PLANS.get(name) or PLANS.make(name, lambda: here.prepare(wanted) or _refuse)
+    return None if run is _refuse else run
 
 
 def _asked(
@@ -287,11 +311,11 @@ def _finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], A
     return copy
 
 
-def _hider(here: Machine, given: Operands, laid: Laid, dtype: Dtype) -> Callable[[Array, Array], None]:
-    """What writes zeros to the rows (laid out so) of queries that a bias hides from every key."""
+def _hider(here: Machine, given: Operands, laid: Laid, dtype: Dtype) -> Callable[[Array, Array, Array | None], None]:
+    """What writes zeros to the rows (laid out so) of queries that a bias hides from every key, and sums of which nothing flows back."""
     bias = given.bias
     if bias is None:
-        return lambda bias, out: None
+        return lambda bias, out, sums: None
     from .attention import kernels
 
     entries, heads, queries, width = laid.shape
@@ -303,8 +327,8 @@ def _hider(here: Machine, given: Operands, laid: Laid, dtype: Dtype) -> Callable
     numbers = (rows, heads, queries, keys, *steps, width, *laid.strides[:3])
     kernel, grid = kernels(dtype)["hidden"], blocks_for(here, rows * 32)
 
-    def hide(bias: Array, out: Array) -> None:
-        kernel(grid, 256, here.address(bias), here.address(out), *numbers)
+    def hide(bias: Array, out: Array, sums: Array | None) -> None:
+        kernel(grid, 256, here.address(bias), here.address(out), 0 if sums is None else here.address(sums), *numbers)
 
     return hide
 

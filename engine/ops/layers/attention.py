@@ -110,12 +110,14 @@ def scaled_dot_product_attention(
     Memory grows with the number of keys and queries, not with their product.
     """
     query, key, value = tensor_like("attention", query), tensor_like("attention", key), tensor_like("attention", value)
-    check_attention(query, key, value)
+    check_attention(query.array, key.array, value.array)
     if not isinstance(dropout_p, (int, float)) or not 0.0 <= dropout_p <= 1.0:
         raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout_p!r:.60}")
     if attn_mask is not None:
         attn_mask = _bias(tensor_like("attention", attn_mask), query, key)
-    shape = query.shape
+    shape = query.array.shape
+    if scale is None:
+        scale = 1.0 / math.sqrt(shape[-1]) if shape[-1] else 1.0
     if enable_gqa:
         group = _size_of_groups(query, key, value)
         if (
@@ -124,15 +126,13 @@ def scaled_dot_product_attention(
             query = query.reshape((*shape[:-3], shape[-3] // group, group, shape[-1]))
         else:
             query, key, value, attn_mask = _grouped(query, key, value, attn_mask, group)
-    if scale is None:
-        scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
+    nothing_dropped, seed = dropout_p == 0.0 or dropout_p == 1.0, (0, 0)
+    if not nothing_dropped:
+        seed = tuple(default_generator().numpy.bit_generator.random_raw(2).tolist())
+    chance = 0.0 if nothing_dropped else float(dropout_p)
+    out = attend(query, key, value, attn_mask, scale=scale, causal=bool(is_causal), dropout=chance, seed=seed)
     if dropout_p == 1.0:
-        out = attend(query, key, value, attn_mask, scale=scale, causal=bool(is_causal)) * 0.0
-    else:
-        drawn = default_generator().numpy.bit_generator.random_raw(2).tolist() if dropout_p else (0, 0)
-        out = attend(
-            query, key, value, attn_mask, scale=scale, causal=bool(is_causal), dropout=float(dropout_p), seed=tuple(drawn)
-        )  # fmt: skip
+        out = out * 0.0
     return out.reshape((*shape[:-1], value.shape[-1])) if enable_gqa else out
 
 

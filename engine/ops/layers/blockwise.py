@@ -179,21 +179,27 @@ def three_like(tools: Memory, query: Array, key: Array, value: Array) -> tuple[A
 
 def maker_of_three(query: Array, key: Array, value: Array) -> Callable[[Empty, Any], tuple[Array, ...]]:
     """What makes such memory, for calls to come whose arrays lie as these do, and as far from one another."""
-    three = (query, key, value)
-    step = address_of(key) - address_of(query)
-    if (
-        query.ndim == 4
-        and all(a.shape == query.shape and a.strides == query.strides for a in three)
-        and address_of(value) - address_of(key) == step == query.shape[1] * query.strides[1]
-        and query.strides[1:4:2] == (query.shape[3] * query.itemsize, query.itemsize)
-    ):
+    if are_side_by_side(query, key, value):
         batch, heads, length, width = query.shape
-        if query.strides[2] == 3 * step and query.strides[0] == length * 3 * step:
+        if query.strides[0] == length * query.strides[2]:
             return _parts_of((batch, length, 3, heads, width), (2, 0, 3, 1, 4))
-        if query.strides[0] == 3 * step and query.strides[2] == batch * 3 * step:
-            return _parts_of((length, batch, 3, heads, width), (2, 1, 3, 0, 4))
-    makers = [maker_like(array, array.shape) for array in three]
+        return _parts_of((length, batch, 3, heads, width), (2, 1, 3, 0, 4))
+    makers = [maker_like(array, array.shape) for array in (query, key, value)]
     return lambda empty, dtype: tuple([make(empty, dtype) for make in makers])
+
+
+def are_side_by_side(query: Array, key: Array, value: Array) -> bool:
+    """Whether three arrays are the parts of one projection, as ``split_heads`` cuts it."""
+    if query.ndim != 4 or not all(a.shape == query.shape and a.strides == query.strides for a in (key, value)):
+        return False
+    batch, heads, length, width = query.shape
+    entry, head, row, column = query.strides
+    step = heads * head
+    if (column, head) != (query.itemsize, width * query.itemsize):
+        return False
+    if (row, entry) != (3 * step, length * 3 * step) and (entry, row) != (3 * step, batch * 3 * step):
+        return False
+    return bool(address_of(key) - address_of(query) == address_of(value) - address_of(key) == step)
 
 
 def _parts_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> Callable[[Empty, Any], tuple[Array, ...]]:

@@ -114,9 +114,10 @@ extern "C" __global__ void attention_bias(
     }
 }
 
-// Zeros for every query whose bias is minus infinity throughout. A warp looks at a row, and most are known by their first keys.
+// Zeros for every query whose bias is minus infinity throughout, and (if they are kept) so great a sum of its row that all of
+// its weights are 0 on the way back. A warp looks at a row, and most are known by their first keys.
 extern "C" __global__ void attention_hidden(
-    const SCALAR* bias, SCALAR* out, index_t rows, index_t heads, index_t queries, index_t keys, index_t entry_step,
+    const SCALAR* bias, SCALAR* out, float* sums, index_t rows, index_t heads, index_t queries, index_t keys, index_t entry_step,
     index_t head_step, index_t query_step, index_t key_step, index_t width, index_t out_entry, index_t out_head, index_t out_query) {
     const Places places = {heads, queries, entry_step, head_step, query_step, key_step};
     const Places results = {heads, queries, out_entry, out_head, out_query, 1};
@@ -130,6 +131,7 @@ extern "C" __global__ void attention_hidden(
             hidden = over_warp<Greatest>(value) == WIDE(-INFINITE);
         }
         if (!hidden) continue;
+        if (sums != nullptr && lane == 0) sums[row] = 1e30f;
         SCALAR* zeroed = out + results.of(row);
         for (index_t column = lane; column < width; column += 32) zeroed[column] = narrowed<SCALAR>(WIDE(0));
     }

@@ -18,6 +18,7 @@ from numzoo.engine.kernels.cuda import attention, attention_operands, flash, mat
 from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid, fourfold
 from numzoo.engine.nn import functional
 from numzoo.engine.ops.layers import blockwise
+from numzoo.engine.ops.layers.attention import _whole_mask as whole_mask
 from numzoo.engine.ops.layers.dropping import threshold
 
 ATTENTION = functional.scaled_dot_product_attention
@@ -129,8 +130,9 @@ def test_attention_by_cudnn_is_the_body_s_from_the_second_time_on(
 def test_heads_cut_out_of_one_projection_are_not_copied(asked: list[Any], monkeypatch: Any) -> None:
     copies = []
     real = attention_operands.copy_like
-    for module in (attention_operands, flash):
-        monkeypatch.setattr(module, "copy_like", lambda *a: copies.append(a[0].shape) or real(*a))
+    monkeypatch.setattr(attention_operands, "copy_like", lambda *a: copies.append(a[0].shape) or real(*a))
+    into = flash.copy_into
+    monkeypatch.setattr(flash, "copy_into", lambda out, x: copies.append(out.strides) or into(out, x))  # type: ignore[func-returns-value]
     x = (
         Tensor(np.random.default_rng(0).standard_normal((2, 17, 3 * 2 * 8)).astype(np.float16))
         .to("cuda")
@@ -141,7 +143,7 @@ def test_heads_cut_out_of_one_projection_are_not_copied(asked: list[Any], monkey
         out = ATTENTION(query, key, value)
         out.transpose(1, 2).reshape(2, 17, 16).sum().backward()
     assert out.array.strides == (17 * 16 * 2, 8 * 2, 16 * 2, 2)  # as (batch, length, heads, width)
-    assert copies == [(2, 2, 17, 8)]  # what flows back from a sum is one number, repeated
+    assert copies == [out.array.strides]  # what flows back from a sum is one number, repeated
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.00007])
@@ -186,9 +188,12 @@ def test_gradients_with_dropout_can_be_differentiated_where_scores_are_held(aske
     assert np.isfinite(engine.grad((again * again).sum(), x)[0].cpu().numpy()).all()
 
 
-def dropped_by_hand(given: list[Any], seed: tuple[int, int], p: float, settings: dict[str, Any]) -> Any:
-    """The attention in float64 on the CPU, with the masks of the model that stands for cuDNN."""
+def dropped_by_hand(
+    given: list[Any], seed: tuple[int, int], p: float, settings: dict[str, Any], held: bool = False
+) -> Any:
+    """The attention in float64 on the CPU, with the masks of the model that stands for cuDNN, or our own where scores are held."""
     query, key, value = given
+    entries, heads, shared = *query.shape[:2], key.shape[1]
     if settings.get("enable_gqa"):
         key, value = (t.repeat_interleave(query.shape[1] // key.shape[1], 1) for t in (key, value))
     scores = query @ key.mT * query.shape[-1] ** -0.5
@@ -196,7 +201,12 @@ def dropped_by_hand(given: list[Any], seed: tuple[int, int], p: float, settings:
         scores = engine.where(settings["attn_mask"].cpu(), scores, -math.inf)
     if settings.get("is_causal"):
         scores = engine.where(Tensor(np.tril(np.ones(scores.shape[-2:], bool))), scores, -math.inf)
-    drawn = np.random.Generator(np.random.Philox(key=list(seed))).random(scores.shape) >= p
+    if held:
+        own = (entries, -1, heads // shared, *scores.shape[2:]) if heads != shared else scores.shape
+        blocks = np.empty(scores.shape, bool).reshape(own)
+        drawn = whole_mask(Tensor(blocks).to("cuda"), False, p, seed).get().reshape(scores.shape)
+    else:
+        drawn = np.random.Generator(np.random.Philox(key=list(seed))).random(scores.shape) >= p
     return engine.softmax(scores, axis=-1) * Tensor(drawn / (1 - p)) @ value
 
 
@@ -213,7 +223,7 @@ SECOND: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("refused", [False, True], ids=["", "where the way back is refused"])
 @pytest.mark.parametrize("narrowed", [False, True], ids=["float16", "precision fp16"])
 @pytest.mark.parametrize("case", SECOND)
-def test_gradients_with_cudnn_s_dropout_are_of_its_mask_and_can_be_differentiated(
+def test_gradients_with_dropout_are_of_the_mask_that_dropped_and_can_be_differentiated(
     asked: list[Any], gpu: Any, monkeypatch: Any, case: str, narrowed: bool, refused: bool
 ) -> None:
     shapes, settings = SECOND[case]
@@ -236,15 +246,13 @@ def test_gradients_with_cudnn_s_dropout_are_of_its_mask_and_can_be_differentiate
         out = ATTENTION(*own, dropout_p=0.3, **settings)
     assert any(isinstance(each, Attention) for each in asked)
     seed = drawn[0]
-    wanted = dropped_by_hand(exact, seed, 0.3, settings)
+    wanted = dropped_by_hand(exact, seed, 0.3, settings, refused)
 
     def gradients(result: Any, leaves: Any, **more: Any) -> Any:
         return engine.grad((result.double() * Tensor(flow).to(result.device)).sum(), leaves, **more)
 
     check([t.cpu().double().numpy() for t in gradients(out, own, retain_graph=True)],
           [t.numpy() for t in gradients(wanted, exact, retain_graph=True)], 1e-2)  # fmt: skip
-    if refused:
-        return
     first, right = gradients(out, own, create_graph=True), gradients(wanted, exact, create_graph=True)
     check([t.detach().cpu().double().numpy() for t in first], [t.detach().numpy() for t in right], 1e-2)
     second = engine.grad(sum((t.double() * t.double()).sum() for t in first), own)
@@ -290,6 +298,27 @@ def test_the_way_back_runs_nothing_of_the_way_there_again(asked: list[Any], gpu:
         with engine.no_grad():
             ATTENTION(x, x, x)
     assert ran[2:] == ["forward"]
+
+
+@pytest.mark.parametrize("odd", ["query", "value", "flow"])
+def test_operands_between_multiples_of_16_bytes_are_copied(asked: list[Any], odd: str) -> None:
+    generator = np.random.default_rng(2)
+    values = {
+        name: generator.standard_normal((2, 17, 3, 16)).astype(np.float16) for name in ("query", "key", "value", "flow")
+    }
+    found, wanted = [], []
+    for place, results in (("cuda", found), ("cpu", wanted)):
+        tensors = {name: Tensor(v).to(place)[..., 4:12] for name, v in values.items()}
+        tensors = {name: t if name == odd else t.clone() for name, t in tensors.items()}
+        *leaves, flow = (t.transpose(1, 2).detach().requires_grad_(name != "flow") for name, t in tensors.items())
+        for _ in range(2):
+            for leaf in leaves:
+                leaf.grad = None
+            out = ATTENTION(*leaves)
+            out.backward(flow)
+        results += [t.cpu().double().numpy() for t in (out.detach(), *(leaf.grad for leaf in leaves))]  # type: ignore[union-attr]
+    check(found, wanted, 1e-2)
+    assert [each.kind for each in asked if isinstance(each, Attention)] == ["statistics", "backward"]
 
 
 def test_operands_that_lie_elsewhere_need_no_new_engine(asked: list[Any]) -> None:
