@@ -291,7 +291,7 @@ def _computed(
     if run is None:
         return None
     if own is not NO_COPIES:
-        run = padding.with_copies(here, run, own, dtype, result)
+        run = padding.with_copies(here, run, own)
     address = here.address
     make = maker(here, shape, result) if out is wanted[2] else partial(padding.in_long_rows, here, out, result)
     if fetch_x is fetch_y is _itself and len(starts) == 1:

@@ -1,8 +1,8 @@
 """Products whose rows begin at odd places, as those of 50257 classes do: rows get room at their ends where that pays.
 
 The fast algorithms of cublasLt read and write 16 bytes at once, so each row must begin at a multiple of them: on an H100 they multiply six times
-as fast in bfloat16. So a large result is given memory with longer rows, of which it is a part; an operand that lies so is copied into longer
-rows first, and a small result out of them afterwards, where the product is long beside the copies. The sums are the same.
+as fast in bfloat16. Where the product is long beside a copy, a large result is given memory with longer rows, of which it is a part; an operand
+that lies so is copied into longer rows first, and a small result out of them afterwards. The sums are the same.
 """
 
 from __future__ import annotations
@@ -35,18 +35,19 @@ SERVED = ("float16", "bfloat16")
 
 
 class Copy(NamedTuple):
-    """A matrix in long rows beside one as it lies: what copies it from address to address, and the elements that it takes."""
+    """A matrix in long rows beside one as it lies: what copies it from address to address, and the bytes that it takes."""
 
     launch: Callable[[int, int], None]
-    elements: int
+    size: int
 
 
 def long_rows(x: Matrices, y: Matrices, out: Matrices, dtype: Dtype, result: Dtype, tf32: bool) -> Matrices:
     """How the result of x y is to lie: as it does, or with room at the end of each row."""
-    width = out.shape[-1]
-    if width * result.itemsize % ALIGNED == 0 or math.prod(out.shape) * result.itemsize < LARGE:
+    width, size = out.shape[-1], math.prod(out.shape) * result.itemsize
+    if width * result.itemsize % ALIGNED == 0 or size < LARGE or not _gains(dtype, tf32):
         return out
-    if not _gains(dtype, tf32) or 2 * math.prod(out.shape) * x.shape[-1] < PER_COPY:
+    # Some who read it later will have to copy it.
+    if 2 * math.prod(out.shape) * x.shape[-1] < PER_BYTE * size + PER_COPY:
         return out
     return Matrices(out.shape, dense((*out.shape[:-1], _longer(width, result))))
 
@@ -95,7 +96,7 @@ def copied(
         launch = launcher(long, own) if place == 2 else launcher(own, long)
         if launch is None:
             return None
-        copies.append(Copy(launch, shape[0] * count * row))
+        copies.append(Copy(launch, shape[0] * count * row * size))
         leading[place], steps[place] = row, count * row if step else 0
         moved += math.prod(shape) * size
     launches = sum(copy is not None for copy in copies)
@@ -107,35 +108,31 @@ def copied(
 
 
 def with_copies(
-    here: Machine, run: Callable[[int, int, int, int], None], copies: tuple[Copy | None, ...], dtype: Dtype, result: Dtype
-) -> Callable[[int, int, int, int], None]:  # fmt: skip
+    here: Machine, run: Callable[[int, int, int, int], None], copies: tuple[Copy | None, ...]
+) -> Callable[[int, int, int, int], None]:
     """A prepared product of matrices in long rows, for addresses of matrices as they lie."""
     first, second, third = copies
-    empty, address = here.empty, here.address
+    memory = here.memory
 
     def compute(a: int, b: int, d: int, bias: int) -> None:
-        held: list[Array] = []  # until all is given to the stream: what comes later may have the memory
-
-        def room(copy: Copy, kind: Dtype) -> int:
-            memory = empty((copy.elements,), kind)
-            held.append(memory)
-            return address(memory)
-
+        held = []  # until all is given to the stream: what comes later may have the memory
+        place = d
         if first is not None:
-            a = _moved(first, a, room(first, dtype))
+            held.append(memory(first.size))
+            source, a = a, held[-1].ptr
+            first.launch(source, a)
         if second is not None:
-            b = _moved(second, b, room(second, dtype))
-        place = d if third is None else room(third, result)
+            held.append(memory(second.size))
+            source, b = b, held[-1].ptr
+            second.launch(source, b)
+        if third is not None:
+            held.append(memory(third.size))
+            place = held[-1].ptr
         run(a, b, place, bias)
         if third is not None:
             third.launch(place, d)
 
     return compute
-
-
-def _moved(copy: Copy, source: int, target: int) -> int:
-    copy.launch(source, target)
-    return target
 
 
 def _gains(dtype: Dtype, tf32: bool) -> bool:

@@ -123,6 +123,8 @@ def test_gpt2_s_classes_get_rows_of_whole_lines() -> None:
     assert padding.long_rows(x, y, out, half, single, False).strides == (128 * 50272, 50272, 1)
     assert padding.long_rows(x, y, out, single, single, False) is out
     assert padding.long_rows(x, y, out, single, single, True).strides == (128 * 50272, 50272, 1)
+    narrow = gemm.Matrices((64, 128, 64), (8192, 64, 1))
+    assert padding.long_rows(narrow, y, out, half, half, False) is out
     few = gemm.Matrices((1, 128, 50257), gemm.dense((1, 128, 50257)))
     assert padding.long_rows(x, y, few, half, half, False) is few
     # What flows back: rows that lie so are read as they are, others are copied, which 768 columns pay for and 64 do not.
