@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-__all__ = ["Capturing", "before_each_replay", "capturing", "in_capture", "keep_in_capture", "lasting_memory"]
+__all__ = [
+    "Capturing", "before_each_replay", "capturing", "epoch", "in_capture", "keep_in_capture", "lasting_memory", "replayed",
+]  # fmt: skip
 
 
 class Capturing:
@@ -29,11 +31,23 @@ class _Now(threading.local):
 
 
 _now = _Now()
+_replays = 0
 
 
 def in_capture() -> bool:
     """Whether what this thread gives to the GPU is being captured, and not run."""
     return _now.capture is not None
+
+
+def epoch() -> object:
+    """What stays the same as long as nothing was replayed; in a capture another, which is that capture's own."""
+    return _now.capture or _replays
+
+
+def replayed() -> None:
+    """A captured step was replayed: what it writes to may have changed, of which nobody else is told."""
+    global _replays
+    _replays += 1
 
 
 def before_each_replay(action: Callable[[], None]) -> bool:

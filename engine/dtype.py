@@ -32,6 +32,8 @@ float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
 complex64 = np.dtype(np.complex64)
 complex128 = np.dtype(np.complex128)
+NARROW = (float16, bfloat16)
+"""The floating types of half the width."""
 
 _NAMES: dict[str, Dtype] = {
     "bool": bool_, "uint8": uint8, "int8": int8, "int16": int16, "int32": int32, "int64": int64,

@@ -12,7 +12,7 @@ from . import writes
 from .capturing import in_capture
 from .debug.watch import watchers
 from .device import copy, namespace, write_into
-from .dtype import is_differentiable
+from .dtype import NARROW, Dtype, float32, is_differentiable
 from .errors import GradientError
 from .hooks import registered
 from .keeping import Plan
@@ -195,7 +195,10 @@ class Walk:
                 gradients = self._gradients(node, arrived)
             else:
                 with precision_of(node.precision):
-                    gradients = self._gradients(node, arrived)
+                    try:
+                        gradients = self._gradients(node, arrived)
+                    finally:
+                        modes.wanted = None
         except Exception as error:
             raise _failed(node, error) from error
         if not self.retain_graph and plan.keeps:
@@ -227,6 +230,8 @@ class Walk:
             if flow is None or (self.targets is not None and not self._is_wanted(_node_of(node.edges[position]))):
                 gradients.append(None)
                 continue
+            if node.precision is not None:
+                modes.wanted = node.edges[position].dtype
             function, picked = flow
             if picked is None:
                 gradients.append(function(arrived))
@@ -360,7 +365,7 @@ def _owner(array: Any) -> Any:
 def _fitted(gradient: Tensor, like: Any) -> Tensor:
     """A gradient in another shape, summed over what was broadcast, and in another dtype."""
     if gradient.array.shape != like.shape:
-        gradient = _sum_to(gradient, like.shape)
+        gradient = _sum_to(gradient, like.shape, like.dtype)
     dtype = gradient.array.dtype
     if dtype == like.dtype:
         return gradient
@@ -369,14 +374,19 @@ def _fitted(gradient: Tensor, like: Any) -> Tensor:
     return gradient.to(like.dtype)
 
 
-def _sum_to(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Undo broadcasting: sum over the axes along which ``shape`` was stretched."""
+def _sum_to(gradient: Tensor, shape: tuple[int, ...], dtype: Dtype) -> Tensor:
+    """Undo broadcasting: sum over the axes along which ``shape`` was stretched; the sums of narrow numbers on a GPU need not be rounded."""
     given = gradient.array.shape
     extra = len(given) - len(shape)
     axes = tuple(range(extra))
     if given[extra:] != shape:
         axes += tuple(axis + extra for axis, size in enumerate(shape) if size == 1 and given[axis + extra] != 1)
-    total = _sum(gradient, axis=axes) if axes else gradient
+    if not axes:
+        total = gradient
+    elif dtype == float32 and gradient.array.dtype in NARROW and not isinstance(gradient.array, np.ndarray):
+        total = _sum(gradient, axis=axes, dtype=float32)
+    else:
+        total = _sum(gradient, axis=axes)
     if total.array.shape == shape:
         return total
     if total.array.size != int(np.prod(shape)):

@@ -31,6 +31,7 @@ class _Modes(threading.local):
     recording = True
     inference = False
     precision: Precision | None = None
+    wanted: Dtype | None = None  # of the gradient that a rule is asked for, where that is told
     wide = False  # whether a kernel that is given narrow operands may give float32 at once, which is what is wanted
 
 

@@ -1,46 +1,66 @@
-"""Operations in the precision of the mode: their operands narrowed, their results widened again where the operation says so."""
+"""Operations in the precision of the mode: their operands narrowed; on a CPU their results widened again where the operation says so.
+
+On a GPU results stay narrow, as memory is what its elementwise operations wait for; only the gradients of float32 tensors are given in float32,
+at once where a library can. What backward keeps is the narrow form.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import device
-from .dtype import float16, float32
+from .dtype import NARROW, Dtype, float16, float32
 from .modes import TF32, modes
 from .tensor import Tensor
+from .twins import twin_of
 
 __all__ = ["run_narrow"]
 
+Inputs = tuple[Any, ...]
+
 
 def run_narrow(
-    op: Any, implementation: Callable[..., Any], inputs: tuple[Any, ...], arrays: list[Any], settings: dict[str, Any], record: bool
-) -> Any:  # fmt: skip
-    """Run on operands narrowed to the mode's precision, and widen the result to float32 again if the op says so."""
+    op: Any, implementation: Callable[..., Any], inputs: Inputs, arrays: list[Any], settings: dict[str, Any], record: bool
+) -> tuple[Any, Inputs]:  # fmt: skip
+    """Run on operands narrowed to the mode's precision; gives the result, and the inputs as backward is to keep them."""
     narrow = modes.precision
     if op.keeps:
         settings = {**settings, "keep": record}
     if narrow is None or narrow is TF32:
-        return implementation(*arrays, **settings)
-    own = None if record else op.narrow_implementations.get(type(arrays[0]))
+        return implementation(*arrays, **settings), inputs
+    on_cpu = isinstance(arrays[0], np.ndarray)
+    if op.steadies:
+        if not on_cpu:
+            inputs = tuple([value.to(dtype=float32) if _is_narrow(value) else value for value in inputs])
+            arrays = [getattr(value, "array", array) for value, array in zip(inputs, arrays, strict=True)]
+        return implementation(*arrays, **settings), inputs
+    own = None if record or not on_cpu else op.narrow_implementations.get(type(arrays[0]))
     if own is not None and arrays[0].dtype == float32:
         result = own(*arrays, dtype=narrow, **settings)
         if result is not NotImplemented:
-            return result
+            return result, inputs
     dtypes = {array.dtype for array in arrays if array is not None}
     # Weights of 16 bits of another kind may stand beside float32, or beside what was narrowed before.
     mixed = len(dtypes) > 1 and dtypes <= {float32, float16, narrow}
-    if not mixed and dtypes != {float32}:
-        return implementation(*arrays, **settings)
-    # A parameter comes again and again: its narrow form is kept until it changes.
-    operands = [
-        array
-        if array is None or array.dtype == narrow
-        else device.convert(array, narrow, keep=type(value) is not Tensor)
-        for value, array in zip(inputs, arrays, strict=True)
-    ]
-    if not op.widens:
-        return implementation(*operands, **settings)
+    if not mixed and dtypes != {float32} and (on_cpu or dtypes != {narrow}):
+        return implementation(*arrays, **settings), inputs
+    if on_cpu:
+        # A parameter comes again and again: its narrow form is kept until it changes.
+        operands = [
+            array
+            if array is None or array.dtype == narrow
+            else device.convert(array, narrow, keep=type(value) is not Tensor)
+            for value, array in zip(inputs, arrays, strict=True)
+        ]
+        widens = op.widens
+    else:
+        operands, inputs = _twins(inputs, arrays, narrow)
+        widens = op.widens and modes.wanted == float32
+    if not widens:
+        return implementation(*operands, **settings), inputs
     modes.wide = True
     try:
         result = implementation(*operands, **settings)
@@ -48,5 +68,25 @@ def run_narrow(
         modes.wide = False
     if isinstance(result, tuple):  # residuals stay as they are
         outs = (array if array.dtype == float32 else device.convert(array, float32) for array in result[: op.outputs])
-        return (*outs, *result[op.outputs :])
-    return result if result.dtype == float32 else device.convert(result, float32)
+        return (*outs, *result[op.outputs :]), inputs
+    return (result if result.dtype == float32 else device.convert(result, float32)), inputs
+
+
+def _is_narrow(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype in NARROW
+
+
+def _twins(inputs: Inputs, arrays: list[Any], narrow: Dtype) -> tuple[list[Any], Inputs]:
+    """A GPU's operands, narrowed once for all who read them, and what stands for the inputs in the graph."""
+    operands, kept = list(arrays), list(inputs)
+    for place, (value, array) in enumerate(zip(inputs, arrays, strict=True)):
+        if array is None or array.dtype == narrow:
+            continue
+        if not isinstance(value, Tensor):
+            operands[place] = device.convert(array, narrow)
+            continue
+        twin = twin_of(value, narrow)
+        operands[place] = twin.array
+        if twin.tensor is not None:
+            kept[place] = twin.tensor
+    return operands, tuple(kept)

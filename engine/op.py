@@ -76,6 +76,7 @@ class Op(Recorder, Generic[P, R]):
         self.kept_outs = tuple(range(outputs)) if kept is None else kept
         self.narrows = narrows
         self.widens = widens
+        self.steadies = False  # whether narrow operands on a GPU are widened first where others are narrowed
         self.holomorphic = holomorphic and outputs == 1
         self.nothing_left = (None,) * len(residuals)  # of an implementation that gives the result alone
         self.direct: Direct | None = None
@@ -176,8 +177,8 @@ class Op(Recorder, Generic[P, R]):
             first = next((a for a in arrays if type(a) is not ndarray), arrays[0])
         implementation = self.implementations.get(type(first)) or self._prepare(type(first))
         try:
-            if self.narrows and modes.precision is not None:
-                result = run_narrow(self, implementation, inputs, arrays, settings, record)
+            if (self.narrows or self.steadies) and modes.precision is not None:
+                result, inputs = run_narrow(self, implementation, inputs, arrays, settings, record)
             elif self.keeps:
                 result = implementation(*arrays, keep=record, **settings)
             else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import device
-from .dtype import Array, Dtype, bfloat16, float32, float64, kind, number_array, result_type
+from .dtype import NARROW, Array, Dtype, bfloat16, float32, float64, kind, number_array, result_type
 from .errors import ArgumentError, DtypeError
 from .signature import Signature
 from .tensor import as_array
@@ -16,11 +16,15 @@ ndarray = np.ndarray
 
 _REAL = (float, int)
 NUMBERS: tuple[Any, ...] = (bool, int, float, complex)
+_FLOATS = (float32, *NARROW)
 _LARGE = 60000.0  # what every floating-point dtype holds
 
 
 class Operands(Signature):
     """The part of an operation that reads its inputs."""
+
+    mixes = False
+    """Whether its kernel on a GPU takes operands of float32 and of narrower types together."""
 
     def _operand(self, value: Any, position: int) -> Any:
         """What an input that is no Tensor means: arrays stay, lists become arrays, numbers stay where they are promoted."""
@@ -58,6 +62,9 @@ class Operands(Signature):
         )
         if self.floating and kind(target) < 2:
             target = float32
+        # A GPU's kernel reads float32 and narrower numbers side by side, and computes as if these had been widened first.
+        if target == float32 and self.mixes and type(arrays[0]) is not ndarray and _are_floats_there(arrays):
+            return arrays
         # Numbers become 0-dimensional arrays of the result's dtype, so that no body needs to know about them.
         try:
             out = [
@@ -73,6 +80,14 @@ class Operands(Signature):
                 f"{self.name}: the number {number!r:.40} does not fit {target}; convert the tensor first, with .to(dtype)"
             ) from None
         return out
+
+
+def _are_floats_there(arrays: list[Any]) -> bool:
+    """Whether these are arrays of a GPU, each with axes, and each of float32 or narrower numbers."""
+    return all(
+        type(array) is not ndarray and type(array) not in NUMBERS and array.ndim and array.dtype in _FLOATS
+        for array in arrays
+    )
 
 
 def with_numbers(body: Any, xp: Any, *arrays: Any, **settings: Any) -> Any:

@@ -28,7 +28,7 @@ class Tensor(methods.Methods):
     added up (a leaf's only), ``node`` the operation that made it (None for a leaf).
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node", "requires_grad")
+    __slots__ = ("__weakref__", "array", "grad", "node", "requires_grad", "twin")
     __array_priority__ = 1000
     __array_ufunc__ = None  # NumPy arrays on the left of an operator leave it to us
 
@@ -36,6 +36,8 @@ class Tensor(methods.Methods):
     grad: Tensor | None
     node: Any
     requires_grad: bool
+    twin: Any
+    """Its values in a narrower dtype, where an operation on a GPU made them (see ``twins``)."""
 
     def __init__(self, data: Any, *, requires_grad: bool = False) -> None:
         self.array = as_array(data)
@@ -46,7 +48,7 @@ class Tensor(methods.Methods):
 
     def __getattr__(self, name: str) -> Any:
         # A slot that was never filled: most tensors never have a gradient, and making them is to stay cheap.
-        if name == "grad":
+        if name == "grad" or name == "twin":
             return None
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 

@@ -18,7 +18,7 @@ from functools import partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from .. import device as devices
-from ..capturing import Capturing, capturing, in_capture
+from ..capturing import Capturing, capturing, in_capture, replayed
 from ..debug.watch import Watcher
 from ..device import CPU, Device
 from ..errors import ArgumentError, CaptureError, DeviceError, SettingError
@@ -93,6 +93,7 @@ class Captured(Generic[P, R]):
         for action in self._before:
             action()
         self._graph.launch(devices.cupy().cuda.get_current_stream())
+        replayed()
         return _rebuilt(self._outputs, _copied if self._copy else _same)  # type: ignore[no-any-return]
 
     # ---- recording ------------------------------------------------------------------------------------------------

@@ -60,6 +60,13 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
 for _module, _names in KERNELS:
     for _name in _names.split():
         TABLE[_name].kernel("cuda")(getattr(_module, _name))
+STEADY = (
+    "layer_norm log_softmax logcumsumexp_of logsumexp_of nll prod running_product running_sum softmax variance vector_norm_of ctc_nll "
+    "transducer_nll"
+)
+"""Operations whose results would suffer from few digits: under ``precision`` they are computed, and their results given, in float32."""
+for _name in STEADY.split():
+    TABLE[_name].steadies = True
 # Kernels of one source for many operations, which register themselves.
 import_module(f"{__name__}.elementwise")
 import_module(f"{__name__}.reductions")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtype import Array, Dtype, bool_
+from ...dtype import NARROW, Array, Dtype, bool_, float32
 from ...op import TABLE
 from ..plans import Plans
 from .expressions import EXPRESSIONS, Expression
@@ -109,11 +109,11 @@ def elementwise_kernel(name: str) -> Callable[..., Result]:
             run = _plans.get(key)
         except TypeError:  # a setting that no key can hold, which the body refuses
             return NotImplemented
-        return (run or _plans.make(key, _plan, expression, arrays, settings))(*arrays)
+        return (run or _plans.make(key, _plan, name, expression, arrays, settings))(*arrays)
 
     def one(a: Array) -> Result:
         key = (name, machine(), a.dtype, a.shape, a.strides)
-        return (_plans.get(key) or _plans.make(key, _plan, expression, (a,), {}))(a)
+        return (_plans.get(key) or _plans.make(key, _plan, name, expression, (a,), {}))(a)
 
     def two(a: Array, b: Array) -> Result:
         if type(b) is ndarray:
@@ -124,7 +124,7 @@ def elementwise_kernel(name: str) -> Callable[..., Result]:
             return compute(a, b)
         else:
             key = (name, machine(), a.dtype, a.shape, a.strides, b.dtype, b.shape, b.strides)
-        return (_plans.get(key) or _plans.make(key, _plan, expression, (a, b), {}))(a, b)
+        return (_plans.get(key) or _plans.make(key, _plan, name, expression, (a, b), {}))(a, b)
 
     found: Callable[..., Result] = compute
     op = TABLE[name]
@@ -134,10 +134,13 @@ def elementwise_kernel(name: str) -> Callable[..., Result]:
     return found
 
 
-def _plan(expression: Expression, arrays: tuple[Array, ...], settings: dict[str, Any]) -> Run:
+def _plan(name: str, expression: Expression, arrays: tuple[Array, ...], settings: dict[str, Any]) -> Run:
     masks = expression.masks
     plain = [array.dtype for position, array in enumerate(arrays) if position not in masks]
     dtype = plain[0]
+    mixed = len(set(plain)) > 1 and all(other in (float32, *NARROW) for other in plain)
+    if mixed:
+        plain = [dtype := float32]  # narrower ones are widened on their way
     text = expression.text(dtype)
     if not text or any(other != dtype for other in plain) or any(array.dtype not in STORED for array in arrays):
         return unserved
@@ -147,7 +150,15 @@ def _plan(expression: Expression, arrays: tuple[Array, ...], settings: dict[str,
     computation = Computation(
         text, [a.dtype for a in arrays], bool_ if expression.asks else dtype, compute_type(dtype), masks
     )
-    return launcher(computation, arrays, numbers)
+    found = launcher(computation, arrays, numbers)
+    if mixed and found is unserved:
+        return _body_of_widened(name)
+    return found
+
+
+def _body_of_widened(name: str) -> Run:
+    """The body, on operands of one dtype."""
+    return lambda *arrays: TABLE[name].body(machine().xp, *[array.astype(float32, copy=False) for array in arrays])
 
 
 def _settings(expression: Expression, arrays: tuple[Array, ...], settings: dict[str, Any]) -> tuple[float, ...] | None:
@@ -357,3 +368,5 @@ def _plan_cast(x: Array, dtype: Dtype) -> Run:
 TABLE["cast"].kernel("cuda")(cast)
 for _name in EXPRESSIONS:
     TABLE[_name].kernel("cuda")(elementwise_kernel(_name))
+for _name in ("add", "sub", "mul", "div", "maximum", "minimum"):
+    TABLE[_name].mixes = True

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtype import Array, Dtype, bool_, float64, int64
+from ...dtype import NARROW, Array, Dtype, as_dtype, bool_, float32, float64, int64
 from ...op import TABLE
 from ...ops.reductions.reduction import normal_axes
 from ..plans import Plans
@@ -169,9 +169,12 @@ _known_axes = lru_cache(512)(normal_axes)
 
 def sum_of(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:
     """The sum."""
-    if dtype is not None:
-        return NotImplemented
-    return reduced(x, _axes("sum", x, axis), keepdim, x.dtype if x.dtype in SCALARS else int64, "Totals")
+    result = x.dtype if x.dtype in SCALARS else int64
+    if dtype is not None and as_dtype(dtype) != result:
+        if x.dtype not in NARROW or as_dtype(dtype) != float32:
+            return NotImplemented
+        result = float32  # as it is added up in any case
+    return reduced(x, _axes("sum", x, axis), keepdim, result, "Totals")
 
 
 def mean_of(x: Array, axis: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Result:

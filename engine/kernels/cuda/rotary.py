@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...dtype import Array, Dtype, accumulator
+from ...modes import is_narrowing
 from ..plans import Plans
 from .forms import form, maker
 from .layout import blocks_for, empty_like, walk
@@ -28,8 +29,10 @@ def rotary(x: Array, cosine: Array, sine: Array, *, interleaved: bool = False) -
     """(a cos - b sin, b cos + a sin) for each pair (a, b) of the last axis."""
     here = machine()
     low = (here.address(x) | here.address(cosine) | here.address(sine)) & 15
-    key = (rotary, form(x), form(cosine), form(sine), interleaved, low == 0)
-    return (PLANS.get(key) or PLANS.make(key, _plan, x, cosine, sine, interleaved, low == 0))(x, cosine, sine)
+    stays = is_narrowing()
+    key = (rotary, form(x), form(cosine), form(sine), interleaved, low == 0, stays)
+    found = PLANS.get(key) or PLANS.make(key, _plan, x, cosine, sine, interleaved, low == 0, stays)
+    return found(x, cosine, sine)
 
 
 @lru_cache(256)
@@ -40,7 +43,8 @@ def _kernel(dtype: Dtype, angle: Dtype, result: Dtype, group: int, interleaved: 
     )  # fmt: skip
 
 
-def _plan(x: Array, cosine: Array, sine: Array, interleaved: bool, aligned: bool) -> Plan:
+def _plan(x: Array, cosine: Array, sine: Array, interleaved: bool, aligned: bool, stays: bool) -> Plan:
+    """``stays`` says that narrow numbers stay narrow beside angles of float32: where ``precision`` narrows what reads them."""
     refuse: Plan = lambda *_: NotImplemented  # noqa: E731
     if not x.ndim or x.dtype not in SCALARS or not x.size or cosine.dtype not in (x.dtype, accumulator(x.dtype)):
         return refuse
@@ -55,7 +59,7 @@ def _plan(x: Array, cosine: Array, sine: Array, interleaved: bool, aligned: bool
     ends = [array.strides[-1] == array.itemsize or array.shape[-1] == 1 for array in (x, cosine, sine)]
     if not fits or not all(ends):
         return refuse
-    result = x.dtype if cosine.dtype == x.dtype else accumulator(x.dtype)
+    result = x.dtype if cosine.dtype == x.dtype or stays else accumulator(x.dtype)
 
     def steps(out: Array) -> tuple[tuple[int, ...], list[list[int]]] | None:
         found = walk(lead, *(array[..., 0] for array in (x, out, cosine, sine)))

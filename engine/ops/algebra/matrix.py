@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...device import product
-from ...dtype import Array, accumulator, bfloat16, float16, float32
+from ...dtype import NARROW, Array, accumulator, bfloat16, float16, float32
 from ...errors import DtypeError, ShapeError
+from ...modes import is_narrowing
 from ...node import Node
 from ...op import op
 from ...tensor import Tensor
@@ -18,9 +19,6 @@ __all__ = [
     "linear",
     "matmul",
 ]
-
-
-NARROW = (float16, bfloat16)
 
 
 def check_one_dtype(name: str, *arrays: Array) -> None:
@@ -104,6 +102,11 @@ def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
         )
 
 
+def _flow_of_x(grad: Tensor, weight: Tensor) -> Tensor:
+    # Where operands are narrowed, the product does that itself.
+    return matmul(grad, weight if is_narrowing() else weight.to(dtype=grad.dtype))
+
+
 def _flow_of_weight(grad: Tensor, x: Tensor) -> Tensor:
     return linear(x, grad)
 
@@ -122,7 +125,7 @@ def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
 
 @op(
     narrows=True,
-    x=lambda grad, weight: matmul(grad, weight.to(dtype=grad.dtype)),
+    x=_flow_of_x,
     weight=lambda grad, x: linear_weight(grad, x),
     bias=lambda grad: grad,
 )

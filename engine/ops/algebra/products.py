@@ -8,6 +8,7 @@ from typing import Any
 
 from ...dtype import kind
 from ...errors import DtypeError, SettingError, ShapeError
+from ...modes import is_narrowing
 from ...tensor import Tensor, tensor_like
 from ..elementwise.complex_numbers import conj
 from ..reductions.reduction import normal_axes, one_axis
@@ -144,7 +145,7 @@ def addbmm(x: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha:
 
 def _fitting(name: str, x: Tensor, product: Tensor) -> tuple[Tensor, Tensor]:
     x = tensor_like(name, x)
-    if x.dtype != product.dtype:
+    if x.dtype != product.dtype and not is_narrowing():
         raise DtypeError(f"{name}: x is of {x.dtype} but the product of {product.dtype}; convert one with .to(dtype)")
     if x.shape != product.shape:
         if x.ndim > product.ndim or any(

@@ -8,7 +8,7 @@ from typing import Any
 from ...device import gpu_kernels, namespace
 from ...dtype import Array, float32, is_floating, kind
 from ...errors import DtypeError, SettingError, ShapeError
-from ...modes import modes
+from ...modes import is_narrowing, modes
 from ...op import op, op_with_results
 from ...random import default_generator
 from ...tensor import Tensor, tensor_like, tensor_of
@@ -151,7 +151,9 @@ def _bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
         raise DtypeError(f"attention: attn_mask must hold booleans or floating-point numbers, not {mask.dtype}")
     if mask.dtype not in (query.dtype, float32):
         raise DtypeError(f"attention: attn_mask is {mask.dtype} but query {query.dtype}; convert with .to(dtype)")
-    return mask if mask.dtype == query.dtype else mask.to(dtype=query.dtype)
+    if mask.dtype == query.dtype or is_narrowing():
+        return mask  # where operands are narrowed, the attention does that itself, once for all layers
+    return mask.to(dtype=query.dtype)
 
 
 def _size_of_groups(query: Tensor, key: Tensor, value: Tensor) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from ...device import product
 from ...dtype import Array, accumulator, is_floating
 from ...errors import DtypeError, ShapeError
+from ...modes import is_narrowing
 from .dropping import masks_of_blocks
 from .heads import address_of
 
@@ -340,7 +341,8 @@ def check_attention(query: Any, key: Any, value: Any) -> None:
             f"key and value {tuple(value.shape)} in the one before"
         )
     dtype = query.dtype
-    if not dtype == key.dtype == value.dtype or not is_floating(dtype):
+    alike = dtype == key.dtype == value.dtype or is_narrowing()  # which brings them to one dtype
+    if not alike or not all(is_floating(each.dtype) for each in (query, key, value)):
         raise DtypeError(
             f"attention: query, key and value must have one floating-point dtype, not {query.dtype}, {key.dtype} and {value.dtype}; convert with .to(dtype)"
         )

@@ -136,9 +136,12 @@ def test_precisions_reach_the_library(asked: list[Any]) -> None:
     with engine.precision("bf16"):
         narrow = engine.matmul(x, y)
     assert [(each.dtype, each.result, each.tf32) for each in asked] == [
-        ("float32", "float32", False), ("float32", "float32", True), ("bfloat16", "float32", False),
+        ("float32", "float32", False), ("float32", "float32", True), ("bfloat16", "bfloat16", False),
     ]  # fmt: skip
-    assert narrow.dtype == engine.float32
+    assert narrow.dtype == engine.bfloat16
+    asked.clear()
+    narrow.float().sum().backward()  # gradients of float32 tensors are given in float32 at once
+    assert [(each.dtype, each.result) for each in asked] == [("bfloat16", "float32")] * 2
     asked.clear()
     out.sum().backward()  # outside the block, in the block's precision
     assert asked
