@@ -181,11 +181,11 @@ _PRECISIONS: dict[str, Precision | None] = {
 def precision(name: str) -> Iterator[None]:
     """Multiply matrices and convolve in ``"bf16"`` (or ``"fp16"``), with float32 sums; ``"f32"`` is the default.
 
-    Only float32 operands are narrowed. What matrix products give is float32 again. What convolutions give stays narrow,
-    and so does what is computed of it, down to the next matrix product: half the memory, and half the traffic. (Beside a
-    float32 tensor it becomes float32, by the rules of promotion.) Statistics of normalisations, gradients of parameters,
-    losses and optimiser states stay float32. The backward pass of what was computed inside runs in the same precision,
-    wherever ``backward`` is called.
+    Only float32 operands are narrowed. What convolutions give stays narrow, and so does what is computed of it, down to the
+    next matrix product: half the memory, and half the traffic. (Beside a float32 tensor it becomes float32, by the rules of
+    promotion.) What matrix products give is float32 again on a CPU, and on a GPU stays narrow as well; there softmax, layer
+    normalisation and log-likelihoods give float32. Statistics of normalisations, gradients of parameters, losses and optimiser
+    states stay float32. The backward pass of what was computed inside runs in the same precision, wherever ``backward`` is called.
 
     ``"tf32"`` narrows nothing: on a GPU from Ampere on, products and convolutions of float32 tensors read 10 bits of their
     operands' fractions instead of 23, several times as fast; on a CPU it changes nothing.

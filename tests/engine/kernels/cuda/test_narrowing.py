@@ -113,7 +113,7 @@ def test_parameters_that_are_given_other_values_are_narrowed_anew() -> None:
 
 
 def test_a_weight_that_is_stored_the_other_way_round_shares_its_parameter_s_narrow_form(casts: list[Any]) -> None:
-    weight, x = nn.Parameter(np.float32(RNG.standard_normal((8, 6)))), there(4, 8)
+    weight, x = nn.Parameter(np.float32(RNG.standard_normal((8, 6)))), there(4, 8, grad=True)
     weight.convert(None, engine.device.Device("cuda"))
     with engine.precision("bf16"):
         for _ in range(2):
@@ -124,10 +124,10 @@ def test_a_weight_that_is_stored_the_other_way_round_shares_its_parameter_s_narr
     assert weight.grad is not None
     np.testing.assert_allclose(weight.grad.cpu().numpy()[:, 0], rounded(x).astype(np.float32).sum(0), rtol=1e-5)
     with engine.precision("bf16"):
-        out = engine.linear(x, weight.T)
-    optim.SGD([weight], lr=0.1).step()
-    with pytest.raises(engine.GradientError, match="written to"):
-        out.float().sum().backward()
+        node: Any = engine.linear(x, weight.T).node
+    assert (
+        node.kept(1).dtype == engine.float32
+    )  # whose memory is the parameter's, so that backward notices what is written to it
 
 
 @pytest.mark.parametrize("warmup", [1, 3])
