@@ -50,7 +50,7 @@ def batch_norm(
 
 
 def batch_norm_training(
-    x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5, moving: Any = None
 ) -> Result:
     """batch_norm by the batch's own statistics: the result, and each channel's mean and biased variance in float32."""
     key = (batch_norm_training, x.shape, x.strides, x.dtype, _form(weight), _form(bias), epsilon)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ...dtype import Array, Dtype, accumulator, float64
+from ...dtype import Array, Dtype, accumulator, float64, int64
 from ...ops.layers.grouping import check_group_norm
-from ...ops.layers.normalization import check_batch_norm
+from ...ops.layers.normalization import Moving, check_batch_norm
 from ..plans import Plans
 from .forms import VECTOR, fetcher, form, maker, parameter, row_order
 from .machine import Machine, machine
@@ -50,11 +50,19 @@ def batch_norm(
 
 
 def batch_norm_training(
-    x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    epsilon: float = 1e-5,
+    moving: Moving | None = None,
 ) -> Result:
     """batch_norm by the batch's own statistics; gives the result, the mean and the variance of each channel."""
-    key = (batch_norm_training, form(x), form(weight), form(bias))
-    return (PLANS.get(key) or PLANS.make(key, _plan_training, x, weight, bias))(x, weight, bias, epsilon)
+    key: tuple[Any, ...] = (batch_norm_training, form(x), form(weight), form(bias))
+    if moving is not None:
+        key += (form(moving.mean), form(moving.variance), form(moving.count))
+    found = PLANS.get(key) or PLANS.make(key, _plan_training, x, weight, bias, moving)
+    return found(x, weight, bias, epsilon, moving)
 
 
 def batch_norm_backward(
@@ -209,19 +217,35 @@ def _plan_inference(x: Array, weight: Array | None, bias: Array | None, mean: Ar
     return compute
 
 
-def _plan_training(x: Array, weight: Array | None, bias: Array | None) -> Plan:
+def _moves(moving: Moving | None, channels: int, named: str) -> bool:
+    """Whether the kernel moves these running statistics: dense vectors of the weights' dtype, and a count of int64."""
+    if moving is None:
+        return False
+    count = moving.count
+    if count is not None and (count.dtype != int64 or count.size != 1):
+        return False
+    held = (moving.mean, moving.variance)
+    return all(
+        v.shape == (channels,) and v.flags.c_contiguous and SCALARS.get(v.dtype, ("",))[0] == named for v in held
+    )
+
+
+def _plan_training(x: Array, weight: Array | None, bias: Array | None, moving: Moving | None) -> Plan:
     check_batch_norm("batch_norm_training", x, weight, bias)
     named, wide = _served(x, weight, bias), accumulator(x.dtype)
     if named is None:
         return _refuse
     images, shape, dtype = images_of(machine(), x, False), x.shape, x.dtype
     moments, normalise = _kernels(images, dtype, named, False, "moments", "normalise")
-    united = _kernel("channel_moments", "PPPPqqqqq", dtype, named, False)
+    united, moves = (
+        _kernel("channel_moments", "PPPPqqqqqPPPWWW", dtype, named, False),
+        _moves(moving, x.shape[1], named),
+    )
     channels, numbers = images.channels, images.number * images.parts
     fetch, make, gather = fetcher(x, images.order), maker(shape, dtype, images.order), _addresses(weight, bias)
     grid, block, sizes = images.grid, images.block, images.sizes
 
-    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
+    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float, moving: Moving | None) -> Result:
         here = machine()
         address = here.address
         source, out = fetch(here, x), make(here)
@@ -229,9 +253,15 @@ def _plan_training(x: Array, weight: Array | None, bias: Array | None) -> Plan:
         start = address(partial)
         middle = start + numbers * channels * 8
         moments(grid, block, address(source), start, middle, *sizes)
+        running: tuple[float, ...] = (0, 0, 0, 0.0, 0.0, 0.0)
+        if moves and moving is not None:
+            count, share = moving.count, moving.momentum
+            places = address(moving.mean), address(moving.variance), 0 if count is None else address(count)
+            running = (*places, 1 - share, share, share * moving.unbiased)
+            moving.moved = True
         united(
             -(-channels // 4), 256, start, middle, address(mean), address(variance), images.number, images.parts, channels, images.size,
-            images.per,
+            images.per, *running,
         )  # fmt: skip
         given, held = gather(here, weight, bias)
         normalise(

@@ -10,6 +10,7 @@ from ... import ops
 from ...device import CPU, gpu_kernels
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
+from ...ops.layers.normalization import Moving
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..settings import Size, whole
 
@@ -40,14 +41,20 @@ def batch_norm(
         raise ShapeError(
             f"batch_norm: training needs more than one value for each channel, but x is {tuple(x.shape)}; use a larger batch or .eval()"
         )
-    out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps)
     unbiased = values / (values - 1)
-    if running_mean is not None and running_var is not None and not (
-        running_mean.device.type == "cuda"
-        and gpu_kernels("running").move_statistics(
-            running_mean.array, running_var.array, None if count is None else count.array, mean.array, variance.array, momentum, unbiased
+    if running_mean is None or running_var is None:
+        return ops.batch_norm_training(x, weight, bias, epsilon=eps)[0]
+    if running_mean.device.type != "cuda":
+        out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps)
+        moved = False
+    else:
+        held = running_mean.array, running_var.array, None if count is None else count.array
+        moving = Moving(*held, momentum, unbiased)
+        out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps, moving=moving)
+        moved = moving.moved or gpu_kernels("running").move_statistics(
+            *held, mean.array, variance.array, momentum, unbiased
         )
-    ):  # fmt: skip
+    if not moved:
         _move(running_mean, mean.array, momentum, 1.0)
         _move(running_var, variance.array, momentum, unbiased)
         if count is not None:

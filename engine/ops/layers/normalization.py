@@ -106,13 +106,32 @@ def _batch_norm_training_joint(
     return dx, dweight, dbias
 
 
+class Moving:
+    """Running statistics that whoever computes a batch's may move on the way, and then says so in ``moved``.
+
+    ``mean`` and ``variance`` are moved by ``momentum`` towards the batch's, its variance times ``unbiased``; ``count`` grows by 1.
+    """
+
+    __slots__ = ("count", "mean", "momentum", "moved", "unbiased", "variance")
+
+    def __init__(self, mean: Array, variance: Array, count: Array | None, momentum: float, unbiased: float) -> None:
+        self.mean, self.variance, self.count, self.momentum, self.unbiased = mean, variance, count, momentum, unbiased
+        self.moved = False
+
+
 @op_with_results(3, jointly=_batch_norm_training_joint, kept=(1, 2))
 def batch_norm_training(
-    xp: Any, x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5
+    xp: Any,
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    epsilon: float = 1e-5,
+    moving: Moving | None = None,
 ) -> tuple[Array, Array, Array]:
     """batch_norm by the batch's own statistics; gives the result, the mean and the (biased) variance of each channel.
 
-    Ioffe and Szegedy, "Batch normalization" (2015).
+    A kernel may move running statistics with the same launch. Ioffe and Szegedy, "Batch normalization" (2015).
     """
     check_batch_norm("batch_norm_training", x, weight, bias)
     wide = accumulator(x.dtype)

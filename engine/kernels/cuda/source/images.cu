@@ -169,9 +169,11 @@ __device__ __forceinline__ double numbers_of(unsigned part, unsigned parts, inde
     return (double)(place + 1 < parts ? per : size - place * per);
 }
 
-// The mean and variance of each channel over all images' parts, seen from the first: threads (4 channels, 64 parts).
+// The mean and variance of each channel over all images' parts, seen from the first: threads (4 channels, 64 parts). Running statistics, if
+// there are any, are moved towards them, and the count of batches grows by 1.
 extern "C" __global__ void __launch_bounds__(256) channel_moments(
-    const double* means, const double* squares, WIDE* mean_out, WIDE* variance_out, index_t images, index_t parts, index_t channels, index_t size, index_t per
+    const double* means, const double* squares, WIDE* mean_out, WIDE* variance_out, index_t images, index_t parts, index_t channels, index_t size,
+    index_t per, PARAM* running_mean, PARAM* running_variance, long long* batches, WIDE kept, WIDE share, WIDE share_of_variance
 ) {
     const int lane = threadIdx.x % 4;
     const index_t channel = (index_t)blockIdx.x * 4 + lane, own = channel < channels ? channel : 0;
@@ -188,8 +190,13 @@ extern "C" __global__ void __launch_bounds__(256) channel_moments(
     square = over_lines<4>(square);
     if (threadIdx.x >= 4 || channel >= channels) return;
     const double count = (double)images * size, middle = sum / count, variance = square / count - middle * middle;
-    mean_out[channel] = (WIDE)(origin + middle);
-    variance_out[channel] = (WIDE)(variance > 0 || variance != variance ? variance : 0);
+    const WIDE own_mean = (WIDE)(origin + middle), own_variance = (WIDE)(variance > 0 || variance != variance ? variance : 0);
+    mean_out[channel] = own_mean;
+    variance_out[channel] = own_variance;
+    if (!running_mean) return;
+    running_mean[channel] = narrowed<PARAM>((WIDE)widened(running_mean[channel]) * kept + own_mean * share);
+    running_variance[channel] = narrowed<PARAM>((WIDE)widened(running_variance[channel]) * kept + own_variance * share_of_variance);
+    if (batches && channel == 0) *batches += 1;
 }
 
 // The mean and 1 / sqrt(variance + epsilon) of each image's groups of `width` channels: a block for each.

@@ -27,7 +27,8 @@ def test_they_move_as_on_the_cpu(gpu: Any, dtype: str, channels: int) -> None:
         if device == "cuda":
             assert held[0] is layer.running_mean.array
             assert held[2] is layer.num_batches_tracked.array
-            assert gpu.launched.count("move_statistics") == 2
+            assert gpu.launched.count("channel_moments") == 2
+            assert "move_statistics" not in gpu.launched
         found.append(
             [value.float().numpy() for value in (layer.running_mean, layer.running_var, layer.num_batches_tracked)]
         )
@@ -35,6 +36,17 @@ def test_they_move_as_on_the_cpu(gpu: Any, dtype: str, channels: int) -> None:
     tolerance = {"float64": 1e-7, "float32": 1e-6}.get(dtype, 2e-2)
     for wanted, other in zip(*found, strict=True):
         assert np.allclose(wanted, other, rtol=tolerance, atol=tolerance)
+
+
+def test_statistics_of_another_dtype_than_the_weights_move_in_a_launch_of_their_own(gpu: Any) -> None:
+    layer, same = nn.BatchNorm2d(5).to("cuda"), nn.BatchNorm2d(5).to("cuda")
+    for name in ("weight", "bias"):
+        setattr(same, name, nn.Parameter(getattr(same, name).bfloat16()))
+    x = engine.tensor(RNG.standard_normal((3, 5, 2, 2)).astype(np.float32)).to("cuda").bfloat16()
+    layer(x), same(x)
+    assert gpu.launched.count("move_statistics") == 1
+    assert same.num_batches_tracked.item() == layer.num_batches_tracked.item() == 1
+    np.testing.assert_array_equal(layer.running_var.numpy(), same.running_var.numpy())
 
 
 def test_what_one_launch_does_not_serve_still_moves(gpu: Any) -> None:
