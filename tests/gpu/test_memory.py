@@ -40,8 +40,8 @@ def test_backward_frees_what_it_has_passed() -> None:
     layers = [nn.Linear(1024, 1024).to("cuda") for _ in range(8)]
     x = engine.rand(4096, 1024, device="cuda")
     for _ in range(2):  # the first time the gradients are made, which stay
-        before = engine.cuda.memory_allocated()
         y = x
+        before = engine.cuda.memory_allocated()
         for layer in layers:
             y = layer(y).relu()
         held = engine.cuda.memory_allocated() - before

@@ -179,7 +179,7 @@ def test_it_decorates(gpu: Any) -> None:
 
 
 def test_a_step_runs_on_the_gpu_of_its_tensors(gpu: Any, monkeypatch: Any) -> None:
-    if not hasattr(gpu, "memory"):
+    if not isinstance(gpu, EmulatedMachine):
         pytest.skip("a second GPU is imitated where the first one is")
     entered, launched, launch = [0], [], emulated_cupy.Recording.launch
     monkeypatch.setattr(emulated_cupy.Device, "__enter__", lambda self: entered.append(self.id))
