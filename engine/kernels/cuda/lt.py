@@ -109,10 +109,15 @@ class Products:
         lock, points = described.lock, described.point_to
 
         def run_with_bias(a: int, b: int, d: int, bias: int) -> None:
+            now = stream()
+            room = None if in_capture() else spaces.get(now)
+            if room is None:
+                room = space(now)
             with lock:  # the bias belongs to the description, which other threads use too
                 points(bias)
-                run(a, b, d, bias)
+                matmul(handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, workspace, now)  # fmt: skip
 
+        run_with_bias.held = run.held  # type: ignore[attr-defined]
         return run_with_bias
 
     def _fastest(

@@ -172,12 +172,7 @@ def _plan_linear(
         return lambda x, weight, bias: (lambda out: add(out, bias, out))(plain(x, weight))
     ready = bias.dtype == result and (outs == 1 or bias.strides == (bias.itemsize,)) and not here.address(bias) % 16
     if ready:
-
-        def compute(x: Array, weight: Array, bias: Array) -> Array:
-            # The address is no part of the key, and one that is not aligned is rare.
-            return fused(x, weight, bias if not here.address(bias) % 16 else _dense_copy(bias))
-
-        return compute
+        return fused
 
     def compute_with_copy(x: Array, weight: Array, bias: Array) -> Array:
         vector = here.empty(bias.shape, result)
@@ -297,8 +292,14 @@ def _computed(
     if fetch_x is fetch_y is _itself and len(starts) == 1:
 
         def compute_once(x: Array, y: Array, bias: Array | None = None) -> Array:
+            vector = 0
+            if bias is not None:
+                vector = address(bias)
+                if vector % 16:  # the address is no part of the key, and one that is not aligned is rare
+                    held = copy_like(bias)
+                    vector = address(held)
             out = make()
-            run(address(y), address(x), address(out), 0 if bias is None else address(bias))
+            run(address(y), address(x), address(out), vector)
             return out
 
         return compute_once
@@ -306,6 +307,8 @@ def _computed(
     def compute(x: Array, y: Array, bias: Array | None = None) -> Array:
         x, y, out = fetch_x(x), fetch_y(y), make()
         a, b, d = address(y), address(x), address(out)
+        if bias is not None and address(bias) % 16:
+            bias = copy_like(bias)
         vector = 0 if bias is None else address(bias)
         for first, second, third in starts:
             run(a + first, b + second, d + third, vector)
