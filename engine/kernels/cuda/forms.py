@@ -20,6 +20,7 @@ __all__ = [
     "dense",
     "fetcher",
     "form",
+    "gatherer",
     "lies",
     "maker",
     "parameter",
@@ -109,6 +110,14 @@ def fetcher(array: Array | None, order: tuple[int, ...] | None = None) -> Fetch:
         return _itself if array.flags.c_contiguous else lambda here, given: copy_like(given)
     turned = order
     return _itself if lies(array, order) else lambda here, given: copy_like(given, turned)
+
+
+def gatherer(here: Machine, *samples: tuple[Array | None, tuple[int, ...] | None]) -> Callable[..., list[Any]] | None:
+    """For a plan: what brings arrays like these into their orders (see ``fetcher``) and gives all of them; None where they lie so already."""
+    fetches = [fetcher(array, order) for array, order in samples]
+    if all(fetch is _itself for fetch in fetches):
+        return None
+    return lambda *arrays: [fetch(here, array) for fetch, array in zip(fetches, arrays, strict=True)]
 
 
 def maker(shape: tuple[int, ...], dtype: Dtype, order: tuple[int, ...]) -> Make:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ...dtype import Array, Dtype, accumulator, float64, int64
+from ...dtype import Array, Dtype, accumulator, int64
 from ...ops.layers.grouping import check_group_norm
 from ...ops.layers.normalization import Moving, check_batch_norm
 from ..plans import Plans
-from .forms import VECTOR, fetcher, form, maker, parameter, row_order
+from .forms import VECTOR, form, gatherer, parameter, row_order
+from .layout import maker
 from .machine import Machine, machine
 from .program import SCALARS, Kernel, scalars
 
@@ -44,9 +45,14 @@ def batch_norm(
     x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, *, epsilon: float = 1e-5
 ) -> Result:
     """(x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel, with given statistics."""
-    key = (batch_norm, form(x), form(weight), form(bias), form(mean), form(variance))
-    found = PLANS.get(key) or PLANS.make(key, _plan_inference, x, weight, bias, mean, variance)
-    return found(x, weight, bias, mean, variance, epsilon)
+    # fmt: off
+    key = (
+        batch_norm, machine(), x.shape, x.strides, x.dtype, form(weight), form(bias), mean.shape, mean.strides, mean.dtype, form(variance),
+        epsilon,
+    )
+    # fmt: on
+    found = PLANS.get(key) or PLANS.make(key, _plan_inference, x, weight, bias, mean, variance, epsilon)
+    return found(x, weight, bias, mean, variance)
 
 
 def batch_norm_training(
@@ -57,38 +63,42 @@ def batch_norm_training(
     epsilon: float = 1e-5,
     moving: Moving | None = None,
 ) -> Result:
-    """batch_norm by the batch's own statistics; gives the result, the mean and the variance of each channel."""
-    key: tuple[Any, ...] = (batch_norm_training, form(x), form(weight), form(bias))
-    if moving is not None:
-        key += (form(moving.mean), form(moving.variance), form(moving.count))
-    found = PLANS.get(key) or PLANS.make(key, _plan_training, x, weight, bias, moving)
-    return found(x, weight, bias, epsilon, moving)
+    """batch_norm by the batch's own statistics; gives the result, the mean and the variance of each channel; ``moving`` ones are moved."""
+    moved = None if moving is None else (form(moving.mean), form(moving.variance), form(moving.count))
+    key = (batch_norm_training, machine(), x.shape, x.strides, x.dtype, form(weight), form(bias), epsilon, moved)
+    found = PLANS.get(key) or PLANS.make(key, _plan_training, x, weight, bias, epsilon, moving)
+    return found(x, weight, bias, moving)
 
 
 def batch_norm_backward(
     flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, *, epsilon: float
 ) -> Result:
     """The gradients of batch_norm_training for x, weight and bias."""
-    key = (batch_norm_backward, form(flow), form(x), form(weight), form(mean), form(variance))
-    found = PLANS.get(key) or PLANS.make(key, _plan_backward, flow, x, weight, mean, variance, 0)
-    return found(flow, x, weight, mean, variance, epsilon)
+    # fmt: off
+    key = (
+        batch_norm_backward, machine(), flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, form(weight), form(mean),
+        form(variance), epsilon,
+    )
+    # fmt: on
+    found = PLANS.get(key) or PLANS.make(key, _plan_backward, flow, x, weight, mean, variance, 0, epsilon)
+    return found(flow, x, weight, mean, variance)
 
 
 def group_norm(
     x: Array, weight: Array | None = None, bias: Array | None = None, *, groups: int, epsilon: float = 1e-5
 ) -> Result:
     """(x - mean) / sqrt(variance + epsilon) of each example's groups of channels, times weight, plus bias."""
-    key = (group_norm, form(x), form(weight), form(bias), groups)
-    return (PLANS.get(key) or PLANS.make(key, _plan_group_norm, x, weight, bias, groups))(x, weight, bias, epsilon)
+    key = (group_norm, machine(), form(x), form(weight), form(bias), groups, epsilon)
+    return (PLANS.get(key) or PLANS.make(key, _plan_group_norm, x, weight, bias, groups, epsilon))(x, weight, bias)
 
 
 def group_norm_backward(
     flow: Array, x: Array, weight: Array | None, mean: Array, inverse: Array, *, groups: int
 ) -> Result:
     """The gradients of group_norm for x, weight and bias."""
-    key = (group_norm_backward, form(flow), form(x), form(weight), form(mean), form(inverse), groups)
-    found = PLANS.get(key) or PLANS.make(key, _plan_backward, flow, x, weight, mean, inverse, groups)
-    return found(flow, x, weight, mean, inverse, 0.0)
+    key = (group_norm_backward, machine(), form(flow), form(x), form(weight), form(mean), form(inverse), groups)
+    found = PLANS.get(key) or PLANS.make(key, _plan_backward, flow, x, weight, mean, inverse, groups, 0.0)
+    return found(flow, x, weight, mean, inverse)
 
 
 class Images(NamedTuple):
@@ -144,23 +154,26 @@ def images_of(here: Machine, x: Array, each_alone: bool) -> Images:
 
 
 @lru_cache(512)
-def _kernel(name: str, signature: str, dtype: Dtype, named: str, grouped: bool) -> Kernel:
+def _kernel(name: str, signature: str, dtype: Dtype, named: str, grouped: bool, running: str = "") -> Kernel:
     own = scalars(dtype)
     letters = signature.replace("W", "d" if own["WIDE"] == "double" else "f")
-    return Kernel("images.cu", name, letters, **own, PARAM=named, GROUPED=int(grouped))
+    more = {"RUNNING": running} if running not in ("", own["WIDE"]) else {}
+    return Kernel("images.cu", name, letters, **own, PARAM=named, GROUPED=int(grouped), **more)
 
 
-def _kernels(images: Images, dtype: Dtype, named: str, grouped: bool, *names: str) -> list[Kernel]:
-    """Kernels by their last names, for images that lie so."""
-    sizes = "qqqi" if images.columns else "qqqqq"
-    tails = {
-        "moments": "PPP" + sizes,
-        "normalise": "PPPPPP" + sizes + "qW",
-        "products": "PPPPPP" + sizes + "qW",
-        "slopes": "PPPPPPPP" + sizes + "qWW",
-    }
-    first = "column" if images.columns else "plane"
-    return [_kernel(f"{first}_{name}", tails[name], dtype, named, grouped) for name in names]
+class _Launches:
+    """Prepared launches of kernels for images that lie so: the addresses are open, what follows the sizes is given."""
+
+    def __init__(
+        self, here: Machine, images: Images, dtype: Dtype, named: str, grouped: bool, running: str = ""
+    ) -> None:
+        self._here, self._images, self._named = here, images, (dtype, named, grouped, running)
+
+    def __call__(self, name: str, addresses: int, more: str = "", *given: float) -> Callable[..., None]:
+        images = self._images
+        first, sizes = ("column", "qqqi") if images.columns else ("plane", "qqqqq")
+        kernel = _kernel(f"{first}_{name}", "P" * addresses + sizes + more, *self._named)
+        return kernel.prepared(self._here, images.grid, images.block, *(None,) * addresses, *images.sizes, *given)
 
 
 def _refuse(*_: Any) -> Any:
@@ -174,44 +187,28 @@ def _served(x: Array, *vectors: Array | None) -> str | None:
     return parameter(x.dtype, *vectors)
 
 
-Gather = Callable[..., "tuple[list[int], Any]"]
-
-
-def _addresses(*samples: Array | None) -> Gather:
-    """For a plan: a function that gives where vectors lie, made dense, and the vectors, to be held until the kernels are launched."""
-    fetch = [fetcher(sample) for sample in samples]
-    if all(each is fetch[0] for each in fetch):  # nothing needs a copy
-        return lambda here, *vectors: ([0 if v is None else here.address(v) for v in vectors], None)
-
-    def gather(here: Machine, *vectors: Array | None) -> tuple[list[int], Any]:
-        held = [each(here, vector) for each, vector in zip(fetch, vectors, strict=True)]
-        return [0 if vector is None else here.address(vector) for vector in held], held
-
-    return gather
-
-
-def _plan_inference(x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array) -> Plan:
+def _plan_inference(
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, epsilon: float
+) -> Plan:
     check_batch_norm("batch_norm", x, weight, bias, mean, variance)
-    named, wide = _served(x, weight, bias), accumulator(x.dtype)
-    if named is None or mean.dtype != wide or variance.dtype != wide:
+    named = _served(x, weight, bias)
+    if named is None or mean.dtype not in (x.dtype, accumulator(x.dtype)) or variance.dtype != mean.dtype:
         return _refuse
-    images, shape, dtype = images_of(machine(), x, False), x.shape, x.dtype
-    (normalise,) = _kernels(images, dtype, named, False, "normalise")
-    fetch, make, gather = (
-        fetcher(x, images.order),
-        maker(shape, dtype, images.order),
-        _addresses(mean, variance, weight, bias),
-    )
-    grid, block, sizes = images.grid, images.block, images.sizes
+    here = machine()
+    images = images_of(here, x, False)
+    launches = _Launches(here, images, x.dtype, named, False, SCALARS[mean.dtype][0])
+    normalise = launches("normalise", 6, "qW", 1, epsilon)
+    gather = gatherer(here, (x, images.order), *((vector, None) for vector in (weight, bias, mean, variance)))
+    make, address = maker(here, x.shape, x.dtype, images.order), here.address
 
-    def compute(
-        x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, epsilon: float
-    ) -> Array:
-        here = machine()
-        source, out = fetch(here, x), make(here)
-        given, held = gather(here, mean, variance, weight, bias)
-        normalise(grid, block, here.address(source), *given, here.address(out), *sizes, 1, epsilon)
-        del held
+    def compute(x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array) -> Array:
+        if gather is not None:
+            x, weight, bias, mean, variance = gather(x, weight, bias, mean, variance)
+        out = make()
+        normalise(
+            address(x), address(mean), address(variance), 0 if weight is None else address(weight), 0 if bias is None else address(bias),
+            address(out),
+        )  # fmt: skip
         return out
 
     return compute
@@ -230,84 +227,84 @@ def _moves(moving: Moving | None, channels: int, named: str) -> bool:
     )
 
 
-def _plan_training(x: Array, weight: Array | None, bias: Array | None, moving: Moving | None) -> Plan:
+def _plan_training(x: Array, weight: Array | None, bias: Array | None, epsilon: float, moving: Moving | None) -> Plan:
     check_batch_norm("batch_norm_training", x, weight, bias)
     named, wide = _served(x, weight, bias), accumulator(x.dtype)
     if named is None:
         return _refuse
-    images, shape, dtype = images_of(machine(), x, False), x.shape, x.dtype
-    moments, normalise = _kernels(images, dtype, named, False, "moments", "normalise")
-    united, moves = (
-        _kernel("channel_moments", "PPPPqqqqqPPPWWW", dtype, named, False),
-        _moves(moving, x.shape[1], named),
-    )
+    here = machine()
+    images = images_of(here, x, False)
+    launches = _Launches(here, images, x.dtype, named, False)
+    moments, normalise = launches("moments", 3), launches("normalise", 6, "qW", 1, epsilon)
     channels, numbers = images.channels, images.number * images.parts
-    fetch, make, gather = fetcher(x, images.order), maker(shape, dtype, images.order), _addresses(weight, bias)
-    grid, block, sizes = images.grid, images.block, images.sizes
+    moves = _moves(moving, channels, named)
+    fixed = (images.number, images.parts, channels, images.size, images.per)
+    united = _kernel("channel_moments", "PPPPqqqqqPPPWWW", x.dtype, named, False).prepared(
+        here, -(-channels // 4), 256, *(None,) * 4, *fixed, *((None,) * 6 if moves else (0, 0, 0, 0.0, 0.0, 0.0))
+    )
+    gather = gatherer(here, (x, images.order), (weight, None), (bias, None))
+    make, keep = maker(here, x.shape, x.dtype, images.order), maker(here, (channels,), wide)
+    address, memory, half = here.address, here.memory, numbers * channels * 8
 
-    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float, moving: Moving | None) -> Result:
-        here = machine()
-        address = here.address
-        source, out = fetch(here, x), make(here)
-        partial, mean, variance = here.empty((2, numbers, channels), float64), here.empty((channels,), wide), here.empty((channels,), wide)  # fmt: skip
-        start = address(partial)
-        middle = start + numbers * channels * 8
-        moments(grid, block, address(source), start, middle, *sizes)
-        running: tuple[float, ...] = (0, 0, 0, 0.0, 0.0, 0.0)
+    def compute(x: Array, weight: Array | None, bias: Array | None, moving: Moving | None) -> Result:
+        if gather is not None:
+            x, weight, bias = gather(x, weight, bias)
+        out, mean, variance, partial = make(), keep(), keep(), memory(2 * half)
+        source, start, middles, spreads = address(x), partial.ptr, address(mean), address(variance)
+        moments(source, start, start + half)
         if moves and moving is not None:
             count, share = moving.count, moving.momentum
-            places = address(moving.mean), address(moving.variance), 0 if count is None else address(count)
-            running = (*places, 1 - share, share, share * moving.unbiased)
+            united(
+                start, start + half, middles, spreads, address(moving.mean), address(moving.variance), 0 if count is None else address(count),
+                1 - share, share, share * moving.unbiased,
+            )  # fmt: skip
             moving.moved = True
-        united(
-            -(-channels // 4), 256, start, middle, address(mean), address(variance), images.number, images.parts, channels, images.size,
-            images.per, *running,
-        )  # fmt: skip
-        given, held = gather(here, weight, bias)
+        else:
+            united(start, start + half, middles, spreads)
         normalise(
-            grid, block, address(source), address(mean), address(variance), *given, address(out), *sizes, 1, epsilon
+            source, middles, spreads, 0 if weight is None else address(weight), 0 if bias is None else address(bias), address(out)
         )  # fmt: skip
-        del held
         return out, mean, variance
 
     return compute
 
 
-def _plan_group_norm(x: Array, weight: Array | None, bias: Array | None, groups: int) -> Plan:
+def _plan_group_norm(x: Array, weight: Array | None, bias: Array | None, groups: int, epsilon: float) -> Plan:
     check_group_norm(x, weight, bias, groups)
     named, wide = _served(x, weight, bias), accumulator(x.dtype)
     if named is None:
         return _refuse
-    images, shape, dtype = images_of(machine(), x, True), x.shape, x.dtype
-    moments, normalise = _kernels(images, dtype, named, True, "moments", "normalise")
-    united = _kernel("group_moments", "PPPPqqqqqW", dtype, named, True)
+    here = machine()
+    images = images_of(here, x, True)
+    launches = _Launches(here, images, x.dtype, named, True)
+    moments, normalise = launches("moments", 3), launches("normalise", 6, "qW", groups, epsilon)
     channels, numbers, each = images.channels, images.number * images.parts, images.channels // groups
-    kept = shape[0] * groups
-    fetch, make, gather = fetcher(x, images.order), maker(shape, dtype, images.order), _addresses(weight, bias)
-    grid, block, sizes = images.grid, images.block, images.sizes
+    kept = x.shape[0] * groups
+    united = _kernel("group_moments", "PPPPqqqqqW", x.dtype, named, True).prepared(
+        here, kept, 128, *(None,) * 4, groups, each, images.parts, images.size, images.per, epsilon
+    )
+    gather = gatherer(here, (x, images.order), (weight, None), (bias, None))
+    make, keep = maker(here, x.shape, x.dtype, images.order), maker(here, (kept, 1), wide)
+    address, memory, half = here.address, here.memory, numbers * channels * 8
 
-    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
-        here = machine()
-        address = here.address
-        source, out = fetch(here, x), make(here)
-        partial, mean, inverse = here.empty((2, numbers, channels), float64), here.empty((kept, 1), wide), here.empty((kept, 1), wide)  # fmt: skip
-        start = address(partial)
-        middle = start + numbers * channels * 8
-        moments(grid, block, address(source), start, middle, *sizes)
-        united(
-            kept, 128, start, middle, address(mean), address(inverse), groups, each, images.parts, images.size, images.per, epsilon
-        )  # fmt: skip
-        given, held = gather(here, weight, bias)
+    def compute(x: Array, weight: Array | None, bias: Array | None) -> Result:
+        if gather is not None:
+            x, weight, bias = gather(x, weight, bias)
+        out, mean, inverse, partial = make(), keep(), keep(), memory(2 * half)
+        source, start, middles, factors = address(x), partial.ptr, address(mean), address(inverse)
+        moments(source, start, start + half)
+        united(start, start + half, middles, factors)
         normalise(
-            grid, block, address(source), address(mean), address(inverse), *given, address(out), *sizes, groups, epsilon,
+            source, middles, factors, 0 if weight is None else address(weight), 0 if bias is None else address(bias), address(out)
         )  # fmt: skip
-        del held
         return out, mean, inverse
 
     return compute
 
 
-def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, factor: Array, groups: int) -> Plan:
+def _plan_backward(
+    flow: Array, x: Array, weight: Array | None, mean: Array, factor: Array, groups: int, epsilon: float
+) -> Plan:
     """The way back of both: ``groups`` 0 is the batch's, whose factors are variances."""
     named, wide, grouped = _served(x, weight), accumulator(x.dtype), groups > 0
     kept = (x.shape[0] * groups, 1) if grouped else (x.shape[1],)
@@ -315,39 +312,39 @@ def _plan_backward(flow: Array, x: Array, weight: Array | None, mean: Array, fac
         return _refuse
     if any(vector.dtype != wide or vector.shape != kept for vector in (mean, factor)):
         return _refuse
-    images, shape, dtype = images_of(machine(), x, grouped), x.shape, x.dtype
-    products, slopes = _kernels(images, dtype, named, grouped, "products", "slopes")
-    totals = Kernel("columns.cu", "column_totals", "PPPPqq", **scalars(dtype))
-    united = _kernel("group_products", "PPPPPqqqq", dtype, named, True)
+    here = machine()
+    images = images_of(here, x, grouped)
+    launches = _Launches(here, images, x.dtype, named, grouped)
     channels, numbers = images.channels, images.number * images.parts
-    share = channels / x.size
-    fetch_flow, fetch, make = fetcher(flow, images.order), fetcher(x, images.order), maker(shape, dtype, images.order)
-    gather, grid, block, sizes = _addresses(mean, factor, weight), images.grid, images.block, images.sizes
+    products = launches("products", 6, "qW", groups or 1, epsilon)
+    slopes = launches("slopes", 8, "qWW", groups or 1, epsilon, channels / x.size)
+    totals = Kernel("columns.cu", "column_totals", "PPPPqq", **scalars(x.dtype)).prepared(
+        here, -(-channels // 8), 256, None, None, None, None, numbers, channels
+    )
+    united = None
+    if grouped:
+        united = _kernel("group_products", "PPPPPqqqq", x.dtype, named, True).prepared(
+            here, kept[0], 128, *(None,) * 5, groups, channels // groups, images.parts, images.size
+        )
+    gather = gatherer(here, (flow, images.order), (x, images.order), (weight, None), (mean, None), (factor, None))
+    make, keep = maker(here, x.shape, x.dtype, images.order), maker(here, (channels,), wide)
+    address, memory, half, share = here.address, here.memory, numbers * channels * wide.itemsize, kept[0] * wide.itemsize  # fmt: skip
 
-    def compute(flow: Array, x: Array, weight: Array | None, mean: Array, factor: Array, epsilon: float) -> Result:
-        here = machine()
-        address = here.address
-        arrived, source, out = fetch_flow(here, flow), fetch(here, x), make(here)
-        (means, factors, scale), held = gather(here, mean, factor, weight)
-        partial, along, total = here.empty((2, numbers, channels), wide), here.empty((channels,), wide), here.empty((channels,), wide)  # fmt: skip
-        start, step = address(partial), numbers * channels * wide.itemsize
-        products(
-            grid, block, address(arrived), address(source), means, factors, start, start + step, *sizes, groups or 1,
-            epsilon,
-        )  # fmt: skip
-        totals(-(-channels // 8), 256, start, start + step, address(along), address(total), numbers, channels)
-        seen = [address(along), address(total)]
-        if grouped:
-            of_groups = here.empty((2, *kept), wide)
-            seen = [address(of_groups), address(of_groups) + kept[0] * wide.itemsize]
-            united(
-                kept[0], 128, start, start + step, scale, *seen, groups, channels // groups, images.parts, images.size
-            )  # fmt: skip
-        slopes(
-            grid, block, address(arrived), address(source), means, factors, scale, *seen, address(out), *sizes,
-            groups or 1, epsilon, share,
-        )  # fmt: skip
-        del held
+    def compute(flow: Array, x: Array, weight: Array | None, mean: Array, factor: Array) -> Result:
+        if gather is not None:
+            flow, x, weight, mean, factor = gather(flow, x, weight, mean, factor)
+        out, along, total, partial = make(), keep(), keep(), memory(2 * half)
+        arrived, source, middles, factors = address(flow), address(x), address(mean), address(factor)
+        scale = 0 if weight is None else address(weight)
+        start, first, second = partial.ptr, address(along), address(total)
+        products(arrived, source, middles, factors, start, start + half)
+        totals(start, start + half, first, second)
+        if united is not None:
+            of_groups = memory(2 * share)
+            first = of_groups.ptr
+            second = first + share
+            united(start, start + half, scale, first, second)
+        slopes(arrived, source, middles, factors, scale, first, second, address(out))
         return out, along, total
 
     return compute

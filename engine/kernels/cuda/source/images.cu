@@ -28,6 +28,11 @@ struct Tile {
 
 #define MOST 256
 
+// Of statistics that stand in the place of a batch's.
+#ifndef RUNNING
+#define RUNNING WIDE
+#endif
+
 #define AT_ONCE 4  // rows that a thread has under way
 #define LIVING (sizeof(SCALAR) == 2 ? 3 : 4)  // blocks that a multiprocessor has room for
 #define SIDE (MOST + 32 / EACH)  // so that neither threads nor columns meet themselves in a bank
@@ -226,13 +231,14 @@ struct Scale {
     WIDE mean, inverse, weight, bias;
 
     // `factors` are variances of channels, or 1 / sqrt(variance + epsilon) of groups.
+    template <class Statistic>
     __device__ __forceinline__ void read(
-        const WIDE* means, const WIDE* factors, const PARAM* weights, const PARAM* biases, index_t image, index_t channel, index_t groups,
-        index_t width, WIDE epsilon
+        const Statistic* means, const Statistic* factors, const PARAM* weights, const PARAM* biases, index_t image, index_t channel,
+        index_t groups, index_t width, WIDE epsilon
     ) {
         const index_t place = GROUPED ? image * groups + (unsigned)channel / (unsigned)width : channel;
-        mean = means[place];
-        inverse = GROUPED ? factors[place] : inverse_root(factors[place] + epsilon);
+        mean = (WIDE)widened(means[place]);
+        inverse = GROUPED ? (WIDE)widened(factors[place]) : inverse_root((WIDE)widened(factors[place]) + epsilon);
         weight = weights ? (WIDE)widened(weights[channel]) : WIDE(1);
         bias = biases ? (WIDE)widened(biases[channel]) : WIDE(0);
     }
@@ -255,7 +261,7 @@ __device__ __forceinline__ void normalise(const SCALAR* x, SCALAR* out, const Ti
 }
 
 extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_normalise(
-    const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t rows,
+    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t rows,
     index_t channels, index_t per, int across, index_t groups, WIDE epsilon
 ) {
     const Tile tile(across, rows, per);
@@ -270,7 +276,7 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_normalise(
 }
 
 extern "C" __global__ void __launch_bounds__(MOST) plane_normalise(
-    const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t planes,
+    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t planes,
     index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
 ) {
     for (index_t block = blockIdx.x; block < planes * parts; block += gridDim.x) {

@@ -54,14 +54,14 @@ def test_a_thread_has_the_context_before_it_loads_and_before_it_launches(calls: 
 
 def test_a_kernel_is_loaded_anew_for_another_device_and_launches_there(calls: list[str]) -> None:
     first, second = noting(calls), noting([])
-    kernel = Kernel("running.cu", "move_statistics", "i", SCALAR="float", WIDE="float")
+    kernel = Kernel("waiting.cu", "wait_cycles", "q")
     try:
         for here in (first, second, first):
             machine.use(here)
             kernel(1, 32, 4)
     finally:
         machine.use(None)
-    assert [call for call in calls if call.startswith("move")] == ["move_statistics (1, 1, 1, 32, 1, 1, 0) on 7"] * 2
+    assert [call for call in calls if call.startswith("wait")] == ["wait_cycles (1, 1, 1, 32, 1, 1, 0) on 7"] * 2
     assert calls.count("load") == 1
 
 

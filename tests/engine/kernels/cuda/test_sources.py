@@ -51,7 +51,11 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "softmax.cu": [HELD, UNHELD],
     "entropy.cu": [HELD, UNHELD],
     "columns.cu": [WIDE],
-    "images.cu": [{**NARROW, "PARAM": "float", "GROUPED": 0}, {**WIDE, "PARAM": "double", "GROUPED": 1}],
+    "images.cu": [
+        {**NARROW, "PARAM": "float", "GROUPED": 0},
+        {**NARROW, "PARAM": "bfloat", "GROUPED": 0, "RUNNING": "bfloat"},
+        {**WIDE, "PARAM": "double", "GROUPED": 1},
+    ],
 }
 """For a source, the sets of definitions to try: one for each branch that its preprocessor or its templates may take."""
 DEFINITIONS["waiting.cu"] = [{}]
