@@ -130,6 +130,8 @@ def prepare_attention(wanted: Attention) -> Any:
         )
     assert width % 8 == 0
     assert width <= 256
+    # The real one takes a bias of one row too, and on the way back adds it wrongly.
+    assert wanted.bias is None or wanted.bias.shape[2:] == (queries, keys)
 
     def read(address: int, laid: Laid, dtype: Any = kind) -> Any:
         assert address % 16 == 0

@@ -233,7 +233,7 @@ def seed_memory(here: Machine, seed: Key) -> Array:
 def kernels(dtype: Dtype) -> dict[str, Kernel]:
     """The kernels of ``attention.cu`` for operands of a dtype, by what they do."""
     signatures = {
-        "softmax": "PPqqqqqqqqqi", "gradient": "PPqq", "mask": "PqPQIi", "seed": "PQQ", "bias": "PPqqqqqqqqW", "hidden": "PPPqqqqqqqqqqqq",
+        "softmax": "PPqqqqqqqqqi", "gradient": "PPqq", "mask": "PqPQIi", "seed": "PQQ", "bias": "PPqqqqqqqqW", "hidden": "PPP" + "q" * 16,
     }  # fmt: skip
     names = scalars(dtype)
     wide = "d" if names["WIDE"] == "double" else "f"

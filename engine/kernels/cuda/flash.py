@@ -7,6 +7,7 @@ result and the logarithms of the rows' sums, is kept; without it the way back go
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -181,7 +182,7 @@ def _plan_forward(
         result, sums = laid_out(here, out, dtype), empty(rows, wide)
         entries, shared, keys, width = given.value.shape
         kept = empty((*out.shape[:3], keys), np.dtype(np.bool_))
-        bias = None if given.bias is None else here.zeros(given.bias.shape, dtype)
+        bias = None if given.bias is None else here.zeros(_of_bias(given).shape, dtype)
         for start in range(0, keys, width):
             stop = min(start + width, keys)
             count = stop - start
@@ -285,11 +286,18 @@ def _asked(
     kind: str, given: Operands, out: Laid, dtype: Dtype, scale: float, causal: bool, dropout: float, flow: Laid | None = None,
     gradients: Any = None,
 ) -> Attention:  # fmt: skip
-    bias = None if given.bias is None else Laid(given.bias.shape, dense(given.bias.shape))
+    bias = None if given.bias is None else _of_bias(given)
     return Attention(
         kind, given.query, given.key, given.value, out, dtype.name, float(scale), causal, float(dropout), bias, flow, gradients,
         deterministic=are_deterministic_algorithms_enabled(),
     )  # fmt: skip
+
+
+def _of_bias(given: Operands) -> Laid:
+    """How a bias is laid out for cuDNN: with all queries and keys, or its way back goes by the first query's alone."""
+    assert given.bias is not None
+    shape = (*given.bias.shape[:2], given.query.shape[2], given.key.shape[2])
+    return Laid(shape, dense(shape))
 
 
 def _finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], Array] | None:
@@ -299,12 +307,13 @@ def _finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], A
         return None
     from .attention import kernels
 
-    kernel, count = kernels(dtype)["bias"], int(np.prod(laid.shape, dtype=np.int64))
-    numbers = (count, *laid.shape[1:], *laid.strides, LOWEST[dtype.name])
-    grid = blocks_for(here, count)
+    shape = _of_bias(given).shape
+    kernel, count = kernels(dtype)["bias"], math.prod(shape)
+    numbers = (count, *shape[1:], *laid.strides, LOWEST[dtype.name])
+    grid, make = blocks_for(here, count), maker(here, shape, dtype)
 
     def copy(bias: Array) -> Array:
-        out = here.empty(laid.shape, dtype)
+        out = make()
         kernel(grid, 256, here.address(bias), here.address(out), *numbers)
         return out
 
@@ -319,12 +328,9 @@ def _hider(here: Machine, given: Operands, laid: Laid, dtype: Dtype) -> Callable
     from .attention import kernels
 
     entries, heads, queries, width = laid.shape
-    keys = given.key.shape[2]
-    steps = tuple(0 if n == 1 else step for n, step in zip(bias.shape, bias.strides, strict=True))
-    if bias.shape[3] == 1:
-        keys = 1
-    rows = entries * heads * queries
-    numbers = (rows, heads, queries, keys, *steps, width, *laid.strides[:3])
+    # Bias repeats along an axis of one: each of its rows is looked at once.
+    rows = math.prod(bias.shape[:3])
+    numbers = (rows, *bias.shape[:3], bias.shape[3], *bias.strides, entries, heads, queries, width, *laid.strides[:3])
     kernel, grid = kernels(dtype)["hidden"], blocks_for(here, rows * 32)
 
     def hide(bias: Array, out: Array, sums: Array | None) -> None:

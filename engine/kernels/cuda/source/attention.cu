@@ -115,12 +115,12 @@ extern "C" __global__ void attention_bias(
 }
 
 // Zeros for every query whose bias is minus infinity throughout, and (if they are kept) so great a sum of its row that all of
-// its weights are 0 on the way back. A warp looks at a row, and most are known by their first keys.
+// its weights are 0 on the way back. A warp looks at a row of the bias, which may serve many queries; most are known by their first keys.
 extern "C" __global__ void attention_hidden(
-    const SCALAR* bias, SCALAR* out, float* sums, index_t rows, index_t heads, index_t queries, index_t keys, index_t entry_step,
-    index_t head_step, index_t query_step, index_t key_step, index_t width, index_t out_entry, index_t out_head, index_t out_query) {
-    const Places places = {heads, queries, entry_step, head_step, query_step, key_step};
-    const Places results = {heads, queries, out_entry, out_head, out_query, 1};
+    const SCALAR* bias, SCALAR* out, float* sums, index_t rows, index_t own_entries, index_t own_heads, index_t own_queries,
+    index_t keys, index_t entry_step, index_t head_step, index_t query_step, index_t key_step, index_t entries, index_t heads,
+    index_t queries, index_t width, index_t out_entry, index_t out_head, index_t out_query) {
+    const Places places = {own_heads, own_queries, entry_step, head_step, query_step, key_step};
     const int lane = threadIdx.x & 31;
     for (index_t row = first_index() >> 5; row < rows; row += all_threads() >> 5) {
         const SCALAR* at = bias + places.of(row);
@@ -131,8 +131,13 @@ extern "C" __global__ void attention_hidden(
             hidden = over_warp<Greatest>(value) == WIDE(-INFINITE);
         }
         if (!hidden) continue;
-        if (sums != nullptr && lane == 0) sums[row] = 1e30f;
-        SCALAR* zeroed = out + results.of(row);
-        for (index_t column = lane; column < width; column += 32) zeroed[column] = narrowed<SCALAR>(WIDE(0));
+        const index_t own_query = row % own_queries, others = row / own_queries;
+        for (index_t entry = others / own_heads; entry < entries; entry += own_entries)
+            for (index_t head = others % own_heads; head < heads; head += own_heads)
+                for (index_t query = own_query; query < queries; query += own_queries) {
+                    SCALAR* zeroed = out + entry * out_entry + head * out_head + query * out_query;
+                    for (index_t column = lane; column < width; column += 32) zeroed[column] = narrowed<SCALAR>(WIDE(0));
+                    if (sums != nullptr && lane == 0) sums[(entry * heads + head) * queries + query] = 1e30f;
+                }
     }
 }
