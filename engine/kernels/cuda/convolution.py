@@ -222,6 +222,7 @@ def _plan_forward(
     make, address = maker(here, shape, x.dtype, channels_last(x.ndim)), here.address
     turns = _turning(x), _turning(weight), None if bias is None else _turning(bias)
     lie = turns == (None, None, None)
+    biased = bias is not None  # a plan must not hold the array itself
 
     def compute(x: Array, weight: Array, bias: Array | None) -> Array:
         first, second = address(x), address(weight)
@@ -243,10 +244,10 @@ def _plan_forward(
         held = [None if array is None else _taken(here, array, turn) for array, turn in zip(given, turns, strict=True)]
         out = make()
         first, second, third = (0 if array is None else address(array) for array in held)
-        run(first, second, address(out), *(() if bias is None else (third,)))
+        run(first, second, address(out), *((third,) if biased else ()))
         return out
 
-    return compute if bias is None else compute_with_bias
+    return compute_with_bias if biased else compute
 
 
 def _plan_gradient(

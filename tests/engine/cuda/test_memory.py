@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from numzoo import engine
-from numzoo.engine import DeviceError, OutOfMemoryError
+from numzoo.engine import DeviceError, OutOfMemoryError, nn
 from numzoo.engine import device as devices
 from numzoo.engine.cuda import memory
 
@@ -88,3 +88,59 @@ def test_the_memory_of_a_captured_step_counts_as_long_as_it_lives(monkeypatch: A
     del pool
     gc.collect()
     assert len(memory.private_pools) == before
+
+
+class Small(nn.Module):
+    """A little of everything that models have: tables, attention, norms, images, dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.all, self.joined = nn.Embedding(50, 16), nn.Linear(16, 48), nn.Linear(16, 16)
+        self.norm, self.dropout, self.scores = nn.LayerNorm(16), nn.Dropout(0.2), nn.Linear(16, 50)
+        self.images, self.moments, self.pool = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.MaxPool2d(3, 1, 1)
+
+    def forward(self, words: engine.Tensor) -> engine.Tensor:
+        x = self.table(words)
+        heads = (y.reshape((*words.shape, 2, 8)).transpose(1, 2) for y in self.all(x).chunk(3, -1))
+        seen = nn.functional.scaled_dot_product_attention(*heads, is_causal=True, dropout_p=0.1 * self.training)
+        x = self.norm(x + self.dropout(self.joined(seen.transpose(1, 2).reshape(x.shape))))
+        image = self.pool(self.moments(self.images(x.unsqueeze(1))).relu())
+        return self.scores(nn.functional.gelu(x + image.mean(1)))
+
+
+def held(gpu: Any) -> int:
+    """The bytes that arrays hold."""
+    gc.collect()
+    return sum(each.size for each in gpu.living()) if hasattr(gpu, "living") else engine.cuda.memory_allocated()
+
+
+@pytest.mark.parametrize(("precision", "captured"), [("f32", False), ("bf16", True)], ids=["plain", "captured"])
+def test_a_dropped_model_leaves_no_memory_behind(one_order: Any, precision: str, captured: bool) -> None:
+    """Not in plans, copies of weights, optimisers, graphs."""
+
+    def trained() -> None:
+        words = engine.tensor([[1, 7, 3, 9, 40], [2, 2, 8, 4, 6]]).to("cuda")
+        model = Small().to("cuda")
+        optimizer = engine.optim.AdamW(model.parameters(), lr=1e-3)
+
+        def step(words: engine.Tensor) -> engine.Tensor:
+            with engine.precision(precision):
+                scores = model(words)
+            loss = nn.functional.cross_entropy(scores.reshape((-1, 50)).float(), words.reshape(-1))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        act = engine.capture(step) if captured else step
+        for _ in range(6):
+            act(words)
+        model.eval()
+        with engine.no_grad():
+            model(words)
+
+    row = engine.ones(4, 4, device="cuda")
+    nn.functional.dropout(row @ row, 0.5)  # what lasts: the random stream's place, the libraries' workspace
+    before = held(one_order)
+    trained()
+    assert held(one_order) == before
