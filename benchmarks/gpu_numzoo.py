@@ -25,7 +25,7 @@ class Numzoo:
 
     def build(self, model: str, training: bool) -> None:
         from numzoo.audio.models import whisper
-        from numzoo.engine import manual_seed, optim
+        from numzoo.engine import manual_seed, optim, randn
         from numzoo.text import models as texts
         from numzoo.vision import models as images
 
@@ -38,6 +38,9 @@ class Numzoo:
         }
         manual_seed(0)
         self._called, self._model = model, makers[model]().train(training).to(self.device)
+        for parameter in self._model.parameters():
+            if parameter.ndim > 1:  # drawn there, as PyTorch's, and at once
+                parameter.set_array((randn(*parameter.shape, device=self.device) * 0.02).array)
         if training:
             parameters = list(self._model.parameters())
             images_rule = partial(optim.SGD, lr=1e-3, momentum=0.9)
