@@ -216,7 +216,7 @@ _device = _Device()
 class _Stream:
     ptr = 0
 
-    def record(self) -> Any:
+    def record(self, event: Any = None) -> Any:
         """An event that has happened."""
         return SimpleNamespace(synchronize=lambda: None)
 

@@ -22,11 +22,13 @@ __all__ = ["Twin", "twin_of"]
 class Twin:
     """A tensor's values in a narrower dtype: ``array``, and ``tensor``, which stands in the tensor's place in the graph."""
 
-    __slots__ = ("array", "epoch", "home", "place", "since", "source", "tensor")
+    __slots__ = ("array", "epoch", "home", "place", "since", "source", "tables", "tensor")
 
     def __init__(self, source: Array, array: Array, home: Any) -> None:
         self.source, self.array, self.home = source, array, home
         self.tensor: Tensor | None = None
+        self.tables: dict[Any, Any] | None = None
+        """Of a parameter's: where those lie that were renewed with it, as the GPU reads it."""
         self.place: tuple[int, int, int] = (0, 0, 0)
         """Of a parameter's, which is renewed: the address of the values, its own, and how many they are."""
         self.renewed()
@@ -93,7 +95,7 @@ def _settle(value: Tensor, twin: Twin) -> None:
     place = gpu_kernels("narrowing").place(twin.source, twin.array)
     if place is not None:
         home = twin.array.dtype, twin.array.device.id
-        twin.home, twin.place = home, place
+        twin.home, twin.place, twin.tables = home, place, {}
         _homes.setdefault(home, {})[id(value)] = weakref.ref(value)
 
 

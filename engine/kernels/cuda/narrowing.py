@@ -19,9 +19,7 @@ __all__ = ["place", "renew"]
 CHUNK = 16384
 """Numbers that one block rounds, as in ``narrowing.cu``."""
 THREADS = 256
-MOST_TABLES = 16
-
-_tables: dict[Any, _Table] = {}
+MOST_TABLES = 4
 
 
 def place(source: Array, narrow: Array) -> tuple[int, int, int] | None:
@@ -35,15 +33,15 @@ def place(source: Array, narrow: Array) -> tuple[int, int, int] | None:
 def renew(twins: Sequence[Any]) -> bool:
     """Write what sources hold now to their copies; False where a captured step has no table for them, which it could not write."""
     here = machine()
-    dtype = twins[0].array.dtype
-    key = (here, dtype, *(twin.place for twin in twins))
-    table = _tables.get(key)
+    dtype, tables = twins[0].array.dtype, twins[0].tables  # which go when the parameter does
+    key = (here, *(twin.place for twin in twins))
+    table = tables.get(key)
     if table is None:
         if in_capture():
             return False
-        if len(_tables) >= MOST_TABLES:
-            _tables.clear()
-        table = _tables[key] = _Table(here, [twin.place for twin in twins])
+        if len(tables) >= MOST_TABLES:
+            tables.clear()
+        table = tables[key] = _Table(here, [twin.place for twin in twins])
     # A replay reads and writes all this.
     keep_in_capture(f"narrow copies {id(table)}", lambda: (table, [(twin.source, twin.array) for twin in twins]))
     _kernel(dtype)(table.blocks, THREADS, here.address(table.entries), here.address(table.chunks))
