@@ -26,8 +26,12 @@ __all__ = ["reduced"]
 Result = Any
 Run = Callable[[Array], "tuple[Array, Array | None]"]
 
-SHORT = 1024
-"""Terms up to which a warp is enough for a result."""
+SHORT, MANY = 1024, 8192
+"""Terms up to which a warp is enough for a result, and where there are results for the warps of all processors."""
+WARPS = 32
+"""Of a processor, which keep it busy."""
+FOUR = 4
+"""Results side by side that a thread takes at once."""
 LONG = 2048
 """Terms that a part of a long row has at least."""
 STEPS = "ii8q8I8I8q"
@@ -49,7 +53,7 @@ _kernels: dict[Any, Kernel] = {}
 class _Work:
     """One reduction: what it is compiled with, and how its threads are laid over an array."""
 
-    def __init__(self, here: Machine, x: Array, axes: tuple[int, ...], in_order: bool) -> None:
+    def __init__(self, here: Machine, x: Array, axes: tuple[int, ...], in_order: bool, aligned: bool) -> None:
         kept = [axis for axis in range(x.ndim) if axis not in axes]
         self.shape = tuple(x.shape[axis] for axis in kept)
         self.results, self.terms = math.prod(self.shape), math.prod(x.shape[axis] for axis in axes)
@@ -59,7 +63,8 @@ class _Work:
         nearest = min((abs(s) for s in inner[1] if s), default=1)
         beside = min((abs(s) for s in outer[1] if s), default=1 << 62)
         processors = here.processors
-        if nearest <= beside and self.terms <= SHORT and self.results >= processors:
+        short = self.terms <= (MANY if self.results >= WARPS * processors else SHORT)
+        if nearest <= beside and short and self.results >= processors:
             self.entry, self.block, parts, most = "rows_by_warp", (32, 8, 1), 1, -(-self.results // 8)
         elif nearest <= beside:
             parts = (
@@ -67,9 +72,15 @@ class _Work:
             )
             self.entry, self.block, most = "rows_by_block", (256, 1, 1), self.results
         else:
-            columns = -(-self.results // 32)
+            fours = (
+                aligned
+                and outer[1] == (1,)
+                and x.itemsize <= 4
+                and not any(n % FOUR for n in (self.results, *inner[1]))
+            )
+            columns = -(-self.results // (32 * FOUR if fours else 32))
             parts = min(-(-8 * processors // columns), -(-self.terms // 64)) if columns < 8 * processors else 1
-            self.entry, self.block, most = "columns", (32, 8, 1), columns
+            self.entry, self.block, most = "columns_in_fours" if fours else "columns", (32, 8, 1), columns
         # Parts begin where 16 bytes can be read if the first does.
         self.each = -(-self.terms // (16 * parts)) * 16
         self.parts = max(1, -(-self.terms // self.each))
@@ -105,15 +116,19 @@ def reduced(
     """The result and, of extremes with ``values``, those too; NotImplemented for what the source does not serve."""
     if x.dtype not in STORED or x.dtype == np.dtype(np.uint64) or not axes or not x.size:
         return NotImplemented
-    key = (how, machine(), x.dtype, x.shape, x.strides, axes, keepdim, result, setting, values, *more.values())
-    return (_plans.get(key) or _plans.make(key, _plan, x, axes, keepdim, result, how, setting, values, more))(x)
+    here = machine()
+    aligned = not here.address(x) % 16
+    key = (how, here, aligned, x.dtype, x.shape, x.strides, axes, keepdim, result, setting, values, *more.values())
+    return (_plans.get(key) or _plans.make(key, _plan, aligned, x, axes, keepdim, result, how, setting, values, more))(
+        x
+    )
 
 
 def _plan(
-    x: Array, axes: tuple[int, ...], keepdim: bool, result: Dtype, how: str, setting: float, values: bool, more: dict[str, Any]
+    aligned: bool, x: Array, axes: tuple[int, ...], keepdim: bool, result: Dtype, how: str, setting: float, values: bool, more: dict[str, Any]
 ) -> Callable[..., Any]:  # fmt: skip
     floating, here = x.dtype in SCALARS, machine()
-    work = _Work(here, x, axes, in_order=bool(more.get("PLACE")))
+    work = _Work(here, x, axes, bool(more.get("PLACE")), aligned)
     if not work.fits:
         return lambda x: NotImplemented
     wide = SCALARS[x.dtype][1] if floating else "long long"

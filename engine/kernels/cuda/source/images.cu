@@ -33,8 +33,12 @@ struct Tile {
 #define RUNNING WIDE
 #endif
 
-#define AT_ONCE 4  // rows that a thread has under way
-#define LIVING (sizeof(SCALAR) == 2 ? 3 : 4)  // blocks that a multiprocessor has room for
+#ifndef AT_ONCE  // rows that a thread has under way, 4 or 8
+#define AT_ONCE 4
+#endif
+#ifndef LIVING  // blocks that a multiprocessor has room for
+#define LIVING (sizeof(SCALAR) == 2 ? 3 : 4)
+#endif
 #define SIDE (MOST + 32 / EACH)  // so that neither threads nor columns meet themselves in a bank
 
 // A thread's piece of a row, whose first number lies at `place`; where not all pieces are whole, what lies past the row's end is 0.
@@ -65,6 +69,11 @@ __device__ __forceinline__ void each_rows(const Tile& tile, index_t channels, Ho
     int left = rows_of(tile, tile.line);
 #pragma unroll 1
     for (; left >= several; left -= several, place += several * step) how(place, step, Number<several>());
+    if (several > 2 && left >= 2) {  // the rest in as few accesses one after another as may be
+        how(place, step, Number<2>());
+        left -= 2;
+        place += 2 * step;
+    }
 #pragma unroll 1
     for (; left > 0; left--, place += step) how(place, step, Number<1>());
 }

@@ -165,3 +165,30 @@ def test_nothing_to_choose_from_is_refused_as_by_the_body(one_order: EmulatedMac
     assert engine.zeros(0, 3).to("cuda").sum(0).tolist() == [0, 0, 0]
     with pytest.raises(engine.errors.EngineError, match="out of range"):
         engine.zeros(2, 3).to("cuda").sum(5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "float64"])
+@pytest.mark.parametrize("name", ["sum", "argmax", "variance", "max_along"])
+def test_results_side_by_side_are_taken_in_fours(gpu: EmulatedMachine, name: str, dtype: str) -> None:
+    if name == "variance" and dtype in ("int8", "float64"):
+        pytest.skip("the body computes these")
+    tolerance = 1e-2 if dtype == "bfloat16" else 2e-6
+    for shape, axis, fits in (((40, 132), (0,), True), ((3, 30, 8), (0, 1), True), ((500, 8), (0,), True), ((40, 133), (0,), False)):  # fmt: skip
+        values = drawn(shape, dtype)
+        gpu.launched.clear()
+        settings = settings_of(name, axis[:1] if name in ("argmax", "max_along") else axis, False)
+        check(gpu, name, gpu.put(values), values, tolerance, **settings)
+        if len(shape) == 2:
+            assert gpu.launched[0] == ("columns_in_fours" if fits and dtype != "float64" else "columns")
+    whole = gpu.put(np.concatenate([values.reshape(-1)[:1], values[:, :132].reshape(-1)]))
+    gpu.launched.clear()
+    check(gpu, name, whole[1:].reshape(40, 132), values[:, :132], tolerance, **settings_of(name, (0,), False))
+    assert gpu.launched[0] == "columns"  # it begins where four cannot be read at once
+
+
+def test_warps_take_longer_rows_where_there_are_many(one_order: EmulatedMachine) -> None:
+    for rows, entry in ((128, "rows_by_warp"), (127, "rows_by_block")):
+        values = drawn((rows, 1500))
+        one_order.launched.clear()
+        check(one_order, "sum", one_order.put(values), values, axis=(1,), keepdim=False)
+        assert one_order.launched[0] == entry
