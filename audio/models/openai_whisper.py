@@ -221,9 +221,10 @@ class TextDecoder(nn.Module):
                 )
             if known and cache is not None:
                 sound = cache.sound[number]
-            else:  # read again at every step, and so in one piece
+            else:
                 keys, values = block.cross_attn.look_at(features)
-                sound = (keys.contiguous(), values.contiguous())
+                # Read again at every step if they are kept, and so in one piece.
+                sound = (keys, values) if cache is None else (keys.contiguous(), values.contiguous())
             earlier = cache.tokens[number] if cache is not None and number < len(cache.tokens) else None
             x, pair = block.step(x, sound, earlier, mask)
             if cache is not None:

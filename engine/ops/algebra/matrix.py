@@ -123,10 +123,18 @@ def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
     return product(xp, flows.T, rows)
 
 
+def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    # That of a transposed parameter lies as the parameter does, for whoever changes it.
+    if weight.array.T.flags.c_contiguous and not weight.array.flags.c_contiguous:
+        turned: Tensor = linear_weight(x, grad).T
+        return turned
+    return linear_weight(grad, x)
+
+
 @op(
     narrows=True,
     x=_flow_of_x,
-    weight=lambda grad, x: linear_weight(grad, x),
+    weight=_weight_of_linear,
     bias=lambda grad: grad,
 )
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:

@@ -205,3 +205,18 @@ def test_a_product_written_into_given_memory(asked: list[Any], gpu: Any) -> None
     assert matrix.multiply(gpu, gpu.put(x), gpu.put(y), part, accumulates=True)
     np.testing.assert_allclose(part.get(), 3 * (x @ y), rtol=1e-12)
     assert (out.get()[:, :, :2] == 0).all()
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+def test_the_gradient_of_a_weight_that_is_read_transposed_lies_as_the_weight_does(gpu: Any, place: str) -> None:
+    generator = np.random.default_rng(4)
+    x, kept = (Tensor(generator.standard_normal(shape)).to(place) for shape in ((2, 5, 16), (16, 24)))
+    weight = kept.requires_grad_()
+    out = engine.linear(x, weight.T)
+    (gradient,) = engine.grad((out * out).sum(), weight, create_graph=True)
+    assert gradient.array.flags.c_contiguous
+    rows, values = x.cpu().numpy().reshape(-1, 16), weight.detach().cpu().numpy()
+    np.testing.assert_allclose(gradient.detach().cpu().numpy(), 2 * rows.T @ (rows @ values), rtol=1e-10, atol=1e-12)
+    (again,) = engine.grad((gradient * gradient).sum(), weight)
+    square = rows.T @ rows
+    np.testing.assert_allclose(again.cpu().numpy(), 8 * square @ square @ values, rtol=1e-10, atol=1e-10)
