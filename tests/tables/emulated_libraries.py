@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid
-from numzoo.engine.kernels.cuda.convolution import Convolution, strides_of_images
+from numzoo.engine.kernels.cuda.convolution import Convolution
 from numzoo.engine.kernels.cuda.gemm import Gemm
 from numzoo.engine.ops.images import convolution as bodies
 
@@ -101,7 +101,7 @@ def prepare_convolution(wanted: Convolution) -> Any:
         for address in (first, second, out, *bias):
             assert address % 16 == 0, "cuDNN reads 16 bytes at once"
         left, right = (
-            at(place, shape, strides_of_images(shape), kind)
+            at(place, shape, wanted.strides(shape), kind)
             for place, shape in zip((first, second), operands, strict=True)
         )
         vector = at(bias[0], made[1:2], (1,), kind) if bias else None
@@ -113,7 +113,7 @@ def prepare_convolution(wanted: Convolution) -> Any:
             computed = bodies._to_weight(np, "conv", right, left, made, *settings)
         if wanted.activation:
             computed = np.maximum(computed, 0)
-        at(out, made, strides_of_images(made), kind)[...] = computed
+        at(out, made, wanted.strides(made), kind)[...] = computed
 
     return run
 

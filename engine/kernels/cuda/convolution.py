@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...dtype import Array
+from ...dtype import Array, float32
 from ...modes import TF32, are_deterministic_algorithms_enabled, modes
 from ...ops.images.convolution import output_size
 from ..plans import Plans
-from . import choosing
+from . import choosing, gemm
+from .forms import lies
 from .graphs import data_type
 from .layout import channels_last, maker
 from .machine import Machine, machine
@@ -40,7 +42,7 @@ ALIGNED = 16
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution or one of its gradients, between arrays whose channels lie side by side.
+    """A convolution or one of its gradients, between arrays whose channels or whose planes lie side by side.
 
     ``kind`` is "forward" (image, weight and perhaps bias give a result), "input" (the result's gradient and the weight give
     the image's) or "weight" (the image and the result's gradient give the weight's). Tensors are numbered in that order, then
@@ -60,6 +62,8 @@ class Convolution:
     """"relu", or nothing."""
     tf32: bool = False
     deterministic: bool = False
+    planes: bool = False
+    """Whether not the channels but the planes lie side by side, in row order."""
 
     measurable = True
     otherwise = (
@@ -76,11 +80,15 @@ class Convolution:
             "weight": (self.image, self.result, self.weight),
         }[self.kind]
 
+    def strides(self, shape: Sizes) -> Sizes:
+        """Those of one of the arrays, in elements."""
+        return gemm.dense(shape) if self.planes else strides_of_images(shape)
+
     def write(self, cudnn: Any, graph: Any) -> int:
         """Add tensors and operations to a graph of cuDNN's."""
         first, second, wanted = self.operands
         left, right = (
-            graph.tensor(dim=list(shape), stride=list(strides_of_images(shape)), uid=number, name=f"operand {number}")
+            graph.tensor(dim=list(shape), stride=list(self.strides(shape)), uid=number, name=f"operand {number}")
             for number, shape in enumerate((first, second), 1)
         )
         settings = {
@@ -95,12 +103,12 @@ class Convolution:
             out = graph.conv_wgrad(image=left, loss=right, **settings)
         if self.bias:
             shape = (1, wanted[1], *(1 for _ in self.stride))
-            bias = graph.tensor(dim=list(shape), stride=list(strides_of_images(shape)), uid=4, name="bias")
+            bias = graph.tensor(dim=list(shape), stride=list(self.strides(shape)), uid=4, name="bias")
             out = graph.bias(input=out, bias=bias)
         if self.activation == "relu":
             out = graph.relu(input=out)
         out.set_output(True).set_data_type(data_type(cudnn, self.dtype)).set_uid(3)
-        out.set_dim(list(wanted)).set_stride(list(strides_of_images(wanted)))
+        out.set_dim(list(wanted)).set_stride(list(self.strides(wanted)))
         return 4 if self.bias else 3
 
 
@@ -211,16 +219,18 @@ def _plan_forward(
     shape = (x.shape[0], weight.shape[0], *sizes)
     if min(sizes) < 1 or not _fits(x.shape, weight.shape, shape, stride, padding, dilation, groups):
         return _refuse
+    planes = _by_planes(x, modes_now[0])
     # fmt: off
     wanted = Convolution(
-        "forward", x.shape, weight.shape, shape, stride, padding, dilation, x.dtype.name, bias is not None, "", *modes_now
+        "forward", x.shape, weight.shape, shape, stride, padding, dilation, x.dtype.name, bias is not None, "", *modes_now, planes
     )
     # fmt: on
     run = here.prepare(wanted)
     if run is None:
         return _refuse
-    make, address = maker(here, shape, x.dtype, channels_last(x.ndim)), here.address
-    turns = _turning(x), _turning(weight), None if bias is None else _turning(bias)
+    order = _order(x.ndim, planes)
+    make, address = maker(here, shape, x.dtype, order), here.address
+    turns = _turning(x, order), _turning(weight, order), None if bias is None else _turning(bias, (0,))
     lie = turns == (None, None, None)
     biased = bias is not None  # a plan must not hold the array itself
 
@@ -241,7 +251,10 @@ def _plan_forward(
         return out
 
     def copying(*given: Array | None) -> Array:
-        held = [None if array is None else _taken(here, array, turn) for array, turn in zip(given, turns, strict=True)]
+        held = [
+            None if array is None else _taken(here, array, turn, order)
+            for array, turn in zip(given, turns, strict=True)
+        ]
         out = make()
         first, second, third = (0 if array is None else address(array) for array in held)
         run(first, second, address(out), *((third,) if biased else ()))
@@ -259,47 +272,59 @@ def _plan_gradient(
     if not _fits(image, weight, flow.shape, *settings):
         return _refuse
     stride, padding, dilation, _ = settings
+    planes = _by_planes(flow, modes_now[0])
     wanted = Convolution(
-        kind, image, weight, flow.shape, stride, padding, dilation, flow.dtype.name, False, "", *modes_now
+        kind, image, weight, flow.shape, stride, padding, dilation, flow.dtype.name, False, "", *modes_now, planes
     )
     run = here.prepare(wanted)
     if run is None:
         return _refuse
-    make, address = maker(here, shape, flow.dtype, channels_last(len(shape))), here.address
-    turns, flows_first = (_turning(flow), _turning(other)), kind == "input"
+    order = _order(len(shape), planes)
+    make, address = maker(here, shape, flow.dtype, order), here.address
+    turns, flows_first = (_turning(flow, order), _turning(other, order)), kind == "input"
+    # Weights lie with their channels side by side, whatever images do, and so do their gradients.
+    back = copier(make(), channels_last(len(shape))) if planes and kind == "weight" and not _is_flat(shape) else None
     lie = turns == (None, None)
 
     def compute(flow: Array, other: Array) -> Array:
         first, second = address(flow), address(other)
         if not lie or (first | second) % ALIGNED:
-            flow, other = _taken(here, flow, turns[0]), _taken(here, other, turns[1])
+            flow, other = _taken(here, flow, turns[0], order), _taken(here, other, turns[1], order)
             first, second = address(flow), address(other)
         out = make()
         if flows_first:
             run(first, second, address(out))
         else:
             run(second, first, address(out))
-        return out
+        return out if back is None else back(out)
 
     return compute
 
 
-def _turning(array: Array) -> Callable[[Array], Array] | None:
-    """What copies arrays of this layout so that their channels lie side by side; None for those that lie so."""
-    wanted = strides_of_images(array.shape) if array.ndim > 1 else (1,)
-    if all(
-        n == 1 or own == step * array.itemsize for n, own, step in zip(array.shape, array.strides, wanted, strict=True)
-    ):
-        return None
-    return copier(array, channels_last(array.ndim) if array.ndim > 1 else (0,))
+def _by_planes(x: Array, tf32: bool) -> bool:
+    """Whether cuDNN computes faster where planes lie side by side.
+
+    The units that want channels side by side do not compute in whole float32. Those that do turn images around in launches of their own.
+    """
+    return x.dtype == float32 and x.ndim == 4 and not tf32
 
 
-def _taken(here: Machine, array: Array, turn: Callable[[Array], Array] | None) -> Array:
+def _order(ndim: int, planes: bool) -> tuple[int, ...]:
+    return tuple(range(ndim)) if planes else channels_last(ndim)
+
+
+def _is_flat(shape: Sizes) -> bool:
+    """Whether both orders are the same memory."""
+    return shape[1] == 1 or math.prod(shape[2:]) == 1
+
+
+def _turning(array: Array, order: tuple[int, ...]) -> Callable[[Array], Array] | None:
+    """What copies arrays of this layout into an order of axes; None for those that lie so."""
+    return None if lies(array, order) else copier(array, order)
+
+
+def _taken(here: Machine, array: Array, turn: Callable[[Array], Array] | None, order: tuple[int, ...]) -> Array:
     """An array as the library reads it: itself, or a copy."""
     if turn is not None:
         return turn(array)
-    return (
-        copy_like(array, channels_last(array.ndim) if array.ndim > 1 else (0,))
-        if here.address(array) % ALIGNED
-        else array
-    )
+    return copy_like(array, order if array.ndim > 1 else (0,)) if here.address(array) % ALIGNED else array

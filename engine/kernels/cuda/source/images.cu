@@ -154,6 +154,33 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_moments(
     squares[place] = spread;
 }
 
+// The numbers of a part of a plane that one of `team` threads takes, several at once where every plane begins at a multiple of 16 bytes.
+struct Share {
+    index_t from, to;
+    int team, lane;
+    bool whole;
+
+    __device__ __forceinline__ Share(index_t size, bool aligned, index_t from, index_t to, int team) : from(from), to(to), team(team) {
+        whole = aligned && size % EACH == 0;
+        lane = threadIdx.x % team;
+    }
+    // how(place in the plane, how many).
+    template <class How>
+    __device__ __forceinline__ void each(How how) const {
+        if (whole)
+            for (index_t i = from + lane * EACH; i < to; i += team * EACH) how(i, Number<EACH>());
+        else
+            for (index_t i = from + lane; i < to; i += team) how(i, Number<1>());
+    }
+};
+
+// How many threads of a block share a part of `per` numbers: short ones leave room for others.
+__device__ __forceinline__ int team_for(index_t per) {
+    int team = 32;
+    while (team < (int)blockDim.x && team * EACH < per) team *= 2;
+    return team;
+}
+
 // A block for each part of a plane; `parts` parts of `per` numbers.
 extern "C" __global__ void __launch_bounds__(MOST) plane_moments(
     const SCALAR* x, double* means, double* squares, index_t planes, index_t channels, index_t size, index_t per, index_t parts
@@ -161,14 +188,23 @@ extern "C" __global__ void __launch_bounds__(MOST) plane_moments(
     for (index_t block = blockIdx.x; block < planes * parts; block += gridDim.x) {
         const index_t plane = block / parts, part = block % parts, from = part * per, to = from + per < size ? from + per : size;
         const SCALAR* image = x + plane * size;
+        const Share share(size, lies_at(x, 16), from, to, blockDim.x);
         const WIDE origin = widened(image[from]);
         WIDE sum = 0, square = 0;
-        for (index_t i = from + threadIdx.x; i < to; i += blockDim.x) sum += (WIDE)widened(image[i]) - origin;
+        share.each([&](index_t i, auto several) {
+            const auto piece = load_several<several.count>(image + i);
+#pragma unroll
+            for (int k = 0; k < several.count; k++) sum += (WIDE)widened(piece.at[k]) - origin;
+        });
         const WIDE mean = over_block<Sum>(sum) / (WIDE)(to - from);
-        for (index_t i = from + threadIdx.x; i < to; i += blockDim.x) {
-            const WIDE away = (WIDE)widened(image[i]) - origin - mean;
-            square += away * away;
-        }
+        share.each([&](index_t i, auto several) {
+            const auto piece = load_several<several.count>(image + i);
+#pragma unroll
+            for (int k = 0; k < several.count; k++) {
+                const WIDE away = (WIDE)widened(piece.at[k]) - origin - mean;
+                square += away * away;
+            }
+        });
         square = over_block<Sum>(square);
         if (threadIdx.x == 0) {
             const index_t place = (plane / channels * parts + part) * channels + plane % channels;
@@ -288,11 +324,20 @@ extern "C" __global__ void __launch_bounds__(MOST) plane_normalise(
     const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t planes,
     index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
 ) {
-    for (index_t block = blockIdx.x; block < planes * parts; block += gridDim.x) {
-        const index_t plane = block / parts, from = block % parts * per, to = from + per < size ? from + per : size;
+    const bool aligned = lies_at(x, 16) && lies_at(out, 16);
+    const int team = team_for(per), lines = blockDim.x / team;
+    for (index_t part = (index_t)blockIdx.x * lines + threadIdx.x / team; part < planes * parts; part += (index_t)gridDim.x * lines) {
+        const index_t plane = part / parts, from = part % parts * per, to = from + per < size ? from + per : size;
+        const SCALAR* own = x + plane * size;
+        SCALAR* given = out + plane * size;
         Scale scale;
         scale.read(means, factors, weights, biases, plane / channels, plane % channels, groups, channels / groups, epsilon);
-        for (index_t i = from + threadIdx.x; i < to; i += blockDim.x) out[plane * size + i] = scale.of(x[plane * size + i]);
+        Share(size, aligned, from, to, team).each([&](index_t i, auto several) {
+            auto piece = load_several<several.count>(own + i);
+#pragma unroll
+            for (int k = 0; k < several.count; k++) piece.at[k] = scale.of(piece.at[k]);
+            store_several<several.count>(given + i, piece);
+        });
     }
 }
 
@@ -376,11 +421,16 @@ extern "C" __global__ void __launch_bounds__(MOST) plane_products(
         Scale scale;
         scale.read(means, factors, (const PARAM*)0, (const PARAM*)0, plane / channels, plane % channels, groups, channels / groups, epsilon);
         WIDE a = 0, b = 0;
-        for (index_t i = plane * size + from + threadIdx.x; i < plane * size + to; i += blockDim.x) {
-            const WIDE flowing = widened(flow[i]);
-            a += flowing * (((WIDE)widened(x[i]) - scale.mean) * scale.inverse);
-            b += flowing;
-        }
+        const SCALAR *own = x + plane * size, *arrived = flow + plane * size;
+        Share(size, lies_at(x, 16) && lies_at(flow, 16), from, to, blockDim.x).each([&](index_t i, auto several) {
+            const auto piece = load_several<several.count>(own + i), given = load_several<several.count>(arrived + i);
+#pragma unroll
+            for (int k = 0; k < several.count; k++) {
+                const WIDE flowing = widened(given.at[k]);
+                a += flowing * (((WIDE)widened(piece.at[k]) - scale.mean) * scale.inverse);
+                b += flowing;
+            }
+        });
         a = over_block<Sum>(a);
         b = over_block<Sum>(b);
         if (threadIdx.x == 0) {
@@ -472,10 +522,20 @@ extern "C" __global__ void __launch_bounds__(MOST) plane_slopes(
     const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums,
     SCALAR* out, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon, WIDE share
 ) {
-    for (index_t block = blockIdx.x; block < planes * parts; block += gridDim.x) {
-        const index_t plane = block / parts, from = block % parts * per, to = from + per < size ? from + per : size;
+    const bool aligned = lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16);
+    const int team = team_for(per), lines = blockDim.x / team;
+    for (index_t part = (index_t)blockIdx.x * lines + threadIdx.x / team; part < planes * parts; part += (index_t)gridDim.x * lines) {
+        const index_t plane = part / parts, from = part % parts * per, to = from + per < size ? from + per : size;
+        const SCALAR *own = x + plane * size, *arrived = flow + plane * size;
+        SCALAR* given = out + plane * size;
         Slope slope;
         slope.read(means, factors, weights, products, sums, plane / channels, plane % channels, groups, channels / groups, epsilon, share);
-        for (index_t i = plane * size + from + threadIdx.x; i < plane * size + to; i += blockDim.x) out[i] = slope.of(flow[i], x[i]);
+        Share(size, aligned, from, to, team).each([&](index_t i, auto several) {
+            auto piece = load_several<several.count>(own + i);
+            const auto flowing = load_several<several.count>(arrived + i);
+#pragma unroll
+            for (int k = 0; k < several.count; k++) piece.at[k] = slope.of(flowing.at[k], piece.at[k]);
+            store_several<several.count>(given + i, piece);
+        });
     }
 }

@@ -66,15 +66,21 @@ def test_convolutions_and_their_gradients_are_the_body_s(asked: list[Any], case:
     assert kinds == ([] if dtype == "float64" else ["forward", "input", "weight"])  # whose factor cuDNN reads wrongly
 
 
-def test_results_lie_with_channels_side_by_side_and_are_taken_so(asked: list[Any], gpu: Any) -> None:
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "f32"])
+def test_results_lie_with_channels_side_by_side_or_by_planes_and_are_taken_so(
+    asked: list[Any], gpu: Any, precision: Any
+) -> None:
     x = Tensor(drawn(2, 3, 5, 4).astype(np.float32)).to("cuda")
     weight = Tensor(drawn(6, 3, 3, 3).astype(np.float32)).to("cuda")
-    out = engine.conv2d(x, weight, padding=(1, 1))
-    assert [s // 4 for s in out.array.strides] == list(convolution.strides_of_images((2, 6, 5, 4)))
     again = Tensor(drawn(4, 6, 1, 1).astype(np.float32)).to("cuda")
-    gpu.launched.clear()
-    engine.conv2d(out, again)
-    assert gpu.launched == []  # nothing is copied
+    with engine.precision(precision):
+        out = engine.conv2d(x, weight, padding=(1, 1))
+        shape = 2, 6, 5, 4
+        wanted = convolution.strides_of_images(shape) if precision != "f32" else (120, 20, 4, 1)
+        assert tuple(s // out.array.itemsize for s in out.array.strides) == wanted
+        gpu.launched.clear()
+        engine.conv2d(out, again)
+    assert gpu.launched in ([], ["flat"])  # nothing is copied but a weight that is narrowed
 
 
 @pytest.mark.parametrize("view", ["cut", "flipped", "every other", "repeated", "shifted"])
@@ -158,7 +164,15 @@ def test_no_images_and_wrong_sizes_are_the_body_s_business(asked: list[Any]) -> 
     assert asked == [each for each in asked if not isinstance(each, convolution.Convolution)]
 
 
-def test_a_module_s_weights_lie_as_convolutions_read_them(asked: list[Any], monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    ("precision", "turned"),
+    # The images are turned once where channels lie side by side, and what flows back from a sum, which is repeated in memory. By
+    # planes, whose units read them so, a weight is turned and its gradient turned back.
+    [("tf32", {(1, 3, 5, 5), (1, 2, 5, 5)}), ("f32", {(4, 3, 3, 3), (1, 2, 5, 5)})],
+)
+def test_a_module_s_weights_lie_as_convolutions_read_them(
+    asked: list[Any], monkeypatch: Any, precision: Any, turned: set[Any]
+) -> None:
     from numzoo.engine import nn, optim
 
     torso = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Conv2d(4, 2, 1))
@@ -171,8 +185,9 @@ def test_a_module_s_weights_lie_as_convolutions_read_them(asked: list[Any], monk
     monkeypatch.setattr(convolution, "copier", lambda x, order: copies.append(x.shape) or real(x, order))
     optimizer = optim.SGD(torso.parameters(), lr=0.1)
     for _ in range(2):
-        torso(Tensor(drawn(1, 3, 5, 5).astype(np.float32)).to("cuda")).sum().backward()
+        with engine.precision(precision):
+            torso(Tensor(drawn(1, 3, 5, 5).astype(np.float32)).to("cuda")).sum().backward()
+        assert torso[0].weight.grad.array.strides == torso[0].weight.array.strides
         optimizer.step()
         optimizer.zero_grad()
-    # The images are turned once, and what flows back from a sum, which is repeated in memory.
-    assert set(copies) == {(1, 3, 5, 5), (1, 2, 5, 5)}
+    assert set(copies) == turned
