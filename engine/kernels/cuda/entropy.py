@@ -13,7 +13,7 @@ from ..plans import Plans
 from .complaints import complaints
 from .forms import Team, dense, form, row_kernel
 from .machine import machine
-from .padding import room_of
+from .padding import room_of, with_room
 from .program import SCALARS, Kernel
 from .softmax import row_blocks
 
@@ -156,7 +156,7 @@ def _plan_input(flow: Array, x: Array, target: Array, scale: Array | None, total
             rows_kernel(grid, who.block, address(source), address(labels), 0, 0, address(sums), rows, classes, step)
         out: Any = here.empty((rows, own), dtype)
         if own != classes:
-            out = out[:, :classes]
+            out = with_room(here, out, classes)
         kernel(
             grid, who.block, address(flow), address(source), address(labels), 0 if much is None else address(much),
             0 if total is None else address(total), address(sums), address(out), rows, classes, step, own,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,6 @@ PLANS: Plans[Plan] = choosing.renewed(Plans())
 MOST_CALLS = 8
 """Calls into which a batch without one step may be cut before an operand is copied so that it has one."""
 NARROW = ("float16", "bfloat16")
-NO_COPIES = (None, None, None)
 
 
 def matmul(x: Array, y: Array) -> Any:
@@ -264,8 +262,6 @@ def _computed(
     fetch_x: Fetch = _itself
     fetch_y: Fetch = _itself
     x, y, out = wanted
-    if shape == out.shape:
-        out = padding.long_rows(x, y, out, dtype, result, tf32)
     found = gemm.arrange(x, y, out)
     if copies is not None and (found is None or len(found.starts) > MOST_CALLS):
         dense_x, dense_y = _made_dense(x), _made_dense(y)
@@ -278,17 +274,19 @@ def _computed(
                 break
     if found is None:
         return None
-    found, own = padding.copied(found, dtype, result, tf32, alignment) or (found, NO_COPIES)
-    if own[0] is not None and own[1] is not None:
-        alignment = 256  # of new memory
+    full = out.shape if shape == out.shape else None
+    longer = padding.lengthened(found, full, dtype, result, tf32, alignment, epilogue)
+    if longer is not None:
+        found = longer.arranged
+        if None not in longer.operands:
+            alignment = 256  # of new memory
     starts = _in_bytes(found, dtype, result)
     run = here.prepare(_asked(found, dtype, result, tf32, _aligned(starts, alignment), epilogue, 1.0, False))
     if run is None:
         return None
-    if own is not NO_COPIES:
-        run = padding.with_copies(here, run, own)
-    address = here.address
-    make = maker(here, shape, result) if out is wanted[2] else partial(padding.in_long_rows, here, out, result)
+    if longer is not None:
+        run = longer.run(here, run)
+    address, make = here.address, (longer.maker if longer is not None else maker)(here, shape, result)
     if fetch_x is fetch_y is _itself and len(starts) == 1:
 
         def compute_once(x: Array, y: Array, bias: Array | None = None) -> Array:

@@ -1,145 +1,248 @@
-"""Products whose rows begin at odd places, as those of 50257 classes do: rows get room at their ends where that pays.
+"""Products of odd sizes, as those of 50257 classes are: matrices get longer rows, and more of them, full of zeros, where that pays.
 
-The fast algorithms of cublasLt read and write 16 bytes at once, so each row must begin at a multiple of them: on an H100 they multiply six times
-as fast in bfloat16. Where the product is long beside a copy, a large result is given memory with longer rows, of which it is a part; an operand
-that lies so is copied into longer rows first, and a small result out of them afterwards. The sums are the same.
+The fast algorithms of cublasLt read and write 16 bytes at once and take only sizes of whole 16 bytes, however the rows lie: on an H100 they multiply
+seven times as fast in bfloat16. So where the product is long beside the copies, operands are copied into such sizes, a large result is a part
+of a larger one, and a small one is copied out of it. The sums are the same: what is added are zeros.
 """
 
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from ...dtype import Array, Dtype
 from .elementwise import Lying
-from .gemm import Arranged, Matrices, dense
-from .machine import Machine
+from .gemm import Arranged, dense
+from .layout import maker
+from .machine import Machine, machine
+from .program import Kernel
 from .transposing import launcher
 
-__all__ = ["Copy", "copied", "in_long_rows", "long_rows", "room_of", "with_copies"]
+__all__ = ["Copy", "Lengthened", "lengthened", "room_of", "with_room"]
 
 ALIGNED = 16
-"""Bytes that rows must begin at multiples of."""
+"""Bytes that rows and sizes must be multiples of."""
 LINE = 128
-"""Bytes that rows with room begin at multiples of: a line of the cache."""
+"""Bytes that long rows are multiples of: a line of the cache."""
 LARGE = 1 << 24
-"""Bytes from which on a result gets longer rows; smaller ones lie without gaps, as most expect."""
+"""Bytes from which on a result may be a part of a larger one; smaller ones lie without gaps, as most expect."""
 PER_BYTE = 200
-"""Operations (a product and its sum are two) that pay for a copied byte. An H100 saves 8 fs with each operation in bfloat16, and copies a byte,
-which is read and written, in 0.8 ps: it would pay from 100 on."""
+"""Operations (a product and its sum are two) that pay for a byte that is copied, or that others may have to copy. An H100 saves 7 fs with each
+operation in bfloat16, and copies a byte, which is read and written, in 0.8 ps: it would pay from about 115 on."""
 PER_COPY = 1 << 30
 """Operations that pay for a copy's launch, on the GPU and on the host."""
 SERVED = ("float16", "bfloat16")
-"""And float32 where TF32 may multiply: only tensor cores want their rows so."""
+"""And float32 where TF32 may multiply: only tensor cores want such sizes."""
+UNITS = {2: "unsigned short", 4: "unsigned", 8: "unsigned long long"}
+
+Run = Callable[[int, int, int, int], None]
+
+_rooms: dict[int, tuple[tuple[int, int], Callable[[], Any]]] = {}
+"""Where matrices begin that have room of zeros: the bytes of a row and those from one to the next, and the array."""
 
 
 class Copy(NamedTuple):
-    """A matrix in long rows beside one as it lies: what copies it from address to address, and the bytes that it takes."""
+    """What copies a matrix from address to address, and the bytes that its larger form takes."""
 
     launch: Callable[[int, int], None]
     size: int
+    rows: tuple[int, int] | None = None
+    """The bytes of a row and those from one to the next, if a matrix may already lie so, zeros included."""
+
+    def is_needed(self, address: int) -> bool:
+        """Whether the matrix there has no room of zeros yet."""
+        found = _rooms.get(address)
+        return found is None or found[0] != self.rows or found[1]() is None
 
 
-def long_rows(x: Matrices, y: Matrices, out: Matrices, dtype: Dtype, result: Dtype, tf32: bool) -> Matrices:
-    """How the result of x y is to lie: as it does, or with room at the end of each row."""
-    width, size = out.shape[-1], math.prod(out.shape) * result.itemsize
-    if width * result.itemsize % ALIGNED == 0 or size < LARGE or not _gains(dtype, tf32):
-        return out
-    # Some who read it later will have to copy it.
-    if 2 * math.prod(out.shape) * x.shape[-1] < PER_BYTE * size + PER_COPY:
-        return out
-    return Matrices(out.shape, dense((*out.shape[:-1], _longer(width, result))))
+class Lengthened(NamedTuple):
+    """A product of larger matrices in the place of another."""
+
+    arranged: Arranged
+    operands: tuple[Copy | None, Copy | None]
+    """Of A and of B, where they are copied."""
+    result: Copy | None
+    """Out of a larger result, where the result is no part of it."""
+    bias: Copy | None
+    whole: tuple[int, ...] | None
+    """The shape of the larger result that the result is a part of."""
+
+    def run(self, here: Machine, run: Run) -> Run:
+        """The prepared product, for addresses of matrices as they lie."""
+        (first, second), third, fourth = self.operands, self.result, self.bias
+        memory = here.memory
+
+        def compute(a: int, b: int, d: int, bias: int) -> None:
+            held = []  # until all is given to the stream: what comes later may have the memory
+
+            def copied(copy: Copy, source: int) -> int:
+                room = memory(copy.size)
+                held.append(room)
+                place: int = room.ptr
+                copy.launch(source, place)
+                return place
+
+            if first is not None and first.is_needed(a):
+                a = copied(first, a)
+            if second is not None and second.is_needed(b):
+                b = copied(second, b)
+            if fourth is not None:
+                bias = copied(fourth, bias)
+            if third is None:
+                run(a, b, d, bias)
+                return
+            room = memory(third.size)
+            run(a, b, room.ptr, bias)
+            third.launch(room.ptr, d)
+
+        return compute
+
+    def maker(self, here: Machine, shape: tuple[int, ...], dtype: Dtype) -> Callable[[], Array]:
+        """For a plan: what makes results of ``shape``."""
+        if self.whole is None:
+            return maker(here, shape, dtype)
+        make = maker(here, self.whole, dtype)
+        part = tuple(slice(0, size) for size in shape)
+
+        def of_larger() -> Array:
+            whole: Any = make()
+            return whole[part]
+
+        return of_larger
 
 
-def in_long_rows(here: Machine, out: Matrices, dtype: Dtype) -> Array:
-    """New memory for a result that lies so."""
-    width = out.shape[-1]
-    row = next((step for size, step in zip(out.shape[-2::-1], out.strides[-2::-1], strict=True) if size > 1), width)
-    whole: Any = here.empty((*out.shape[:-1], row), dtype)
-    return whole if row == width else whole[..., :width]
+def lengthened(
+    found: Arranged, full: tuple[int, ...] | None, dtype: Dtype, result: Dtype, tf32: bool, alignment: int, epilogue: str = ""
+) -> Lengthened | None:  # fmt: skip
+    """What computes a product faster in larger matrices; None where nothing does.
+
+    ``full`` is the result's shape where it may be a part of a larger array, ``alignment`` what the addresses of both operands are multiples of.
+    """
+    rows, columns, inner, (turned_a, turned_b) = found.rows, found.columns, found.inner, found.turned
+    size, own, batch = dtype.itemsize, result.itemsize, found.batch
+    if len(found.starts) != 1 or columns == 1 or not (dtype.name in SERVED or (tf32 and dtype.name == "float32")):
+        return None
+    # Sizes along which some matrix lies side by side.
+    odd = (
+        rows * own % ALIGNED or (not turned_a and rows * size % ALIGNED),
+        turned_b and columns * size % ALIGNED,
+        (turned_a or not turned_b) and inner * size % ALIGNED,
+    )
+    long_rows, long_columns, long_inner = (
+        _longer(n, size) if is_odd else n for n, is_odd in zip((rows, columns, inner), odd, strict=True)
+    )
+    dense_result = found.leading[2] == rows and (batch == 1 or found.steps[2] == rows * columns)
+    if not dense_result and (long_rows, long_columns) != (rows, columns):
+        return None
+    before = (rows, inner) if turned_a else (inner, rows), (inner, columns) if turned_b else (columns, inner)
+    after = (
+        (long_rows, long_inner) if turned_a else (long_inner, long_rows),
+        (long_inner, long_columns) if turned_b else (long_columns, long_inner),
+    )
+    wanted = []
+    moved = launches = 0
+    for place in (0, 1):
+        step = found.steps[place] if batch > 1 else 0
+        lies = found.leading[place] * size % ALIGNED == step * size % ALIGNED == alignment % ALIGNED == 0
+        wanted.append(not lies or before[place] != after[place])
+        if wanted[place]:
+            launches += 1
+            moved += (batch if step else 1) * math.prod(before[place]) * size
+    whole, apart = None, False
+    if (long_rows, long_columns) != (rows, columns):
+        bytes_made = batch * rows * columns * own
+        if (
+            full is not None
+            and (long_columns == columns or (batch == 1 and len(full) == 2))
+            and (long_rows == rows or bytes_made >= LARGE)
+        ):
+            whole = (*full[:-1], long_rows) if long_columns == columns else (long_columns, long_rows)
+        else:
+            apart, launches = True, launches + 1
+        if apart or long_rows != rows:
+            moved += bytes_made
+    if not launches and whole is None:
+        return None
+    if 2 * batch * rows * columns * inner < PER_BYTE * moved + PER_COPY * launches:
+        return None
+    leading, steps = list(found.leading), list(found.steps)
+    copies: list[Copy | None] = []
+    for place in (0, 1):
+        if not wanted[place]:
+            copies.append(None)
+            continue
+        step = found.steps[place] if batch > 1 else 0
+        copies.append(_into_longer(batch if step else 1, before[place], after[place], step, found.leading[place], size))
+        leading[place], steps[place] = after[place][1], math.prod(after[place]) if step else 0
+    if whole is not None or apart:
+        leading[2], steps[2] = long_rows, long_rows * long_columns if batch > 1 else 0
+    out = None
+    if apart:
+        shape = batch, columns, rows
+        larger = dense((batch, long_columns, long_rows))
+        launch = launcher(
+            Lying(shape, tuple(n * own for n in larger), own), Lying(shape, tuple(n * own for n in dense(shape)), own)
+        )
+        if launch is None:
+            return None
+        out = Copy(launch, batch * long_columns * long_rows * own)
+    bias = (
+        _into_longer(1, (1, rows), (1, long_rows), 0, rows, own) if "bias" in epilogue and long_rows != rows else None
+    )
+    (a, b, d), (first, second, third) = leading, steps
+    arranged = found._replace(
+        rows=long_rows, columns=long_columns, inner=long_inner, leading=(a, b, d), steps=(first, second, third)
+    )
+    return Lengthened(arranged, (copies[0], copies[1]), out, bias, whole)
+
+
+def with_room(here: Machine, whole: Array, width: int) -> Array:
+    """The first ``width`` columns of an array whose others will be zeros for as long as it lives: products take it as it is."""
+    place, size = here.address(whole), whole.itemsize
+    entry: Any = (width * size, whole.shape[1] * size), weakref.ref(whole, lambda _: _forget(place, entry))
+    _rooms[place] = entry
+    return whole[:, :width]
+
+
+def _forget(place: int, entry: Any) -> None:
+    if _rooms.get(place) is entry:
+        del _rooms[place]
 
 
 def room_of(array: Array) -> int:
     """How many elements apart the rows of a gradient are to lie: with room, if those of what it is the gradient of have it."""
     rows, width = array.shape
     step: int = array.strides[0] // array.itemsize if rows > 1 and array.strides[1] == array.itemsize else width
-    return step if step == _longer(width, array.dtype) else width
+    return step if step == _longer(width, array.itemsize) else width
 
 
-def copied(
-    found: Arranged, dtype: Dtype, result: Dtype, tf32: bool, alignment: int
-) -> tuple[Arranged, tuple[Copy | None, ...]] | None:
-    """The product of matrices in long rows, and the copies of A, B and D that it takes; None where all stay as they are.
-
-    ``alignment`` is what the addresses of both operands are multiples of.
-    """
-    if len(found.starts) != 1 or not _gains(dtype, tf32):
-        return None
-    stored = (
-        (found.rows, found.inner) if found.turned[0] else (found.inner, found.rows),
-        (found.inner, found.columns) if found.turned[1] else (found.columns, found.inner),
-        (found.columns, found.rows),
-    )
-    leading, steps, moved = list(found.leading), list(found.steps), 0
-    copies: list[Copy | None] = []
-    for place, (count, width) in enumerate(stored):
-        kind = result if place == 2 else dtype
-        size, step = kind.itemsize, steps[place] if found.batch > 1 else 0
-        straight = (count == 1 or leading[place] * size % ALIGNED == 0) and step * size % ALIGNED == 0
-        if straight and (place == 2 or alignment % ALIGNED == 0):
-            copies.append(None)
-            continue
-        shape, row = (found.batch if step else 1, count, width), _longer(width, kind)
-        own = Lying(shape, (step * size, leading[place] * size, size), size)
-        long = Lying(shape, (count * row * size, row * size, size), size)
-        launch = launcher(long, own) if place == 2 else launcher(own, long)
-        if launch is None:
-            return None
-        copies.append(Copy(launch, shape[0] * count * row * size))
-        leading[place], steps[place] = row, count * row if step else 0
-        moved += math.prod(shape) * size
-    launches = sum(copy is not None for copy in copies)
-    operations = 2 * found.batch * found.rows * found.columns * found.inner
-    if not launches or operations < PER_BYTE * moved + PER_COPY * launches:
-        return None
-    (a, b, d), (first, second, third) = leading, steps
-    return found._replace(leading=(a, b, d), steps=(first, second, third)), tuple(copies)
+def _longer(width: int, itemsize: int) -> int:
+    """A size with room: of whole lines, or, so as not to grow by much, of whole 16 bytes."""
+    each = (LINE if width * itemsize >= 32 * LINE else ALIGNED) // itemsize
+    return -(-width // each) * each
 
 
-def with_copies(
-    here: Machine, run: Callable[[int, int, int, int], None], copies: tuple[Copy | None, ...]
-) -> Callable[[int, int, int, int], None]:
-    """A prepared product of matrices in long rows, for addresses of matrices as they lie."""
-    first, second, third = copies
-    memory = here.memory
+def _into_longer(
+    batch: int, before: tuple[int, int], after: tuple[int, int], step: int, row: int, itemsize: int
+) -> Copy:
+    """A copy of (count, width) matrices into larger ones, the rest of which is 0."""
+    (count, width), (rows, long) = before, after
+    kernel, pieces = _kernel(itemsize), long * itemsize // ALIGNED
+    across = 32 if pieces >= 32 else 8
+    block = (across, 256 // across, 1)
+    all_rows = batch * rows
+    grid = max(1, min(-(-all_rows // block[1]), 16 * machine().processors))
 
-    def compute(a: int, b: int, d: int, bias: int) -> None:
-        held = []  # until all is given to the stream: what comes later may have the memory
-        place = d
-        if first is not None:
-            held.append(memory(first.size))
-            source, a = a, held[-1].ptr
-            first.launch(source, a)
-        if second is not None:
-            held.append(memory(second.size))
-            source, b = b, held[-1].ptr
-            second.launch(source, b)
-        if third is not None:
-            held.append(memory(third.size))
-            place = held[-1].ptr
-        run(a, b, place, bias)
-        if third is not None:
-            third.launch(place, d)
+    def launch(source: int, target: int) -> None:
+        kernel(grid, block, source, target, all_rows, rows, count, width, pieces, row, step)
 
-    return compute
+    lies = batch == 1 and rows == count and row == long
+    return Copy(launch, all_rows * long * itemsize, (width * itemsize, long * itemsize) if lies else None)
 
 
-def _gains(dtype: Dtype, tf32: bool) -> bool:
-    return dtype.name in SERVED or (tf32 and dtype.name == "float32")
-
-
-def _longer(width: int, dtype: Dtype) -> int:
-    """Elements of a row with room."""
-    line = LINE // dtype.itemsize
-    return -(-width // line) * line
+@cache
+def _kernel(itemsize: int) -> Kernel:
+    return Kernel("padding.cu", "lengthened", "PP7q", UNIT=UNITS[itemsize])

@@ -84,8 +84,9 @@ def equations(xp: Any, a: Array, b: Array) -> Array:
     check_one_dtype("solve", a, b)
     if b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         raise ShapeError(f"solve: A {tuple(a.shape)} and B {tuple(b.shape)} must have the same number of rows")
-    if b.ndim < a.ndim:
-        b = b.reshape((1,) * (a.ndim - b.ndim) + b.shape)  # before NumPy 2 it would be taken for vectors
+    if a.shape[:-2] != b.shape[:-2]:  # before NumPy 2, B could be taken for vectors; CuPy repeats neither
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = (xp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (a, b))
     try:
         return xp.linalg.solve(a, b)
     except np.linalg.LinAlgError as error:

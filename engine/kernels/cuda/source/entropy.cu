@@ -84,12 +84,12 @@ extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows(
     }
 }
 
-// What flows back to the logits: (softmax - 1 at the target) scale flow / total.
+// What flows back to the logits: (softmax - 1 at the target) scale flow / total, and zeros in the room at the rows' ends.
 extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows_backward(
     const WIDE* flow, const SCALAR* x, const LABEL* targets, const WIDE* scale, const WIDE* total, const WIDE* kept, SCALAR* out,
     index_t rows, index_t width, index_t step, index_t step_out
 ) {
-    const int teams = blockDim.x / TEAM, count = pieces(width);
+    const int teams = blockDim.x / TEAM, count = pieces(step_out);
     const bool aligned = are_aligned(x, step), aligned_out = are_aligned(out, step_out);
     const WIDE arrived = total ? *flow / *total : *flow;
     for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
@@ -99,17 +99,16 @@ extern "C" __global__ void __launch_bounds__(BLOCK) entropy_rows_backward(
         const index_t target = (index_t)targets[row];
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
-            if (first >= width) continue;
-            const bool within = first + EACH <= width;
-            const Piece piece = load_piece(x + row * step, first, width, aligned && within);
+            if (first >= step_out) continue;
+            const Piece piece = load_piece(x + row * step, first, width, aligned && first + EACH <= width);
             Piece slope;
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
                 WIDE value = exp((WIDE)widened(piece.at[k]) - peak) / sum * weight;
                 if (first + k == target) value -= weight;
-                slope.at[k] = narrowed<SCALAR>(value);
+                slope.at[k] = narrowed<SCALAR>(first + k < width ? value : WIDE(0));
             }
-            store_piece(out + row * step_out, first, width, aligned_out && within, slope);
+            store_piece(out + row * step_out, first, step_out, aligned_out && first + EACH <= step_out, slope);
         }
     }
 }

@@ -50,6 +50,7 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "table.cu": [{**NARROW, "UNIT": "quad", "INDEX": "int"}, {**WIDE, "UNIT": "uchar", "INDEX": "index_t"}],
     "softmax.cu": [HELD, UNHELD],
     "entropy.cu": [HELD, UNHELD],
+    "padding.cu": [{}, {"UNIT": "unsigned"}],
     "columns.cu": [WIDE],
     "images.cu": [
         {**NARROW, "PARAM": "float", "GROUPED": 0},
