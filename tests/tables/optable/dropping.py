@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numzoo.engine import ops
+from numzoo.engine import Tensor, ops
 
 from .row import Row, beside
 
@@ -22,7 +22,10 @@ class Drawn:
     """What draws the masks of a test."""
 
     def kept(self, shape: tuple[int, ...], p: float, like: Any = None) -> Any:
-        return KEEP
+        return beside(Tensor(like), KEEP).array
+
+    def dropped(self, x: Any, p: float, scale: float) -> Any:
+        return NotImplemented
 
 
 ROWS = [

@@ -5,23 +5,37 @@
 #include "ground.cuh"
 #include "rows.cuh"
 
-template <bool centred>
+#define RESTS (CHUNKS && CHUNKS * EACH <= 24)  // whether weight and bias stay in registers from row to row
+
+typedef Several<PARAM, EACH> Factors;
+
+template <bool centred, bool whole>
 __device__ __forceinline__ void normalise(
     const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
 ) {
-    const int teams = blockDim.x / TEAM, count = pieces(width);
-    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16);
-    const bool scaled = width % EACH == 0 && lies_at(weight, EACH * sizeof(PARAM)) && lies_at(bias, EACH * sizeof(PARAM));
-    for (index_t row = (index_t)blockIdx.x * teams + threadIdx.x / TEAM; row < rows; row += (index_t)gridDim.x * teams) {
+    const int count = pieces(width);
+    Factors scales[KEPT], shifts[KEPT];
+    if (RESTS) {
+#pragma unroll
+        for (int c = 0; c < KEPT; c++) {
+            if (weight && place_of(c) < width) scales[c] = load_piece(weight, place_of(c), width, whole);
+            if (bias && place_of(c) < width) shifts[c] = load_piece(bias, place_of(c), width, whole);
+        }
+    }
+    each_row(rows, [&](index_t row, bool) {
         const SCALAR* from = x + row * width;
         Piece held[KEPT];
         WIDE mean = 0, squares = 0;
+        if (CHUNKS) {  // all that a thread takes of a row is read before any of it is looked at
+#pragma unroll
+            for (int c = 0; c < KEPT; c++)
+                if (place_of(c) < width) held[c] = load_piece(from, place_of(c), width, whole);
+        }
 #pragma unroll
         for (int c = 0; c < count; c++) {
             const index_t first = place_of(c);
             if (first >= width) continue;
-            const Piece piece = load_piece(from, first, width, whole);
-            if (CHUNKS) held[c % KEPT] = piece;
+            const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
                 const WIDE value = widened(piece.at[k]);
@@ -54,9 +68,9 @@ __device__ __forceinline__ void normalise(
             const index_t first = place_of(c);
             if (first >= width) continue;
             const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
-            Several<PARAM, EACH> scale, shift;
-            if (weight) scale = load_piece(weight, first, width, scaled);
-            if (bias) shift = load_piece(bias, first, width, scaled);
+            Factors scale, shift;
+            if (weight) scale = RESTS ? scales[c % KEPT] : load_piece(weight, first, width, whole);
+            if (bias) shift = RESTS ? shifts[c % KEPT] : load_piece(bias, first, width, whole);
             Piece result;
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
@@ -67,19 +81,29 @@ __device__ __forceinline__ void normalise(
             }
             store_piece(to, first, width, whole, result);
         }
-    }
+    });
+}
+
+template <bool centred>
+__device__ __forceinline__ void normalise_rows(
+    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+) {
+    const int bytes = EACH * sizeof(PARAM);
+    if (width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16) && lies_at(weight, bytes) && lies_at(bias, bytes))
+        normalise<centred, true>(x, weight, bias, out, means, inverses, rows, width, epsilon);
+    else normalise<centred, false>(x, weight, bias, out, means, inverses, rows, width, epsilon);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) layer_norm(
     const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
 ) {
-    normalise<true>(x, weight, bias, out, means, inverses, rows, width, epsilon);
+    normalise_rows<true>(x, weight, bias, out, means, inverses, rows, width, epsilon);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm(
     const SCALAR* x, const PARAM* weight, SCALAR* out, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
 ) {
-    normalise<false>(x, weight, (const PARAM*)0, out, (WIDE*)0, inverses, rows, width, epsilon);
+    normalise_rows<false>(x, weight, (const PARAM*)0, out, (WIDE*)0, inverses, rows, width, epsilon);
 }
 
 // A thread's part of the sums over the rows that its team takes.
