@@ -2,7 +2,8 @@
 
 A copy from ordinary memory goes through a small page-locked buffer, one after the other. Here several threads fill
 page-locked buffers of their own and send them, each filling one while its other one is fetched, so that neither the disk's
-cache nor the link waits.
+cache nor the link waits. What lies on a mapping that was not written to is read from its file, for the first touch of a
+mapped page costs as much as its copy, and giving pages back costs as much again.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ BUFFERS = 2
 THREADS = 8
 """One copies up to 9 GB/s out of the disk's cache, and links carry up to 60; more of them wait for Python's lock."""
 
-Parts = list[tuple[Any, Any]]
-"""Memory on the GPU and the bytes that belong there, together of a buffer's length at most."""
+Parts = list[tuple[Any, Any, tuple[int, int] | None]]
+"""Memory on the GPU, the bytes that belong there, and the descriptor and place of a file that has them; together of a buffer's length at most."""
 
 
 def to_gpu(arrays: Sequence[Array], device: Device) -> list[Array]:
@@ -61,10 +62,12 @@ def _loads(places: Sequence[Any], arrays: Sequence[Array]) -> Iterator[Parts]:
             continue
         source = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         target = place.reshape(-1).view(np.uint8)
+        file = _file_of(source)
         start = 0
         while start < source.size:
             count = min(room, source.size - start)
-            load.append((target[start : start + count], source[start : start + count]))
+            origin = None if file is None else (file[0], file[1] + start)
+            load.append((target[start : start + count], source[start : start + count], origin))
             start, room = start + count, room - count
             if not room:
                 yield load
@@ -89,14 +92,45 @@ def _send(loads: deque[Parts], device: Device, stream: Any) -> None:
                 buffer, fetched = free.popleft()
                 fetched.synchronize()
             at = 0
-            for place, source in load:
+            for place, source, origin in load:
                 filled = buffer[at : at + source.size]
-                np.copyto(filled, source)
+                if origin is None or not _read(filled, *origin):
+                    np.copyto(filled, source)
                 place.set(filled, stream=stream)
                 at += source.size
             free.append((buffer, stream.record(fetched)))
         for _, fetched in free:
             fetched.synchronize()
+
+
+def _file_of(source: Array) -> tuple[int, int] | None:
+    """The descriptor of the file that holds the same bytes, and where; None where there is none.
+
+    A mapping says so by ``unwritten``: its file's descriptor, as long as nothing was written to it.
+    """
+    base: Any = source
+    while isinstance(base, np.ndarray):
+        base = base.base
+    while isinstance(base, memoryview):
+        base = base.obj
+    descriptor: int | None = getattr(base, "unwritten", None)
+    if descriptor is None or not hasattr(os, "preadv"):
+        return None
+    return descriptor, source.ctypes.data - np.frombuffer(base, np.uint8, 1).ctypes.data
+
+
+def _read(filled: Array, descriptor: int, place: int) -> bool:
+    """Fill memory from a file; False where that cannot be done."""
+    done, memory = 0, memoryview(filled)
+    while done < filled.size:
+        try:
+            count = os.preadv(descriptor, [memory[done:]], place + done)
+        except OSError:
+            return False
+        if not count:
+            return False
+        done += count
+    return True
 
 
 def _processors() -> int:

@@ -6,10 +6,12 @@ Arrays made on a writable mapping share its pages until somebody writes to them;
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from numzoo.hub.errors import FormatError, HubError, NotFoundError, StorageError, UnsafeFileError, UsageError
 
-__all__ = ["Folder", "Source", "find_in_folder", "map_descriptor", "open_source"]
+__all__ = ["Folder", "Mapping", "Source", "find_in_folder", "map_descriptor", "open_source", "read_past"]
 
 
 # How transformers and diffusers name the one checkpoint of a folder, or its index.
@@ -69,6 +71,43 @@ class Source:
                 raise FormatError("The file became shorter while it was read.")
             done += count
         return fresh
+
+
+class Mapping(mmap.mmap):
+    """A mapping that keeps a descriptor of its file, the one that was opened."""
+
+    descriptor: int | None = None
+    unwritten: int | None = None
+    """The descriptor, while it is sure that nothing was written to the mapping: see ``read_past``."""
+
+    def __del__(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+
+@contextlib.contextmanager
+def read_past(arrays: Iterable[NDArray[Any]]) -> Iterator[None]:
+    """Let the bytes of these arrays be read from their files within, past the mappings on which they lie.
+
+    For arrays that nobody has written to since they were read from a checkpoint.
+    """
+    mappings = {id(base): base for base in map(_mapping_of, arrays) if base is not None}.values()
+    for mapping in mappings:
+        mapping.unwritten = mapping.descriptor
+    try:
+        yield
+    finally:
+        for mapping in mappings:
+            mapping.unwritten = None
+
+
+def _mapping_of(array: NDArray[Any]) -> Mapping | None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    while isinstance(base, memoryview):
+        base = base.obj
+    return base if isinstance(base, Mapping) else None
 
 
 class Folder:
@@ -184,7 +223,8 @@ def map_descriptor(descriptor: int, name: str, *, writable: bool = True) -> Sour
     if status.st_size == 0:
         raise FormatError(f"{name} is empty.")
     try:
-        mapping: Any = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY if writable else mmap.ACCESS_READ)
+        mapping: Any = Mapping(descriptor, 0, access=mmap.ACCESS_COPY if writable else mmap.ACCESS_READ)
+        mapping.descriptor = os.dup(descriptor)
     except OSError as error:
         raise StorageError(f"{name} cannot be mapped: {error.strerror}.") from error
     return Source(memoryview(mapping), descriptor)

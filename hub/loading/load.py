@@ -160,6 +160,10 @@ def _fill(model: Any, arrays: Arrays, plan: Plan, classes: int | None, *, device
     model.load_state_dict(state, strict=False, assign=True)
     model.eval()
     if device is not None:
-        model = model.to(device=device)
+        from numzoo.hub.checkpoint.source import read_past
+
+        # A model that was built elsewhere may have written to what it was given.
+        with read_past(state.values() if plan.model else ()):
+            model = model.to(device=device)
     model.load_report = replace(report, notes=plan.notes)
     return model

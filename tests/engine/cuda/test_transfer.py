@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from numzoo import engine
+from numzoo import engine, hub
 from numzoo.engine import nn
 from numzoo.engine.cuda import transfer
 from numzoo.engine.device import Device
+from numzoo.hub.checkpoint import read_checkpoint, write_safetensors
+from numzoo.hub.checkpoint.source import read_past
+from numzoo.vision import models
 
 RNG = np.random.default_rng(9)
 
@@ -33,6 +37,57 @@ def test_every_byte_arrives(gpu: Any, monkeypatch: Any, piece: int, processors: 
         assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
         assert np.array_equal(found.get(), wanted)
     assert transfer.to_gpu([], Device("cuda")) == []
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_what_lies_on_an_unwritten_mapping_is_read_from_its_file(
+    gpu: Any, tmp_path: Path, monkeypatch: Any, processors: int
+) -> None:
+    monkeypatch.setattr(transfer, "PIECE", 64)
+    monkeypatch.setattr(transfer, "_processors", lambda: processors)
+    given = {name: RNG.standard_normal(shape).astype(np.float32) for name, shape in (("a", (9, 7)), ("b", (3,)), ("c", (40,)))}  # fmt: skip
+    write_safetensors(tmp_path / "weights.safetensors", given)
+    mapped = read_checkpoint(tmp_path / "weights.safetensors")
+    mapped["b"][...] = 5  # in this process alone: the file keeps what it had
+    own = np.arange(50.0)
+    with read_past(mapped.values()):
+        found = transfer.to_gpu([*mapped.values(), own], Device("cuda"))
+    for place, wanted in zip(found, [*given.values(), own], strict=True):
+        assert np.array_equal(place.get(), wanted)
+    found = transfer.to_gpu(list(mapped.values()), Device("cuda"))
+    assert np.array_equal(found[list(mapped).index("b")].get(), np.full(3, 5))
+
+
+def test_a_file_that_cannot_be_read_again_is_copied_from_its_mapping(
+    gpu: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    def fail(*_: Any) -> int:
+        raise OSError("nothing to be had")
+
+    write_safetensors(tmp_path / "weights.safetensors", {"a": np.arange(30.0)})
+    mapped = read_checkpoint(tmp_path / "weights.safetensors")
+    for broken in (fail, lambda *_: 0):
+        monkeypatch.setattr(transfer.os, "preadv", broken)
+        with read_past(mapped.values()):
+            [found] = transfer.to_gpu([mapped["a"]], Device("cuda"))
+        assert np.array_equal(found.get(), np.arange(30.0))
+
+
+def test_a_loaded_model_goes_from_its_file_to_the_gpu(gpu: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    read = []
+    whole = transfer._read
+    monkeypatch.setattr(transfer, "_read", lambda *given: read.append(given[0].size) or whole(*given))
+    model = models.lenet()
+    hub.save(model, tmp_path / "lenet.safetensors")
+    loaded = hub.load(tmp_path / "lenet.safetensors", model="vision.models.lenet", device="cuda")
+    wanted = model.state_dict()
+    for name, value in loaded.state_dict().items():
+        assert np.array_equal(value.numpy(), wanted[name].numpy())
+    assert sum(read) > 100_000
+    fresh = models.lenet()  # built elsewhere: what it does with its weights is its own affair
+    read.clear()
+    hub.load(tmp_path / "lenet.safetensors", model=fresh, device="cuda")
+    assert not read
 
 
 def test_a_module_goes_there_and_back(gpu: Any, tmp_path: Any) -> None:
