@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ class Plan:
     ``inputs`` are positions; of an input whose shape alone is asked for, the complement of its position.
     """
 
-    __slots__ = ("flows", "inputs", "joint", "keeps", "keeps_out", "positions", "residuals", "settings", "variadic")
+    __slots__ = (
+        "flows", "inputs", "joint", "keeps", "keeps_out", "pick", "positions", "residuals", "settings", "variadic",
+    )  # fmt: skip
 
     def __init__(self, op: Signature, mask: int, count: int) -> None:
         rules = [op.rules[0 if op.variadic else position] for position in range(count)]
@@ -57,6 +59,8 @@ class Plan:
         self, op: Signature, names: set[str], inputs: list[int], keeps_out: bool, residuals: list[int]
     ) -> None:
         self.inputs, self.keeps_out, self.residuals = tuple(inputs), keeps_out, tuple(residuals)
+        self.pick = _picker(self.inputs)
+        """What takes the kept ones from all inputs."""
         self.keeps = bool(inputs or keeps_out or residuals)
         """Whether anything is kept; what keeps nothing can be walked again and again."""
         self.variadic = op.variadic
@@ -101,6 +105,19 @@ class Plan:
         if self.positions:
             found[_POSITION] = position
         return found
+
+
+def _picker(inputs: tuple[int, ...]) -> Callable[[tuple[Any, ...]], Sequence[Any]]:
+    if any(at < 0 for at in inputs):
+        return lambda given: [given[at] if at >= 0 else _shape_of(given[~at]) for at in inputs]
+    if len(inputs) > 1:
+        return itemgetter(*inputs)
+    return itemgetter(slice(inputs[0], inputs[0] + 1) if inputs else slice(0))  # one of one, as a tuple
+
+
+def _shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of a tensor; None of None."""
+    return None if value is None else tuple(value.shape)
 
 
 class _Names(dict[str, str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ class Node:
     op: Op[Any, Any]
     edges: list[Any]
     settings: dict[str, Any]
-    saved: list[Any] | None
+    saved: Sequence[Any] | None
     plan: Any
     """What is kept of the inputs, results and residuals (a ``Plan``); None once freed; a segment to compute again (``checkpoint``)."""
     residuals: list[Any] | None

@@ -20,9 +20,7 @@ walker conjugates it, calls the rule, and conjugates the outcome, which is right
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -30,14 +28,15 @@ import numpy as np
 
 from . import device
 from .debug.watch import everyone, watchers
-from .dtype import Array
+from .dtype import Array, is_differentiable
 from .errors import ArgumentError
 from .explaining import check_places, explain, lack
 from .keeping import Plan
 from .modes import modes
 from .narrowing import run_narrow
-from .node import Node
-from .operands import NUMBERS, with_numbers
+from .node import Node, Output
+from .operands import with_numbers
+from .quiet import quiet
 from .recording import Recorder
 from .signature import Rule
 from .tensor import Tensor, new_tensor, tensor_of
@@ -45,7 +44,7 @@ from .tensor import Tensor, new_tensor, tensor_of
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ndarray = np.ndarray
+ndarray, generic = np.ndarray, np.generic
 Direct = Callable[[Node, Any], "list[Any] | None"]
 
 
@@ -79,10 +78,16 @@ class Op(Recorder, Generic[P, R]):
         self.steadies = False  # whether narrow operands on a GPU are widened first where others are narrowed
         self.holomorphic = holomorphic and outputs == 1
         self.nothing_left = (None,) * len(residuals)  # of an implementation that gives the result alone
+        self.flowing = None not in self.rules
+        """Whether every input has a gradient."""
+        special = self.setting_names or self.keeps or residuals or narrows or self.variadic or outputs > 1
+        self.plain = not special and (self.flowing or not any(self.rules))
+        """Whether its calls need no more thought than ``one`` and ``two`` give them."""
         self.direct: Direct | None = None
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.complete: dict[str, bool] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
+        self.bodies: dict[type, Callable[..., Any]] = {}
         self.narrow_kernels: dict[str, Callable[..., Any]] = {}
         self.narrow_implementations: dict[type, Callable[..., Any] | None] = {}
         self.plans: dict[Any, Plan] = {}
@@ -133,95 +138,36 @@ class Op(Recorder, Generic[P, R]):
         return function
 
     def __call__(self, *args: P.args, **settings: P.kwargs) -> R:
-        inputs: tuple[Any, ...] = args
-        if not self.required <= len(inputs) <= self.count or settings or self.needs_settings:
-            inputs, settings = self._bind(inputs, settings)  # type: ignore[assignment]
-        elif self.setting_defaults:
-            settings = self.setting_defaults  # type: ignore[assignment]
-        record = foreign = False
-        arrays: list[Any] = []
-        for value in inputs:
-            if isinstance(value, Tensor):
-                arrays.append(value.array)
-                if value.requires_grad:
-                    record = True
-            elif value is None and self.optional and self.optional[len(arrays)]:
-                arrays.append(None)
-            else:
-                arrays.append(self._operand(value, len(arrays)))
-                foreign = True
-        if foreign and record:
-            inputs = tuple([v if isinstance(v, Tensor) else _kept(a) for v, a in zip(inputs, arrays, strict=True)])
-        if record:
-            record = modes.recording
-        first = arrays[0]
-        if len(arrays) > 1:
-            kind = None
-            for array in arrays:
-                type_ = type(array)
-                if type_ is not kind and array is not None and type_ not in NUMBERS:
-                    if kind is not None:
-                        check_places(self.name, arrays)
-                        break
-                    kind = type_
-        # Arrays of one dtype need no thought, nor does a number beside a floating-point array.
-        if self.promotes and not (
-            type(first) is ndarray
-            and (
-                len(arrays) == 1 or (len(arrays) == 2 and type(arrays[1]) is ndarray and first.dtype is arrays[1].dtype)
-            )
-            and not (self.floating and first.dtype.kind in "biu")
-        ):
-            arrays = self._promote(arrays)
-            # A number beside an array of a GPU stays with the host, and travels with the launch.
-            first = next((a for a in arrays if type(a) is not ndarray), arrays[0])
-        implementation = self.implementations.get(type(first)) or self._prepare(type(first))
-        try:
-            if (self.narrows or self.steadies) and modes.precision is not None:
-                result, inputs = run_narrow(self, implementation, inputs, arrays, settings, record)
-            elif self.keeps:
-                result = implementation(*arrays, keep=record, **settings)
-            else:
-                result = implementation(*arrays, **settings)
-        except RuntimeWarning:
-            with _quiet():
-                return self(*inputs, **settings)
-        except (TypeError, ValueError) as error:
-            raise explain(self, error, arrays) from None
-        except MemoryError as error:
-            raise lack(self.name, error, first) from None
-        if self.outputs == 1 and (not self.residuals or type(result) is not tuple):
-            out = new_tensor(Tensor)
-            out.array = result if type(result) is ndarray else _whole(result)
-            if record:
-                self._record(inputs, settings, (out,), self.nothing_left)
-            else:
-                out.requires_grad = False
-                out.node = None
-            return out  # type: ignore[return-value]
-        outs = [tensor_of(_whole(value)) for value in result[: self.outputs]]
-        if record:
-            self._record(inputs, settings, tuple(outs), result[self.outputs :])
-        return outs[0] if self.outputs == 1 else tuple(outs)  # type: ignore[return-value]
+        if settings or self.needs_settings or not self.required <= len(args) <= self.count:
+            return self.run(*self._bind(args, settings))  # type: ignore[no-any-return]
+        if self.plain:
+            if len(args) == 1:
+                return self.one(args[0])  # type: ignore[return-value]
+            if len(args) == 2:
+                return self.two(args[0], args[1])  # type: ignore[return-value]
+        return self.run(args, self.setting_defaults)  # type: ignore[no-any-return]
 
     def one(self, x: Any) -> Tensor:
-        """The call on one tensor and no settings: what operators and methods use, without the general call's care."""
-        if type(x) is not Tensor or (self.floating and x.array.dtype.kind in "biu"):
-            return self(x)  # type: ignore[call-arg, return-value]
+        """The call on one tensor and no settings, without the general call's care."""
+        if not isinstance(x, Tensor) or not self.plain:
+            return self.run((x,), self.setting_defaults)  # type: ignore[no-any-return]
         array = x.array
         implementation = self.implementations.get(type(array))
-        if implementation is None:
-            return self(x)  # type: ignore[call-arg, arg-type, return-value]
+        if implementation is None or (self.floating and array.dtype.kind in "biu"):
+            return self.run((x,), self.setting_defaults)  # type: ignore[no-any-return]
         try:
             result = implementation(array)
+            if result is NotImplemented:
+                result = self.bodies[type(array)](array)
         except RuntimeWarning:
-            with _quiet():
-                result = implementation(array)
+            return self._compute_quietly((x,), self.setting_defaults)  # type: ignore[no-any-return]
+        except (TypeError, ValueError) as error:
+            raise explain(self, error, [array]) from None
         except MemoryError as error:
             raise lack(self.name, error, array) from None
         out = new_tensor(Tensor)
-        out.array = result if type(result) is ndarray else _whole(result)
-        if x.requires_grad and modes.recording and self.rules[0] is not None:
+        out.array = np.asarray(result) if isinstance(result, generic) else result
+        if x.requires_grad and modes.recording and self.flowing:
             self._attach([x.node or x], 1, (x,), self.setting_defaults, out, 3)
         else:
             out.requires_grad = False
@@ -229,30 +175,37 @@ class Op(Recorder, Generic[P, R]):
         return out
 
     def two(self, x: Any, y: Any) -> Tensor:
-        """The call on two tensors of one dtype and no settings, likewise."""
-        if type(x) is not Tensor or type(y) is not Tensor:
-            return self(x, y)  # type: ignore[call-arg, return-value]
+        """The call on two tensors of one dtype, or one and a number, and no settings, likewise."""
+        if not isinstance(x, Tensor) or not self.plain:
+            return self.run((x, y), self.setting_defaults)  # type: ignore[no-any-return]
         a = x.array
-        b = y.array
+        if isinstance(y, Tensor):
+            b = y.array
+        else:
+            b = self._number(y, a)
+            if b is None:
+                return self.run((x, y), self.setting_defaults)  # type: ignore[no-any-return]
+            y = tensor_of(b)
         implementation = self.implementations.get(type(a))
         if (
             a.dtype is not b.dtype
-            or type(a) is not type(b)
+            or (type(a) is not type(b) and (b.ndim or type(b) is not ndarray))
             or implementation is None
             or (self.floating and a.dtype.kind in "biu")
         ):
-            return self(x, y)  # type: ignore[call-arg, arg-type, return-value]
+            return self.run((x, y), self.setting_defaults)  # type: ignore[no-any-return]
         try:
             result = implementation(a, b)
+            if result is NotImplemented:
+                result = self.bodies[type(a)](a, b)
         except RuntimeWarning:
-            with _quiet():
-                result = implementation(a, b)
+            return self._compute_quietly((x, y), self.setting_defaults)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise explain(self, error, [a, b]) from None
         except MemoryError as error:
             raise lack(self.name, error, a) from None
         out = new_tensor(Tensor)
-        out.array = result if type(result) is ndarray else _whole(result)
+        out.array = np.asarray(result) if isinstance(result, generic) else result
         mask = 0
         first = second = None
         if x.requires_grad:
@@ -261,77 +214,151 @@ class Op(Recorder, Generic[P, R]):
         if y.requires_grad:
             mask += 2
             second = y.node or y
-        if mask and modes.recording and self.rules[0] is not None:
+        if mask and modes.recording and self.flowing:
             self._attach([first, second], mask, (x, y), self.setting_defaults, out, 3)
         else:
             out.requires_grad = False
             out.node = None
         return out
 
+    def run(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """The call on whatever inputs an operation may have, with all of its settings."""
+        recording = modes.recording
+        foreign = False
+        mask, bit = 0, 1
+        arrays: list[Any] = []
+        edges: list[Any] = []
+        for value in inputs:
+            if isinstance(value, Tensor):
+                arrays.append(value.array)
+                if recording:
+                    if value.requires_grad:
+                        mask |= bit
+                        edges.append(value.node or value)
+                    else:
+                        edges.append(None)
+                    bit += bit
+                continue
+            if value is None and self.optional and self.optional[len(arrays)]:
+                arrays.append(None)
+            else:
+                arrays.append(self._operand(value, len(arrays)))
+                foreign = True
+            edges.append(None)
+            bit += bit
+        if mask and not self.flowing:
+            edges, mask = self._edges(inputs)
+        kind: Any = type(arrays[0])
+        alike = not foreign
+        for array in arrays:
+            if type(array) is not kind and array is not None:
+                alike = False
+        if not alike:
+            check_places(self.name, arrays)
+        # Arrays of one dtype need no thought.
+        if self.promotes and (
+            foreign
+            or len(arrays) > 2
+            or arrays[0].dtype is not arrays[-1].dtype
+            or (self.floating and arrays[0].dtype.kind in "biu")
+        ):
+            arrays = self._promote(arrays)
+        if not alike:
+            # A number beside an array of a GPU stays with the host, and travels with the launch.
+            kind = type(next((a for a in arrays if type(a) is not ndarray), arrays[0]))
+            inputs = tuple(
+                [
+                    tensor_of(a) if a is not None and not isinstance(v, Tensor) else v
+                    for v, a in zip(inputs, arrays, strict=True)
+                ]
+            )
+        record = mask != 0
+        implementation = self.implementations.get(kind) or self._prepare(kind)
+        try:
+            if modes.precision is not None and (self.narrows or self.steadies):
+                result, standing = run_narrow(self, implementation, inputs, arrays, settings, record)
+                if standing is not inputs:  # narrowed tensors stand for them in the graph
+                    inputs = standing
+                    edges, mask = self._edges(inputs) if record else (edges, 0)
+            elif self.keeps:
+                result = implementation(*arrays, keep=record, **settings)
+            else:
+                result = implementation(*arrays, **settings)
+            if result is NotImplemented:
+                result = self.bodies[kind](*arrays, **({**settings, "keep": record} if self.keeps else settings))
+        except RuntimeWarning:
+            return self._compute_quietly(inputs, settings)
+        except (TypeError, ValueError) as error:
+            raise explain(self, error, arrays) from None
+        except MemoryError as error:
+            raise lack(self.name, error, arrays[0]) from None
+        if self.outputs != 1:
+            return self._several(edges, mask, inputs, settings, result)
+        residuals = self.nothing_left
+        if residuals and type(result) is tuple:
+            residuals = result[1:]
+            result = result[0]
+        out = new_tensor(Tensor)
+        out.array = np.asarray(result) if isinstance(result, generic) else result
+        if mask:
+            self._attach(edges, mask, inputs, settings, out, 3, residuals)
+        else:
+            out.requires_grad = False
+            out.node = None
+        return out
+
+    def _compute_quietly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Once more, after somebody made an error of a warning."""
+        with quiet():
+            return self.run(inputs, settings)
+
+    def _several(
+        self, edges: list[Any], mask: int, inputs: tuple[Any, ...], settings: dict[str, Any], result: Any
+    ) -> tuple[Tensor, ...]:
+        """Several results as tensors, with the node that remembers the call."""
+        outs = tuple([tensor_of(value) for value in result[: self.outputs]])
+        if mask:
+            node = self._attach(edges, mask, inputs, settings, None, 4, result[self.outputs :], outs)
+            for index, out in enumerate(outs):
+                out.requires_grad = is_differentiable(out.array.dtype)
+                out.node = Output(node, index, out.array.shape, out.array.dtype) if out.requires_grad else None
+        return outs
+
     # ---- implementations ------------------------------------------------------------------------------------------
 
     def _prepare(self, array_type: type) -> Callable[..., Any]:
-        """What computes on arrays of this type, with everyone who watches around it."""
+        """What computes on arrays of this type, with everyone who watches around it; on NotImplemented the body is asked."""
         if not (issubclass(array_type, ndarray) or array_type.__module__.startswith("cupy")):
             raise ArgumentError(f"{self.name}: wants tensors or arrays, not {array_type.__name__}")
-        implementation = self._choose(array_type)
-        narrow = self.narrow_kernels.get(device.load_kernels(array_type))
+        place, library = device.load_kernels(array_type), device.namespace_of_type(array_type)
+        body: Callable[..., Any] = partial(self.body, library)
+        if place != "cpu" and self.count > 1:
+            body = partial(with_numbers, body, library)
+        kernel, narrow = self.kernels.get(place), self.narrow_kernels.get(place)
+        implementation = kernel or body
+        if kernel is not None and not self.complete[place] and (watchers or self.narrows):
+            implementation = _with_body(kernel, body)
         for watcher in watchers:
             implementation = watcher.around(self, implementation)
             narrow = narrow and watcher.around(self, narrow)
+        self.bodies[array_type] = body
         self.narrow_implementations[array_type] = narrow
         self.implementations[array_type] = implementation
         return implementation
 
-    def _choose(self, array_type: type) -> Callable[..., Any]:
-        """The kernel with the body behind it, or the body."""
-        place = device.load_kernels(array_type)
-        kernel = self.kernels.get(place)
-        body = partial(self.body, device.namespace_of_type(array_type))
-        if place != "cpu" and self.count > 1:
-            body = partial(with_numbers, body, device.namespace_of_type(array_type))
-        if kernel is None:
-            return body
-        if self.complete[place]:
-            return kernel
 
-        def implementation(*arrays: Array, **settings: Any) -> Any:
-            result = kernel(*arrays, **settings)
-            return body(*arrays, **settings) if result is NotImplemented else result
+def _with_body(kernel: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel with the body behind it."""
 
-        def plain(*arrays: Array) -> Any:
-            result = kernel(*arrays)
-            return body(*arrays) if result is NotImplemented else result
+    def implementation(*arrays: Array, **settings: Any) -> Any:
+        result = kernel(*arrays, **settings)
+        return body(*arrays, **settings) if result is NotImplemented else result
 
-        return implementation if self.setting_names or self.keeps else plain
-
-
-# An overflow or a NaN is a result like others. NumPy's own way to be quiet about it costs more than a small operation,
-# so its warnings about the engine's arithmetic are filtered, and where somebody made errors of them, caught.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=str(__package__).replace(".", r"\."))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        yield
+    return implementation
 
 
 TABLE: dict[str, Op[Any, Any]] = {}
 """Every operation by name."""
-
-
-def _whole(result: Any) -> Any:
-    """An array library's number as a 0-dimensional array."""
-    return np.asarray(result) if isinstance(result, np.generic) else result
-
-
-def _kept(value: Any) -> Tensor | None:
-    """An input that was no tensor, as rules are given it."""
-    if value is None:
-        return None
-    return tensor_of(np.asarray(value) if type(value) in NUMBERS else value)
 
 
 Body = Callable[Concatenate[Any, P], Any]

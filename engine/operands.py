@@ -46,16 +46,27 @@ class Operands(Signature):
             f"{self.name}: wants tensors, arrays or numbers, not {type(value).__name__} ({value!r:.60})"
         )
 
+    def _number(self, value: Any, beside: Any) -> Any:
+        """A Python number as an array without axes, in the dtype of the floating-point array beside it; None where that needs more thought."""
+        dtype = beside.dtype
+        if (
+            type(value) in _REAL
+            and self.promotes
+            and (dtype.kind == "f" or dtype is bfloat16)
+            and -_LARGE < value < _LARGE
+        ):
+            return np.asarray(value, dtype)
+        return None
+
     def _promote(self, arrays: list[Any]) -> list[Any]:
         """Operands of an elementwise op brought to the dtype that PyTorch's table gives them."""
         if (
             len(arrays) == 2
             and type(arrays[1]) in _REAL
             and type(arrays[0]) not in NUMBERS
-            and arrays[0].dtype.kind == "f"
-            and -_LARGE < arrays[1] < _LARGE
+            and (number := self._number(arrays[1], arrays[0])) is not None
         ):
-            return [arrays[0], np.asarray(arrays[1], arrays[0].dtype)]
+            return [arrays[0], number]
         alike = {a.dtype for a in arrays if type(a) not in NUMBERS}
         target = (
             alike.pop() if len(alike) == 1 and all(type(a) not in NUMBERS for a in arrays) else result_type(*arrays)

@@ -7,10 +7,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from .dtype import is_differentiable
 from .keeping import Plan
 from .modes import modes
-from .node import Node, Output, ReducedNode, next_sequence
+from .node import Node, ReducedNode, next_sequence
 from .operands import Operands
 from .tensor import Tensor, new_tensor
 
@@ -26,36 +25,14 @@ class Recorder(Operands):
     kept_outs: tuple[int, ...]
     plans: dict[Any, Plan]
 
-    def _record(
-        self, inputs: tuple[Any, ...], settings: dict[str, Any], outs: tuple[Tensor, ...], residuals: tuple[Any, ...]
-    ) -> None:
-        """Make the node that remembers this call, and hang the results on it."""
-        edges: list[Any] = []
-        mask = 0
-        bit = 1
-        rules = self.rules
-        position = 0
-        for value in inputs:
-            edge = None
-            if isinstance(value, Tensor) and value.requires_grad and rules[position] is not None:
-                mask |= bit
-                edge = value.node or value
-            edges.append(edge)
-            bit <<= 1
-            if not self.variadic:
-                position += 1
-        if not mask:
-            for out in outs:
-                out.requires_grad = False
-                out.node = None
-            return
-        if len(outs) == 1:
-            self._attach(edges, mask, inputs, settings, outs[0], 3, residuals)
-            return
-        node = self._attach(edges, mask, inputs, settings, None, 3, residuals, outs)
-        for index, out in enumerate(outs):
-            out.requires_grad = is_differentiable(out.array.dtype)
-            out.node = Output(node, index, out.array.shape, out.array.dtype) if out.requires_grad else None
+    def _edges(self, inputs: tuple[Any, ...]) -> tuple[list[Any], int]:
+        """Where gradients of the inputs go, None for those that want none or have no rule; and those that do, as bits."""
+        rules = self.rules * len(inputs) if self.variadic else self.rules
+        edges = [
+            (value.node or value) if isinstance(value, Tensor) and value.requires_grad and rules[place] else None
+            for place, value in enumerate(inputs)
+        ]
+        return edges, sum([1 << place for place, edge in enumerate(edges) if edge is not None])
 
     def _attach(
         self, edges: list[Any], mask: int, inputs: tuple[Any, ...], settings: dict[str, Any], out: Tensor | None, depth: int,
@@ -76,7 +53,7 @@ class Recorder(Operands):
         node.plan = plan
         if plan.keeps:
             if plan.inputs:
-                node.saved = [inputs[i] if i >= 0 else shape_of(inputs[~i]) for i in plan.inputs]
+                node.saved = plan.pick(inputs)
             if plan.residuals:
                 node.residuals = [residuals[i] for i in plan.residuals]
             if plan.keeps_out:
@@ -107,8 +84,3 @@ def calling_line() -> tuple[CodeType, int]:
     while frame.f_code.co_filename in ENGINE_FILES and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code, frame.f_lasti
-
-
-def shape_of(value: Any) -> tuple[int, ...] | None:
-    """The shape of a tensor, an array or a number; None of None."""
-    return None if value is None else tuple(getattr(value, "shape", ()))
