@@ -5,31 +5,20 @@ Between the two products of a block lies one kernel: scale, bias, mask and softm
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ...capturing import before_each_replay, in_capture, keep_in_capture, lasting_memory
 from ...dtype import Array, Dtype, accumulator
 from ...ops.layers import blockwise
-from ...ops.layers.dropping import threshold
-from ...random import default_generator
-from . import flash, matrix
+from . import flash, held, matrix
+from .attention_kernels import drawn_mask, dropped_from, kernels, threads_for
 from .attention_operands import is_one_attention
-from .elementwise import elementwise_kernel
-from .layout import THREADS, blocks_for
 from .machine import Machine, machine
-from .program import Kernel, scalars
 
-__all__ = ["attend", "attend_backward", "drawn_mask", "kernels", "seed_memory"]
+__all__ = ["attend", "attend_backward"]
 
 Key = tuple[int, int]
-WORD, SINGLE = np.dtype(np.uint64), np.dtype(np.float32)
-WRITTEN: dict[tuple[Machine, int, Key], Array] = {}
-"""Dropout's numbers that lie on a GPU, written on a stream, and wait for the way back."""
-MOST_WRITTEN = 256
-dropped_from = elementwise_kernel("drop")
 
 
 def attend(
@@ -38,9 +27,14 @@ def attend(
 ) -> Any:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
     here = machine()
-    found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
-    if found is not NotImplemented:
-        return found[0] if not keep and type(found) is tuple else found
+    if query.dtype.itemsize == 2:
+        found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
+        if found is not NotImplemented:
+            return found[0] if not keep and type(found) is tuple else found
+    if query.ndim == 4:
+        found = held.attend(here, query, key, value, bias, scale, causal, dropout, seed)
+        if found is not NotImplemented:
+            return found
     if not is_one_attention(query, key, value, bias):
         return NotImplemented
     call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
@@ -66,6 +60,10 @@ def attend_backward(
     here = machine()
     if kept is not None:
         found = flash.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
+        if found is not NotImplemented:
+            return found
+    if query.ndim == 4 and (kept is None or not dropout):
+        found = held.attend_backward(here, flow, query, key, value, bias, scale, causal, dropout, seed)
         if found is not NotImplemented:
             return found
     if not is_one_attention(query, key, value, bias) or flow.dtype != query.dtype:
@@ -161,7 +159,7 @@ class _Call:
         count = scores.size // seen
         # fmt: off
         self._kernels["softmax"](
-            min(count, self.here.processors * 16), _threads(seen), self.here.address(scores), bias, count, seen, scores.shape[1],
+            min(count, self.here.processors * 16), threads_for(seen), self.here.address(scores), bias, count, seen, scores.shape[1],
             scores.shape[2], *steps, rows.start, int(self.causal),
         )
         # fmt: on
@@ -173,7 +171,7 @@ class _Call:
         count = weights.size // width
         grid = min(count, self.here.processors * 16)
         self._kernels["gradient"](
-            grid, _threads(width), self.here.address(weights), self.here.address(flow), count, width
+            grid, threads_for(width), self.here.address(weights), self.here.address(flow), count, width
         )
 
     def mask(self, block: blockwise.Block, shape: tuple[int, ...]) -> Array:
@@ -181,63 +179,3 @@ class _Call:
         if self.drawn is not None:
             return self.drawn[block[1]][..., block[2], : block[3]]
         return drawn_mask(self.seed, block[0], shape, self.dropout)
-
-
-def drawn_mask(seed: Key, block: int, shape: tuple[int, ...], p: float) -> Array:
-    """The mask of a block: booleans, each False with probability p, from Philox's stream with this key and the block for a counter."""
-    here = machine()
-    mask = here.empty(shape, np.dtype(np.bool_))
-    bits, limit = threshold(p)
-    memory = seed_memory(here, seed)
-    grid = blocks_for(here, mask.size, 256 // bits)
-    launch = kernels(SINGLE)["mask"]
-    launch(grid, THREADS, here.address(mask), mask.size, here.address(memory), block, limit, bits)
-    return mask
-
-
-def _threads(keys: int) -> int:
-    """Threads for a row of so many scores: few for a short one."""
-    return min(THREADS, -(-keys // 32) * 32)
-
-
-def seed_memory(here: Machine, seed: Key) -> Array:
-    """Two numbers on the GPU that say what dropout drops. In a capture each replay writes new ones there first."""
-    if not in_capture():
-        place = (here, here.stream(), seed)
-        memory = WRITTEN.pop(place, None)
-        if memory is None:
-            memory = here.empty((2,), WORD)
-            kernels(SINGLE)["seed"](1, 1, here.address(memory), *seed)
-            if len(WRITTEN) >= MOST_WRITTEN:
-                WRITTEN.clear()
-            WRITTEN[place] = memory  # the way back asks for the same
-        return memory
-    write = kernels(SINGLE)["seed"]
-
-    def make() -> Array:
-        with lasting_memory():
-            memory = here.empty((2,), WORD)
-
-        def draw() -> None:
-            # By a launch: a copy from ordinary memory may wait for the GPU.
-            first, second = default_generator().numpy.bit_generator.random_raw(2)
-            write(1, 1, here.address(memory), int(first), int(second))
-
-        before_each_replay(draw)
-        return memory
-
-    return keep_in_capture(f"attention {seed}", make)
-
-
-@cache
-def kernels(dtype: Dtype) -> dict[str, Kernel]:
-    """The kernels of ``attention.cu`` for operands of a dtype, by what they do."""
-    signatures = {
-        "softmax": "PPqqqqqqqqqi", "gradient": "PPqq", "mask": "PqPQIi", "seed": "PQQ", "bias": "PPqqqqqqqqW", "hidden": "PPP" + "q" * 16,
-    }  # fmt: skip
-    names = scalars(dtype)
-    wide = "d" if names["WIDE"] == "double" else "f"
-    return {
-        name: Kernel("attention.cu", f"attention_{name}", signature.replace("W", wide), **names)
-        for name, signature in signatures.items()
-    }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ...dtype import Array, Dtype
+from ...ops.layers import blockwise
 from .attention_graph import Laid, Sizes, fourfold
-from .layout import maker
+from .layout import dense_order, maker
 from .machine import Machine
 from .program import SCALARS
 from .transposing import copy_like
@@ -19,6 +21,7 @@ __all__ = [
     "Operands",
     "dense",
     "fetcher",
+    "gradients_like",
     "is_one_attention",
     "is_readable",
     "laid_out",
@@ -120,6 +123,18 @@ def result_like(here: Machine, query: Array, width: int, grouped: bool) -> tuple
         laid = fourfold(shape, dense(shape), grouped)
     assert laid is not None
     return maker(here, shape, query.dtype, order), laid
+
+
+def gradients_like(
+    here: Machine, query: Array, key: Array, value: Array
+) -> tuple[Callable[[], tuple[Array, ...]], tuple[Array, ...]]:
+    """For plans: what makes memory for the three gradients, each lying as its operand does; and three such arrays."""
+    dtype, together = query.dtype, blockwise.maker_of_three(query, key, value)
+    three = together(here.empty, dtype)
+    if blockwise.are_side_by_side(query, key, value):
+        return partial(together, here.empty, dtype), three
+    first, second, third = (maker(here, each.shape, dtype, dense_order(each)) for each in three)
+    return lambda: (first(), second(), third()), three
 
 
 def laid_out(here: Machine, laid: Laid, dtype: Dtype) -> Array:

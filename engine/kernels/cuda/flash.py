@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,16 @@ import numpy as np
 from ...device import convert
 from ...dtype import Array, Dtype
 from ...modes import are_deterministic_algorithms_enabled
-from ...ops.layers import blockwise
 from ..plans import Plans
 from . import choosing
 from .attention_graph import Attention, Laid, fourfold
+from .attention_kernels import kernels, seed_memory
 from .attention_operands import (
     ALIGNED,
     Operands,
     dense,
     fetcher,
+    gradients_like,
     is_one_attention,
     is_readable,
     laid_out,
@@ -253,20 +253,11 @@ def _way_back(
 ) -> tuple[Plan, Callable[[], tuple[Array, ...]]] | None:  # fmt: skip
     """What runs the gradients of an attention, and what makes memory for them; None where no engine computes them."""
     dtype = query.dtype
-    together = blockwise.maker_of_three(query, key, value)
-    three = together(here.empty, dtype)
+    make, three = gradients_like(here, query, key, value)
     gradients = [fourfold(each.shape, strides_of(each), given.grouped) for each in three]
-    make: Callable[[], tuple[Array, ...]]
-    if blockwise.are_side_by_side(query, key, value):
-        make = partial(together, here.empty, dtype)
-    else:
-        orders = [dense_order(each) for each in three]
-        if None in orders or any(each is None or not is_readable(each) for each in gradients):
-            gradients = [fourfold(a.shape, dense(a.shape), given.grouped) for a in (query, key, value)]
-            orders = [None] * 3
-        first, second, third = (
-            maker(here, each.shape, dtype, order) for each, order in zip(three, orders, strict=True)
-        )
+    if any(each is None or not is_readable(each) for each in gradients):
+        gradients = [fourfold(a.shape, dense(a.shape), given.grouped) for a in (query, key, value)]
+        first, second, third = (maker(here, each.shape, dtype) for each in three)
 
         def make() -> tuple[Array, ...]:
             return first(), second(), third()
@@ -305,16 +296,14 @@ def _finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], A
     laid = given.bias
     if laid is None:
         return None
-    from .attention import kernels
-
     shape = _of_bias(given).shape
     kernel, count = kernels(dtype)["bias"], math.prod(shape)
     numbers = (count, *shape[1:], *laid.strides, LOWEST[dtype.name])
-    grid, make = blocks_for(here, count), maker(here, shape, dtype)
+    launch, make, address = kernel.prepared(here, blocks_for(here, count), 256, None, None, *numbers), maker(here, shape, dtype), here.address  # fmt: skip
 
     def copy(bias: Array) -> Array:
         out = make()
-        kernel(grid, 256, here.address(bias), here.address(out), *numbers)
+        launch(address(bias), address(out))
         return out
 
     return copy
@@ -325,16 +314,15 @@ def _hider(here: Machine, given: Operands, laid: Laid, dtype: Dtype) -> Callable
     bias = given.bias
     if bias is None:
         return lambda bias, out, sums: None
-    from .attention import kernels
-
     entries, heads, queries, width = laid.shape
     # Bias repeats along an axis of one: each of its rows is looked at once.
     rows = math.prod(bias.shape[:3])
     numbers = (rows, *bias.shape[:3], bias.shape[3], *bias.strides, entries, heads, queries, width, *laid.strides[:3])
-    kernel, grid = kernels(dtype)["hidden"], blocks_for(here, rows * 32)
+    launch = kernels(dtype)["hidden"].prepared(here, blocks_for(here, rows * 32), 256, None, None, None, *numbers)
+    address = here.address
 
     def hide(bias: Array, out: Array, sums: Array | None) -> None:
-        kernel(grid, 256, here.address(bias), here.address(out), 0 if sums is None else here.address(sums), *numbers)
+        launch(address(bias), address(out), 0 if sums is None else address(sums))
 
     return hide
 
@@ -348,8 +336,6 @@ def _extras(
         held.append(added(bias))
         places.append(here.address(held[0]))
     if dropout:
-        from .attention import seed_memory
-
         held.append(seed_memory(here, seed))
         first = here.address(held[-1])
         places += (first, first + 8)

@@ -18,7 +18,7 @@ from .lt import KINDS
 from .machine import Machine, machine
 from .transposing import copy_into, copy_like
 
-__all__ = ["linear", "linear_weight", "matmul", "multiply", "product"]
+__all__ = ["between_addresses", "linear", "linear_weight", "matmul", "multiply", "product"]
 
 Plan = Callable[..., Any]
 Fetch = Callable[[Array], Array]
@@ -203,20 +203,35 @@ def _plan_multiply(
 ) -> Plan:
     if not x.size or not y.size:
         return _refuse
-    wanted = tuple(_as_matrices(each, each.shape, each.strides) for each in (x, y, out))
-    found = gemm.arrange(*wanted)
-    if found is None or len(found.starts) > MOST_CALLS:
+    run = between_addresses(here, x, y, out, scale, tf32, alignment, accumulates)
+    if run is NotImplemented:
         return _plan_multiply_of_copies(here, x, y, out, scale, accumulates, tf32)
-    starts = _in_bytes(found, x.dtype, out.dtype)
-    run = here.prepare(_asked(found, x.dtype, out.dtype, tf32, _aligned(starts, alignment), "", scale, accumulates))
     if run is None:
         return _refuse
     address = here.address
+    return lambda x, y, out: run(address(x), address(y), address(out))
 
-    def compute(x: Array, y: Array, out: Array) -> None:
-        a, b, d = address(y), address(x), address(out)
+
+def between_addresses(
+    here: Machine, x: Array, y: Array, out: Array, scale: float, tf32: bool, alignment: int, accumulates: bool = False
+) -> Any:
+    """For plans: what multiplies arrays that lie as these do, given the three addresses, multiples of ``alignment``.
+
+    None where no library does, NotImplemented where operands must be copied first.
+    """
+    found = gemm.arrange(*(_as_matrices(each, each.shape, each.strides) for each in (x, y, out)))
+    if found is None or len(found.starts) > MOST_CALLS:
+        return NotImplemented
+    starts = _in_bytes(found, x.dtype, out.dtype)
+    run = here.prepare(_asked(found, x.dtype, out.dtype, tf32, _aligned(starts, alignment), "", scale, accumulates))
+    if run is None:
+        return None
+    if starts == ((0, 0, 0),):
+        return lambda x, y, out: run(y, x, out, 0)
+
+    def compute(x: int, y: int, out: int) -> None:
         for first, second, third in starts:
-            run(a + first, b + second, d + third, 0)
+            run(y + first, x + second, out + third, 0)
 
     return compute
 

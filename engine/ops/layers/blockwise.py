@@ -335,14 +335,17 @@ def _gather(tools: Tools, x: Array, y: Array, out: Array, once: bool, scale: flo
 def check_attention(query: Any, key: Any, value: Any) -> None:
     """Refuse operands whose last two axes do not fit."""
     first, second, third = query.shape, key.shape, value.shape
-    if min(len(first), len(second), len(third)) < 2 or first[-1] != second[-1] or second[-2] != third[-2]:
+    if len(first) < 2 or len(second) < 2 or len(third) < 2 or first[-1] != second[-1] or second[-2] != third[-2]:
         raise ShapeError(
             f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in their last axis, "
             f"key and value {tuple(value.shape)} in the one before"
         )
     dtype = query.dtype
-    alike = dtype == key.dtype == value.dtype or is_narrowing()  # which brings them to one dtype
-    if not alike or not all(is_floating(each.dtype) for each in (query, key, value)):
+    if dtype == key.dtype == value.dtype and is_floating(dtype):
+        return
+    if not is_narrowing() or not all(
+        is_floating(each.dtype) for each in (query, key, value)
+    ):  # brings them to one dtype
         raise DtypeError(
             f"attention: query, key and value must have one floating-point dtype, not {query.dtype}, {key.dtype} and {value.dtype}; convert with .to(dtype)"
         )

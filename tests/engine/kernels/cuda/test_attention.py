@@ -14,7 +14,7 @@ from recorded_cudnn import Cudnn, opened
 
 import numzoo.engine as engine
 from numzoo.engine import Tensor
-from numzoo.engine.kernels.cuda import attention, attention_operands, flash, matrix
+from numzoo.engine.kernels.cuda import attention_kernels, attention_operands, flash, held, matrix
 from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid, fourfold
 from numzoo.engine.nn import functional
 from numzoo.engine.ops.layers import blockwise
@@ -42,7 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def asked(gpu: Any) -> list[Any]:
     """What the libraries are asked for from now on."""
-    for plans in (flash.PLANS, matrix.PLANS):
+    for plans in (flash.PLANS, held.PLANS, matrix.PLANS):
         plans.clear()
     emulated_libraries.ASKED.clear()
     return emulated_libraries.ASKED
@@ -97,6 +97,13 @@ HELD = [
 def test_attention_with_held_scores_is_the_body_s(asked: list[Any], case: str, dtype: str, laid: str) -> None:
     check(run_on("cuda", case, dtype, laid), run_on("cpu", case, "float64"), TOLERANCE[dtype])
     assert not any(isinstance(each, Attention) for each in asked)
+
+
+@pytest.mark.parametrize("case", ["plain", "causal", "few queries", "odd width", "padding", "a mask of rows"])
+def test_scores_of_one_block_are_planned_once(asked: list[Any], case: str) -> None:
+    run_on("cuda", case, "float32", "length first", times=2)
+    assert len(held.PLANS) == 2
+    assert held._refuse not in held.PLANS.values()
 
 
 @pytest.mark.parametrize("scores", [40, 400])
@@ -155,7 +162,7 @@ def test_masks_of_dropout_are_philox_s_stream(gpu: Any, p: float) -> None:
         words: Any = np.random.Philox(key=np.array(key, np.uint64), counter=[0, 0, 0, block]).random_raw(count)
         bits, limit = threshold(p)
         wanted = words.view(np.uint16 if bits == 16 else np.uint32)[:count] >= limit
-        np.testing.assert_array_equal(attention.drawn_mask(key, block, shape, p).get(), wanted.reshape(shape))
+        np.testing.assert_array_equal(attention_kernels.drawn_mask(key, block, shape, p).get(), wanted.reshape(shape))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
