@@ -121,95 +121,94 @@ def lengthened(
 
     ``full`` is the result's shape where it may be a part of a larger array, ``alignment`` what the addresses of both operands are multiples of.
     """
-    rows, columns, inner, (turned_a, turned_b) = found.rows, found.columns, found.inner, found.turned
     size, own, batch = dtype.itemsize, result.itemsize, found.batch
-    if len(found.starts) != 1 or columns == 1 or not (dtype.name in SERVED or (tf32 and dtype.name == "float32")):
+    if len(found.starts) != 1 or found.columns == 1 or not (dtype.name in SERVED or (tf32 and dtype.name == "float32")):
         return None
-    # Sizes along which some matrix lies side by side.
-    odd = (
-        rows * own % ALIGNED or (not turned_a and rows * size % ALIGNED),
-        turned_b and columns * size % ALIGNED,
-        (turned_a or not turned_b) and inner * size % ALIGNED,
-    )
-    long_rows, long_columns, long_inner = (
-        _longer(n, size) if is_odd else n for n, is_odd in zip((rows, columns, inner), odd, strict=True)
-    )
-    dense_result = found.leading[2] == rows and (batch == 1 or found.steps[2] == rows * columns)
-    if not dense_result and (long_rows, long_columns) != (rows, columns):
-        return None
-    before = (rows, inner) if turned_a else (inner, rows), (inner, columns) if turned_b else (columns, inner)
-    after = (
-        (long_rows, long_inner) if turned_a else (long_inner, long_rows),
-        (long_inner, long_columns) if turned_b else (long_columns, long_inner),
-    )
-    wanted = []
-    moved = launches = 0
+    rows, columns, inner = _longer_sizes(found, size, own)
+    whole, is_apart, moved = None, False, 0
+    if (rows, columns) != (found.rows, found.columns):
+        if found.leading[2] != found.rows or (batch > 1 and found.steps[2] != found.rows * found.columns):
+            return None
+        made = batch * found.rows * found.columns * own
+        whole = _larger_result(found, full, rows, columns, made)
+        is_apart = whole is None
+        moved = made if is_apart or rows != found.rows else 0  # others may have to copy what has gaps
+    before, after = _stored(found, found.rows, found.columns, found.inner), _stored(found, rows, columns, inner)
+    steps = [step if batch > 1 else 0 for step in found.steps]
+    leading, copied = list(found.leading), []
     for place in (0, 1):
-        step = found.steps[place] if batch > 1 else 0
-        lies = found.leading[place] * size % ALIGNED == step * size % ALIGNED == alignment % ALIGNED == 0
-        wanted.append(not lies or before[place] != after[place])
-        if wanted[place]:
-            launches += 1
-            moved += (batch if step else 1) * math.prod(before[place]) * size
-    whole, apart = None, False
-    if (long_rows, long_columns) != (rows, columns):
-        bytes_made = batch * rows * columns * own
-        if (
-            full is not None
-            and (long_columns == columns or (batch == 1 and len(full) == 2))
-            and (long_rows == rows or bytes_made >= LARGE)
-        ):
-            whole = (*full[:-1], long_rows) if long_columns == columns else (long_columns, long_rows)
-        else:
-            apart, launches = True, launches + 1
-        if apart or long_rows != rows:
-            moved += bytes_made
-    if not launches and whole is None:
+        lies = leading[place] * size % ALIGNED == steps[place] * size % ALIGNED == alignment % ALIGNED == 0
+        if not lies or before[place] != after[place]:
+            copied.append(place)
+            moved += (batch if steps[place] else 1) * math.prod(before[place]) * size
+    launches = len(copied) + is_apart
+    operations = 2 * batch * found.rows * found.columns * found.inner
+    if not (launches or whole) or operations < PER_BYTE * moved + PER_COPY * launches:
         return None
-    if 2 * batch * rows * columns * inner < PER_BYTE * moved + PER_COPY * launches:
-        return None
-    leading, steps = list(found.leading), list(found.steps)
-    copies: list[Copy | None] = []
-    for place in (0, 1):
-        if not wanted[place]:
-            copies.append(None)
-            continue
-        step = found.steps[place] if batch > 1 else 0
-        copies.append(_into_longer(batch if step else 1, before[place], after[place], step, found.leading[place], size))
-        leading[place], steps[place] = after[place][1], math.prod(after[place]) if step else 0
-    if whole is not None or apart:
-        leading[2], steps[2] = long_rows, long_rows * long_columns if batch > 1 else 0
+    operands: list[Copy | None] = [None, None]
+    for place in copied:
+        count = batch if steps[place] else 1
+        operands[place] = _into_longer(count, before[place], after[place], steps[place], leading[place], size)
+        leading[place], steps[place] = after[place][1], math.prod(after[place]) if steps[place] else 0
     out = None
-    if apart:
-        shape = batch, columns, rows
-        larger = dense((batch, long_columns, long_rows))
-        launch = launcher(
-            Lying(shape, tuple(n * own for n in larger), own), Lying(shape, tuple(n * own for n in dense(shape)), own)
-        )
+    if whole is not None or is_apart:
+        leading[2], steps[2] = rows, rows * columns if batch > 1 else 0
+    if is_apart:
+        shape = batch, found.columns, found.rows
+        strides = (tuple(n * own for n in dense(each)) for each in ((batch, columns, rows), shape))
+        launch = launcher(*(Lying(shape, each, own) for each in strides))
         if launch is None:
             return None
-        out = Copy(launch, batch * long_columns * long_rows * own)
-    bias = (
-        _into_longer(1, (1, rows), (1, long_rows), 0, rows, own) if "bias" in epilogue and long_rows != rows else None
-    )
+        out = Copy(launch, batch * columns * rows * own)
+    bias = None
+    if "bias" in epilogue and rows != found.rows:
+        bias = _into_longer(1, (1, found.rows), (1, rows), 0, found.rows, own)
     (a, b, d), (first, second, third) = leading, steps
-    arranged = found._replace(
-        rows=long_rows, columns=long_columns, inner=long_inner, leading=(a, b, d), steps=(first, second, third)
+    larger = found._replace(rows=rows, columns=columns, inner=inner, leading=(a, b, d), steps=(first, second, third))
+    return Lengthened(larger, (operands[0], operands[1]), out, bias, whole)
+
+
+def _longer_sizes(found: Arranged, size: int, own: int) -> tuple[int, int, int]:
+    """Rows, columns and the inner size, longer where some matrix lies side by side along one that is odd."""
+    turned_a, turned_b = found.turned
+    rows = found.rows * own % ALIGNED or (not turned_a and found.rows * size % ALIGNED)
+    columns = turned_b and found.columns * size % ALIGNED
+    inner = (turned_a or not turned_b) and found.inner * size % ALIGNED
+    return (
+        _longer(found.rows, size) if rows else found.rows,
+        _longer(found.columns, size) if columns else found.columns,
+        _longer(found.inner, size) if inner else found.inner,
     )
-    return Lengthened(arranged, (copies[0], copies[1]), out, bias, whole)
+
+
+def _stored(found: Arranged, rows: int, columns: int, inner: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many rows A and B have in memory, and how wide these are."""
+    turned_a, turned_b = found.turned
+    return (rows, inner) if turned_a else (inner, rows), (inner, columns) if turned_b else (columns, inner)
+
+
+def _larger_result(
+    found: Arranged, full: tuple[int, ...] | None, rows: int, columns: int, size: int
+) -> tuple[int, ...] | None:
+    """The shape of which the result is to be a part, if it may be one; it has ``size`` bytes."""
+    if full is None or (rows != found.rows and size < LARGE):
+        return None
+    if columns == found.columns:
+        return (*full[:-1], rows)
+    return (columns, rows) if found.batch == 1 and len(full) == 2 else None
 
 
 def with_room(here: Machine, whole: Array, width: int) -> Array:
     """The first ``width`` columns of an array whose others will be zeros for as long as it lives: products take it as it is."""
     place, size = here.address(whole), whole.itemsize
-    entry: Any = (width * size, whole.shape[1] * size), weakref.ref(whole, lambda _: _forget(place, entry))
+
+    def forget(_: Any, rooms: Any = _rooms) -> None:
+        if rooms.get(place) is entry:
+            del rooms[place]
+
+    entry: Any = (width * size, whole.shape[1] * size), weakref.ref(whole, forget)
     _rooms[place] = entry
     return whole[:, :width]
-
-
-def _forget(place: int, entry: Any) -> None:
-    if _rooms.get(place) is entry:
-        del _rooms[place]
 
 
 def room_of(array: Array) -> int:
