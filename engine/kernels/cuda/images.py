@@ -35,8 +35,10 @@ MOST = 256
 EACH_PROCESSOR = 4
 NARROW = 3
 """Blocks for each multiprocessor that share an array, and of numbers of two bytes, whose threads hold more of them: what it has room for."""
-LONGEST = 1 << 14
-"""Numbers of a plane that one block takes: they are read twice, the second time from the cache."""
+SHORT, LONGEST = 8, 1 << 14
+"""Accesses of each thread with which a warp takes a part of a plane, at most, and numbers of one that a block takes."""
+
+MOST_PLANES = 1 << 30
 
 PLANS: Plans[Plan] = Plans()
 
@@ -115,7 +117,7 @@ class Images(NamedTuple):
     parts: int
     across: int
     grid: int | tuple[int, int, int]
-    block: int
+    block: int | tuple[int, int, int]
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -133,8 +135,9 @@ def images_of(here: Machine, x: Array, each_alone: bool) -> Images:
     if x.flags.c_contiguous and channels > 1 and size > 1:
         per = min(size, LONGEST)
         parts = -(-size // per)
-        block = min(MOST, max(32, 1 << (size - 1).bit_length()))
-        grid = min(number * channels * parts, 16 * blocks)
+        # A warp for each part where they are short, else a block.
+        block = (32, MOST // 32, 1) if per * x.itemsize <= 32 * VECTOR * SHORT else (MOST, 1, 1)
+        grid = min(-(-number * channels * parts // block[1]), 16 * blocks)
         return Images(tuple(range(ndim)), False, number, channels, size, per, parts, 0, grid, block)
     turned = (0, *range(2, ndim), 1)
     rows = row_order(x.transpose(turned), 1)
@@ -158,7 +161,8 @@ def _kernel(name: str, signature: str, dtype: Dtype, named: str, grouped: bool, 
     own = scalars(dtype)
     letters = signature.replace("W", "d" if own["WIDE"] == "double" else "f")
     more = {"RUNNING": running} if running not in ("", own["WIDE"]) else {}
-    return Kernel("images.cu", name, letters, **own, PARAM=named, GROUPED=int(grouped), **more)
+    source = "planes.cu" if name.startswith("plane_") else "images.cu"
+    return Kernel(source, name, letters, **own, PARAM=named, GROUPED=int(grouped), **more)
 
 
 class _Launches:
@@ -182,7 +186,7 @@ def _refuse(*_: Any) -> Any:
 
 def _served(x: Array, *vectors: Array | None) -> str | None:
     """What weights are called, if x and they are served."""
-    if x.dtype not in SCALARS or not x.size or x.shape[0] > 65535:
+    if x.dtype not in SCALARS or not x.size or x.shape[0] > 65535 or x.shape[0] * x.shape[1] > MOST_PLANES:
         return None
     return parameter(x.dtype, *vectors)
 

@@ -23,7 +23,16 @@ from .machine import Launch, Machine, machine
 __all__ = ["HEADERS", "SCALARS", "SOURCES", "Kernel", "scalars", "source_text"]
 
 SOURCES = Path(__file__).parent / "source"
-HEADERS = ("hardware.cuh", "ground.cuh", "gates.cuh", "rows.cuh", "functions.cuh", "walking.cuh", "philox.cuh")
+HEADERS = (
+    "hardware.cuh",
+    "ground.cuh",
+    "gates.cuh",
+    "rows.cuh",
+    "images.cuh",
+    "functions.cuh",
+    "walking.cuh",
+    "philox.cuh",
+)
 
 SCALARS: dict[Dtype, tuple[str, str]] = {
     np.dtype(np.float32): ("float", "float"),

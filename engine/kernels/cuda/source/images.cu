@@ -1,13 +1,15 @@
-// Batch and group normalisation of images, whose channels lie side by side (columns) or whose planes do (planes), with their gradients.
+// Batch and group normalisation of images whose channels lie side by side, with their gradients; planes.cu does so for those that lie by planes,
+// and shares what is done here with the parts that both make.
 //
-// Statistics take two stages: parts of each image's channels by Welford's method or in two passes, then the parts together in double
-// precision. Everything is added up in a fixed order. GROUPED says whose statistics: those of each image's groups, or of each channel.
+// Statistics take two stages: parts of each image's channels, several rows at a time, then the parts together in double precision.
+// Everything is added up in a fixed order. GROUPED says whose statistics: those of each image's groups, or of each channel.
 
 #include "ground.cuh"
 
 #define TEAM 32
 #define CHUNKS 0
 #include "rows.cuh"
+#include "images.cuh"
 
 // Threads of a block beside one another, and rows of an image that they take at once.
 struct Tile {
@@ -28,11 +30,6 @@ struct Tile {
 
 #define MOST 256
 
-// Of statistics that stand in the place of a batch's.
-#ifndef RUNNING
-#define RUNNING WIDE
-#endif
-
 #ifndef AT_ONCE  // rows that a thread has under way, 4 or 8
 #define AT_ONCE 4
 #endif
@@ -51,8 +48,6 @@ template <bool whole>
 __device__ __forceinline__ void store_row_piece(SCALAR* to, index_t place, const Tile& tile, index_t channels, const Piece& piece) {
     store_piece(to + (place - tile.first), tile.first, channels, whole, piece);
 }
-
-template <int number> struct Number { static const int count = number; };
 
 // How many rows a line of a tile's threads takes.
 __device__ __forceinline__ int rows_of(const Tile& tile, int line) {
@@ -154,66 +149,6 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_moments(
     squares[place] = spread;
 }
 
-// The numbers of a part of a plane that one of `team` threads takes, several at once where every plane begins at a multiple of 16 bytes.
-struct Share {
-    index_t from, to;
-    int team, lane;
-    bool whole;
-
-    __device__ __forceinline__ Share(index_t size, bool aligned, index_t from, index_t to, int team) : from(from), to(to), team(team) {
-        whole = aligned && size % EACH == 0;
-        lane = threadIdx.x % team;
-    }
-    // how(place in the plane, how many).
-    template <class How>
-    __device__ __forceinline__ void each(How how) const {
-        if (whole)
-            for (index_t i = from + lane * EACH; i < to; i += team * EACH) how(i, Number<EACH>());
-        else
-            for (index_t i = from + lane; i < to; i += team) how(i, Number<1>());
-    }
-};
-
-// How many threads of a block share a part of `per` numbers: short ones leave room for others.
-__device__ __forceinline__ int team_for(index_t per) {
-    int team = 32;
-    while (team < (int)blockDim.x && team * EACH < per) team *= 2;
-    return team;
-}
-
-// A block for each part of a plane; `parts` parts of `per` numbers.
-extern "C" __global__ void __launch_bounds__(MOST) plane_moments(
-    const SCALAR* x, double* means, double* squares, index_t planes, index_t channels, index_t size, index_t per, index_t parts
-) {
-    for (index_t block = blockIdx.x; block < planes * parts; block += gridDim.x) {
-        const index_t plane = block / parts, part = block % parts, from = part * per, to = from + per < size ? from + per : size;
-        const SCALAR* image = x + plane * size;
-        const Share share(size, lies_at(x, 16), from, to, blockDim.x);
-        const WIDE origin = widened(image[from]);
-        WIDE sum = 0, square = 0;
-        share.each([&](index_t i, auto several) {
-            const auto piece = load_several<several.count>(image + i);
-#pragma unroll
-            for (int k = 0; k < several.count; k++) sum += (WIDE)widened(piece.at[k]) - origin;
-        });
-        const WIDE mean = over_block<Sum>(sum) / (WIDE)(to - from);
-        share.each([&](index_t i, auto several) {
-            const auto piece = load_several<several.count>(image + i);
-#pragma unroll
-            for (int k = 0; k < several.count; k++) {
-                const WIDE away = (WIDE)widened(piece.at[k]) - origin - mean;
-                square += away * away;
-            }
-        });
-        square = over_block<Sum>(square);
-        if (threadIdx.x == 0) {
-            const index_t place = (plane / channels * parts + part) * channels + plane % channels;
-            means[place] = (double)origin + mean;
-            squares[place] = square;
-        }
-    }
-}
-
 __device__ __forceinline__ double numbers_of(unsigned part, unsigned parts, index_t size, index_t per) {
     const unsigned place = part % parts;
     return (double)(place + 1 < parts ? per : size - place * per);
@@ -271,25 +206,6 @@ extern "C" __global__ void __launch_bounds__(128) group_moments(
     inverse_out[blockIdx.x] = WIDE(1) / sqrt((WIDE)(square / count) + epsilon);
 }
 
-// What the numbers of one channel are normalised by.
-struct Scale {
-    WIDE mean, inverse, weight, bias;
-
-    // `factors` are variances of channels, or 1 / sqrt(variance + epsilon) of groups.
-    template <class Statistic>
-    __device__ __forceinline__ void read(
-        const Statistic* means, const Statistic* factors, const PARAM* weights, const PARAM* biases, index_t image, index_t channel,
-        index_t groups, index_t width, WIDE epsilon
-    ) {
-        const index_t place = GROUPED ? image * groups + (unsigned)channel / (unsigned)width : channel;
-        mean = (WIDE)widened(means[place]);
-        inverse = GROUPED ? (WIDE)widened(factors[place]) : inverse_root((WIDE)widened(factors[place]) + epsilon);
-        weight = weights ? (WIDE)widened(weights[channel]) : WIDE(1);
-        bias = biases ? (WIDE)widened(biases[channel]) : WIDE(0);
-    }
-    __device__ __forceinline__ SCALAR of(SCALAR x) const { return narrowed<SCALAR>(((WIDE)widened(x) - mean) * (inverse * weight) + bias); }
-};
-
 template <bool whole>
 __device__ __forceinline__ void normalise(const SCALAR* x, SCALAR* out, const Tile& tile, index_t channels, const Scale (&scale)[EACH]) {
     each_rows<whole ? AT_ONCE : 1, true>(tile, channels, [&](index_t place, index_t step, auto several) {
@@ -318,27 +234,6 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_normalise(
     const index_t start = tile.image * rows * channels;
     if (channels % EACH == 0 && lies_at(x, 16) && lies_at(out, 16)) normalise<true>(x + start, out + start, tile, channels, scale);
     else normalise<false>(x + start, out + start, tile, channels, scale);
-}
-
-extern "C" __global__ void __launch_bounds__(MOST) plane_normalise(
-    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t planes,
-    index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
-) {
-    const bool aligned = lies_at(x, 16) && lies_at(out, 16);
-    const int team = team_for(per), lines = blockDim.x / team;
-    for (index_t part = (index_t)blockIdx.x * lines + threadIdx.x / team; part < planes * parts; part += (index_t)gridDim.x * lines) {
-        const index_t plane = part / parts, from = part % parts * per, to = from + per < size ? from + per : size;
-        const SCALAR* own = x + plane * size;
-        SCALAR* given = out + plane * size;
-        Scale scale;
-        scale.read(means, factors, weights, biases, plane / channels, plane % channels, groups, channels / groups, epsilon);
-        Share(size, aligned, from, to, team).each([&](index_t i, auto several) {
-            auto piece = load_several<several.count>(own + i);
-#pragma unroll
-            for (int k = 0; k < several.count; k++) piece.at[k] = scale.of(piece.at[k]);
-            store_several<several.count>(given + i, piece);
-        });
-    }
 }
 
 // What flows back to each channel, with its numbers' distances from the mean, and alone.
@@ -412,35 +307,6 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_products(
     total[place] = b;
 }
 
-extern "C" __global__ void __launch_bounds__(MOST) plane_products(
-    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, index_t planes, index_t channels,
-    index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
-) {
-    for (index_t block = blockIdx.x; block < planes * parts; block += gridDim.x) {
-        const index_t plane = block / parts, part = block % parts, from = part * per, to = from + per < size ? from + per : size;
-        Scale scale;
-        scale.read(means, factors, (const PARAM*)0, (const PARAM*)0, plane / channels, plane % channels, groups, channels / groups, epsilon);
-        WIDE a = 0, b = 0;
-        const SCALAR *own = x + plane * size, *arrived = flow + plane * size;
-        Share(size, lies_at(x, 16) && lies_at(flow, 16), from, to, blockDim.x).each([&](index_t i, auto several) {
-            const auto piece = load_several<several.count>(own + i), given = load_several<several.count>(arrived + i);
-#pragma unroll
-            for (int k = 0; k < several.count; k++) {
-                const WIDE flowing = widened(given.at[k]);
-                a += flowing * (((WIDE)widened(piece.at[k]) - scale.mean) * scale.inverse);
-                b += flowing;
-            }
-        });
-        a = over_block<Sum>(a);
-        b = over_block<Sum>(b);
-        if (threadIdx.x == 0) {
-            const index_t place = (plane / channels * parts + part) * channels + plane % channels;
-            along[place] = a;
-            total[place] = b;
-        }
-    }
-}
-
 // For each image's groups the means of what flows back times weight, with the normalised numbers and alone: a block for each.
 extern "C" __global__ void __launch_bounds__(128) group_products(
     const WIDE* along, const WIDE* total, const PARAM* weights, WIDE* product_out, WIDE* sum_out, index_t groups, index_t width, index_t parts, index_t size
@@ -459,29 +325,6 @@ extern "C" __global__ void __launch_bounds__(128) group_products(
     product_out[blockIdx.x] = (WIDE)(product / ((double)width * size));
     sum_out[blockIdx.x] = (WIDE)(sum / ((double)width * size));
 }
-
-// The gradient of one channel's numbers: (flow weight - mean of it - normalised number times mean of the product) inverse.
-struct Slope {
-    WIDE mean, by_flow, by_distance, shift;
-
-    // `products` and `sums` are those of channels, or the means of groups; `share` is 1 over the numbers of a channel.
-    __device__ __forceinline__ void read(
-        const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums, index_t image, index_t channel,
-        index_t groups, index_t width, WIDE epsilon, WIDE share
-    ) {
-        Scale scale;
-        scale.read(means, factors, weights, (const PARAM*)0, image, channel, groups, width, epsilon);
-        const index_t place = GROUPED ? image * groups + (unsigned)channel / (unsigned)width : channel;
-        const WIDE times = GROUPED ? WIDE(1) : scale.weight * share;
-        mean = scale.mean;
-        by_flow = scale.weight * scale.inverse;
-        by_distance = -times * products[place] * scale.inverse * scale.inverse;
-        shift = -times * sums[place] * scale.inverse;
-    }
-    __device__ __forceinline__ SCALAR of(SCALAR flow, SCALAR x) const {
-        return narrowed<SCALAR>((WIDE)widened(flow) * by_flow + (((WIDE)widened(x) - mean) * by_distance + shift));
-    }
-};
 
 template <bool whole>
 __device__ __forceinline__ void slide(const SCALAR* flow, const SCALAR* x, SCALAR* out, const Tile& tile, index_t channels, const Slope (&slope)[EACH]) {
@@ -516,26 +359,4 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_slopes(
     if (channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16))
         slide<true>(flow + start, x + start, out + start, tile, channels, slope);
     else slide<false>(flow + start, x + start, out + start, tile, channels, slope);
-}
-
-extern "C" __global__ void __launch_bounds__(MOST) plane_slopes(
-    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums,
-    SCALAR* out, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon, WIDE share
-) {
-    const bool aligned = lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16);
-    const int team = team_for(per), lines = blockDim.x / team;
-    for (index_t part = (index_t)blockIdx.x * lines + threadIdx.x / team; part < planes * parts; part += (index_t)gridDim.x * lines) {
-        const index_t plane = part / parts, from = part % parts * per, to = from + per < size ? from + per : size;
-        const SCALAR *own = x + plane * size, *arrived = flow + plane * size;
-        SCALAR* given = out + plane * size;
-        Slope slope;
-        slope.read(means, factors, weights, products, sums, plane / channels, plane % channels, groups, channels / groups, epsilon, share);
-        Share(size, aligned, from, to, team).each([&](index_t i, auto several) {
-            auto piece = load_several<several.count>(own + i);
-            const auto flowing = load_several<several.count>(arrived + i);
-#pragma unroll
-            for (int k = 0; k < several.count; k++) piece.at[k] = slope.of(flowing.at[k], piece.at[k]);
-            store_several<several.count>(given + i, piece);
-        });
-    }
 }

@@ -13,7 +13,7 @@ from numzoo.engine import ops
 from numzoo.engine.dtype import accumulator, as_dtype
 from numzoo.engine.kernels.cuda import images, pooling
 
-SHAPES = [(4, 8, 5, 7), (2, 70, 3, 3), (6, 1, 9), (9, 12), (2, 3, 3, 4, 5)]
+SHAPES = [(4, 8, 5, 7), (2, 2, 36, 36), (2, 70, 3, 3), (6, 1, 9), (9, 12), (2, 3, 3, 4, 5)]
 
 
 def drawn(shape: tuple[int, ...], dtype: Any = "float32", seed: int = 0) -> Any:
@@ -60,9 +60,12 @@ def test_memory_orders_differ(gpu: Any) -> None:
 
 
 def test_parts_of_planes_are_put_together(gpu: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(images, "LONGEST", 10)
-    images.PLANS.clear()
-    check(gpu, drawn((2, 4, 5, 7)), drawn((2, 4, 5, 7), seed=1), (drawn((4,), seed=2), None), 2)
+    for longest, short in ((10, 8), (12, 0)):
+        monkeypatch.setattr(images, "LONGEST", longest)
+        monkeypatch.setattr(images, "SHORT", short)
+        images.PLANS.clear()
+        for shape in ((2, 4, 5, 7), (2, 4, 4, 7)):
+            check(gpu, drawn(shape), drawn(shape, seed=1), (drawn((4,), seed=2), None), 2)
     images.PLANS.clear()
 
 

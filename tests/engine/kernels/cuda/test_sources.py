@@ -57,6 +57,7 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
         {**NARROW, "PARAM": "bfloat", "GROUPED": 0, "RUNNING": "bfloat"},
         {**WIDE, "PARAM": "double", "GROUPED": 1},
     ],
+    "planes.cu": [{**NARROW, "PARAM": "bfloat", "GROUPED": 0}, {**WIDE, "PARAM": "double", "GROUPED": 1}],
 }
 """For a source, the sets of definitions to try: one for each branch that its preprocessor or its templates may take."""
 DEFINITIONS["waiting.cu"] = [{}]
