@@ -44,7 +44,12 @@ _lock = threading.Lock()
 
 def complaints(name: str) -> tuple[int, int]:
     """The number of who may complain, and the address of the words; raises what was complained of before."""
-    return _number(f"{name}: {_KNOWN[name]}", ShapeError, False), _address()
+    return _known(name), _address()
+
+
+@cache
+def _known(name: str) -> int:
+    return _number(f"{name}: {_KNOWN[name]}", ShapeError, False)
 
 
 def look(array: Array, low: float, high: float, sentence: str, error: type[Exception], *, within: bool = False) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from ...dtype import Array, Dtype, accumulator
 from ..plans import Plans
 from .complaints import complaints
-from .forms import Team, dense, form, row_kernel
+from .forms import Team, dense, form, gatherer, row_kernel
+from .layout import maker
 from .machine import machine
 from .padding import room_of, with_room
 from .program import SCALARS, Kernel
@@ -39,7 +40,7 @@ PLANS: Plans[Plan] = Plans()
 
 def class_counts(target: Array, weight: Array | None, like: Array, *, classes: int, ignore_index: int | None) -> Result:
     """Classes with those to be ignored as 0, how much each counts, and the sum of that."""
-    key = (class_counts, form(target), form(weight), like.dtype, classes, ignore_index)
+    key = (class_counts, machine(), form(target), form(weight), like.dtype, classes, ignore_index)
     found = PLANS.get(key) or PLANS.make(key, _plan_counts, target, weight, like.dtype, classes, ignore_index)
     return found(target, weight)
 
@@ -48,7 +49,7 @@ def class_entropy(
     x: Array, target: Array, scale: Array | None = None, total: Array | None = None, *, keep: bool = True
 ) -> Result:
     """The loss; for the way back the rows' peaks and sums in the place of the probabilities."""
-    key = (class_entropy, form(x), form(target), form(scale), form(total), keep)
+    key = (class_entropy, machine(), form(x), form(target), form(scale), form(total), keep)
     found = PLANS.get(key) or PLANS.make(key, _plan_loss, x, target, scale, total, keep)
     return found(x, target, scale, total)
 
@@ -58,7 +59,7 @@ def class_entropy_input(
     sums: Array | None = None,
 ) -> Result:  # fmt: skip
     """What flows back to the logits."""
-    key = (class_entropy_input, form(flow), form(x), form(target), form(scale), form(total))
+    key = (class_entropy_input, machine(), form(flow), form(x), form(target), form(scale), form(total))
     found = PLANS.get(key) or PLANS.make(key, _plan_input, flow, x, target, scale, total)
     return found(flow, x, target, scale, total, sums)
 
@@ -71,23 +72,30 @@ def _plan_counts(target: Array, weight: Array | None, dtype: Dtype, classes: int
     own = SCALARS[wide if weight is None else weight.dtype][0]
     signature = "PPPPPqqqiiP"
     kernel = row_kernel("entropy.cu", "class_counts", signature, wide, _PLAIN, LABEL=LABELS[target.dtype], WEIGHT=own)
-    count, shape = target.size, target.shape
+    here, count = machine(), target.size
     parts = _parts(count)
     ignored = 0 if ignore_index is None else ignore_index
+    tail = (count, classes, ignored, int(ignore_index is not None), *complaints("cross_entropy"))
+    launch = kernel.prepared(here, parts, 1024, *(None,) * 5, *tail)
+    add = _sum(wide).prepared(here, 1, 1024, None, None, parts, 0) if parts > 1 else None
+    gather = gatherer(here, (target, None), (weight, None))
+    new_labels, new_scale, new_total = (
+        maker(here, *of) for of in ((target.shape, _INT64), (target.shape, wide), ((), wide))
+    )
+    address, memory, room = here.address, here.memory, parts * wide.itemsize
 
     def compute(target: Array, weight: Array | None) -> Result:
-        here = machine()
-        who, words = complaints("cross_entropy")
-        given = dense(here, target)
-        own = None if weight is None else dense(here, weight)
-        labels, scale, total = here.empty(shape, _INT64), here.empty(shape, wide), here.empty((), wide)
-        partial = total if parts == 1 else here.empty((parts,), wide)
-        kernel(
-            parts, 1024, here.address(given), 0 if own is None else here.address(own), here.address(labels), here.address(scale),
-            here.address(partial), count, classes, ignored, int(ignore_index is not None), who, words,
-        )  # fmt: skip
-        if parts > 1:
-            _sum(wide)(1, 1024, here.address(partial), here.address(total), parts, 0)
+        complaints("cross_entropy")  # raises what was complained of before
+        if gather is not None:
+            target, weight = gather(target, weight)
+        labels, scale, total = new_labels(), new_scale(), new_total()
+        given = address(target), 0 if weight is None else address(weight), address(labels), address(scale)
+        if add is None:
+            launch(*given, address(total))
+        else:
+            partial = memory(room)
+            launch(*given, partial.ptr)
+            add(partial.ptr, address(total))
         return labels, scale, total
 
     return compute
@@ -108,27 +116,30 @@ def _plan_loss(x: Array, target: Array, scale: Array | None, total: Array | None
         return lambda *_: NotImplemented
     who, rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqqq")
     rows, classes = x.shape
-    wide = accumulator(x.dtype)
-    grid, parts, add = row_blocks(machine(), rows, who), _parts(rows), _sum(wide)
+    wide, here, parts = accumulator(x.dtype), machine(), _parts(rows)
     fetch, step = _taken(x)
+    launch = rows_kernel.prepared(here, row_blocks(here, rows, who), who.block, *(None,) * 5, rows, classes, step)
+    add_parts = _sum(wide).prepared(here, parts, 1024, None, None, rows, 0) if parts > 1 else None
+    add = _sum(wide).prepared(here, 1, 1024, None, None, rows if parts == 1 else parts, None)
+    gather = gatherer(here, (target, None), (scale, None))
+    new_loss, new_kept = maker(here, (), wide), maker(here, (rows, 2), wide)
+    address, memory, size, room = here.address, here.memory, rows * wide.itemsize, parts * wide.itemsize
 
     def compute(x: Array, target: Array, scale: Array | None, total: Array | None) -> Result:
-        here = machine()
-        address = here.address
-        source, labels = fetch(here, x), dense(here, target)
-        much = None if scale is None else dense(here, scale)
-        losses, loss = here.empty((rows,), wide), here.empty((), wide)
-        kept = here.empty((rows, 2), wide) if keep else None
-        rows_kernel(
-            grid, who.block, address(source), address(labels), 0 if much is None else address(much), address(losses),
-            0 if kept is None else address(kept), rows, classes, step,
+        if gather is not None:
+            target, scale = gather(target, scale)
+        source, loss, losses = fetch(here, x), new_loss(), memory(size)
+        kept = new_kept() if keep else None
+        launch(
+            address(source), address(target), 0 if scale is None else address(scale), losses.ptr, 0 if kept is None else address(kept)
         )  # fmt: skip
-        count, over = rows, 0 if total is None else address(total)
-        if parts > 1:
-            partial = here.empty((parts,), wide)
-            add(parts, 1024, address(losses), address(partial), rows, 0)
-            losses, count = partial, parts
-        add(1, 1024, address(losses), address(loss), count, over)
+        over = 0 if total is None else address(total)
+        if add_parts is None:
+            add(losses.ptr, address(loss), over)
+        else:
+            partial = memory(room)
+            add_parts(losses.ptr, partial.ptr)
+            add(partial.ptr, address(loss), over)
         return loss, None, kept
 
     return compute
@@ -141,25 +152,30 @@ def _plan_input(flow: Array, x: Array, target: Array, scale: Array | None, total
     who, kernel = _rows(x, target, "entropy_rows_backward", "PPPPPPPqqqq")
     rows_kernel = _rows(x, target, "entropy_rows", "PPPPPqqq")[1]
     rows, classes = x.shape
-    grid, dtype = row_blocks(machine(), rows, who), x.dtype
-    (fetch, step), own = _taken(x), room_of(x)
+    here = machine()
+    (fetch, step), own, grid = _taken(x), room_of(x), row_blocks(here, rows, who)
+    launch = kernel.prepared(here, grid, who.block, *(None,) * 7, rows, classes, step, own)
+    gather = gatherer(here, (target, None), (scale, None))
+    make, address, memory, size = maker(here, (rows, own), x.dtype), here.address, here.memory, 2 * rows * wide.itemsize
 
     def compute(
         flow: Array, x: Array, target: Array, scale: Array | None, total: Array | None, sums: Array | None
     ) -> Array:
-        here = machine()
-        address = here.address
-        source, labels = fetch(here, x), dense(here, target)
-        much = None if scale is None else dense(here, scale)
+        if gather is not None:
+            target, scale = gather(target, scale)
+        source = fetch(here, x)
         if sums is None:
-            sums = here.empty((rows, 2), wide)
-            rows_kernel(grid, who.block, address(source), address(labels), 0, 0, address(sums), rows, classes, step)
-        out: Any = here.empty((rows, own), dtype)
+            held = memory(size)
+            seen = held.ptr
+            rows_kernel(grid, who.block, address(source), address(target), 0, 0, seen, rows, classes, step)
+        else:
+            seen = address(sums)
+        out: Any = make()
         if own != classes:
             out = with_room(here, out, classes)
-        kernel(
-            grid, who.block, address(flow), address(source), address(labels), 0 if much is None else address(much),
-            0 if total is None else address(total), address(sums), address(out), rows, classes, step, own,
+        launch(
+            address(flow), address(source), address(target), 0 if scale is None else address(scale), 0 if total is None else address(total),
+            seen, address(out),
         )  # fmt: skip
         return out
 

@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from ...dtype import Array, Dtype, accumulator
+from ...modes import modes
 from ...ops.layers.grouping import check_rms_norm
 from ...ops.layers.normalization import check_layer_norm
 from ..plans import Plans
-from .forms import Rows, Team, fetcher, form, maker, parameter, plain_rows, row_kernel, row_order, team
+from .forms import Rows, Team, form, gatherer, parameter, plain_rows, row_kernel, row_order, team
+from .layout import maker
 from .machine import Machine, machine
 from .program import SCALARS, Kernel, scalars
 
@@ -37,28 +39,38 @@ def layer_norm(
     x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5, axes: int = 1
 ) -> Result:
     """(x - mean) / sqrt(variance + epsilon) * weight + bias over the last axes, with each example's mean and factor."""
-    key = (layer_norm, form(x), form(weight), form(bias), axes)
-    return (PLANS.get(key) or PLANS.make(key, _plan_forward, True, x, weight, bias, axes))(x, weight, bias, epsilon)
+    # Where nothing is recorded nothing is kept for the way back.
+    keep = modes.recording
+    key = (layer_norm, machine(), x.shape, x.strides, x.dtype, form(weight), form(bias), axes, epsilon, keep)
+    found = PLANS.get(key) or PLANS.make(key, _plan_forward, True, x, weight, bias, axes, epsilon, keep)
+    return found(x, weight, bias)
 
 
 def rms_norm(x: Array, weight: Array | None = None, *, epsilon: float = 1e-6, axes: int = 1) -> Result:
     """x / sqrt(mean of x^2 + epsilon) over the last axes, times weight, with each example's factor."""
-    key = (rms_norm, form(x), form(weight), axes)
-    return (PLANS.get(key) or PLANS.make(key, _plan_forward, False, x, weight, None, axes))(x, weight, None, epsilon)
+    keep = modes.recording
+    key = (rms_norm, machine(), x.shape, x.strides, x.dtype, form(weight), axes, epsilon, keep)
+    found = PLANS.get(key) or PLANS.make(key, _plan_forward, False, x, weight, None, axes, epsilon, keep)
+    return found(x, weight, None)
 
 
 def layer_norm_backward(
     flow: Array, x: Array, weight: Array | None, mean: Array, inverse: Array, *, axes: int = 1
 ) -> Result:
     """The gradients of layer_norm for x, weight and bias."""
-    key = (layer_norm_backward, form(flow), form(x), form(weight), form(mean), form(inverse), axes)
+    # fmt: off
+    key = (
+        layer_norm_backward, machine(), flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, form(weight), form(mean),
+        form(inverse), axes,
+    )
+    # fmt: on
     found = PLANS.get(key) or PLANS.make(key, _plan_backward, True, flow, x, weight, mean, inverse, axes)
     return found(flow, x, weight, mean, inverse)
 
 
 def rms_norm_backward(flow: Array, x: Array, weight: Array | None, inverse: Array, *, axes: int = 1) -> Result:
     """The gradients of rms_norm for x and weight."""
-    key = (rms_norm_backward, form(flow), form(x), form(weight), form(inverse), axes)
+    key = (rms_norm_backward, machine(), form(flow), form(x), form(weight), form(inverse), axes)
     found = PLANS.get(key) or PLANS.make(key, _plan_backward, False, flow, x, weight, None, inverse, axes)
     return found(flow, x, weight, None, inverse)
 
@@ -68,7 +80,9 @@ def refuse(*_: Any) -> Any:
     return NotImplemented
 
 
-def _plan_forward(centred: bool, x: Array, weight: Array | None, bias: Array | None, axes: int) -> Plan:
+def _plan_forward(
+    centred: bool, x: Array, weight: Array | None, bias: Array | None, axes: int, epsilon: float, keep: bool
+) -> Plan:
     if centred:
         check_layer_norm(x, weight, bias, axes)
     else:
@@ -80,32 +94,31 @@ def _plan_forward(centred: bool, x: Array, weight: Array | None, bias: Array | N
     who = team(rows.width * x.itemsize, FORWARD)
     signature = "PPPPPPqqW" if centred else "PPPPqqW"
     kernel = row_kernel("layer_norm.cu", "layer_norm" if centred else "rms_norm", signature, x.dtype, who, PARAM=named)
-    kept, wide, dtype, shape, order = (*x.shape[: x.ndim - axes], *(1,) * axes), accumulator(x.dtype), x.dtype, x.shape, rows.order  # fmt: skip
+    kept, wide, order = (*x.shape[: x.ndim - axes], *(1,) * axes), accumulator(x.dtype), rows.order
     here = machine()
-    blocks = _blocks(here, rows.number, who, 8)
-    fetch, fetch_weight, fetch_bias = fetcher(x, order), fetcher(weight), fetcher(bias)
-    make, keep, number, width, block = (
-        maker(shape, dtype, order),
-        maker(kept, wide, order),
-        rows.number,
-        rows.width,
-        who.block,
-    )
+    launch = kernel.prepared(
+        here, _blocks(here, rows.number, who, 8), who.block, *(None,) * (6 if centred else 4), rows.number, rows.width, epsilon
+    )  # fmt: skip
+    gather = gatherer(here, (x, order), (weight, None), (bias, None))
+    make, hold, address = maker(here, x.shape, x.dtype, order), maker(here, kept, wide, order), here.address
 
-    def compute(x: Array, weight: Array | None, bias: Array | None, epsilon: float) -> Result:
-        here = machine()
-        address = here.address
-        source, weight, bias = fetch(here, x), fetch_weight(here, weight), fetch_bias(here, bias)
-        out, inverse = make(here), keep(here)
+    def compute(x: Array, weight: Array | None, bias: Array | None) -> Result:
+        if gather is not None:
+            x, weight, bias = gather(x, weight, bias)
+        out = make()
+        mean = inverse = None
+        middles = factors = 0
+        if keep:
+            inverse = hold()
+            factors = address(inverse)
         scale = 0 if weight is None else address(weight)
         if not centred:
-            kernel(blocks, block, address(source), scale, address(out), address(inverse), number, width, epsilon)  # fmt: skip
+            launch(address(x), scale, address(out), factors)
             return out, inverse
-        mean = keep(here)
-        kernel(
-            blocks, block, address(source), scale, 0 if bias is None else address(bias), address(out), address(mean),
-            address(inverse), number, width, epsilon,
-        )  # fmt: skip
+        if keep:
+            mean = hold()
+            middles = address(mean)
+        launch(address(x), scale, 0 if bias is None else address(bias), address(out), middles, factors)
         return out, mean, inverse
 
     return compute
@@ -128,47 +141,37 @@ def _plan_backward(
     kernel = row_kernel("layer_norm.cu", name, signature, x.dtype, who, PARAM=named)
     here = machine()
     blocks = _blocks(here, rows.number, who, 4 if who.threads <= 128 else 2)
-    last, dtype, shape, order = x.shape[x.ndim - axes :], x.dtype, x.shape, rows.order
-    shared = 2 * rows.width * wide.itemsize if who.threads < who.block else 0
-    several = 2 if centred else 1
-
-    fetch_flow, fetch, fetch_weight = fetcher(flow, order), fetcher(x, order), fetcher(weight)
-    fetch_mean, fetch_inverse, make = fetcher(mean, order), fetcher(inverse, order), maker(shape, dtype, order)
-    number, width, block, chunks = rows.number, rows.width, who.block, who.chunks
-    parts = blocks if chunks else min(PARTS, -(-number // 8))
-    after = width * wide.itemsize
-    step = parts * after
-    partly, wholly = _columns(dtype)
+    last, order, number, width = x.shape[x.ndim - axes :], rows.order, rows.number, rows.width
+    shared = 2 * width * wide.itemsize if who.threads < who.block else 0
+    parts = blocks if who.chunks else min(PARTS, -(-number // 8))
+    step = parts * width * wide.itemsize
+    room = step * (2 if centred else 1)
+    launch = kernel.prepared(here, blocks, who.block, *(None,) * (8 if centred else 6), number, width, shared=shared)
+    partly, wholly = _columns(x.dtype)
+    add_rows = partly.prepared(here, (-(-width // 32), parts, 1), 256, *(None,) * 6, number, width)
+    add = wholly.prepared(here, -(-width // 8), 256, None, None, None, None, parts, width)
+    gather = gatherer(here, (flow, order), (x, order), (weight, None), (mean, order), (inverse, order))
+    make, vector = maker(here, x.shape, x.dtype, order), maker(here, last, wide)
+    address, memory, chunks = here.address, here.memory, who.chunks
 
     def compute(flow: Array, x: Array, weight: Array | None, mean: Array | None, inverse: Array) -> Result:
-        here = machine()
-        address = here.address
-        arrived, source, factors = fetch_flow(here, flow), fetch(here, x), fetch_inverse(here, inverse)
-        middles, weight = fetch_mean(here, mean), fetch_weight(here, weight)
-        out = make(here)
-        partial = here.empty((several, parts, width), wide)
-        along = address(partial)
-        total = along + step
-        given = (address(arrived), address(source), 0 if weight is None else address(weight))
-        if centred:
-            kernel(
-                blocks, block, *given, address(middles), address(factors), address(out), along, total, number, width,
-                shared=shared,
-            )  # fmt: skip
-        else:
-            kernel(
-                blocks, block, *given, address(factors), address(out), along, number, width, shared=shared
-            )  # fmt: skip
-        if not chunks:
-            partly(
-                (-(-width // 32), parts, 1), 256, address(arrived), address(source), 0 if middles is None else address(middles),
-                address(factors), along, total if centred else 0, number, width,
-            )  # fmt: skip
+        if gather is not None:
+            flow, x, weight, mean, inverse = gather(flow, x, weight, mean, inverse)
         # Two arrays: parameters keep what flows to them, and copy what shares its memory.
-        by_weight, by_bias = here.empty(last, wide), here.empty(last, wide) if centred else None
-        wholly(
-            -(-width // 8), 256, along, total if centred else 0, address(by_weight), 0 if by_bias is None else address(by_bias), parts, width,
-        )  # fmt: skip
+        out, by_weight, by_bias = make(), vector(), vector() if centred else None
+        partial = memory(room)
+        along = partial.ptr
+        total = along + step if centred else 0
+        arrived, source, factors = address(flow), address(x), address(inverse)
+        middles = 0 if mean is None else address(mean)
+        scale = 0 if weight is None else address(weight)
+        if centred:
+            launch(arrived, source, scale, middles, factors, address(out), along, total)
+        else:
+            launch(arrived, source, scale, factors, address(out), along)
+        if not chunks:
+            add_rows(arrived, source, middles, factors, along, total)
+        add(along, total, address(by_weight), 0 if by_bias is None else address(by_bias))
         return (out, by_weight, by_bias) if centred else (out, by_weight)
 
     return compute

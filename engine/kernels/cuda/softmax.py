@@ -11,8 +11,8 @@ import numpy as np
 from ...dtype import Array
 from ...ops.reductions.reduction import normal_axes
 from ..plans import Plans
-from .forms import Team, fetcher, form, maker, row_kernel, row_order, team
-from .layout import BLOCKS_EACH, blocks_for, dense_order
+from .forms import Team, gatherer, row_kernel, row_order, team
+from .layout import BLOCKS_EACH, blocks_for, dense_order, maker
 from .machine import Machine, machine
 from .program import SCALARS
 
@@ -33,25 +33,45 @@ PLANS: Plans[Plan] = Plans()
 
 def softmax(x: Array, *, axis: int = -1) -> Result:
     """exp(x) over its sum along ``axis``."""
-    key = (softmax, form(x), axis)
+    key = (softmax, machine(), x.shape, x.strides, x.dtype, axis)
     return (PLANS.get(key) or PLANS.make(key, _plan, "softmax", axis, x))(x)
 
 
 def log_softmax(x: Array, *, axis: int = -1) -> Result:
     """The logarithm of softmax."""
-    key = (log_softmax, form(x), axis)
+    key = (log_softmax, machine(), x.shape, x.strides, x.dtype, axis)
     return (PLANS.get(key) or PLANS.make(key, _plan, "log_softmax", axis, x))(x)
 
 
 def softmax_input(flow: Array, result: Array, *, axis: int) -> Result:
     """The gradient of softmax, from its result."""
-    key = (softmax_input, form(flow), form(result), axis)
+    key = (
+        softmax_input,
+        machine(),
+        flow.shape,
+        flow.strides,
+        flow.dtype,
+        result.shape,
+        result.strides,
+        result.dtype,
+        axis,
+    )
     return (PLANS.get(key) or PLANS.make(key, _plan, "softmax", axis, result, flow))(flow, result)
 
 
 def log_softmax_input(flow: Array, result: Array, *, axis: int) -> Result:
     """The gradient of log_softmax, from its result."""
-    key = (log_softmax_input, form(flow), form(result), axis)
+    key = (
+        log_softmax_input,
+        machine(),
+        flow.shape,
+        flow.strides,
+        flow.dtype,
+        result.shape,
+        result.strides,
+        result.dtype,
+        axis,
+    )
     return (PLANS.get(key) or PLANS.make(key, _plan, "log_softmax", axis, result, flow))(flow, result)
 
 
@@ -85,16 +105,26 @@ def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
         kernel = row_kernel("softmax.cu", f"{name}_columns{suffix}", "PPPqqq" if back else "PPqqq", dtype, who)
         grid, tail = blocks_for(machine(), outer * inner), (outer, width, inner)
 
-    fetches, make, block = [fetcher(array, order) for array in ([x] if flow is None else [flow, x])], maker(shape, dtype, order), who.block  # fmt: skip
+    here = machine()
+    gather = gatherer(here, *[(array, order) for array in ([x] if flow is None else [flow, x])])
+    make, address = maker(here, shape, dtype, order), here.address
+    launch = kernel.prepared(here, grid, who.block, *(None,) * (3 if back else 2), *tail)
 
-    def compute(*given: Array) -> Array:
-        here = machine()
-        sources = [fetch(here, array) for fetch, array in zip(fetches, given, strict=True)]
-        out = make(here)
-        kernel(grid, block, *map(here.address, sources), here.address(out), *tail)
+    def compute(x: Array) -> Array:
+        if gather is not None:
+            (x,) = gather(x)
+        out = make()
+        launch(address(x), address(out))
         return out
 
-    return compute
+    def compute_back(flow: Array, result: Array) -> Array:
+        if gather is not None:
+            flow, result = gather(flow, result)
+        out = make()
+        launch(address(flow), address(result), address(out))
+        return out
+
+    return compute_back if back else compute
 
 
 def row_blocks(here: Machine, rows: int, who: Team) -> int:

@@ -58,7 +58,7 @@ __device__ __forceinline__ void normalise(
             }
         }
         const WIDE inverse = WIDE(1) / sqrt(over_team<Sum>(squares) / (WIDE)width + epsilon);
-        if (threadIdx.x % TEAM == 0) {
+        if (inverses && threadIdx.x % TEAM == 0) {  // where they are wanted for the way back
             if (centred) means[row] = mean;
             inverses[row] = inverse;
         }
