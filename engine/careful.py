@@ -23,6 +23,7 @@ class CarefulWalk(Walk):
         self.roots = [root.node for root, _ in roots]
         self.turns: dict[int, int] | None = None
         self.direct = self.direct and not watchers
+        self.late = None  # hooks see gradients as they will be
         watching = list(watchers)
         try:
             for watcher in watching:

@@ -16,6 +16,7 @@ from .dtype import NARROW, Dtype, float32, is_differentiable
 from .errors import GradientError
 from .hooks import registered
 from .keeping import Plan
+from .late import Late
 from .methods.gradient import bind
 from .modes import modes, precision_of
 from .node import Node, Output
@@ -139,6 +140,7 @@ class Walk:
         self.heap: list[tuple[int, Node]] = []
         self.arrived: dict[Node, list[Tensor | None] | Tensor] = {}
         self.given: set[int] = set()
+        self.late = None if create_graph else Late()
         # Of ``grad`` alone: what was found for each input (and, as ``ways``, the nodes on the way to them). Others are left alone.
         self.targets: dict[Any, Tensor | None] | None = None
 
@@ -146,7 +148,7 @@ class Walk:
         """Walk to these leaves and nodes only."""
         self.targets = dict.fromkeys(targets)
         self.ways: set[Any] = set()
-        self.direct = False
+        self.direct, self.late = False, None
         self.stops = {target[0] if isinstance(target, tuple) else target for target in targets}
         seen: set[Any] = set()
         stack = [(_node_of(root), False) for root in roots if root is not None]
@@ -175,6 +177,9 @@ class Walk:
                 while heap:
                     node = heappop(heap)[1]
                     step(node, arrived.pop(node))
+                if self.late is not None:
+                    for leaf, gradient in self.late.widened():
+                        self._accumulate(leaf, gradient)
         finally:
             modes.recording = previous
 
@@ -268,6 +273,8 @@ class Walk:
         # A leaf's array says the same as the leaf, faster.
         like: Any = edge.array if isinstance(edge, Tensor) else edge
         if array.dtype is not like.dtype or array.shape != like.shape:
+            if like is not edge and self.late is not None and self.late.takes(edge, gradient):
+                return
             gradient = _fitted(gradient, like)
         if like is not edge:
             self._accumulate(edge, gradient)

@@ -66,6 +66,8 @@ def run_narrow(
         result = implementation(*operands, **settings)
     finally:
         modes.wide = False
+    if not on_cpu:  # what a library could not give so is widened where it is needed
+        return result, inputs
     if isinstance(result, tuple):  # residuals stay as they are
         outs = (array if array.dtype == float32 else device.convert(array, float32) for array in result[: op.outputs])
         return (*outs, *result[op.outputs :]), inputs

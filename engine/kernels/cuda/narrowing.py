@@ -1,4 +1,4 @@
-"""The narrow copies of many parameters renewed in one launch, from a table on the GPU that says where they lie."""
+"""Many arrays narrowed or widened in one launch: the narrow copies of parameters, from a table on the GPU, and gradients that came narrow."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 
 from ...capturing import in_capture, keep_in_capture
-from ...dtype import Array, Dtype
-from .layout import dense_order
+from ...device import convert
+from ...dtype import Array, Dtype, float32
+from .layout import dense_order, empty_like
 from .machine import Machine, machine
 from .program import Kernel, scalars
 
-__all__ = ["place", "renew"]
+__all__ = ["place", "renew", "widen"]
 
 CHUNK = 16384
 """Numbers that one block rounds, as in ``narrowing.cu``."""
 THREADS = 256
 MOST_TABLES = 4
+SIZES = (16, 64, 224)
+"""How many arrays a launch may widen; their places are among its arguments, of which there are 4,096 bytes."""
 
 
 def place(source: Array, narrow: Array) -> tuple[int, int, int] | None:
@@ -39,25 +42,60 @@ def renew(twins: Sequence[Any]) -> bool:
     if table is None:
         if in_capture():
             return False
-        if len(tables) >= MOST_TABLES:
-            tables.clear()
-        table = tables[key] = _Table(here, [twin.place for twin in twins])
+        table = _kept(tables, key, _Table(here, [twin.place for twin in twins]))
     # A replay reads and writes all this.
     keep_in_capture(f"narrow copies {id(table)}", lambda: (table, [(twin.source, twin.array) for twin in twins]))
     _kernel(dtype)(table.blocks, THREADS, here.address(table.entries), here.address(table.chunks))
     return True
 
 
-class _Table:
-    """Places of arrays and their chunks, on the GPU."""
+def widen(arrays: Sequence[Array], tables: dict[Any, Any]) -> list[Array]:
+    """The arrays, all of one narrow dtype and none empty, in float32, each in memory of its own and in its own memory order.
 
-    def __init__(self, here: Machine, places: Sequence[tuple[int, int, int]]) -> None:
-        chunks = [(entry, part) for entry, (_, _, count) in enumerate(places) for part in range(-(-count // CHUNK))]
+    What there is to say of their sizes is kept in ``tables``.
+    """
+    here = machine()
+    most = SIZES[-1]
+    if len(arrays) > most:
+        return [*widen(arrays[:most], tables), *widen(arrays[most:], tables)]
+    key = (here, *(array.size for array in arrays))
+    table = tables.get(key)
+    if any(dense_order(array) is None for array in arrays) or (table is None and in_capture()):
+        return [convert(array, float32) for array in arrays]
+    if table is None:
+        table = _kept(tables, key, _Table(here, [(array.size,) for array in arrays]))
+    keep_in_capture(f"widened {id(table)}", lambda: table)
+    results, address = [empty_like(here, array, float32) for array in arrays], here.address
+    room = next(size for size in SIZES if size >= len(arrays))
+    spare = (0,) * (room - len(arrays))
+    _widener(arrays[0].dtype, room)(
+        table.blocks, THREADS, *map(address, arrays), *spare, *map(address, results), *spare, address(table.entries), address(table.chunks)
+    )  # fmt: skip
+    return results
+
+
+class _Table:
+    """Places of arrays, or their sizes alone, and their chunks, on the GPU."""
+
+    def __init__(self, here: Machine, entries: Sequence[tuple[int, ...]]) -> None:
+        chunks = [(entry, part) for entry, (*_, count) in enumerate(entries) for part in range(-(-count // CHUNK))]
         self.blocks = len(chunks)
-        self.entries = here.xp.asarray(np.array(places, np.int64))
+        self.entries = here.xp.asarray(np.array(entries, np.int64))
         self.chunks = here.xp.asarray(np.array(chunks, np.int32))
+
+
+def _kept(tables: dict[Any, Any], key: Any, table: _Table) -> _Table:
+    if len(tables) >= MOST_TABLES:
+        tables.clear()
+    tables[key] = table
+    return table
 
 
 @cache
 def _kernel(dtype: Dtype) -> Kernel:
     return Kernel("narrowing.cu", "narrow_all", "PP", SCALAR=scalars(dtype)["SCALAR"])
+
+
+@cache
+def _widener(dtype: Dtype, most: int) -> Kernel:
+    return Kernel("narrowing.cu", "widen_all", f"{2 * most}PPP", SCALAR=scalars(dtype)["SCALAR"], MOST=most)

@@ -223,3 +223,50 @@ def test_a_sum_of_narrow_numbers_in_float32_is_not_rounded_between() -> None:
     found = engine.sum(x, 0, dtype="float32")
     np.testing.assert_allclose(found.cpu().numpy(), x.float().cpu().numpy().astype(np.float64).sum(0), rtol=1e-6)
     assert engine.sum(x, 0).dtype == engine.bfloat16
+
+
+def test_gradients_of_convolutions_weights_are_widened_together(one_order: Any, casts: list[Any]) -> None:
+    engine.manual_seed(0)
+    kinds = [
+        nn.Conv2d(4, 6, 3, padding=1),
+        nn.Conv2d(6, 6, 3, groups=2),
+        nn.Conv2d(6, 1030, 1, bias=False),
+        nn.Conv2d(1030, 16, 1),
+    ]
+    model, x = nn.Sequential(*kinds).to("cuda"), there(2, 4, 6, 5)
+    shared = kinds[0].weight
+
+    factors = there(2, 16)
+
+    def run(precision: str) -> dict[str, Any]:
+        model.zero_grad()
+        with engine.precision(precision):
+            loss = (model(x).float().mean((2, 3)) * factors).mean()
+        one_order.launched.clear()
+        casts.clear()
+        loss.backward()
+        return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+    wide = run("f32")
+    narrow = [run("bf16") for _ in range(2)][-1]
+    assert one_order.launched.count("widen_all") == 1
+    assert not [shape for shape in casts if len(shape) == 4 and shape[0] != 2]
+    for name, gradient in narrow.items():
+        difference = np.linalg.norm((gradient - wide[name]).cpu().numpy())
+        assert difference < 0.05 * np.linalg.norm(wide[name].cpu().numpy()), name
+    assert {each.dtype for each in narrow.values()} == {engine.float32}
+    assert len({each.array.data.ptr for each in narrow.values()}) == len(narrow)
+    kept = {name: each.clone() for name, each in narrow.items()}
+    with engine.precision("bf16"):
+        (model(x).float().sum() * 0.0).backward()  # adds to what is there, which is not widened late
+    for name, parameter in model.named_parameters():
+        np.testing.assert_array_equal(parameter.grad.cpu().numpy(), kept[name].cpu().numpy())
+    model.zero_grad()
+    with engine.precision("bf16"):
+        twice = kinds[0](x).float().sum() + kinds[0](x * 2.0).float().sum()
+    twice.backward()  # a leaf that two operations read
+    once = shared.grad.cpu().numpy()
+    model.zero_grad()
+    twice = kinds[0](x).sum() + kinds[0](x * 2.0).sum()
+    twice.backward()
+    np.testing.assert_allclose(once, shared.grad.cpu().numpy(), rtol=0.03, atol=0.3)
