@@ -171,7 +171,8 @@ class AudioEncoder(nn.Module):
             raise ValueError(
                 f"whisper: hears {2 * places.shape[0]} frames at a time, but {mel.shape[2]} were given; cut the sound into windows"
             )
-        x = x + places[: x.shape[1]].to(dtype=x.dtype)
+        # As wide as the weights: what convolutions narrow under `precision` is float32 from here on.
+        x = x + places[: x.shape[1]].to(dtype=self.conv1.weight.dtype)
         for block in self.blocks:
             x = block(x)
         return self.ln_post(x)
