@@ -24,7 +24,7 @@ class Late:
         array = gradient.array
         if isinstance(array, np.ndarray) or array.dtype not in NARROW or leaf.array.dtype != float32:
             return False
-        if array.shape != leaf.array.shape or not array.size or leaf.twin is None:
+        if array.shape != leaf.array.shape or not array.size or leaf.twin is None or leaf.twin.tables is None:
             return False
         if leaf.grad is not None or id(leaf) in self.waiting:
             return False
