@@ -25,7 +25,7 @@ class Numzoo:
 
     def build(self, model: str, training: bool) -> None:
         from numzoo.audio.models import whisper
-        from numzoo.engine import manual_seed, optim, randn
+        from numzoo.engine import manual_seed, optim
         from numzoo.text import models as texts
         from numzoo.vision import models as images
 
@@ -38,13 +38,22 @@ class Numzoo:
         }
         manual_seed(0)
         self._called, self._model = model, makers[model]().train(training).to(self.device)
-        for parameter in self._model.parameters():
-            if parameter.ndim > 1:  # drawn there, as PyTorch's, and at once
-                parameter.set_array((randn(*parameter.shape, device=self.device) * 0.02).array)
+        self._draw()
         if training:
             parameters = list(self._model.parameters())
             images_rule = partial(optim.SGD, lr=1e-3, momentum=0.9)
             self._rule = (images_rule if model in IMAGES else partial(optim.AdamW, lr=1e-5))(parameters)
+
+    def _draw(self) -> None:
+        """Weights, drawn on the device as PyTorch's are, into memory that was had before, so that nothing lies between them."""
+        from numzoo import engine
+
+        matrices = [parameter for parameter in self._model.parameters() if parameter.ndim > 1]
+        for parameter in matrices:
+            parameter.set_array(engine.empty(*parameter.shape, device=self.device).array)
+        with engine.no_grad():
+            for parameter in matrices:
+                parameter.normal_(0.0, 0.02)
 
     def step(self, precision: str, batch: int, way: str) -> Step:
         from numzoo import engine

@@ -350,6 +350,9 @@ def install() -> Any:
         def zeros(self, shape: Any, dtype: Any) -> Any:
             return self.empty(shape, dtype)
 
+        def lasting(self, size: int) -> Any:
+            return self.empty((size,), np.dtype(np.uint8))
+
         def shared_words(self, count: int) -> Any:
             return np.zeros(count, np.int64), ADDRESS
 

@@ -103,7 +103,7 @@ def _asked(text: str) -> int:
 
 
 def _pools() -> list[Any]:
-    return [devices.cupy().get_default_memory_pool(), *private_pools]
+    return [devices.cupy().get_default_memory_pool(), *devices.gpu_kernels("machine").lasting_pools, *private_pools]
 
 
 def _on(device: DeviceLike) -> Any:

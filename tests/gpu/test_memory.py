@@ -62,6 +62,24 @@ def test_unused_memory_is_given_back() -> None:
 
 
 @real
+def test_what_lasts_holds_no_room_of_what_was_freed() -> None:
+    from numzoo.engine.kernels.cuda import libraries
+    from numzoo.engine.kernels.cuda.machine import machine
+
+    square = engine.ones(64, 64, device="cuda")
+    (square @ square).sum().item()
+    engine.cuda.empty_cache()
+    before = engine.cuda.memory_reserved()
+    engine.zeros(64 << 20, device="cuda")  # is free again at once
+    products = libraries._products[id(machine())]
+    for kept in (products._workspaces, products._addresses):
+        kept.clear()  # so that it is had anew
+    (square @ square).sum().item()
+    engine.cuda.empty_cache()
+    assert engine.cuda.memory_reserved() <= before + products.workspace + (4 << 20)
+
+
+@real
 def test_memory_is_shared_with_pytorch_and_cupy() -> None:
     import cupy
 

@@ -92,6 +92,9 @@ class EmulatedMachine:
         array = self.empty((size,), np.uint8)
         return SimpleNamespace(ptr=self.address(array), array=array)
 
+    def lasting(self, size: int) -> Any:
+        return self.empty((size,), np.uint8)
+
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         array = self.empty(shape, dtype)
 

@@ -41,7 +41,7 @@ class Stream:
     """A stream of Philox 4x32: the numbers drawn depend on its key and on how many were drawn before."""
 
     def __init__(self, key: int, drawn: int = 0) -> None:
-        self.state: Array = machine().empty((3,), np.dtype(np.uint64))
+        self.state: Array = machine().lasting(24).view(np.dtype(np.uint64))
         self.start(key, drawn)
 
     def start(self, key: int, drawn: int = 0) -> None:

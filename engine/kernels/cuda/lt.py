@@ -64,7 +64,8 @@ class Products:
         # A captured step has one of its own, for its memory goes when it does, and it may be replayed on any stream.
         found: tuple[int, Any] | None = keep_in_capture("cublasLt", self._space) or self._workspaces.get(stream)
         if found is None:
-            found = self._workspaces[stream] = self._space()
+            memory = self._here.lasting(self.workspace)
+            found = self._workspaces[stream] = self._here.address(memory), memory
             self._addresses[stream] = found[0]
         return found[0]
 

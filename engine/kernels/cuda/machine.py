@@ -63,6 +63,9 @@ class Machine(Protocol):
     def memory(self, size: int) -> Any:
         """Memory of so many bytes, for as long as what is given back lives. It begins at ``.ptr``."""
 
+    def lasting(self, size: int) -> Array:
+        """So many bytes for what lives as long as the process: apart, so that no large block that was freed is held by a piece of it."""
+
     def address(self, array: Array) -> int:
         """Where an array's first element lies."""
 
@@ -83,6 +86,10 @@ class Machine(Protocol):
 
     def milliseconds(self, work: Callable[[], None], times: int) -> float:
         """What the GPU takes for ``work``, given to the current stream so many times one after another. The host waits for it."""
+
+
+lasting_pools: list[Any] = []
+"""Where machines have the memory that lasts, to be counted with the rest."""
 
 
 class CudaMachine:
@@ -107,12 +114,17 @@ class CudaMachine:
         # The current allocator, so that of a captured step while one is captured.
         self.memory: Callable[[int], Any] = cupy.cuda.alloc
         self.lying = laid(cupy, self.memory)
+        self._lasting = cupy.cuda.MemoryPool()
+        lasting_pools.append(self._lasting)
 
     def empty(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
         size = dtype.itemsize
         for count in shape:
             size *= count
         return self.lying(size, shape, dtype, None)
+
+    def lasting(self, size: int) -> Array:
+        return self.xp.ndarray((size,), np.dtype(np.uint8), self._lasting.malloc(size))
 
     def zeros(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
         return self.xp.zeros(shape, dtype)

@@ -37,6 +37,18 @@ def test_on_a_gpu_what_was_asked_and_what_is_held_are_told(gpu: Any, monkeypatch
         x.clone()
 
 
+def test_the_memory_that_lasts_is_counted(gpu: Any, monkeypatch: Any) -> None:
+    from types import SimpleNamespace
+
+    from numzoo.engine.kernels.cuda import machine
+
+    held, reserved = engine.cuda.memory_allocated(), engine.cuda.memory_reserved()
+    pool = SimpleNamespace(used_bytes=lambda: 3 << 20, total_bytes=lambda: 5 << 20)
+    monkeypatch.setattr(machine, "lasting_pools", [*machine.lasting_pools, pool])
+    assert engine.cuda.memory_allocated() == held + (3 << 20)
+    assert engine.cuda.memory_reserved() == reserved + (5 << 20)
+
+
 def test_what_libraries_work_in_is_told(gpu: Any, monkeypatch: Any) -> None:
     if not hasattr(gpu, "memory"):
         pytest.skip("a real GPU is asked in tests/gpu")
