@@ -18,7 +18,7 @@ from .hooks import registered
 from .keeping import Plan
 from .late import Late
 from .methods.gradient import bind
-from .modes import modes, precision_of
+from .modes import modes
 from .node import Node, Output
 from .ops.reductions.reduction import sum as _sum
 from .tensor import Tensor, tensor_of
@@ -199,11 +199,11 @@ class Walk:
             elif node.precision is None:
                 gradients = self._gradients(node, arrived)
             else:
-                with precision_of(node.precision):
-                    try:
-                        gradients = self._gradients(node, arrived)
-                    finally:
-                        modes.wanted = None
+                before, modes.precision = modes.precision, node.precision
+                try:
+                    gradients = self._gradients(node, arrived)
+                finally:
+                    modes.precision, modes.wanted = before, None
         except Exception as error:
             raise _failed(node, error) from error
         if not self.retain_graph and plan.keeps:

@@ -117,7 +117,7 @@ def _picker(inputs: tuple[int, ...]) -> Callable[[tuple[Any, ...]], Sequence[Any
 
 def _shape_of(value: Any) -> tuple[int, ...] | None:
     """The shape of a tensor; None of None."""
-    return None if value is None else tuple(value.shape)
+    return None if value is None else value.array.shape
 
 
 class _Names(dict[str, str]):

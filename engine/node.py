@@ -73,8 +73,7 @@ class ReducedNode(Node):
 
     __slots__ = ("precision",)
 
-    def __init__(self, precision: Precision) -> None:
-        self.precision = precision
+    precision: Precision | None
 
 
 class Output:

@@ -80,9 +80,11 @@ class Op(Recorder, Generic[P, R]):
         self.nothing_left = (None,) * len(residuals)  # of an implementation that gives the result alone
         self.flowing = None not in self.rules
         """Whether every input has a gradient."""
-        special = self.setting_names or self.keeps or residuals or narrows or self.variadic or outputs > 1
-        self.plain = not special and (self.flowing or not any(self.rules))
-        """Whether its calls need no more thought than ``one`` and ``two`` give them."""
+        special = self.keeps or residuals or narrows or self.variadic or outputs > 1
+        self.simple = not special and (self.flowing or not any(self.rules))
+        """Whether a call on one tensor needs no more thought than ``one`` gives it."""
+        self.plain = self.simple and not self.setting_names
+        """And one on two tensors no more than ``two``."""
         self.direct: Direct | None = None
         self.kernels: dict[str, Callable[..., Any]] = {}
         self.complete: dict[str, bool] = {}
@@ -139,28 +141,33 @@ class Op(Recorder, Generic[P, R]):
 
     def __call__(self, *args: P.args, **settings: P.kwargs) -> R:
         if settings or self.needs_settings or not self.required <= len(args) <= self.count:
-            return self.run(*self._bind(args, settings))  # type: ignore[no-any-return]
-        if self.plain:
+            inputs, complete = self._bind(args, settings)
+            if self.simple and len(inputs) == 1:
+                return self.one(inputs[0], complete)  # type: ignore[return-value]
+            return self.run(inputs, complete)  # type: ignore[no-any-return]
+        if self.simple:
             if len(args) == 1:
                 return self.one(args[0])  # type: ignore[return-value]
-            if len(args) == 2:
+            if len(args) == 2 and self.plain:
                 return self.two(args[0], args[1])  # type: ignore[return-value]
         return self.run(args, self.setting_defaults)  # type: ignore[no-any-return]
 
-    def one(self, x: Any) -> Tensor:
-        """The call on one tensor and no settings, without the general call's care."""
-        if not isinstance(x, Tensor) or not self.plain:
-            return self.run((x,), self.setting_defaults)  # type: ignore[no-any-return]
+    def one(self, x: Any, settings: dict[str, Any] | None = None) -> Tensor:
+        """The call on one tensor, with all of its settings or with none, without the general call's care."""
+        if settings is None:
+            settings = self.setting_defaults
+        if not isinstance(x, Tensor) or not self.simple or (self.steadies and modes.precision is not None):
+            return self.run((x,), settings)  # type: ignore[no-any-return]
         array = x.array
         implementation = self.implementations.get(type(array))
         if implementation is None or (self.floating and array.dtype.kind in "biu"):
-            return self.run((x,), self.setting_defaults)  # type: ignore[no-any-return]
+            return self.run((x,), settings)  # type: ignore[no-any-return]
         try:
-            result = implementation(array)
+            result = implementation(array, **settings) if settings else implementation(array)
             if result is NotImplemented:
-                result = self.bodies[type(array)](array)
+                result = self.bodies[type(array)](array, **settings)
         except RuntimeWarning:
-            return self._compute_quietly((x,), self.setting_defaults)  # type: ignore[no-any-return]
+            return self._run_quietly((x,), settings)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise explain(self, error, [array]) from None
         except MemoryError as error:
@@ -168,7 +175,7 @@ class Op(Recorder, Generic[P, R]):
         out = new_tensor(Tensor)
         out.array = np.asarray(result) if isinstance(result, generic) else result
         if x.requires_grad and modes.recording and self.flowing:
-            self._attach([x.node or x], 1, (x,), self.setting_defaults, out, 3)
+            self._attach([x.node or x], 1, (x,), settings, out, 3)
         else:
             out.requires_grad = False
             out.node = None
@@ -199,7 +206,7 @@ class Op(Recorder, Generic[P, R]):
             if result is NotImplemented:
                 result = self.bodies[type(a)](a, b)
         except RuntimeWarning:
-            return self._compute_quietly((x, y), self.setting_defaults)  # type: ignore[no-any-return]
+            return self._run_quietly((x, y), self.setting_defaults)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise explain(self, error, [a, b]) from None
         except MemoryError as error:
@@ -287,7 +294,7 @@ class Op(Recorder, Generic[P, R]):
             if result is NotImplemented:
                 result = self.bodies[kind](*arrays, **({**settings, "keep": record} if self.keeps else settings))
         except RuntimeWarning:
-            return self._compute_quietly(inputs, settings)
+            return self._run_quietly(inputs, settings)
         except (TypeError, ValueError) as error:
             raise explain(self, error, arrays) from None
         except MemoryError as error:
@@ -307,7 +314,7 @@ class Op(Recorder, Generic[P, R]):
             out.node = None
         return out
 
-    def _compute_quietly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    def _run_quietly(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Once more, after somebody made an error of a warning."""
         with quiet():
             return self.run(inputs, settings)

@@ -45,7 +45,11 @@ class Recorder(Operands):
         plan = self.plans.get(key)
         if plan is None:
             plan = self.plans[key] = Plan(self, mask, count)
-        node = new_tensor(Node) if not self.narrows or modes.precision is None else ReducedNode(modes.precision)
+        if modes.precision is None or not self.narrows:
+            node = new_tensor(Node)
+        else:
+            node = new_tensor(ReducedNode)
+            node.precision = modes.precision
         node.sequence = next_sequence()
         node.op = self  # type: ignore[assignment]
         node.edges = edges

@@ -19,12 +19,12 @@ class ShapeMethods:
     __slots__ = ()
 
     def reshape(self: Any, *shape: Any) -> Tensor:
-        return ops.reshape(self, unpack(shape))
+        return ops.reshape.one(self, {"shape": unpack(shape)})
 
     view = reshape
 
     def permute(self: Any, *axes: Any, dims: Any = None) -> Tensor:
-        return ops.permute(self, unpack(axes if dims is None else (dims,)))
+        return ops.permute.one(self, {"axes": unpack(axes if dims is None else (dims,))})
 
     def transpose(self: Any, dim0: Any, dim1: Any) -> Tensor:
         return ops.transpose(self, dim0, dim1)

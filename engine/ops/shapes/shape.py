@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ ndarray = np.ndarray
 
 
 def _reshape_x(grad: Tensor, x_shape: tuple[int, ...]) -> Tensor:
-    return reshape(grad, x_shape)
+    return reshape.one(grad, {"shape": x_shape})
 
 
 @op(x=_reshape_x)
@@ -52,14 +53,21 @@ def reshape(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _permute_x(grad: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return permute(grad, tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes))))
+    return permute.one(grad, {"axes": _back(axes)})
+
+
+@lru_cache(256)
+def _back(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The order that undoes an order of axes."""
+    return tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
 
 
 @op(x=_permute_x)
 def permute(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
     """The axes in another order; a view."""
-    places = [*range(x.ndim)]
-    if sorted(axes) != places and (len(axes) != x.ndim or len(normal_axes("permute", tuple(axes), x.ndim)) != x.ndim):
+    if sorted(axes) != [*range(x.ndim)] and (
+        len(axes) != x.ndim or len(normal_axes("permute", tuple(axes), x.ndim)) != x.ndim
+    ):
         raise ShapeError(f"permute: {axes} must name each of the {x.ndim} axes of shape {tuple(x.shape)} once")
     return x.transpose(axes)
 
@@ -88,10 +96,17 @@ def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes exchanged; a view."""
     x = tensor_like("transpose", x)
-    axes = list(range(x.ndim))
-    first, second = one_axis("transpose", dim0, x.ndim), one_axis("transpose", dim1, x.ndim)
+    if type(dim0) is int and type(dim1) is int:
+        return permute.one(x, {"axes": _exchanged(x.array.ndim, dim0, dim1)})
+    return permute(x, _exchanged.__wrapped__(x.ndim, dim0, dim1))
+
+
+@lru_cache(256)
+def _exchanged(ndim: int, dim0: int, dim1: int) -> tuple[int, ...]:
+    axes = list(range(ndim))
+    first, second = one_axis("transpose", dim0, ndim), one_axis("transpose", dim1, ndim)
     axes[first], axes[second] = axes[second], axes[first]
-    return permute(x, tuple(axes))
+    return tuple(axes)
 
 
 def _sizes(name: str, sizes: Any) -> tuple[int, ...]:
