@@ -127,6 +127,11 @@ def _order(x: Array) -> tuple[int, ...]:
     return ROW_ORDER if lies(x, ROW_ORDER) and not lies(x, LAST) else LAST
 
 
+def _far(shape: tuple[int, ...]) -> bool:
+    """Whether images are so high or wide that places in them and their frames pass 31 bits."""
+    return max(shape[2:]) >= 1 << 30
+
+
 def _refuse(*_: Any) -> Any:
     return NotImplemented
 
@@ -161,7 +166,13 @@ def _plan_largest(
 def _plan_largest_input(
     flow: Array, offset: Array, shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> Plan:
-    if flow.dtype not in SCALARS or offset.dtype not in OFFSETS or offset.shape != flow.shape or not flow.size:
+    if (
+        flow.dtype not in SCALARS
+        or offset.dtype not in OFFSETS
+        or offset.shape != flow.shape
+        or not flow.size
+        or _far(shape)
+    ):
         return _refuse
     order, out_shape, dtype = _order(offset), flow.shape, flow.dtype
     given = (*_steps(out_shape, order), *shape, *out_shape[2:], *kernel_size, *stride, *padding, *dilation)
@@ -195,7 +206,7 @@ def _plan_mean(
 def _plan_mean_input(
     flow: Array, shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, count_include_pad: bool
 ) -> Plan:
-    if flow.dtype not in SCALARS or not flow.size:
+    if flow.dtype not in SCALARS or not flow.size or _far(shape):
         return _refuse
     order = _order(flow)
     given = (*_steps(flow.shape, order), *shape, *flow.shape[2:], *kernel_size, *stride, *padding, 1, 1, int(count_include_pad))  # fmt: skip

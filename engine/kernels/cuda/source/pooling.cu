@@ -91,13 +91,25 @@ extern "C" __global__ void __launch_bounds__(256) max_pool(
     }
 }
 
-// The windows (out rows or columns) that hold a number: from `first` to `last`, though with dilation not all of these do.
-__device__ __forceinline__ void holders(index_t at, int window, int stride, int pad, int dilate, index_t out, index_t& first, index_t& last) {
-    const index_t reach = (index_t)dilate * (window - 1), from = at + pad - reach;
-    first = from <= 0 ? 0 : (from + stride - 1) / stride;
-    last = (at + pad) / stride;
-    if (last > out - 1) last = out - 1;
-}
+// The windows (out rows or columns) that hold a number: from `first` to `last`, though with dilation not all of these do. In 32 bits, whose
+// division takes a fraction of the time: no image is so high or wide.
+struct Holders {
+    int first, last, at, dilate;
+
+    __device__ __forceinline__ Holders(index_t place, int window, int stride, int pad, int dilate, index_t out) : dilate(dilate) {
+        at = (int)place + pad;
+        const int from = at - dilate * (window - 1), most = (int)out - 1;
+        first = from <= 0 ? 0 : (int)((unsigned)(from + stride - 1) / (unsigned)stride);
+        last = (int)((unsigned)at / (unsigned)stride);
+        if (last > most) last = most;
+    }
+    // Which of a window's rows or columns the number is in; -1 where it lies between them.
+    __device__ __forceinline__ int number(int holder, int stride) const {
+        const int away = at - holder * stride;
+        if (dilate == 1) return away;
+        return (unsigned)away % (unsigned)dilate ? -1 : (int)((unsigned)away / (unsigned)dilate);
+    }
+};
 
 extern "C" __global__ void __launch_bounds__(256) max_pool_input(
     const SCALAR* flow, const OFFSET* offset, SCALAR* out, index_t fn, index_t fc, index_t fy, index_t fx, ARGUMENTS
@@ -106,20 +118,19 @@ extern "C" __global__ void __launch_bounds__(256) max_pool_input(
     const index_t count = batch * channels * height * width / GROUP;
     for (index_t i = first_index(); i < count; i += all_threads()) {
         const Place<GROUP> place(i, channels, height, width);
-        index_t first_y, last_y, first_x, last_x;
-        holders(place.y, window_y, stride_y, pad_y, dilate_y, out_height, first_y, last_y);
-        holders(place.x, window_x, stride_x, pad_x, dilate_x, out_width, first_x, last_x);
+        const Holders down(place.y, window_y, stride_y, pad_y, dilate_y, out_height), along(place.x, window_x, stride_x, pad_x, dilate_x, out_width);
+        const index_t start = steps.of(place.n, place.c, 0, 0);
         WIDE sum[GROUP];
 #pragma unroll
         for (int k = 0; k < GROUP; k++) sum[k] = 0;
-        for (index_t row = first_y; row <= last_y; row++) {
-            const index_t dy = place.y + pad_y - row * stride_y;
-            if (dy % dilate_y) continue;
-            for (index_t column = first_x; column <= last_x; column++) {
-                const index_t dx = place.x + pad_x - column * stride_x;
-                if (dx % dilate_x) continue;
-                const int number = (int)(dy / dilate_y * window_x + dx / dilate_x);
-                const index_t at = steps.of(place.n, place.c, row, column);
+        for (int row = down.first; row <= down.last; row++) {
+            const int dy = down.number(row, stride_y);
+            if (dy < 0) continue;
+            for (int column = along.first; column <= along.last; column++) {
+                const int dx = along.number(column, stride_x);
+                if (dx < 0) continue;
+                const int number = dy * window_x + dx;
+                const index_t at = start + row * steps.y + column * steps.x;
                 const Several<OFFSET, GROUP> places = load<OFFSET, GROUP>(offset + at);
                 const Several<SCALAR, GROUP> given = load<SCALAR, GROUP>(flow + at);
 #pragma unroll
@@ -178,14 +189,12 @@ extern "C" __global__ void __launch_bounds__(256) avg_pool_input(
     const index_t count = batch * channels * height * width / GROUP;
     for (index_t i = first_index(); i < count; i += all_threads()) {
         const Place<GROUP> place(i, channels, height, width);
-        index_t first_y, last_y, first_x, last_x;
-        holders(place.y, window_y, stride_y, pad_y, 1, out_height, first_y, last_y);
-        holders(place.x, window_x, stride_x, pad_x, 1, out_width, first_x, last_x);
+        const Holders down(place.y, window_y, stride_y, pad_y, 1, out_height), along(place.x, window_x, stride_x, pad_x, 1, out_width);
         WIDE sum[GROUP];
 #pragma unroll
         for (int k = 0; k < GROUP; k++) sum[k] = 0;
-        for (index_t row = first_y; row <= last_y; row++)
-            for (index_t column = first_x; column <= last_x; column++) {
+        for (index_t row = down.first; row <= down.last; row++)
+            for (index_t column = along.first; column <= along.last; column++) {
                 const Several<SCALAR, GROUP> given = load<SCALAR, GROUP>(flow + steps.of(place.n, place.c, row, column));
                 const WIDE over = counted(row, column, window_y, window_x, stride_y, stride_x, pad_y, pad_x, height, width, framed);
 #pragma unroll
