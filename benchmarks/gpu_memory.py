@@ -1,0 +1,220 @@
+"""What steps of models need of a GPU's memory, counted without one: every array that our Python asks for, and CuPy's pool.
+
+    python benchmarks/gpu_memory.py --models resnet50 bert --modes training --batches 32 64
+    python benchmarks/gpu_memory.py --models bert --modes training --batches 64 --lines    # which lines hold it when it is most
+
+A GPU that computes nothing takes the work (``null_gpu.py``); what cuDNN borrows is missing. "weights" is what the model holds between
+steps, "most" what arrays hold at once, "reserved" what a pool as CuPy's has had from the driver for it: the rest lies between pieces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import gc
+import sys
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import gpu_cases
+import null_gpu
+import numpy as np
+from rounds import CHECKOUT
+
+MIB = 1 << 20
+UNIT = 512
+DEEP = 5
+"""So many of our lines are told of each array."""
+
+
+class Block:
+    """A piece of a chunk that was had from the driver, and its neighbours there."""
+
+    def __init__(self, size: int, before: Block | None = None, after: Block | None = None) -> None:
+        self.size, self.before, self.after, self.free = size, before, after, False
+
+
+class Pool:
+    """CuPy's memory pool: the smallest free block that fits, cut to size; neighbours that are free are joined."""
+
+    def __init__(self) -> None:
+        self.held = self.most = self.reserved = 0
+        self._free: dict[int, dict[int, Block]] = {}
+        self._sizes: list[int] = []
+
+    def malloc(self, size: int) -> Block:
+        """A block of at least so many bytes."""
+        size = max(UNIT, -(-size // UNIT) * UNIT)
+        place = bisect.bisect_left(self._sizes, size)
+        if place < len(self._sizes):
+            block = next(iter(self._free[self._sizes[place]].values()))
+            self._take(block)
+        else:
+            block = Block(size)
+            self.reserved += size
+        if block.size > size:
+            rest = Block(block.size - size, block, block.after)
+            if rest.after is not None:
+                rest.after.before = rest
+            block.after, block.size = rest, size
+            self._give(rest)
+        self.held += size
+        self.most = max(self.most, self.held)
+        return block
+
+    def release(self, block: Block) -> None:
+        """Let others have it."""
+        self.held -= block.size
+        after, before = block.after, block.before
+        if after is not None and after.free:
+            self._take(after)
+            block.size, block.after = block.size + after.size, after.after
+            if block.after is not None:
+                block.after.before = block
+        if before is not None and before.free:
+            self._take(before)
+            before.size, before.after = before.size + block.size, block.after
+            if before.after is not None:
+                before.after.before = before
+            block = before
+        self._give(block)
+
+    def free_all_blocks(self) -> None:
+        """Give whole chunks back to the driver, and count anew."""
+        for blocks in list(self._free.values()):
+            for block in list(blocks.values()):
+                if block.before is None and block.after is None:
+                    self._take(block)
+                    self.reserved -= block.size
+        self.most = self.held
+
+    def _give(self, block: Block) -> None:
+        block.free = True
+        if block.size not in self._free:
+            bisect.insort(self._sizes, block.size)
+        self._free.setdefault(block.size, {})[id(block)] = block
+
+    def _take(self, block: Block) -> None:
+        block.free = False
+        blocks = self._free[block.size]
+        del blocks[id(block)]
+        if not blocks:
+            del self._free[block.size]
+            del self._sizes[bisect.bisect_left(self._sizes, block.size)]
+
+
+class Held:
+    """One array's memory, as long as the array or a view of it lives."""
+
+    living: dict[int, tuple[int, str]] | None = None
+    """The bytes and lines of those that live, where that is asked for."""
+    at_most: tuple[int, list[tuple[int, str]]] = (0, [])
+
+    def __init__(self, pool: Pool, size: int) -> None:
+        self._pool, self._block = pool, pool.malloc(size)
+        if Held.living is not None:
+            Held.living[id(self)] = size, lines(sys._getframe(2))
+            if pool.held > Held.at_most[0] + 16 * MIB:
+                Held.at_most = pool.held, list(Held.living.values())
+
+    def __del__(self) -> None:
+        if Held.living is not None:
+            Held.living.pop(id(self), None)
+        self._pool.release(self._block)
+
+
+def lines(frame: FrameType | None) -> str:
+    """The lines of ours, but for the kernels', that asked for memory."""
+    found: list[str] = []
+    while frame is not None and len(found) < DEEP:
+        name = frame.f_code.co_filename.rpartition("/numzoo/")[2]
+        if name != frame.f_code.co_filename and not name.startswith(
+            ("engine/kernels", "engine/op.py", "engine/nn/module")
+        ):
+            found.append(f"{name}:{frame.f_lineno}")
+        frame = frame.f_back
+    return " < ".join(found)
+
+
+def counted() -> Pool:
+    """Let the GPU that computes nothing count what is asked for, in the pool that is given."""
+    import cupy
+
+    pool, place = Pool(), 1 << 42
+
+    def memory(size: int) -> Any:
+        nonlocal place
+        here, place = place, place + -(-size // UNIT) * UNIT
+        return cupy.cuda.MemoryPointer(cupy.cuda.UnownedMemory(here, size, Held(pool, size), 0), 0)
+
+    def apart(shape: Any, dtype: Any) -> Any:
+        return null_gpu.Array(shape, dtype, memory(null_gpu.Array(shape, dtype, null_gpu._place).nbytes))
+
+    def lasting(size: int) -> Any:
+        return null_gpu.Array((size,), np.uint8, null_gpu._place)  # apart, and as long as the process
+
+    null_gpu.apart = apart
+    here = null_gpu.install()
+    from numzoo.engine.kernels.cuda import machine
+
+    here.memory, here.lying = memory, machine.laid(SimpleNamespace(ndarray=null_gpu.Array, cuda=cupy.cuda), memory)
+    here.lasting = lasting
+    here.xp.get_default_memory_pool = lambda: SimpleNamespace(free_all_blocks=pool.free_all_blocks)
+    return pool
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="*", default=gpu_cases.MODELS, choices=gpu_cases.MODELS)
+    parser.add_argument("--modes", nargs="+", default=("training",), choices=("inference", "training"))
+    parser.add_argument("--precisions", nargs="+", default=("f32", "bf16"), choices=gpu_cases.PRECISIONS)
+    parser.add_argument("--batches", nargs="+", type=int, default=[32])
+    parser.add_argument("--lines", action="store_true", help="the lines that hold most of it when it is most")
+    given = parser.parse_args()
+    sys.path.insert(0, str(CHECKOUT))
+    pool = counted()
+    import gpu_numzoo
+
+    side = gpu_numzoo.Numzoo("cuda", measured=False)
+    for name in given.models:
+        for mode in given.modes:
+            side.build(name, mode == "training")
+            for precision in given.precisions:
+                for batch in given.batches:
+                    side.empty()
+                    step = side.step(precision, batch, "plain")
+                    for _ in range(3):
+                        step()
+                    most, reserved = pool.most, pool.reserved
+                    told = largest(step) if given.lines else []
+                    del step
+                    side.empty()
+                    gc.collect()
+                    print(
+                        f"{name:<13}{mode:<10}{precision:<5}{batch:>4}  weights {pool.held // MIB:6} MiB  most {most // MIB:6} MiB  "
+                        f"reserved {reserved // MIB:6} MiB",
+                        *told, sep="\n", flush=True,
+                    )  # fmt: skip
+            side.drop()
+            gc.collect()
+            pool.free_all_blocks()
+            if pool.held:
+                print(f"{pool.held} bytes are held by what outlives the model")
+
+
+def largest(step: Any) -> list[str]:
+    """The lines whose arrays hold most of the memory when a step holds most."""
+    Held.living, Held.at_most = {}, (0, [])
+    step()
+    step()
+    sums: dict[str, tuple[int, int]] = {}
+    for size, place in Held.at_most[1]:
+        count, total = sums.get(place, (0, 0))
+        sums[place] = count + 1, total + size
+    Held.living = None
+    ranked = sorted(sums.items(), key=lambda item: -item[1][1])[:12]
+    return [f"  {total / MIB:9.1f} MiB in {count:4}  {place}" for place, (count, total) in ranked]
+
+
+if __name__ == "__main__":
+    main()
