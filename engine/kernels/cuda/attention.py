@@ -11,7 +11,7 @@ import numpy as np
 
 from ...dtype import Array, Dtype, accumulator
 from ...ops.layers import blockwise
-from . import flash, held, matrix
+from . import few, flash, held, matrix
 from .attention_kernels import drawn_mask, dropped_from, kernels, threads_for
 from .attention_operands import is_one_attention
 from .machine import Machine, machine
@@ -27,6 +27,10 @@ def attend(
 ) -> Any:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
     here = machine()
+    if query.ndim == 4 and query.shape[2] <= few.MOST_QUERIES and not causal and not dropout and not keep:
+        found = few.attend(here, query, key, value, bias, scale)
+        if found is not NotImplemented:
+            return found
     if query.dtype.itemsize == 2:
         found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
         if found is not NotImplemented:

@@ -14,7 +14,7 @@ from recorded_cudnn import Cudnn, opened
 
 import numzoo.engine as engine
 from numzoo.engine import Tensor
-from numzoo.engine.kernels.cuda import attention_kernels, attention_operands, flash, held, matrix
+from numzoo.engine.kernels.cuda import attention_kernels, attention_operands, few, flash, held, matrix
 from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid, fourfold
 from numzoo.engine.nn import functional
 from numzoo.engine.ops.layers import blockwise
@@ -42,7 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def asked(gpu: Any) -> list[Any]:
     """What the libraries are asked for from now on."""
-    for plans in (flash.PLANS, held.PLANS, matrix.PLANS):
+    for plans in (few.PLANS, flash.PLANS, held.PLANS, matrix.PLANS):
         plans.clear()
     emulated_libraries.ASKED.clear()
     return emulated_libraries.ASKED
@@ -97,6 +97,55 @@ HELD = [
 def test_attention_with_held_scores_is_the_body_s(asked: list[Any], case: str, dtype: str, laid: str) -> None:
     check(run_on("cuda", case, dtype, laid), run_on("cpu", case, "float64"), TOLERANCE[dtype])
     assert not any(isinstance(each, Attention) for each in asked)
+
+
+FEW: dict[str, tuple[Any, Any, Any]] = {  # query, keys and values, mask
+    "one query": ((1, 3, 1, 64), (1, 3, 200, 64), None),
+    "a group": ((2, 2, 3, 8), (2, 2, 29, 8), None),
+    "wide heads": ((1, 2, 2, 72), (1, 2, 40, 72), None),
+    "padding": ((2, 3, 2, 16), (2, 3, 33, 16), (2, 1, 1, 33)),
+    "a mask of rows": ((2, 3, 4, 16), (2, 3, 150, 16), (1, 3, 4, 150)),
+    "one key": ((1, 1, 1, 16), (1, 1, 1, 16), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("case", FEW)
+def test_few_queries_look_at_any_number_of_keys_by_one_plan(asked: list[Any], case: str, dtype: str) -> None:
+    asked_for, looked_at, masked = FEW[case]
+    generator = np.random.default_rng(7)
+    batch, heads, length, width = looked_at
+    room = [generator.standard_normal((batch, length + 5, heads, width)) for _ in range(2)]
+    query = generator.standard_normal(asked_for)
+    mask = None if masked is None else generator.random(masked) > 0.4
+    if mask is not None:
+        mask[..., 0, :] = False  # a whole row (of an entry, where the rows are one)
+        mask[1:] = mask[1:] | (np.arange(masked[3]) == 3)
+    kind = getattr(engine, dtype)
+
+    def at(place: str, keys: int) -> Any:
+        tensors = [Tensor(each).to(dtype=kind).to(place) for each in (query, *room)]
+        looked = (each.transpose(1, 2)[:, :, :keys] for each in tensors[1:])  # the beginning of room for more
+        seen = None if mask is None else Tensor(np.ascontiguousarray(mask[..., :keys])).to(place)
+        return ATTENTION(tensors[0], *looked, seen).cpu().double().numpy()
+
+    with engine.no_grad():
+        for keys in (length, max(1, length - 3), length):
+            check([at("cuda", keys)], [at("cpu", keys)], TOLERANCE[dtype])
+    assert len(few.PLANS) == 1
+    assert few._refuse not in few.PLANS.values()
+    assert not held.PLANS
+
+
+def test_nan_and_infinity_among_few_queries_stay_in_their_rows(asked: list[Any]) -> None:
+    values = np.random.default_rng(0).standard_normal((1, 1, 8, 8)).astype(np.float32)
+    broken = values.copy()
+    broken[0, 0, 4, 2], broken[0, 0, 5, 1] = np.nan, np.inf
+    with engine.no_grad():
+        found = ATTENTION(Tensor(broken).to("cuda"), *(Tensor(values).to("cuda") for _ in range(2))).cpu().numpy()
+    assert few.PLANS
+    assert np.isnan(found[0, 0, 4:6]).all()
+    assert np.isfinite(np.delete(found, (4, 5), 2)).all()
 
 
 @pytest.mark.parametrize("case", ["plain", "causal", "few queries", "odd width", "padding", "a mask of rows"])

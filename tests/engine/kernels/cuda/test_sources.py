@@ -62,6 +62,8 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
 """For a source, the sets of definitions to try: one for each branch that its preprocessor or its templates may take."""
 DEFINITIONS["waiting.cu"] = [{}]
 DEFINITIONS["narrowing.cu"] = [{"SCALAR": "bfloat", "MOST": 224}, {"SCALAR": "half"}]
+DEFINITIONS["attention_few.cu"] = [{**NARROW, "LANES": 8}, {**FLOATS[0], "LANES": 32}]
+DEFINITIONS["narrowing.cu"] = [{"SCALAR": "bfloat"}, {"SCALAR": "half"}]
 DEFINITIONS["elementwise.cu"] = [
     Computation(
         EXPRESSIONS[name].text(dtype), operands, result, compute_type(dtype), EXPRESSIONS[name].masks
