@@ -18,7 +18,7 @@ from numzoo.engine.kernels.cuda.convolution import Convolution
 from numzoo.engine.kernels.cuda.gemm import Gemm
 from numzoo.engine.ops.images import convolution as bodies
 
-EPILOGUES = {"", "bias", "relu", "bias relu", "gelu", "bias gelu"}
+EPILOGUES = {"", "bias", "relu", "bias relu", "gelu", "bias gelu", "sums"}
 ASKED: list[Any] = []
 """Everything that was prepared, in order."""
 
@@ -77,6 +77,9 @@ def prepare_product(gemm: Gemm) -> Any:
         made = wide.type(gemm.scale) * (left @ right)
         if gemm.accumulates:
             made = made + out.astype(wide)
+        if gemm.epilogue == "sums":
+            assert gemm.batch == 1
+            at(bias, (gemm.columns,), (1,), result)[...] = right[0].sum(0, dtype=np.float64)
         if "bias" in gemm.epilogue:
             assert bias
             assert not bias % 16

@@ -41,9 +41,17 @@ class Gemm:
     accumulates: bool = False
     """Whether D is added to."""
     epilogue: str = ""
-    """What is done to the result before it is written: any of "bias", "relu" and "gelu" (the tanh form), joined by spaces."""
+    """What is done to the result before it is written: any of "bias", "relu" and "gelu" (the tanh form), joined by spaces.
+
+    "sums" writes besides the sums of op(B)'s columns, in the result's dtype.
+    """
     alignment: int = 256
     """A power of two (256 at most) that all addresses are multiples of, in bytes."""
+
+    @property
+    def has_vector(self) -> bool:
+        """Whether a bias is read or sums are written."""
+        return "bias" in self.epilogue or self.epilogue == "sums"
 
     @property
     def span(self) -> int:

@@ -10,10 +10,10 @@ import numpy as np
 from ...device import product
 from ...dtype import NARROW, Array, accumulator, bfloat16, float16, float32
 from ...errors import DtypeError, ShapeError
-from ...modes import is_narrowing
+from ...modes import is_narrowing, modes
 from ...node import Node
 from ...op import op
-from ...tensor import Tensor
+from ...tensor import Tensor, tensor_of
 
 __all__ = [
     "linear",
@@ -129,6 +129,24 @@ def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         turned: Tensor = linear_weight(x, grad).T
         return turned
     return linear_weight(grad, x)
+
+
+def _flow_of_w(grad: Tensor, x: Tensor, bias_shape: tuple[int, ...] | None) -> Tensor:
+    array = grad.array
+    if bias_shape is None or modes.recording or array.dtype not in NARROW or isinstance(array, np.ndarray):
+        return linear_weight(grad, x)
+    modes.sums = True
+    try:
+        return linear_weight(grad, x)
+    finally:
+        if modes.sums is True:
+            modes.sums = None
+
+
+def _flow_of_bias(grad: Tensor) -> Tensor:
+    # A GPU's product that gave the weight's gradient may have added it up; else the walk does.
+    found, modes.sums = modes.sums, None
+    return tensor_of(found[1]) if found is not None and found[0] is grad.array else grad
 
 
 @op(
