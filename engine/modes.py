@@ -32,7 +32,9 @@ class _Modes(threading.local):
     inference = False
     precision: Precision | None = None
     wanted: Dtype | None = None  # of the gradient that a rule is asked for, where that is told
-    sums: Any = None  # True where sums over all rows of what flows back are welcome, then that flow and its sums
+    sums: Any = (
+        None  # an array whose sums over all rows are welcome beside a product of it, then that array and the sums
+    )
     wide = False  # whether a kernel that is given narrow operands may give float32 at once, which is what is wanted
 
 

@@ -43,7 +43,7 @@ class Gemm:
     epilogue: str = ""
     """What is done to the result before it is written: any of "bias", "relu" and "gelu" (the tanh form), joined by spaces.
 
-    "sums" writes besides the sums of op(B)'s columns, in the result's dtype.
+    "row sums" and "column sums" write besides, in the result's dtype, the sums of op(A)'s rows or of op(B)'s columns.
     """
     alignment: int = 256
     """A power of two (256 at most) that all addresses are multiples of, in bytes."""
@@ -51,7 +51,7 @@ class Gemm:
     @property
     def has_vector(self) -> bool:
         """Whether a bias is read or sums are written."""
-        return "bias" in self.epilogue or self.epilogue == "sums"
+        return "bias" in self.epilogue or "sums" in self.epilogue
 
     @property
     def span(self) -> int:

@@ -33,7 +33,16 @@ COMPUTE = {"float32": 68, "float64": 70, "float16": 68, "bfloat16": 68, "complex
 """cublasComputeType_t: what products are made and summed in."""
 COMPUTE_TF32 = 77
 SCALES = {"float16": "float32", "bfloat16": "float32"}
-EPILOGUES = {"": 1, "relu": 2, "bias": 4, "bias relu": 6, "gelu": 32, "bias gelu": 36, "sums": 512}
+EPILOGUES = {
+    "": 1,
+    "relu": 2,
+    "bias": 4,
+    "bias relu": 6,
+    "gelu": 32,
+    "bias gelu": 36,
+    "row sums": 256,
+    "column sums": 512,
+}
 """cublasLtEpilogue_t."""
 
 CANDIDATES = 4

@@ -58,7 +58,8 @@ def linear_weight(flow: Array, x: Array) -> Any:
     here = machine()
     tf32 = modes.precision is TF32
     low = here.address(flow) | here.address(x) | 256
-    sums = SUMS and modes.sums is True
+    asked = modes.sums
+    sums = "" if asked is None or not SUMS else "column sums" if asked is flow else "row sums" if asked is x else ""
     key = (
         linear_weight, here, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, modes.wide, tf32, low & -low, sums,
     )  # fmt: skip
@@ -183,7 +184,7 @@ def _plan_linear(
     return compute_with_copy
 
 
-def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool, alignment: int, sums: bool) -> Plan:
+def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool, alignment: int, sums: str) -> Plan:
     if x.dtype != flow.dtype or x.dtype.name not in KINDS or not x.ndim or x.shape[:-1] != flow.shape[:-1]:
         return _refuse
     shape = (flow.shape[-1], x.shape[-1])
@@ -194,7 +195,7 @@ def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool
     (left, fetch_flow), (right, fetch_x) = _as_rows(flow), _as_rows(x)
     wanted = (Matrices(left.shape[::-1], left.strides[::-1]), right, Matrices(shape, gemm.dense(shape)))
     plain = fetch_flow is fetch_x is _itself
-    both = _with_sums(here, wanted, x.dtype, result, tf32, alignment) if sums and plain else None
+    both = _with_sums(here, wanted, x.dtype, result, tf32, alignment, sums) if sums and plain else None
     if both is not None:
         return both
     run = _computed(here, wanted, x.dtype, result, tf32, alignment, shape, None)
@@ -206,22 +207,23 @@ def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool
 
 
 def _with_sums(
-    here: Machine, wanted: tuple[Matrices, Matrices, Matrices], dtype: Dtype, result: Dtype, tf32: bool, alignment: int
-) -> Plan | None:
-    """The same, and in ``modes.sums`` what flows to a bias: the sums of the flow over all rows, which is told with them."""
+    here: Machine, wanted: tuple[Matrices, Matrices, Matrices], dtype: Dtype, result: Dtype, tf32: bool, alignment: int, which: str
+) -> Plan | None:  # fmt: skip
+    """The same, and in ``modes.sums``, told with the array that it is of, what flows to a bias: an operand's sums over all rows."""
     found = gemm.arrange(*wanted)
     shape = wanted[2].shape
     if found is None or len(found.starts) > 1 or padding.lengthened(found, shape, dtype, result, tf32, alignment, ""):
         return None
-    run = here.prepare(_asked(found, dtype, result, tf32, alignment, "sums", 1.0, False))
+    run = here.prepare(_asked(found, dtype, result, tf32, alignment, which, 1.0, False))
     if run is None:
         return None
-    address, empty, outs = here.address, here.empty, shape[0]
+    address, empty, of_flow = here.address, here.empty, which == "column sums"
+    many = shape[0] if of_flow else shape[1]
 
     def compute(flow: Array, x: Array) -> Array:
-        out, sums = empty(shape, result), empty((outs,), result)
+        out, sums = empty(shape, result), empty((many,), result)
         run(address(x), address(flow), address(out), address(sums))
-        modes.sums = flow, sums
+        modes.sums = flow if of_flow else x, sums
         return out
 
     return compute

@@ -123,7 +123,10 @@ def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
     return product(xp, flows.T, rows)
 
 
-def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor, bias_shape: tuple[int, ...] | None) -> Tensor:
+    array = grad.array
+    if bias_shape is not None and is_narrowing() and not modes.recording and not isinstance(array, np.ndarray):
+        modes.sums = array
     # That of a transposed parameter lies as the parameter does, for whoever changes it.
     if weight.array.T.flags.c_contiguous and not weight.array.flags.c_contiguous:
         turned: Tensor = linear_weight(x, grad).T
@@ -131,29 +134,17 @@ def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return linear_weight(grad, x)
 
 
-def _flow_of_w(grad: Tensor, x: Tensor, bias_shape: tuple[int, ...] | None) -> Tensor:
-    array = grad.array
-    if bias_shape is None or modes.recording or array.dtype not in NARROW or isinstance(array, np.ndarray):
-        return linear_weight(grad, x)
-    modes.sums = True
-    try:
-        return linear_weight(grad, x)
-    finally:
-        if modes.sums is True:
-            modes.sums = None
-
-
 def _flow_of_bias(grad: Tensor) -> Tensor:
     # A GPU's product that gave the weight's gradient may have added it up; else the walk does.
     found, modes.sums = modes.sums, None
-    return tensor_of(found[1]) if found is not None and found[0] is grad.array else grad
+    return tensor_of(found[1]) if type(found) is tuple and found[0] is grad.array else grad
 
 
 @op(
     narrows=True,
     x=_flow_of_x,
     weight=_weight_of_linear,
-    bias=lambda grad: grad,
+    bias=_flow_of_bias,
 )
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """x weight^T + bias: (..., in), (out, in) and (out,) to (..., out).
