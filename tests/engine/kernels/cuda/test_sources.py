@@ -63,7 +63,6 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
 DEFINITIONS["waiting.cu"] = [{}]
 DEFINITIONS["narrowing.cu"] = [{"SCALAR": "bfloat", "MOST": 224}, {"SCALAR": "half"}]
 DEFINITIONS["attention_few.cu"] = [{**NARROW, "LANES": 8}, {**FLOATS[0], "LANES": 32}]
-DEFINITIONS["narrowing.cu"] = [{"SCALAR": "bfloat"}, {"SCALAR": "half"}]
 DEFINITIONS["elementwise.cu"] = [
     Computation(
         EXPRESSIONS[name].text(dtype), operands, result, compute_type(dtype), EXPRESSIONS[name].masks
