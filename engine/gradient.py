@@ -236,7 +236,8 @@ class Walk:
                 gradients.append(None)
                 continue
             if node.precision is not None:
-                modes.wanted = node.edges[position].dtype
+                edge = node.edges[position]
+                modes.wanted = edge.array.dtype if isinstance(edge, Tensor) else edge.dtype
             function, picked = flow
             if picked is None:
                 gradients.append(function(arrived))
@@ -255,13 +256,15 @@ class Walk:
 
     def _results(self, node: Node) -> tuple[Tensor | None, ...]:
         """The results of a node as tensors that lead back to it; None for those that it did not keep."""
+        if not self.create_graph:
+            return tuple([None if array is None else tensor_of(array) for array in node.outs or ()])
         results: list[Tensor | None] = []
         for index, array in enumerate(node.outs or ()):
             if array is None:
                 results.append(None)
                 continue
             out = tensor_of(array)
-            if self.create_graph and is_differentiable(array.dtype):
+            if is_differentiable(array.dtype):
                 out.requires_grad = True
                 out.node = node if node.op.outputs == 1 else Output(node, index, array.shape, array.dtype)
             results.append(out)
@@ -393,7 +396,7 @@ def _sum_to(gradient: Tensor, shape: tuple[int, ...], dtype: Dtype) -> Tensor:
     elif dtype == float32 and gradient.array.dtype in NARROW and not isinstance(gradient.array, np.ndarray):
         total = _sum(gradient, axis=axes, dtype=float32)
     else:
-        total = _sum(gradient, axis=axes)
+        total = _sum.one(gradient, {"axis": axes, "keepdim": False, "dtype": None})
     if total.array.shape == shape:
         return total
     if total.array.size != int(np.prod(shape)):

@@ -28,7 +28,7 @@ class Plan:
     """
 
     __slots__ = (
-        "flows", "inputs", "joint", "keeps", "keeps_out", "pick", "positions", "residuals", "settings", "variadic",
+        "flows", "inputs", "joint", "keeps", "keeps_out", "pick", "pick_residuals", "positions", "residuals", "settings", "variadic",
     )  # fmt: skip
 
     def __init__(self, op: Signature, mask: int, count: int) -> None:
@@ -59,8 +59,8 @@ class Plan:
         self, op: Signature, names: set[str], inputs: list[int], keeps_out: bool, residuals: list[int]
     ) -> None:
         self.inputs, self.keeps_out, self.residuals = tuple(inputs), keeps_out, tuple(residuals)
-        self.pick = _picker(self.inputs)
-        """What takes the kept ones from all inputs."""
+        # What takes the kept ones from all of them.
+        self.pick, self.pick_residuals = _picker(self.inputs), _picker(self.residuals)
         self.keeps = bool(inputs or keeps_out or residuals)
         """Whether anything is kept; what keeps nothing can be walked again and again."""
         self.variadic = op.variadic

@@ -34,7 +34,7 @@ class Node:
     saved: Sequence[Any] | None
     plan: Any
     """What is kept of the inputs, results and residuals (a ``Plan``); None once freed; a segment to compute again (``checkpoint``)."""
-    residuals: list[Any] | None
+    residuals: Sequence[Any] | None
     outs: list[Any] | None
     code: CodeType
     instruction: int

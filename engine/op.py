@@ -90,6 +90,7 @@ class Op(Recorder, Generic[P, R]):
         self.complete: dict[str, bool] = {}
         self.implementations: dict[type, Callable[..., Any]] = {}
         self.bodies: dict[type, Callable[..., Any]] = {}
+        self.composed: dict[type, Callable[..., Any]] = {}
         self.narrow_kernels: dict[str, Callable[..., Any]] = {}
         self.narrow_implementations: dict[type, Callable[..., Any] | None] = {}
         self.plans: dict[Any, Plan] = {}
@@ -283,10 +284,11 @@ class Op(Recorder, Generic[P, R]):
         implementation = self.implementations.get(kind) or self._prepare(kind)
         try:
             if modes.precision is not None and (self.narrows or self.steadies):
-                result, standing = run_narrow(self, implementation, inputs, arrays, settings, record)
-                if standing is not inputs:  # narrowed tensors stand for them in the graph
-                    inputs = standing
-                    edges, mask = self._edges(inputs) if record else (edges, 0)
+                result, standing = run_narrow(self, self.composed[kind], inputs, arrays, settings, record)
+                if standing is not inputs:
+                    inputs = standing  # which lead where the inputs led, but for those that were widened first
+                    if record and self.steadies:
+                        edges, mask = self._edges(inputs)
             elif self.keeps:
                 result = implementation(*arrays, keep=record, **settings)
             else:
@@ -343,12 +345,12 @@ class Op(Recorder, Generic[P, R]):
             body = partial(with_numbers, body, library)
         kernel, narrow = self.kernels.get(place), self.narrow_kernels.get(place)
         implementation = kernel or body
-        if kernel is not None and not self.complete[place] and (watchers or self.narrows):
-            implementation = _with_body(kernel, body)
+        composed = implementation if kernel is None or self.complete[place] else _with_body(kernel, body)
         for watcher in watchers:
-            implementation = watcher.around(self, implementation)
+            implementation = composed = watcher.around(self, composed)
             narrow = narrow and watcher.around(self, narrow)
         self.bodies[array_type] = body
+        self.composed[array_type] = composed
         self.narrow_implementations[array_type] = narrow
         self.implementations[array_type] = implementation
         return implementation

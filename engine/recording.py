@@ -59,7 +59,7 @@ class Recorder(Operands):
             if plan.inputs:
                 node.saved = plan.pick(inputs)
             if plan.residuals:
-                node.residuals = [residuals[i] for i in plan.residuals]
+                node.residuals = plan.pick_residuals(residuals)
             if plan.keeps_out:
                 # The array alone: the Tensor itself would make a cycle with its node.
                 kept = self.kept_outs

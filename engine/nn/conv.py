@@ -116,7 +116,7 @@ class Straight(Convolution):
     def forward(self, x: Tensor) -> Tensor:
         # The commonest layer of all goes straight to its operation.
         if self._settings is not None and x.ndim == 4:
-            return ops.conv2d(x, self.weight, self.bias, **self._settings)
+            return ops.conv2d.run((x, self.weight, self.bias), self._settings)
         if self._widths is not None:
             x = ops.pad(x, self._widths, MODES[self.padding_mode])
         return convolved(self.axes, x, self.weight, self.bias, self.stride, self._around, self.dilation, self.groups)

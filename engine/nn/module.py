@@ -54,6 +54,8 @@ class Module:
             if type(value) is ndarray:
                 args = tuple(self._beside(v) if type(v) is ndarray else v for v in args)
                 break
+        if not kwargs and self._hooks is None and not everywhere:
+            return self.forward(*args)
         for value in kwargs.values():
             if type(value) is ndarray:
                 kwargs = {name: self._beside(v) if type(v) is ndarray else v for name, v in kwargs.items()}

@@ -173,15 +173,17 @@ def _forwards(x: Tensor, weight: Tensor, wanted: Sizes, stride: Sizes, **setting
 def _to_x(
     grad: Tensor, weight: Tensor, x_shape: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> Tensor:
-    run: Any = conv3d_input if len(stride) == 3 else conv2d_input
-    return run(grad, weight, shape=x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)  # type: ignore[no-any-return]
+    operation: Any = conv3d_input if len(stride) == 3 else conv2d_input
+    settings = {"shape": x_shape, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return operation.run((grad, weight), settings)  # type: ignore[no-any-return]
 
 
 def _to_w(
     grad: Tensor, x: Tensor, weight_shape: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> Tensor:
-    run: Any = conv3d_weight if len(stride) == 3 else conv2d_weight
-    return run(grad, x, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups)  # type: ignore[no-any-return]
+    operation: Any = conv3d_weight if len(stride) == 3 else conv2d_weight
+    settings = {"shape": weight_shape, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return operation.run((grad, x), settings)  # type: ignore[no-any-return]
 
 
 def _input_flow(

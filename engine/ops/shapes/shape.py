@@ -41,7 +41,7 @@ def _reshape_x(grad: Tensor, x_shape: tuple[int, ...]) -> Tensor:
 @op(x=_reshape_x)
 def reshape(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
     """The elements in row order in another shape; one size may be -1. A view where strides allow."""
-    if math.prod(shape) == x.size and min(shape, default=0) >= 0:
+    if math.prod(shape) == x.size and not (shape and min(shape) < 0):
         return x.reshape(shape)
     known = math.prod(size for size in shape if size != -1)
     fits = x.size == known if -1 not in shape else known > 0 and x.size % known == 0
@@ -57,6 +57,11 @@ def _permute_x(grad: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 @lru_cache(256)
+def _is_order(axes: tuple[int, ...], ndim: int) -> bool:
+    return sorted(axes) == [*range(ndim)]
+
+
+@lru_cache(256)
 def _back(axes: tuple[int, ...]) -> tuple[int, ...]:
     """The order that undoes an order of axes."""
     return tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
@@ -65,7 +70,7 @@ def _back(axes: tuple[int, ...]) -> tuple[int, ...]:
 @op(x=_permute_x)
 def permute(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
     """The axes in another order; a view."""
-    if sorted(axes) != [*range(x.ndim)] and (
+    if not _is_order(tuple(axes), x.ndim) and (
         len(axes) != x.ndim or len(normal_axes("permute", tuple(axes), x.ndim)) != x.ndim
     ):
         raise ShapeError(f"permute: {axes} must name each of the {x.ndim} axes of shape {tuple(x.shape)} once")
