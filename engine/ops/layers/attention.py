@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ...device import gpu_kernels, namespace
-from ...dtype import Array, float32, is_floating, kind
+from ...dtype import Array, Dtype, float32, is_floating, kind
 from ...errors import DtypeError, SettingError, ShapeError
 from ...modes import is_narrowing, modes
 from ...op import op, op_with_results
 from ...random import default_generator
 from ...tensor import Tensor, tensor_like, tensor_of
+from ...twins import Twin
 from ..algebra.matrix import matmul
 from ..elementwise.arithmetic import where
 from .activation import softmax
@@ -146,7 +149,7 @@ def _bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
             f"attention: attn_mask {tuple(mask.shape)} must broadcast to the scores (..., {sizes[0]}, {sizes[1]})"
         )
     if kind(mask.dtype) == 0:
-        return where(mask, 0.0, -math.inf).to(dtype=query.dtype)
+        return _bias_of_places(mask, query.dtype)
     if not is_floating(mask.dtype):
         raise DtypeError(f"attention: attn_mask must hold booleans or floating-point numbers, not {mask.dtype}")
     if mask.dtype not in (query.dtype, float32):
@@ -154,6 +157,19 @@ def _bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
     if mask.dtype == query.dtype or is_narrowing():
         return mask  # where operands are narrowed, the attention does that itself, once for all layers
     return mask.to(dtype=query.dtype)
+
+
+def _bias_of_places(mask: Tensor, dtype: Dtype) -> Tensor:
+    """Minus infinity where a mask is False. On a GPU made once for all layers that are given it, until it is written to."""
+    twin: Twin | None = mask.twin
+    known = twin is not None and twin.source is mask.array and twin.array.dtype == dtype and twin.holds(mask)
+    if known and twin is not None and twin.tensor is not None:
+        return twin.tensor
+    bias = where(mask, 0.0, -math.inf).to(dtype=dtype)
+    if not isinstance(mask.array, np.ndarray):
+        twin = mask.twin = Twin(mask.array, bias.array, None)
+        twin.tensor = bias
+    return bias
 
 
 def _size_of_groups(query: Tensor, key: Tensor, value: Tensor) -> int:

@@ -99,6 +99,23 @@ def test_attention_with_held_scores_is_the_body_s(asked: list[Any], case: str, d
     assert not any(isinstance(each, Attention) for each in asked)
 
 
+def test_a_mask_of_places_becomes_a_bias_once_until_it_is_written_to(asked: list[Any]) -> None:
+    values = Tensor(np.random.default_rng(0).standard_normal((2, 2, 18, 8)).astype(np.float32))
+    places = np.arange(18) < np.array([[[[18]]], [[[7]]]])
+    mask, own = Tensor(places).to("cuda"), Tensor(places)
+    heads = values.to("cuda")
+    for written in (False, True):
+        if written:
+            for each in (mask, own):
+                each[1, 0, 0, 10] = True
+        found = [ATTENTION(heads, heads, heads, mask).cpu().double().numpy() for _ in range(2)]
+        check(found, [ATTENTION(values, values, values, own).double().numpy()] * 2, 1e-5)
+        if not written:
+            made = mask.twin
+            assert made is not None
+    assert mask.twin is not made
+
+
 FEW: dict[str, tuple[Any, Any, Any]] = {  # query, keys and values, mask
     "one query": ((1, 3, 1, 64), (1, 3, 200, 64), None),
     "a group": ((2, 2, 3, 8), (2, 2, 29, 8), None),
