@@ -176,8 +176,11 @@ def _kernel(entry: str, signature: str, definitions: dict[str, Any]) -> Kernel:
 
 
 def _axes(name: str, x: Array, axis: Any) -> tuple[int, ...]:
-    return _known_axes(name, axis, x.ndim) if type(axis) is int or axis is None else normal_axes(name, axis, x.ndim)
+    known = type(axis) is int or axis is None or (type(axis) is tuple and {*map(type, axis)} == _INT)
+    return _known_axes(name, axis, x.ndim) if known else normal_axes(name, axis, x.ndim)
 
+
+_INT = {int}
 
 _known_axes = lru_cache(512)(normal_axes)
 
