@@ -21,7 +21,6 @@ THREADS = 256
 
 _kernels: dict[tuple[str, Dtype], Kernel] = {}
 _drops: Plans[Any] = Plans()
-_refused = ("what no plan serves",)
 _start = Kernel("drawing.cu", "start_stream", "PQQ")
 _words = Kernel("drawing.cu", "raw_words", "PPq")
 _kept = Kernel("drawing.cu", "kept", "PPqI")
@@ -76,18 +75,9 @@ class Stream:
 
         NotImplemented for what does not fill its memory, or is of another dtype.
         """
-        key = (x.shape, x.strides, x.dtype)
-        found = _drops.get(key) or _drops.make(key, _plan_drop, x)
-        if found is _refused:
-            return NotImplemented
-        kernel, blocks, make, make_mask = found
-        with self.state.device:
-            address = machine().address
-            out, mask = make(), make_mask()
-            kernel(
-                blocks, THREADS, address(self.state), address(x), address(out), address(mask), x.size, _limit(p), scale
-            )
-        return out, mask
+        key = (machine(), x.shape, x.strides, x.dtype, p, scale)
+        # The numbers come from the GPU where x is: whoever draws for it has a stream there.
+        return (_drops.get(key) or _drops.make(key, _plan_drop, x, p, scale))(self.state, x)
 
     def uniform(self, shape: tuple[int, ...], dtype: Dtype, low: float = 0.0, high: float = 1.0) -> Array:
         """Floating-point numbers spread evenly over [low, high)."""
@@ -125,19 +115,22 @@ class Stream:
         return out
 
 
-def _plan_drop(x: Array) -> Any:
-    """The kernel for arrays that lie like x, its blocks, and what makes its results."""
+def _plan_drop(x: Array, p: float, scale: float) -> Any:
     order = dense_order(x) if x.dtype in SCALARS and x.size else None
     if order is None:
-        return _refused
+        return lambda state, x: NotImplemented
     here = machine()
-    blocks = blocks_for(here, x.size, max(4, VECTOR // x.itemsize))
-    return (
-        _kernel("dropped", x.dtype, "Id", "PPPP"),
-        blocks,
-        maker(here, x.shape, x.dtype, order),
-        maker(here, x.shape, bool_, order),
-    )
+    launch = _kernel("dropped", x.dtype, "Id", "PPPP").prepared(
+        here, blocks_for(here, x.size, max(4, VECTOR // x.itemsize)), THREADS, None, None, None, None, x.size, _limit(p), scale
+    )  # fmt: skip
+    make, make_mask, address = maker(here, x.shape, x.dtype, order), maker(here, x.shape, bool_, order), here.address
+
+    def run(state: Array, x: Array) -> Any:
+        out, mask = make(), make_mask()
+        launch(address(state), address(x), address(out), address(mask))
+        return out, mask
+
+    return run
 
 
 def _limit(p: float) -> int:

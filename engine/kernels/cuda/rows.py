@@ -17,7 +17,7 @@ from ...errors import ShapeError
 from ..plans import Plans
 from .complaints import complaints
 from .forms import dense, form
-from .layout import BLOCKS_EACH, blocks_for
+from .layout import BLOCKS_EACH, blocks_for, maker
 from .machine import Machine, machine
 from .program import SCALARS, Kernel, scalars
 
@@ -48,7 +48,7 @@ PLANS: Plans[Plan] = Plans()
 
 def take_rows(table: Array, index: Array, *, padding: int | None = None, by_frequency: bool = False) -> Result:
     """The rows of a table whose numbers ``index`` holds."""
-    key = (take_rows, form(table), form(index))
+    key = (take_rows, machine(), form(table), form(index))
     return (PLANS.get(key) or PLANS.make(key, _plan_take, table, index))(table, index)
 
 
@@ -110,20 +110,23 @@ def _plan_take(table: Array, index: Array) -> Plan:
     most = next(unit for unit in UNITS if bytes_wide % unit == 0 and step % unit == 0)
     if step < 0:
         flat, step = False, bytes_wide
-    count = index.size
+    here, count, size = machine(), index.size, dtype.itemsize
+    blocks = min(-(-count // 8), here.processors * BLOCKS_EACH)
+    make, address, told = maker(here, shape, dtype), here.address, complaints("take_rows")
+
+    def launches(unit: int) -> Callable[..., None]:
+        kernel = _kernel("take_rows", "PPPqqqqiP", dtype, UNITS[unit], named)
+        return kernel.prepared(
+            here, blocks, 256, None, None, None, count, bytes_wide // unit, step // unit, rows, *told
+        )
+
+    widest = launches(most)
 
     def compute(table: Array, index: Array) -> Array:
-        here = machine()
-        who, words = complaints("take_rows")
-        source = table if flat else dense(here, table)
-        numbers, out = dense(here, index), here.empty(shape, dtype)
-        address = here.address(source)
-        unit = most if address % most == 0 else dtype.itemsize
-        kernel = _kernel("take_rows", "PPPqqqqiP", dtype, UNITS[unit], named)
-        blocks = min(-(-count // 8), here.processors * BLOCKS_EACH)
-        kernel(
-            blocks, 256, address, here.address(numbers), here.address(out), count, bytes_wide // unit, step // unit, rows, who, words
-        )  # fmt: skip
+        complaints("take_rows")  # raises what was complained of before
+        source, numbers, out = table if flat else dense(here, table), dense(here, index), make()
+        place = address(source)
+        (launches(size) if place % most else widest)(place, address(numbers), address(out))
         return out
 
     return compute
