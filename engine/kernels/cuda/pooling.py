@@ -140,7 +140,7 @@ def _plan_largest(
     x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool, keep: bool
 ) -> Plan:
     sizes = pooled_shape("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
-    if x.dtype not in SCALARS or not x.size:
+    if x.dtype not in SCALARS or not x.size or _far(x.shape):
         return _refuse
     order, shape, dtype = _order(x), x.shape, x.dtype
     out_shape = (*shape[:2], *sizes)

@@ -48,6 +48,8 @@ __device__ __forceinline__ Several<T, each> load(const T* from) {
 
 __device__ __forceinline__ bool greater(WIDE a, WIDE b) { return a > b || (a != a && b == b); }
 
+#define AT_ONCE 3  // numbers of a window's row that a thread has under way
+
 // The largest of each window, the first of equals, a NaN before all; and the number of its place in the window.
 extern "C" __global__ void __launch_bounds__(256) max_pool(
     const SCALAR* x, SCALAR* out, OFFSET* offset, index_t xn, index_t xc, index_t xy, index_t xx, ARGUMENTS
@@ -56,29 +58,36 @@ extern "C" __global__ void __launch_bounds__(256) max_pool(
     const index_t count = batch * channels * out_height * out_width / GROUP;
     for (index_t i = first_index(); i < count; i += all_threads()) {
         const Place<GROUP> place(i, channels, out_height, out_width);
-        const index_t top = place.y * stride_y - pad_y, left = place.x * stride_x - pad_x;
+        const int top = (int)place.y * stride_y - pad_y, left = (int)place.x * stride_x - pad_x;
+        const SCALAR* image = x + steps.of(place.n, place.c, 0, 0);
         WIDE best[GROUP];
         int where[GROUP];
 #pragma unroll
         for (int k = 0; k < GROUP; k++) best[k] = -INFINITE, where[k] = -1;
-        int number = 0;
-        for (int dy = 0; dy < window_y; dy++)
-            for (int dx = 0; dx < window_x; dx++, number++) {
-                const index_t row = top + (index_t)dy * dilate_y, column = left + (index_t)dx * dilate_x;
-                if (row < 0 || row >= height || column < 0 || column >= width) {
+        for (int dy = 0; dy < window_y; dy++) {
+            const int row = top + dy * dilate_y;
+            for (int start = 0; start < window_x; start += AT_ONCE) {
+                Several<SCALAR, GROUP> seen[AT_ONCE];
+                bool inside[AT_ONCE];
+#pragma unroll
+                for (int j = 0; j < AT_ONCE; j++) {
+                    const int column = left + (start + j) * dilate_x;
+                    inside[j] = start + j < window_x && row >= 0 && row < (int)height && column >= 0 && column < (int)width;
+                    if (inside[j]) seen[j] = load<SCALAR, GROUP>(image + row * steps.y + column * steps.x);
+                }
+#pragma unroll
+                for (int j = 0; j < AT_ONCE; j++) {
+                    if (start + j >= window_x) continue;
+                    const int number = dy * window_x + start + j;
                     // The frame counts as minus infinity: it may be the first of equals.
 #pragma unroll
-                    for (int k = 0; k < GROUP; k++)
-                        if (where[k] < 0) where[k] = number;
-                    continue;
-                }
-                const Several<SCALAR, GROUP> seen = load<SCALAR, GROUP>(x + steps.of(place.n, place.c, row, column));
-#pragma unroll
-                for (int k = 0; k < GROUP; k++) {
-                    const WIDE value = widened(seen.at[k]);
-                    if (where[k] < 0 || greater(value, best[k])) best[k] = value, where[k] = number;
+                    for (int k = 0; k < GROUP; k++) {
+                        const WIDE value = inside[j] ? (WIDE)widened(seen[j].at[k]) : WIDE(-INFINITE);
+                        if (where[k] < 0 || greater(value, best[k])) best[k] = value, where[k] = number;
+                    }
                 }
             }
+        }
         Several<SCALAR, GROUP> result;
         Several<OFFSET, GROUP> places;
 #pragma unroll
