@@ -46,7 +46,13 @@ def as_device(given: DeviceLike) -> Device:
 
 def device_of(array: Array) -> Device:
     """The device that an array lives on."""
-    return CPU if isinstance(array, np.ndarray) else Device("cuda", array.device.id)
+    return CPU if isinstance(array, np.ndarray) else _gpu(array.device.id)
+
+
+@cache
+def _gpu(index: int) -> Device:
+    """A GPU by its number; asked for often, so made once."""
+    return Device("cuda", index)
 
 
 def namespace(array: Array) -> Any:

@@ -196,8 +196,8 @@ class Tensor(methods.Methods):
             else:
                 dtype = value
         result = self
-        if dtype is not None and dtypes.as_dtype(dtype) != self.dtype:
-            result = ops.cast(result, dtype=dtypes.as_dtype(dtype))
+        if dtype is not None and (kind := dtypes.as_dtype(dtype)) != self.dtype:
+            result = ops.cast.one(self, {"dtype": kind})
         if device is not None and devices.as_device(device) != self.device:
             result = ops.move(result, device=devices.as_device(device))
         return result

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ... import ops
 from ...device import CPU
 from ...dtype import is_differentiable
@@ -99,7 +101,7 @@ def _drop(x: Tensor, shape: tuple[int, ...], p: float, training: bool, name: str
         return x
     if p == 1.0:
         return x * 0.0
-    if shape == x.shape and x.device != CPU:
+    if shape == x.shape and not isinstance(x.array, np.ndarray):
         return ops.drop_drawn(x, p=p, scale=1 / (1 - p), stream=default_generator().on(x.device))
     return ops.drop(x, _mask(x, shape, p), scale=1 / (1 - p))
 

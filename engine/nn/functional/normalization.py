@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ml_dtypes
+import numpy as np
 
 from ... import ops
 from ...device import CPU, gpu_kernels
@@ -36,7 +38,8 @@ def batch_norm(
     x = tensor_like("batch_norm", x)
     if not training and running_mean is not None and running_var is not None:
         return ops.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps)
-    values = x.numel() // x.shape[1] if x.ndim > 1 and x.shape[1] else 0
+    shape = x.array.shape
+    values = math.prod(shape) // shape[1] if len(shape) > 1 and shape[1] else 0
     if values < 2:
         raise ShapeError(
             f"batch_norm: training needs more than one value for each channel, but x is {tuple(x.shape)}; use a larger batch or .eval()"
@@ -44,7 +47,7 @@ def batch_norm(
     unbiased = values / (values - 1)
     if running_mean is None or running_var is None:
         return ops.batch_norm_training(x, weight, bias, epsilon=eps)[0]
-    if running_mean.device.type != "cuda":
+    if isinstance(running_mean.array, np.ndarray):
         out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps)
         moved = False
     else:
