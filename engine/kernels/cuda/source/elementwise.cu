@@ -119,13 +119,32 @@ __device__ __forceinline__ void walk_rows(const Operands& from, RESULT* to, cons
     }
 }
 
+// Elements that are `apart` from one another in the walk: all are read before the first is written.
+template <class Index, int several>
+__device__ __forceinline__ void walk_some(const Operands& from, RESULT* to, const Numbers& numbers, index_t start, index_t apart, const Walk& walk) {
+    FIRST a[several];
+    SECOND b[several];
+    THIRD c[several];
+    FOURTH d[several];
+#pragma unroll
+    for (int e = 0; e < several; e++) {
+        index_t offset[4];
+        walk.template offsets<Index, INPUTS>((Index)(start + e * apart), offset);
+        a[e] = one_taken<FIRST, 0>(from, numbers, offset[0]);
+        b[e] = one_taken<SECOND, 1>(from, numbers, offset[1]);
+        c[e] = one_taken<THIRD, 2>(from, numbers, offset[2]);
+        d[e] = one_taken<FOURTH, 3>(from, numbers, offset[3]);
+    }
+#pragma unroll
+    for (int e = 0; e < several; e++)
+        to[start + e * apart] = result_of(computed<WIDE_FIRST>(a[e]), computed<WIDE_SECOND>(b[e]), computed<WIDE_THIRD>(c[e]), computed<WIDE_FOURTH>(d[e]), numbers);
+}
+
 template <class Index>
 __device__ __forceinline__ void walk_each(const Operands& from, RESULT* to, const Numbers& numbers, index_t count, const Walk& walk) {
-    for (index_t i = first_index(); i < count; i += all_threads()) {
-        index_t offset[4];
-        walk.template offsets<Index, INPUTS>((Index)i, offset);
-        compute_one(from, to, numbers, i, offset[0], offset[1], offset[2], offset[3]);
-    }
+    index_t i = first_index();
+    for (; i + 3 * all_threads() < count; i += 4 * all_threads()) walk_some<Index, 4>(from, to, numbers, i, all_threads(), walk);
+    for (; i < count; i += all_threads()) walk_some<Index, 1>(from, to, numbers, i, 0, walk);
 }
 
 extern "C" __global__ void __launch_bounds__(256) rows(Operands from, RESULT* to, Numbers numbers, index_t count, Walk walk) {

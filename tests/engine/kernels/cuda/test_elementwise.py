@@ -11,6 +11,7 @@ from emulated_gpu import EmulatedMachine
 from numzoo import engine
 from numzoo.engine import ops
 from numzoo.engine.dtype import as_dtype
+from numzoo.engine.kernels.cuda import elementwise, layout
 from numzoo.engine.kernels.cuda.elementwise import divider
 from numzoo.engine.kernels.cuda.expressions import EXPRESSIONS
 from numzoo.engine.op import TABLE
@@ -313,3 +314,19 @@ def test_numbers_below_31_bits_are_divided_by_a_product() -> None:
         factor, shift = divider(size)
         i = np.concatenate([generator.integers(0, 2**31, 300), [0, size - 1, size, 2 * size - 1, 2**31 - 1]]) % 2**31
         np.testing.assert_array_equal((((i * factor) >> 32) + i) >> shift, i // size)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64"])
+def test_long_loops_take_several_elements_at_once(one_order: EmulatedMachine, dtype: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(layout, "BLOCKS_EACH", 1)  # 1024 threads in all
+    elementwise._plans.clear()
+    kind = as_dtype(dtype)
+    values = (np.arange(3 * 23 * 130) % 61).reshape(3, 23, 130).astype(kind)
+    other = (np.arange(3 * 23 * 130) % 7).reshape(3, 23, 130).astype(kind)
+    x, y = one_order.put(values), one_order.put(other)
+    for cut, entry in ((np.s_[:, :, :], "flat"), (np.s_[:, ::2, 1:128], "strided")):
+        one_order.launched.clear()
+        given = TABLE["add"].kernels["cuda"](x[cut], y[cut])
+        np.testing.assert_array_equal(given.get(), values[cut] + other[cut])
+        assert one_order.launched == [entry]
+    elementwise._plans.clear()
