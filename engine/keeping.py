@@ -108,6 +108,8 @@ class Plan:
 
 
 def _picker(inputs: tuple[int, ...]) -> Callable[[tuple[Any, ...]], Sequence[Any]]:
+    if inputs == (-1,):
+        return lambda given: (_shape_of(given[0]),)
     if any(at < 0 for at in inputs):
         return lambda given: [given[at] if at >= 0 else _shape_of(given[~at]) for at in inputs]
     if len(inputs) > 1:

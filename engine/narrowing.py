@@ -42,11 +42,12 @@ def run_narrow(
         result = own(*arrays, dtype=narrow, **settings)
         if result is not NotImplemented:
             return result, inputs
-    dtypes = {array.dtype for array in arrays if array is not None}
-    # Weights of 16 bits of another kind may stand beside float32, or beside what was narrowed before.
-    mixed = len(dtypes) > 1 and dtypes <= {float32, float16, narrow}
-    if not mixed and dtypes != {float32} and (on_cpu or dtypes != {narrow}):
-        return implementation(*arrays, **settings), inputs
+    if on_cpu or not _is_usual(arrays, narrow):
+        dtypes = {array.dtype for array in arrays if array is not None}
+        # Weights of 16 bits of another kind may stand beside float32, or beside what was narrowed before.
+        mixed = len(dtypes) > 1 and dtypes <= {float32, float16, narrow}
+        if not mixed and dtypes != {float32} and (on_cpu or dtypes != {narrow}):
+            return implementation(*arrays, **settings), inputs
     if on_cpu:
         # A parameter comes again and again: its narrow form is kept until it changes.
         operands = [
@@ -60,7 +61,8 @@ def run_narrow(
         operands, inputs = _twins(inputs, arrays, narrow)
         widens = op.widens and modes.wanted == float32
     if not widens:
-        return implementation(*operands, **settings), inputs
+        result = op.implementations.get(type(arrays[0]), implementation)(*operands, **settings)
+        return (implementation(*operands, **settings) if result is NotImplemented else result), inputs
     modes.wide = True
     try:
         result = implementation(*operands, **settings)
@@ -72,6 +74,14 @@ def run_narrow(
         outs = (array if array.dtype == float32 else device.convert(array, float32) for array in result[: op.outputs])
         return (*outs, *result[op.outputs :]), inputs
     return (result if result.dtype == float32 else device.convert(result, float32)), inputs
+
+
+def _is_usual(arrays: list[Any], narrow: Any) -> bool:
+    """Whether all are float32 or narrow already, seen without comparing dtypes one with another."""
+    for array in arrays:  # noqa: SIM110 - a generator would cost more than the comparisons
+        if array is not None and array.dtype is not float32 and array.dtype is not narrow:
+            return False
+    return True
 
 
 def _is_narrow(value: Any) -> bool:

@@ -68,8 +68,11 @@ class Recorder(Operands):
                 )
         frame = _get_frame(depth)
         code = frame.f_code
-        while code.co_filename in ENGINE_FILES and frame.f_back is not None:
-            frame = frame.f_back
+        while code.co_filename in ENGINE_FILES:
+            behind = frame.f_back
+            if behind is None:
+                break
+            frame = behind
             code = frame.f_code
         node.code = code
         node.instruction = frame.f_lasti
