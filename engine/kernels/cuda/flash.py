@@ -182,7 +182,7 @@ def _plan_forward(
         result, sums = laid_out(here, out, dtype), empty(rows, wide)
         entries, shared, keys, width = given.value.shape
         kept = empty((*out.shape[:3], keys), np.dtype(np.bool_))
-        bias = None if given.bias is None else here.zeros(_of_bias(given).shape, dtype)
+        bias = None if given.bias is None else here.zeros(_copy_of_bias(given), dtype)
         for start in range(0, keys, width):
             stop = min(start + width, keys)
             count = stop - start
@@ -284,11 +284,18 @@ def _asked(
     )  # fmt: skip
 
 
-def _of_bias(given: Operands) -> Laid:
-    """How a bias is laid out for cuDNN: with all queries and keys, or its way back goes by the first query's alone."""
+def _copy_of_bias(given: Operands) -> tuple[int, ...]:
+    """The shape of a copy of the bias: with all keys."""
     assert given.bias is not None
-    shape = (*given.bias.shape[:2], given.query.shape[2], given.key.shape[2])
-    return Laid(shape, dense(shape))
+    return (*given.bias.shape[:3], given.key.shape[2])
+
+
+def _of_bias(given: Operands) -> Laid:
+    """How that copy is told to cuDNN: with all queries, which may be one repeated; given as one, the way back would lose it."""
+    shape = _copy_of_bias(given)
+    entry, head, row, column = dense(shape)
+    queries = given.query.shape[2]
+    return Laid((*shape[:2], queries, shape[3]), (entry, head, row if shape[2] == queries else 0, column))
 
 
 def _finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], Array] | None:
@@ -296,7 +303,7 @@ def _finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], A
     laid = given.bias
     if laid is None:
         return None
-    shape = _of_bias(given).shape
+    shape = _copy_of_bias(given)
     kernel, count = kernels(dtype)["bias"], math.prod(shape)
     numbers = (count, *shape[1:], *laid.strides, LOWEST[dtype.name])
     launch, make, address = kernel.prepared(here, blocks_for(here, count), 256, None, None, *numbers), maker(here, shape, dtype), here.address  # fmt: skip
