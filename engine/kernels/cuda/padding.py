@@ -29,9 +29,11 @@ LINE = 128
 """Bytes that long rows are multiples of: a line of the cache."""
 LARGE = 1 << 24
 """Bytes from which on a result may be a part of a larger one; smaller ones lie without gaps, as most expect."""
-PER_BYTE = 200
-"""Operations (a product and its sum are two) that pay for a byte that is copied, or that others may have to copy. An H100 saves 7 fs with each
-operation in bfloat16, and copies a byte, which is read and written, in 0.8 ps: it would pay from about 115 on."""
+PER_BYTE = 300
+"""Operations (a product and its sum are two) that pay for a byte that is copied. An H200 saves 7 fs with each operation in bfloat16, and copies a
+byte of an odd row in 1.2 ps: it pays from 170 on."""
+PER_BYTE_WITH_GAPS = 100
+"""And for one of a result that is a part of a larger one, which some who read it later have to copy."""
 PER_COPY = 1 << 30
 """Operations that pay for a copy's launch, on the GPU and on the host."""
 SERVED = ("float16", "bfloat16")
@@ -125,14 +127,14 @@ def lengthened(
     if len(found.starts) != 1 or found.columns == 1 or not (dtype.name in SERVED or (tf32 and dtype.name == "float32")):
         return None
     rows, columns, inner = _longer_sizes(found, size, own)
-    whole, is_apart, moved = None, False, 0
+    whole, is_apart, price = None, False, 0  # in operations
     if (rows, columns) != (found.rows, found.columns):
         if found.leading[2] != found.rows or (batch > 1 and found.steps[2] != found.rows * found.columns):
             return None
         made = batch * found.rows * found.columns * own
         whole = _larger_result(found, full, rows, columns, made)
         is_apart = whole is None
-        moved = made if is_apart or rows != found.rows else 0  # others may have to copy what has gaps
+        price = PER_BYTE * made if is_apart else PER_BYTE_WITH_GAPS * made if rows != found.rows else 0
     before, after = _stored(found, found.rows, found.columns, found.inner), _stored(found, rows, columns, inner)
     steps = [step if batch > 1 else 0 for step in found.steps]
     leading, copied = list(found.leading), []
@@ -140,10 +142,10 @@ def lengthened(
         lies = leading[place] * size % ALIGNED == steps[place] * size % ALIGNED == alignment % ALIGNED == 0
         if not lies or before[place] != after[place]:
             copied.append(place)
-            moved += (batch if steps[place] else 1) * math.prod(before[place]) * size
+            price += PER_BYTE * (batch if steps[place] else 1) * math.prod(before[place]) * size
     launches = len(copied) + is_apart
     operations = 2 * batch * found.rows * found.columns * found.inner
-    if not (launches or whole) or operations < PER_BYTE * moved + PER_COPY * launches:
+    if not (launches or whole) or operations < price + PER_COPY * launches:
         return None
     operands: list[Copy | None] = [None, None]
     for place in copied:

@@ -21,7 +21,7 @@ TOLERANCE = {"tf32": 2e-3, "float32": 2e-5, "float16": 5e-3, "bfloat16": 4e-2}
 @pytest.fixture
 def asked(gpu: Any, monkeypatch: Any) -> Iterator[list[Any]]:
     """What the library is asked for, where every size pays."""
-    for name, value in (("LARGE", 256), ("PER_BYTE", 0), ("PER_COPY", 0)):
+    for name, value in (("LARGE", 256), ("PER_BYTE", 0), ("PER_BYTE_WITH_GAPS", 0), ("PER_COPY", 0)):
         monkeypatch.setattr(padding, name, value)
     matrix.PLANS.clear()
     emulated_libraries.ASKED.clear()
