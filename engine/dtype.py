@@ -90,7 +90,7 @@ def is_floating(dtype: Dtype) -> bool:
 
 def is_differentiable(dtype: Dtype) -> bool:
     """Whether a tensor of this dtype can have a gradient."""
-    return kind(dtype) >= 2
+    return dtype is float32 or kind(dtype) >= 2
 
 
 @lru_cache(maxsize=1024)

@@ -45,9 +45,9 @@ def is_whole(array: Array) -> bool:
 
 def laid_like(array: Array, model: Array) -> Array:
     """The array, or a copy whose memory is in the order of ``model``, which is whole and of the same shape."""
-    if array.flags.c_contiguous and model.flags.c_contiguous:
-        return array
     if array.strides == model.strides and array.itemsize == model.itemsize:
+        return array
+    if array.flags.c_contiguous and model.flags.c_contiguous:
         return array
     copy = namespace(array).empty_like(model, dtype=array.dtype)
     write_into(copy, array)

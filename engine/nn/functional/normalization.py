@@ -53,7 +53,7 @@ def batch_norm(
     else:
         held = running_mean.array, running_var.array, None if count is None else count.array
         moving = Moving(*held, momentum, unbiased)
-        out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps, moving=moving)
+        out, mean, variance = ops.batch_norm_training.run((x, weight, bias), {"epsilon": eps, "moving": moving})
         moved = moving.moved or gpu_kernels("running").move_statistics(
             *held, mean.array, variance.array, momentum, unbiased
         )
@@ -75,7 +75,8 @@ def layer_norm(
     """Normalisation of the last axes, whose sizes are ``normalized_shape``."""
     x = tensor_like("layer_norm", x)
     shape = last_axes("layer_norm", x, normalized_shape)
-    return ops.layer_norm(x, weight, bias, epsilon=eps, axes=len(shape))
+    normalised: Tensor = ops.layer_norm.run((x, weight, bias), {"epsilon": eps, "axes": len(shape)})
+    return normalised
 
 
 def rms_norm(x: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:

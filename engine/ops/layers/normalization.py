@@ -83,14 +83,16 @@ def _batch_norm_training_joint(
 ) -> tuple[Tensor | None, ...]:
     grad, grad_mean, grad_variance = grads
     _, mean, variance = outs
-    ndim, around = x.ndim, _around(x)
-    count = x.numel() // x.shape[1]
     dx: Tensor | None = None
     dweight = dbias = None
     if grad is not None and not modes.recording:
-        dx, dweight, dbias = batch_norm_backward(grad, x, weight, mean, variance, epsilon=epsilon)
+        dx, dweight, dbias = batch_norm_backward.run((grad, x, weight, mean, variance), {"epsilon": epsilon})
         dweight, dbias = None if weight is None else dweight, None if bias is None else dbias
-    elif grad is not None:
+        if grad_mean is None and grad_variance is None:
+            return dx, dweight, dbias
+    ndim, around = x.ndim, _around(x)
+    count = x.numel() // x.shape[1]
+    if grad is not None and modes.recording:
         inverse = rsqrt(variance + epsilon)
         hat = (x - _column(mean, ndim)) * _column(inverse, ndim)
         total, along = grad.sum(around), (grad * hat).sum(around)
@@ -184,7 +186,7 @@ def _layer_norm_joint(
     axes: int,
 ) -> tuple[Tensor | None, ...]:
     if not modes.recording:
-        dx, dweight, dbias = layer_norm_backward(grad, x, weight, mean, inverse, axes=axes)
+        dx, dweight, dbias = layer_norm_backward.run((grad, x, weight, mean, inverse), {"axes": axes})
         return dx, None if weight is None else dweight, None if bias is None else dbias
     # The kept statistics are numbers; here they must depend on x again.
     centred = x - x.mean(_last(axes), True)
