@@ -54,4 +54,7 @@ everyone: weakref.WeakSet[Any] = weakref.WeakSet()
 
 def _renew() -> None:
     for operation in list(everyone):
+        # What somebody watched through would hold what he held.
         operation.implementations.clear()
+        operation.composed.clear()
+        operation.narrow_implementations.clear()

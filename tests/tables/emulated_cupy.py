@@ -487,7 +487,9 @@ class Namespace:
     def empty(self, shape: Any, dtype: Any = float, order: str = "C") -> Any:
         return self._here.empty(tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),), dtype)
 
-    def empty_like(self, model: DeviceArray, dtype: Any = None) -> Any:
+    def empty_like(self, model: DeviceArray, dtype: Any = None, *, shape: Any = None) -> Any:
+        if shape is not None:
+            return self.empty(shape, model.dtype if dtype is None else dtype)
         order = sorted(range(model.ndim), key=lambda axis: -abs(model.strides[axis]))
         dense = self.empty([model.shape[axis] for axis in order], model.dtype if dtype is None else dtype)
         return dense.transpose(tuple(np.argsort(order).tolist())) if order else dense
