@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...dtype import Array, float32
+from ...dtype import Array, Dtype, float32
 from ...modes import TF32, are_deterministic_algorithms_enabled, modes
 from ...ops.images.convolution import output_size
 from ..plans import Plans
-from . import choosing, gemm
+from . import choosing, gemm, matrix
 from .forms import lies
 from .graphs import data_type
 from .layout import channels_last, maker
@@ -79,6 +79,12 @@ class Convolution:
             "input": (self.result, self.weight, self.image),
             "weight": (self.image, self.result, self.weight),
         }[self.kind]
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies each place's channels by one matrix."""
+        ones = math.prod(self.weight[2:]) == 1 and set(self.stride) == {1} and not any(self.padding)
+        return ones and self.image[1] == self.weight[1] and not self.planes and self.dtype != "float64"
 
     def strides(self, shape: Sizes) -> Sizes:
         """Those of one of the arrays, in elements."""
@@ -225,7 +231,7 @@ def _plan_forward(
         "forward", x.shape, weight.shape, shape, stride, padding, dilation, x.dtype.name, bias is not None, "", *modes_now, planes
     )
     # fmt: on
-    run = here.prepare(wanted)
+    run = _run(here, wanted, x.dtype)
     if run is None:
         return _refuse
     order = _order(x.ndim, planes)
@@ -276,7 +282,7 @@ def _plan_gradient(
     wanted = Convolution(
         kind, image, weight, flow.shape, stride, padding, dilation, flow.dtype.name, False, "", *modes_now, planes
     )
-    run = here.prepare(wanted)
+    run = _run(here, wanted, flow.dtype)
     if run is None:
         return _refuse
     order = _order(len(shape), planes)
@@ -299,6 +305,36 @@ def _plan_gradient(
         return out if back is None else back(out)
 
     return compute
+
+
+def _run(here: Machine, wanted: Convolution, dtype: Dtype) -> Callable[..., None] | None:
+    """What computes it from addresses: cuDNN, or where the kernel is one place, a product of matrices, for which the host does less."""
+    found = _product(here, wanted, dtype) if wanted.is_product else None
+    return found or here.prepare(wanted)
+
+
+def _product(here: Machine, wanted: Convolution, dtype: Dtype) -> Callable[..., None] | None:
+    rows = math.prod(wanted.image) // wanted.image[1]
+    channels, outs = wanted.image[1], wanted.weight[0]
+    image, weight, result = ((rows, channels), (outs, channels), (rows, outs))
+    x, y, out = {
+        "forward": (_matrix(image), _matrix(weight, True), _matrix(result)),
+        "input": (_matrix(result), _matrix(weight), _matrix(image)),
+        "weight": (_matrix(result, True), _matrix(image), _matrix(weight)),
+    }[wanted.kind]
+    run = matrix.runner(here, x, y, out, dtype, wanted.tf32, ALIGNED, "bias" if wanted.bias else "")
+    if run is None:
+        return None
+    multiply = run
+    if wanted.kind == "weight":
+        return lambda image, flow, out: multiply(image, flow, out, 0)
+    return lambda left, right, out, bias=0: multiply(right, left, out, bias)
+
+
+def _matrix(shape: Sizes, turned: bool = False) -> gemm.Matrices:
+    """One that lies by rows, or its transpose."""
+    strides = gemm.dense(shape)
+    return gemm.Matrices(shape[::-1], strides[::-1]) if turned else gemm.Matrices(shape, strides)
 
 
 def _by_planes(x: Array, tf32: bool) -> bool:

@@ -18,7 +18,7 @@ from .lt import KINDS
 from .machine import Machine, machine
 from .transposing import copy_into, copy_like
 
-__all__ = ["between_addresses", "linear", "linear_weight", "matmul", "multiply", "product"]
+__all__ = ["between_addresses", "linear", "linear_weight", "matmul", "multiply", "product", "runner"]
 
 Plan = Callable[..., Any]
 Fetch = Callable[[Array], Array]
@@ -359,6 +359,19 @@ def _computed(
         return out
 
     return compute
+
+
+def runner(
+    here: Machine, x: Matrices, y: Matrices, out: Matrices, dtype: Dtype, tf32: bool, alignment: int, epilogue: str = ""
+) -> Callable[[int, int, int, int], None] | None:
+    """What multiplies x and y into ``out``, given the addresses of y, x, out and the bias; None where that is not one product of a library's."""
+    found = gemm.arrange(x, y, out)
+    if found is None or len(found.starts) > 1:
+        return None
+    run: Callable[[int, int, int, int], None] | None = here.prepare(
+        _asked(found, dtype, dtype, tf32, alignment, epilogue, 1.0, False)
+    )
+    return run
 
 
 def _asked(
