@@ -82,9 +82,11 @@ class Convolution:
 
     @property
     def is_product(self) -> bool:
-        """Whether it multiplies each place's channels by one matrix."""
+        """Whether it multiplies each place's channels by one matrix, whose rows begin where 16 bytes can be read; cuDNN fills up others."""
         ones = math.prod(self.weight[2:]) == 1 and set(self.stride) == {1} and not any(self.padding)
-        return ones and self.image[1] == self.weight[1] and not self.planes and self.dtype != "float64"
+        each = 4 if self.dtype == "float32" else 8
+        whole = self.image[1] == self.weight[1] and not (self.image[1] % each or self.weight[0] % each)
+        return ones and whole and not self.planes and self.dtype != "float64"
 
     def strides(self, shape: Sizes) -> Sizes:
         """Those of one of the arrays, in elements."""
