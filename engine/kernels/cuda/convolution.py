@@ -11,7 +11,7 @@ from ...dtype import Array, Dtype, float32
 from ...modes import TF32, are_deterministic_algorithms_enabled, modes
 from ...ops.images.convolution import output_size
 from ..plans import Plans
-from . import choosing, gemm, matrix
+from . import choosing, gemm
 from .forms import lies
 from .graphs import data_type
 from .layout import channels_last, maker
@@ -324,10 +324,14 @@ def _product(here: Machine, wanted: Convolution, dtype: Dtype) -> Callable[..., 
         "input": (_matrix(result), _matrix(weight), _matrix(image)),
         "weight": (_matrix(result, True), _matrix(image), _matrix(weight)),
     }[wanted.kind]
-    run = matrix.runner(here, x, y, out, dtype, wanted.tf32, ALIGNED, "bias" if wanted.bias else "")
-    if run is None:
+    found = gemm.arrange(x, y, out)
+    if found is None:
         return None
-    multiply = run
+    multiply = here.prepare(
+        gemm.asked(found, dtype, dtype, wanted.tf32, ALIGNED, "bias" if wanted.bias else "", 1.0, False)
+    )
+    if multiply is None:
+        return None
     if wanted.kind == "weight":
         return lambda image, flow, out: multiply(image, flow, out, 0)
     return lambda left, right, out, bias=0: multiply(right, left, out, bias)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Arranged", "Gemm", "Matrices", "arrange", "dense", "flat_rows", "is_stored"]
+__all__ = ["Arranged", "Gemm", "Matrices", "arrange", "asked", "dense", "flat_rows", "is_stored"]
 
 Numbers = tuple[int, ...]
 
@@ -78,6 +78,15 @@ class Arranged(NamedTuple):
     steps: tuple[int, int, int]
     starts: tuple[tuple[int, int, int], ...]
     """Offsets in elements of (A, B, D), that is of (y, x, result): one for each call."""
+
+
+def asked(
+    found: Arranged, dtype: Any, result: Any, tf32: bool, alignment: int, epilogue: str, scale: float, accumulates: bool
+) -> Gemm:  # fmt: skip
+    """The product of an arrangement, with operands and result of these dtypes."""
+    return Gemm(
+        *found[:7], dtype.name, result.name, tf32 and dtype.name in ("float32", "complex64"), scale, accumulates, epilogue, alignment
+    )  # fmt: skip
 
 
 def flat_rows(shape: Sequence[int], strides: Sequence[int]) -> tuple[int, int] | None:

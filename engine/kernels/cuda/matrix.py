@@ -12,13 +12,13 @@ from ...dtype import Array, Dtype, float32, float64
 from ...modes import TF32, modes
 from ..plans import Plans
 from . import choosing, gemm, padding
-from .gemm import Gemm, Matrices
+from .gemm import Matrices
 from .layout import maker
 from .lt import KINDS
 from .machine import Machine, machine
 from .transposing import copy_into, copy_like
 
-__all__ = ["between_addresses", "linear", "linear_weight", "matmul", "multiply", "product", "runner"]
+__all__ = ["between_addresses", "linear", "linear_weight", "matmul", "multiply", "product"]
 
 Plan = Callable[..., Any]
 Fetch = Callable[[Array], Array]
@@ -214,7 +214,7 @@ def _with_sums(
     shape = wanted[2].shape
     if found is None or len(found.starts) > 1 or padding.lengthened(found, shape, dtype, result, tf32, alignment, ""):
         return None
-    run = here.prepare(_asked(found, dtype, result, tf32, alignment, which, 1.0, False))
+    run = here.prepare(gemm.asked(found, dtype, result, tf32, alignment, which, 1.0, False))
     if run is None:
         return None
     address, empty, of_flow = here.address, here.empty, which == "column sums"
@@ -254,7 +254,7 @@ def between_addresses(
     if found is None or len(found.starts) > MOST_CALLS:
         return NotImplemented
     starts = _in_bytes(found, x.dtype, out.dtype)
-    run = here.prepare(_asked(found, x.dtype, out.dtype, tf32, _aligned(starts, alignment), "", scale, accumulates))
+    run = here.prepare(gemm.asked(found, x.dtype, out.dtype, tf32, _aligned(starts, alignment), "", scale, accumulates))
     if run is None:
         return None
     if starts == ((0, 0, 0),):
@@ -273,7 +273,7 @@ def _plan_multiply_of_copies(
     """The product of copies, which are one batch; the result is copied to its place, or added there."""
     shapes = x.shape, y.shape, out.shape
     found = gemm.arrange(*(Matrices(shape, gemm.dense(shape)) for shape in shapes))
-    run = None if found is None else here.prepare(_asked(found, x.dtype, out.dtype, tf32, 256, "", scale, False))
+    run = None if found is None else here.prepare(gemm.asked(found, x.dtype, out.dtype, tf32, 256, "", scale, False))
     if run is None:
         return _refuse
     empty, address, add = here.empty, here.address, here.xp.add
@@ -327,7 +327,7 @@ def _computed(
         if None not in longer.operands:
             alignment = 256  # of new memory
     starts = _in_bytes(found, dtype, result)
-    run = here.prepare(_asked(found, dtype, result, tf32, _aligned(starts, alignment), epilogue, 1.0, False))
+    run = here.prepare(gemm.asked(found, dtype, result, tf32, _aligned(starts, alignment), epilogue, 1.0, False))
     if run is None:
         return None
     if longer is not None:
@@ -359,27 +359,6 @@ def _computed(
         return out
 
     return compute
-
-
-def runner(
-    here: Machine, x: Matrices, y: Matrices, out: Matrices, dtype: Dtype, tf32: bool, alignment: int, epilogue: str = ""
-) -> Callable[[int, int, int, int], None] | None:
-    """What multiplies x and y into ``out``, given the addresses of y, x, out and the bias; None where that is not one product of a library's."""
-    found = gemm.arrange(x, y, out)
-    if found is None or len(found.starts) > 1:
-        return None
-    run: Callable[[int, int, int, int], None] | None = here.prepare(
-        _asked(found, dtype, dtype, tf32, alignment, epilogue, 1.0, False)
-    )
-    return run
-
-
-def _asked(
-    found: gemm.Arranged, dtype: Dtype, result: Dtype, tf32: bool, alignment: int, epilogue: str, scale: float, accumulates: bool
-) -> Gemm:  # fmt: skip
-    return Gemm(
-        *found[:7], dtype.name, result.name, tf32 and dtype.name in ("float32", "complex64"), scale, accumulates, epilogue, alignment
-    )  # fmt: skip
 
 
 def _in_bytes(found: gemm.Arranged, dtype: Dtype, result: Dtype) -> tuple[tuple[int, int, int], ...]:
