@@ -45,7 +45,7 @@ class Recorder(Operands):
         plan = self.plans.get(key)
         if plan is None:
             plan = self.plans[key] = Plan(self, mask, count)
-        if modes.precision is None or not self.narrows:
+        if not self.narrows or modes.precision is None:
             node = new_tensor(Node)
         else:
             node = new_tensor(ReducedNode)

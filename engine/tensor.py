@@ -19,6 +19,7 @@ from .dtype import Array, Dtype, DtypeLike
 from .errors import ArgumentError, DtypeError, ShapeError
 
 new_tensor = object.__new__
+generic = np.generic
 
 
 class Tensor(methods.Methods):
@@ -237,7 +238,7 @@ def tensor_of(array: Array) -> Tensor:
     """A tensor around a raw array, without a look at it: the engine's own way to make one."""
     out = new_tensor(Tensor)
     # NumPy's reductions to, and sums of, 0-dimensional arrays are plain numbers.
-    out.array = np.asarray(array) if isinstance(array, np.generic) else array
+    out.array = np.asarray(array) if isinstance(array, generic) else array
     out.requires_grad = False
     out.node = None
     return out

@@ -30,7 +30,7 @@ __all__ = [
 
 
 def _items_x(grad: Tensor, x_shape: tuple[int, ...], index: Any) -> Tensor:
-    return spread_items(grad, x_shape, index)
+    return spread_items.one(grad, {"shape": x_shape, "index": index})
 
 
 @op(x=_items_x)
@@ -43,7 +43,7 @@ def items(xp: Any, x: Array, index: Any) -> Array:
     return x[index]
 
 
-@op(x=lambda grad, index: items(grad, index))
+@op(x=lambda grad, index: items.one(grad, {"index": index}))
 def spread_items(xp: Any, x: Array, shape: tuple[int, ...], index: Any) -> Array:
     """Zeros of ``shape`` with x added at ``index``: what is named several times adds up."""
     if is_basic(index):
@@ -61,7 +61,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     raw = raw_index(x, index)
     try:
         if is_basic(raw):
-            return items(x, raw)
+            return items.one(x, {"index": raw})
         if not isinstance(x.array, np.ndarray):
             look_at("index", raw, x.shape)
         if type(raw) is np.ndarray and raw.ndim and raw.dtype.kind in "iu":

@@ -77,8 +77,8 @@ def spread(grad: Tensor, shape: tuple[int, ...], axis: Axes, keepdim: bool) -> T
 
     if not keepdim and grad.ndim:
         axes = normal_axes("sum", axis, len(shape))
-        grad = reshape(grad, tuple(1 if i in axes else size for i, size in enumerate(shape)))
-    return broadcast_to(grad, shape)
+        grad = reshape.one(grad, {"shape": tuple([1 if i in axes else size for i, size in enumerate(shape)])})
+    return broadcast_to.one(grad, {"shape": shape})
 
 
 @op(x=lambda grad, x_shape, axis, keepdim: spread(grad, x_shape, axis, keepdim))
