@@ -139,9 +139,11 @@ class Captured(Generic[P, R]):
                 ) from error
             finally:
                 held.stop()
+                read = list(held.arrays.values())
+                held.arrays.clear()  # operations may keep the watched calls until they are called again
         self._device = self._device or Device("cuda", cupy.cuda.Device().id)
         self._inputs, self._graph, self._outputs, self._before = inputs, graph, outputs, state.before
-        self._held = [pool, stream, state.kept, *held.arrays.values()]
+        self._held = [pool, stream, state.kept, *read]
         self._settings = _settings()
 
     def _refill(self, args: Any, kwargs: Any) -> None:

@@ -156,3 +156,18 @@ def test_a_dropped_model_leaves_no_memory_behind(one_order: Any, precision: str,
     before = held(one_order)
     trained()
     assert held(one_order) == before
+
+
+def test_a_captured_step_leaves_no_memory_behind_though_nothing_is_called_after_it(one_order: Any) -> None:
+    def replayed() -> None:
+        model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(128, 5)).to("cuda")
+        images = engine.ones(2, 3, 4, 4, device="cuda")
+        step = engine.capture(engine.no_grad()(lambda: model(images)), copy=False)
+        for _ in range(6):
+            step()
+
+    square = engine.ones(4, 4, device="cuda")
+    square @ square  # the libraries' workspace lasts
+    before = held(one_order)
+    replayed()
+    assert held(one_order) == before
