@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ...dtype import Array, Dtype, float32
+from ...dtype import Array, float32
 from ...modes import TF32, are_deterministic_algorithms_enabled, modes
 from ...ops.images.convolution import output_size
 from ..plans import Plans
@@ -36,6 +36,10 @@ PLANS: Plans[Plan] = choosing.renewed(Plans())
 SERVED = ("float32", "float16", "bfloat16")
 """Not float64: cuDNN's front end (from 1.18 on; 1.26 is the one that is used) gives the factor of every convolution and gradient as a
 float32, and cuDNN, which computes in float64 then, reads its bits as those of 5e-324 times 0x3f800000. The bodies multiply by cublasLt."""
+OTHERWISE = (
+    "by a product for each place of the kernel, which is many times slower: see whether another precision, channels in multiples of 8, "
+    "or a newer cuDNN serve it"
+)
 ALIGNED = 16
 """Bytes that cuDNN takes addresses to be multiples of."""
 
@@ -66,10 +70,11 @@ class Convolution:
     """Whether not the channels but the planes lie side by side, in row order."""
 
     measurable = True
-    otherwise = (
-        "by a product for each place of the kernel, which is many times slower: see whether another precision, channels in multiples of 8, "
-        "or a newer cuDNN serve it"
-    )
+
+    @property
+    def otherwise(self) -> str:
+        """How it is computed where no engine does; by planes another layout is tried first, and nobody is warned."""
+        return "" if self.planes else OTHERWISE
 
     @property
     def operands(self) -> tuple[Sizes, Sizes, Sizes]:
@@ -79,14 +84,6 @@ class Convolution:
             "input": (self.result, self.weight, self.image),
             "weight": (self.image, self.result, self.weight),
         }[self.kind]
-
-    @property
-    def is_product(self) -> bool:
-        """Whether it multiplies each place's channels by one matrix, whose rows begin where 16 bytes can be read; cuDNN fills up others."""
-        ones = math.prod(self.weight[2:]) == 1 and set(self.stride) == {1} and not any(self.padding)
-        each = 4 if self.dtype == "float32" else 8
-        whole = self.image[1] == self.weight[1] and not (self.image[1] % each or self.weight[0] % each)
-        return ones and whole and not self.planes and self.dtype != "float64"
 
     def strides(self, shape: Sizes) -> Sizes:
         """Those of one of the arrays, in elements."""
@@ -233,7 +230,7 @@ def _plan_forward(
         "forward", x.shape, weight.shape, shape, stride, padding, dilation, x.dtype.name, bias is not None, "", *modes_now, planes
     )
     # fmt: on
-    run = _run(here, wanted, x.dtype)
+    run, planes = _run(here, wanted)
     if run is None:
         return _refuse
     order = _order(x.ndim, planes)
@@ -284,7 +281,7 @@ def _plan_gradient(
     wanted = Convolution(
         kind, image, weight, flow.shape, stride, padding, dilation, flow.dtype.name, False, "", *modes_now, planes
     )
-    run = _run(here, wanted, flow.dtype)
+    run, planes = _run(here, wanted)
     if run is None:
         return _refuse
     order = _order(len(shape), planes)
@@ -309,38 +306,13 @@ def _plan_gradient(
     return compute
 
 
-def _run(here: Machine, wanted: Convolution, dtype: Dtype) -> Callable[..., None] | None:
-    """What computes it from addresses: cuDNN, or where the kernel is one place, a product of matrices, for which the host does less."""
-    found = _product(here, wanted, dtype) if wanted.is_product else None
-    return found or here.prepare(wanted)
-
-
-def _product(here: Machine, wanted: Convolution, dtype: Dtype) -> Callable[..., None] | None:
-    rows = math.prod(wanted.image) // wanted.image[1]
-    channels, outs = wanted.image[1], wanted.weight[0]
-    image, weight, result = ((rows, channels), (outs, channels), (rows, outs))
-    x, y, out = {
-        "forward": (_matrix(image), _matrix(weight, True), _matrix(result)),
-        "input": (_matrix(result), _matrix(weight), _matrix(image)),
-        "weight": (_matrix(result, True), _matrix(image), _matrix(weight)),
-    }[wanted.kind]
-    found = gemm.arrange(x, y, out)
-    if found is None:
-        return None
-    multiply = here.prepare(
-        gemm.asked(found, dtype, dtype, wanted.tf32, ALIGNED, "bias" if wanted.bias else "", 1.0, False)
-    )
-    if multiply is None:
-        return None
-    if wanted.kind == "weight":
-        return lambda image, flow, out: multiply(image, flow, out, 0)
-    return lambda left, right, out, bias=0: multiply(right, left, out, bias)
-
-
-def _matrix(shape: Sizes, turned: bool = False) -> gemm.Matrices:
-    """One that lies by rows, or its transpose."""
-    strides = gemm.dense(shape)
-    return gemm.Matrices(shape[::-1], strides[::-1]) if turned else gemm.Matrices(shape, strides)
+def _run(here: Machine, wanted: Convolution) -> tuple[Callable[..., None] | None, bool]:
+    """What computes it from addresses, and whether by planes: where no engine does, one may where channels lie side by side."""
+    run = here.prepare(wanted)
+    if run is None and wanted.planes:
+        wanted = replace(wanted, planes=False)
+        run = here.prepare(wanted)
+    return run, wanted.planes
 
 
 def _by_planes(x: Array, tf32: bool) -> bool:

@@ -46,8 +46,10 @@ class Description(Protocol):
     dtype: str
     tf32: bool
     deterministic: bool
-    otherwise: str
-    """How it is computed where no engine does, if people should be warned of that."""
+
+    @property
+    def otherwise(self) -> str:
+        """How it is computed where no engine does, if people should be warned of that."""
 
     @property
     def measurable(self) -> bool:
