@@ -6,6 +6,7 @@ renews them in each replay, for its replays change the parameters too.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any
 
@@ -16,7 +17,7 @@ from .dtype import Array, Dtype, float32
 from .node import next_sequence
 from .tensor import Tensor, new_tensor
 
-__all__ = ["Twin", "twin_of"]
+__all__ = ["Twin", "offer", "twin_of"]
 
 
 class Twin:
@@ -46,6 +47,33 @@ _homes: dict[tuple[Dtype, int], dict[int, weakref.ref[Tensor]]] = {}
 """By dtype and GPU, the parameters whose twins are renewed together, by identity."""
 
 
+class _Offered(threading.local):
+    pair: tuple[weakref.ref[Any], Array, int] | None = None
+
+
+_offered = _Offered()
+
+
+def offer(source: Array, narrow: Array) -> None:
+    """Say that a result of float32 was written in a narrow dtype, too, for whoever reads it so next."""
+    local = _offered
+
+    def forget(reference: Any) -> None:
+        if local.pair is not None and local.pair[0] is reference:
+            local.pair = None
+
+    local.pair = weakref.ref(source, forget), narrow, next_sequence()
+
+
+def _taken(value: Tensor, dtype: Dtype) -> Array | None:
+    """What was offered of a tensor, if it still holds the same."""
+    pair = _offered.pair
+    if pair is None or pair[0]() is not value.array:
+        return None
+    _offered.pair = None
+    return None if pair[1].dtype != dtype or writes.is_written(value, pair[2]) else pair[1]
+
+
 def twin_of(value: Tensor, dtype: Dtype) -> Twin:
     """The twin of a tensor of float32, or of another floating type that is not ``dtype``."""
     array = value.array
@@ -67,7 +95,8 @@ def twin_of(value: Tensor, dtype: Dtype) -> Twin:
 def _made(value: Tensor, dtype: Dtype) -> Twin:
     """A new twin. In the graph it is what the tensor is; but a leaf that wants a gradient has no other that could stand for it."""
     array = value.array
-    twin = Twin(array, convert(array, dtype), None)
+    narrowed = _taken(value, dtype)
+    twin = Twin(array, convert(array, dtype) if narrowed is None else narrowed, None)
     if type(value) is Tensor and (value.node is not None or not value.requires_grad):
         narrow = twin.tensor = new_tensor(Tensor)
         narrow.array, narrow.requires_grad, narrow.node = twin.array, value.requires_grad, value.node

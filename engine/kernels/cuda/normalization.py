@@ -9,10 +9,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from ...dtype import Array, Dtype, accumulator
-from ...modes import modes
+from ...dtype import Array, Dtype, accumulator, float32
+from ...modes import TF32, Precision, modes
 from ...ops.layers.grouping import check_rms_norm
 from ...ops.layers.normalization import check_layer_norm
+from ...twins import offer
 from ..plans import Plans
 from .forms import Rows, Team, form, gatherer, parameter, plain_rows, row_kernel, row_order, team
 from .layout import maker
@@ -40,17 +41,17 @@ def layer_norm(
 ) -> Result:
     """(x - mean) / sqrt(variance + epsilon) * weight + bias over the last axes, with each example's mean and factor."""
     # Where nothing is recorded nothing is kept for the way back.
-    keep = modes.recording
-    key = (layer_norm, machine(), x.shape, x.strides, x.dtype, form(weight), form(bias), axes, epsilon, keep)
-    found = PLANS.get(key) or PLANS.make(key, _plan_forward, True, x, weight, bias, axes, epsilon, keep)
+    keep, narrow = modes.recording, modes.precision
+    key = (layer_norm, machine(), x.shape, x.strides, x.dtype, form(weight), form(bias), axes, epsilon, keep, narrow)
+    found = PLANS.get(key) or PLANS.make(key, _plan_forward, True, x, weight, bias, axes, epsilon, keep, narrow)
     return found(x, weight, bias)
 
 
 def rms_norm(x: Array, weight: Array | None = None, *, epsilon: float = 1e-6, axes: int = 1) -> Result:
     """x / sqrt(mean of x^2 + epsilon) over the last axes, times weight, with each example's factor."""
-    keep = modes.recording
-    key = (rms_norm, machine(), x.shape, x.strides, x.dtype, form(weight), axes, epsilon, keep)
-    found = PLANS.get(key) or PLANS.make(key, _plan_forward, False, x, weight, None, axes, epsilon, keep)
+    keep, narrow = modes.recording, modes.precision
+    key = (rms_norm, machine(), x.shape, x.strides, x.dtype, form(weight), axes, epsilon, keep, narrow)
+    found = PLANS.get(key) or PLANS.make(key, _plan_forward, False, x, weight, None, axes, epsilon, keep, narrow)
     return found(x, weight, None)
 
 
@@ -81,8 +82,8 @@ def refuse(*_: Any) -> Any:
 
 
 def _plan_forward(
-    centred: bool, x: Array, weight: Array | None, bias: Array | None, axes: int, epsilon: float, keep: bool
-) -> Plan:
+    centred: bool, x: Array, weight: Array | None, bias: Array | None, axes: int, epsilon: float, keep: bool, narrow: Precision | None
+) -> Plan:  # fmt: skip
     if centred:
         check_layer_norm(x, weight, bias, axes)
     else:
@@ -92,33 +93,43 @@ def _plan_forward(
         return refuse
     rows = row_order(x, axes) or plain_rows(x, axes)
     who = team(rows.width * x.itemsize, FORWARD)
-    signature = "PPPPPPqqW" if centred else "PPPPqqW"
-    kernel = row_kernel("layer_norm.cu", "layer_norm" if centred else "rms_norm", signature, x.dtype, who, PARAM=named)
+    signature = "PPPPPPPqqW" if centred else "PPPPPqqW"
+    # What narrows products will narrow this, too: it is written both ways at once.
+    twin = narrow if x.dtype == float32 and narrow is not TF32 else None
+    more = {} if twin is None else {"TWIN": SCALARS[twin][0]}
+    kernel = row_kernel(
+        "layer_norm.cu", "layer_norm" if centred else "rms_norm", signature, x.dtype, who, PARAM=named, **more
+    )
     kept, wide, order = (*x.shape[: x.ndim - axes], *(1,) * axes), accumulator(x.dtype), rows.order
     here = machine()
     launch = kernel.prepared(
-        here, _blocks(here, rows.number, who, 8), who.block, *(None,) * (6 if centred else 4), rows.number, rows.width, epsilon
+        here, _blocks(here, rows.number, who, 8), who.block, *(None,) * (7 if centred else 5), rows.number, rows.width, epsilon
     )  # fmt: skip
     gather = gatherer(here, (x, order), (weight, None), (bias, None))
     make, hold, address = maker(here, x.shape, x.dtype, order), maker(here, kept, wide, order), here.address
+    make_twin = None if twin is None else maker(here, x.shape, twin, order)
 
     def compute(x: Array, weight: Array | None, bias: Array | None) -> Result:
         if gather is not None:
             x, weight, bias = gather(x, weight, bias)
         out = make()
         mean = inverse = None
-        middles = factors = 0
+        middles = factors = beside = 0
+        if make_twin is not None:
+            narrowed = make_twin()
+            beside = address(narrowed)
+            offer(out, narrowed)
         if keep:
             inverse = hold()
             factors = address(inverse)
         scale = 0 if weight is None else address(weight)
         if not centred:
-            launch(address(x), scale, address(out), factors)
+            launch(address(x), scale, address(out), beside, factors)
             return out, inverse
         if keep:
             mean = hold()
             middles = address(mean)
-        launch(address(x), scale, 0 if bias is None else address(bias), address(out), middles, factors)
+        launch(address(x), scale, 0 if bias is None else address(bias), address(out), beside, middles, factors)
         return out, mean, inverse
 
     return compute

@@ -5,13 +5,17 @@
 #include "ground.cuh"
 #include "rows.cuh"
 
+#ifndef TWIN  // what the results are written in besides, where that is wanted
+#define TWIN SCALAR
+#endif
 #define RESTS (CHUNKS && CHUNKS * EACH <= 24)  // whether weight and bias stay in registers from row to row
 
 typedef Several<PARAM, EACH> Factors;
 
 template <bool centred, bool whole>
 __device__ __forceinline__ void normalise(
-    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, TWIN* twin, WIDE* means, WIDE* inverses, index_t rows, index_t width,
+    WIDE epsilon
 ) {
     const int count = pieces(width);
     Factors scales[KEPT], shifts[KEPT];
@@ -72,38 +76,43 @@ __device__ __forceinline__ void normalise(
             if (weight) scale = RESTS ? scales[c % KEPT] : load_piece(weight, first, width, whole);
             if (bias) shift = RESTS ? shifts[c % KEPT] : load_piece(bias, first, width, whole);
             Piece result;
+            Several<TWIN, EACH> narrow;
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
                 WIDE value = ((WIDE)widened(piece.at[k]) - mean) * inverse;
                 if (weight) value *= (WIDE)widened(scale.at[k]);
                 if (bias) value += (WIDE)widened(shift.at[k]);
                 result.at[k] = narrowed<SCALAR>(value);
+                narrow.at[k] = narrowed<TWIN>(value);
             }
             store_piece(to, first, width, whole, result);
+            if (twin) store_piece(twin + row * width, first, width, whole, narrow);
         }
     });
 }
 
 template <bool centred>
 __device__ __forceinline__ void normalise_rows(
-    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, TWIN* twin, WIDE* means, WIDE* inverses, index_t rows, index_t width,
+    WIDE epsilon
 ) {
     const int bytes = EACH * sizeof(PARAM);
     if (width % EACH == 0 && lies_at(x, 16) && lies_at(out, 16) && lies_at(weight, bytes) && lies_at(bias, bytes))
-        normalise<centred, true>(x, weight, bias, out, means, inverses, rows, width, epsilon);
-    else normalise<centred, false>(x, weight, bias, out, means, inverses, rows, width, epsilon);
+        normalise<centred, true>(x, weight, bias, out, twin, means, inverses, rows, width, epsilon);
+    else normalise<centred, false>(x, weight, bias, out, twin, means, inverses, rows, width, epsilon);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) layer_norm(
-    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, WIDE* means, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+    const SCALAR* x, const PARAM* weight, const PARAM* bias, SCALAR* out, TWIN* twin, WIDE* means, WIDE* inverses, index_t rows, index_t width,
+    WIDE epsilon
 ) {
-    normalise_rows<true>(x, weight, bias, out, means, inverses, rows, width, epsilon);
+    normalise_rows<true>(x, weight, bias, out, twin, means, inverses, rows, width, epsilon);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm(
-    const SCALAR* x, const PARAM* weight, SCALAR* out, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
+    const SCALAR* x, const PARAM* weight, SCALAR* out, TWIN* twin, WIDE* inverses, index_t rows, index_t width, WIDE epsilon
 ) {
-    normalise_rows<false>(x, weight, (const PARAM*)0, out, (WIDE*)0, inverses, rows, width, epsilon);
+    normalise_rows<false>(x, weight, (const PARAM*)0, out, twin, (WIDE*)0, inverses, rows, width, epsilon);
 }
 
 // A thread's part of the sums over the rows that its team takes.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.engine import Tensor, modes, nn, optim
+from numzoo.engine import Tensor, modes, nn, optim, twins
 from numzoo.engine.kernels.cuda import elementwise, matrix
 
 BF16 = ml_dtypes.bfloat16
@@ -299,3 +299,28 @@ def test_what_flows_to_a_bias_may_be_added_up_by_the_product_for_the_weight(
         wanted = np.einsum("abo,abi->io" if turned else "abo,abi->oi", flow, rounded(x).astype(np.float64))
         np.testing.assert_allclose(layer.weight.grad.cpu().numpy(), wanted, rtol=1e-4, atol=1e-4)
     assert modes.modes.sums is None
+
+
+@pytest.mark.parametrize("width", [8, 13, 1027])
+@pytest.mark.parametrize("norm", [nn.LayerNorm, nn.RMSNorm])
+def test_what_normalises_rows_writes_the_narrow_form_besides(norm: Any, width: int, casts: list[Any]) -> None:
+    layer, dense, x = norm(width).to("cuda"), nn.Linear(width, 8, bias=False).to("cuda"), there(3, 5, width, grad=True)
+    with engine.precision("bf16"):
+        dense(there(1, width))
+        casts.clear()
+        normal = layer(x)
+        out = dense(normal)
+        assert not casts
+        assert normal.dtype == engine.float32
+        np.testing.assert_array_equal(normal.twin.array.get(), rounded(normal))
+        again = layer(x).detach()
+        again[0] = 1.0  # written to before it is read so
+        changed = dense(again)
+    np.testing.assert_array_equal(
+        rounded(changed), rounded(engine.matmul(again.bfloat16(), dense.weight.bfloat16().mT))
+    )
+    out.float().sum().backward()
+    assert x.grad is not None
+    with engine.precision("bf16"):
+        layer(x)  # which nobody reads: its narrow form goes with it
+    assert twins._offered.pair is None

@@ -25,7 +25,7 @@ NARROW, WIDE = FLOATS[3], FLOATS[1]
 HELD = {**NARROW, "PARAM": "float", "LABEL": "int", "WEIGHT": "float", "TEAM": 512, "BLOCK": 512, "CHUNKS": 4}
 UNHELD = {**WIDE, "PARAM": "double", "LABEL": "index_t", "WEIGHT": "double", "TEAM": 32, "BLOCK": 128, "CHUNKS": 0}
 DEFINITIONS: dict[str, list[dict[str, Any]]] = {
-    "layer_norm.cu": [HELD, UNHELD],
+    "layer_norm.cu": [HELD, UNHELD, {**UNHELD, "SCALAR": "float", "WIDE": "float", "PARAM": "float", "TWIN": "half"}],
     "pooling.cu": [
         {**NARROW, "GROUP": 8, "LAST": 1, "OFFSET": "uchar"},
         {**WIDE, "GROUP": 1, "LAST": 0, "OFFSET": "int"},
