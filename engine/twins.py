@@ -48,7 +48,7 @@ _homes: dict[tuple[Dtype, int], dict[int, weakref.ref[Tensor]]] = {}
 
 
 class _Offered(threading.local):
-    pair: tuple[weakref.ref[Any], Array, int] | None = None
+    pair: tuple[weakref.ref[Any], Array, int, object] | None = None
 
 
 _offered = _Offered()
@@ -62,7 +62,7 @@ def offer(source: Array, narrow: Array) -> None:
         if local.pair is not None and local.pair[0] is reference:
             local.pair = None
 
-    local.pair = weakref.ref(source, forget), narrow, next_sequence()
+    local.pair = weakref.ref(source, forget), narrow, next_sequence(), epoch()
 
 
 def _taken(value: Tensor, dtype: Dtype) -> Array | None:
@@ -71,7 +71,8 @@ def _taken(value: Tensor, dtype: Dtype) -> Array | None:
     if pair is None or pair[0]() is not value.array:
         return None
     _offered.pair = None
-    return None if pair[1].dtype != dtype or writes.is_written(value, pair[2]) else pair[1]
+    fits = pair[1].dtype == dtype and pair[3] is epoch() and not writes.is_written(value, pair[2])
+    return pair[1] if fits else None
 
 
 def twin_of(value: Tensor, dtype: Dtype) -> Twin:
