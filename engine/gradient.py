@@ -203,7 +203,7 @@ class Walk:
                 try:
                     gradients = self._gradients(node, arrived)
                 finally:
-                    modes.precision, modes.wanted, modes.sums = before, None, None
+                    modes.precision, modes.wanted = before, None
         except Exception as error:
             raise _failed(node, error) from error
         if not self.retain_graph and plan.keeps:

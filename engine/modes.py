@@ -32,9 +32,6 @@ class _Modes(threading.local):
     inference = False
     precision: Precision | None = None
     wanted: Dtype | None = None  # of the gradient that a rule is asked for, where that is told
-    sums: Any = (
-        None  # an array whose sums over all rows are welcome beside a product of it, then that array and the sums
-    )
     wide = False  # whether a kernel that is given narrow operands may give float32 at once, which is what is wanted
 
 

@@ -18,7 +18,7 @@ from numzoo.engine.kernels.cuda.convolution import Convolution
 from numzoo.engine.kernels.cuda.gemm import Gemm
 from numzoo.engine.ops.images import convolution as bodies
 
-EPILOGUES = {"", "bias", "relu", "bias relu", "gelu", "bias gelu", "row sums", "column sums"}
+EPILOGUES = {"", "bias", "relu", "bias relu", "gelu", "bias gelu"}
 ASKED: list[Any] = []
 """Everything that was prepared, in order."""
 
@@ -77,10 +77,6 @@ def prepare_product(gemm: Gemm) -> Any:
         made = wide.type(gemm.scale) * (left @ right)
         if gemm.accumulates:
             made = made + out.astype(wide)
-        if "sums" in gemm.epilogue:
-            assert gemm.batch == 1
-            sums = left[0].sum(1, dtype=np.float64) if "row" in gemm.epilogue else right[0].sum(0, dtype=np.float64)
-            at(bias, sums.shape, (1,), result)[...] = sums
         if "bias" in gemm.epilogue:
             assert bias
             assert not bias % 16

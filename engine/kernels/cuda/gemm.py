@@ -41,17 +41,9 @@ class Gemm:
     accumulates: bool = False
     """Whether D is added to."""
     epilogue: str = ""
-    """What is done to the result before it is written: any of "bias", "relu" and "gelu" (the tanh form), joined by spaces.
-
-    "row sums" and "column sums" write besides, in the result's dtype, the sums of op(A)'s rows or of op(B)'s columns.
-    """
+    """What is done to the result before it is written: any of "bias", "relu" and "gelu" (the tanh form), joined by spaces."""
     alignment: int = 256
     """A power of two (256 at most) that all addresses are multiples of, in bytes."""
-
-    @property
-    def has_vector(self) -> bool:
-        """Whether a bias is read or sums are written."""
-        return "bias" in self.epilogue or "sums" in self.epilogue
 
     @property
     def span(self) -> int:

@@ -25,7 +25,7 @@ from .machine import Machine
 __all__ = ["COMPUTE", "EPILOGUES", "KINDS", "Products", "Run"]
 
 Run = Callable[[int, int, int, int], None]
-"""A prepared product: addresses of A, B, D and of the bias, or of what becomes the sums (0 where there is neither)."""
+"""A prepared product: addresses of A, B, D and of the bias (0 where there is none)."""
 
 KINDS = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14, "complex64": 4, "complex128": 5}
 """cudaDataType_t."""
@@ -33,16 +33,7 @@ COMPUTE = {"float32": 68, "float64": 70, "float16": 68, "bfloat16": 68, "complex
 """cublasComputeType_t: what products are made and summed in."""
 COMPUTE_TF32 = 77
 SCALES = {"float16": "float32", "bfloat16": "float32"}
-EPILOGUES = {
-    "": 1,
-    "relu": 2,
-    "bias": 4,
-    "bias relu": 6,
-    "gelu": 32,
-    "bias gelu": 36,
-    "row sums": 256,
-    "column sums": 512,
-}
+EPILOGUES = {"": 1, "relu": 2, "bias": 4, "bias relu": 6, "gelu": 32, "bias gelu": 36}
 """cublasLtEpilogue_t."""
 
 CANDIDATES = 4
@@ -114,7 +105,7 @@ class Products:
 
         # The memory that the addresses point to lives as long as what runs with them.
         run.held = (described, algorithm)  # type: ignore[attr-defined]
-        if not gemm.has_vector:
+        if "bias" not in gemm.epilogue:
             return run
         lock, points = described.lock, described.point_to
 
@@ -204,7 +195,7 @@ class _Description:
         if gemm.epilogue:
             epilogue = ctypes.c_uint32(EPILOGUES[gemm.epilogue])
             self._set(lt.matmul_desc_set_attribute, self.operation, names.EPILOGUE, epilogue)
-            if gemm.has_vector:
+            if "bias" in gemm.epilogue:
                 self.point_to(gemm.alignment)  # some address that is aligned so, until there is one
         stored = (
             (gemm.inner, gemm.rows) if gemm.turned[0] else (gemm.rows, gemm.inner),

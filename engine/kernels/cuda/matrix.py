@@ -27,8 +27,6 @@ PLANS: Plans[Plan] = choosing.renewed(Plans())
 MOST_CALLS = 8
 """Calls into which a batch without one step may be cut before an operand is copied so that it has one."""
 NARROW = ("float16", "bfloat16")
-SUMS = False
-"""Whether a product that gives a weight's gradient adds up what flows to the bias, too."""
 
 
 def matmul(x: Array, y: Array) -> Any:
@@ -58,12 +56,10 @@ def linear_weight(flow: Array, x: Array) -> Any:
     here = machine()
     tf32 = modes.precision is TF32
     low = here.address(flow) | here.address(x) | 256
-    asked = modes.sums
-    sums = "" if asked is None or not SUMS else "column sums" if asked is flow else "row sums" if asked is x else ""
     key = (
-        linear_weight, here, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, modes.wide, tf32, low & -low, sums,
+        linear_weight, here, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, modes.wide, tf32, low & -low,
     )  # fmt: skip
-    return (PLANS.get(key) or PLANS.make(key, _plan_weight, here, flow, x, _given(x), tf32, low & -low, sums))(flow, x)
+    return (PLANS.get(key) or PLANS.make(key, _plan_weight, here, flow, x, _given(x), tf32, low & -low))(flow, x)
 
 
 def product(x: Array, y: Array) -> Array:
@@ -184,7 +180,7 @@ def _plan_linear(
     return compute_with_copy
 
 
-def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool, alignment: int, sums: str) -> Plan:
+def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool, alignment: int) -> Plan:
     if x.dtype != flow.dtype or x.dtype.name not in KINDS or not x.ndim or x.shape[:-1] != flow.shape[:-1]:
         return _refuse
     shape = (flow.shape[-1], x.shape[-1])
@@ -194,39 +190,12 @@ def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool
         return lambda flow, x: here.zeros(shape, result)
     (left, fetch_flow), (right, fetch_x) = _as_rows(flow), _as_rows(x)
     wanted = (Matrices(left.shape[::-1], left.strides[::-1]), right, Matrices(shape, gemm.dense(shape)))
-    plain = fetch_flow is fetch_x is _itself
-    both = _with_sums(here, wanted, x.dtype, result, tf32, alignment, sums) if sums and plain else None
-    if both is not None:
-        return both
     run = _computed(here, wanted, x.dtype, result, tf32, alignment, shape, None)
     if run is None:
         return _refuse
-    if plain:
+    if fetch_flow is fetch_x is _itself:
         return run
     return lambda flow, x: run(fetch_flow(flow), fetch_x(x))
-
-
-def _with_sums(
-    here: Machine, wanted: tuple[Matrices, Matrices, Matrices], dtype: Dtype, result: Dtype, tf32: bool, alignment: int, which: str
-) -> Plan | None:  # fmt: skip
-    """The same, and in ``modes.sums``, told with the array that it is of, what flows to a bias: an operand's sums over all rows."""
-    found = gemm.arrange(*wanted)
-    shape = wanted[2].shape
-    if found is None or len(found.starts) > 1 or padding.lengthened(found, shape, dtype, result, tf32, alignment, ""):
-        return None
-    run = here.prepare(gemm.asked(found, dtype, result, tf32, alignment, which, 1.0, False))
-    if run is None:
-        return None
-    address, empty, of_flow = here.address, here.empty, which == "column sums"
-    many = shape[0] if of_flow else shape[1]
-
-    def compute(flow: Array, x: Array) -> Array:
-        out, sums = empty(shape, result), empty((many,), result)
-        run(address(x), address(flow), address(out), address(sums))
-        modes.sums = flow if of_flow else x, sums
-        return out
-
-    return compute
 
 
 def _plan_multiply(

@@ -10,10 +10,10 @@ import numpy as np
 from ...device import product
 from ...dtype import NARROW, Array, accumulator, bfloat16, float16, float32
 from ...errors import DtypeError, ShapeError
-from ...modes import is_narrowing, modes
+from ...modes import is_narrowing
 from ...node import Node
 from ...op import op
-from ...tensor import Tensor, tensor_of
+from ...tensor import Tensor
 
 __all__ = [
     "linear",
@@ -123,10 +123,7 @@ def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
     return product(xp, flows.T, rows)
 
 
-def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor, bias_shape: tuple[int, ...] | None) -> Tensor:
-    array = grad.array
-    if bias_shape is not None and is_narrowing() and not modes.recording and not isinstance(array, np.ndarray):
-        modes.sums = array
+def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     # That of a transposed parameter lies as the parameter does, for whoever changes it.
     if weight.array.T.flags.c_contiguous and not weight.array.flags.c_contiguous:
         turned: Tensor = linear_weight(x, grad).T
@@ -134,17 +131,11 @@ def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor, bias_shape: tuple
     return linear_weight(grad, x)
 
 
-def _flow_of_bias(grad: Tensor) -> Tensor:
-    # A GPU's product that gave the weight's gradient may have added it up; else the walk does.
-    found, modes.sums = modes.sums, None
-    return tensor_of(found[1]) if type(found) is tuple and found[0] is grad.array else grad
-
-
 @op(
     narrows=True,
     x=_flow_of_x,
     weight=_weight_of_linear,
-    bias=_flow_of_bias,
+    bias=lambda grad: grad,
 )
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """x weight^T + bias: (..., in), (out, in) and (out,) to (..., out).

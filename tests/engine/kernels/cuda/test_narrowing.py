@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.engine import Tensor, modes, nn, optim, twins
-from numzoo.engine.kernels.cuda import elementwise, matrix
+from numzoo.engine import Tensor, nn, optim, twins
+from numzoo.engine.kernels.cuda import elementwise
 
 BF16 = ml_dtypes.bfloat16
 RNG = np.random.default_rng(0)
@@ -270,35 +270,6 @@ def test_gradients_of_convolutions_weights_are_widened_together(one_order: Any, 
     twice = kinds[0](x).sum() + kinds[0](x * 2.0).sum()
     twice.backward()
     np.testing.assert_allclose(once, shared.grad.cpu().numpy(), rtol=0.03, atol=0.3)
-
-
-@pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("there_and_back", ["weight", "bias", "both"])
-def test_what_flows_to_a_bias_may_be_added_up_by_the_product_for_the_weight(
-    one_order: Any, monkeypatch: Any, there_and_back: str, turned: bool
-) -> None:
-    monkeypatch.setattr(matrix, "SUMS", True)
-    layer, x = nn.Linear(16, 24).to("cuda"), there(5, 8, 16)
-    if turned:
-        layer.weight = nn.Parameter(there(16, 24).array)
-    layer.weight.requires_grad_(there_and_back != "bias")
-    layer.bias.requires_grad_(there_and_back != "weight")
-    factors = there(5, 8, 24)
-    with engine.precision("bf16"):
-        out = engine.linear(x, layer.weight.T if turned else layer.weight, layer.bias)
-    one_order.launched.clear()
-    (out.float() * factors).sum().backward()
-    sums = [name for name in one_order.launched if name.startswith("columns")]
-    assert len(sums) == (there_and_back == "bias")
-    flow = rounded(factors).astype(np.float64)
-    if there_and_back != "weight":
-        assert layer.bias.grad is not None
-        np.testing.assert_allclose(layer.bias.grad.cpu().numpy(), flow.sum((0, 1)), rtol=1e-5, atol=1e-5)
-    if there_and_back != "bias":
-        assert layer.weight.grad is not None
-        wanted = np.einsum("abo,abi->io" if turned else "abo,abi->oi", flow, rounded(x).astype(np.float64))
-        np.testing.assert_allclose(layer.weight.grad.cpu().numpy(), wanted, rtol=1e-4, atol=1e-4)
-    assert modes.modes.sums is None
 
 
 @pytest.mark.parametrize("width", [8, 13, 1027])
