@@ -34,7 +34,7 @@ Plan = Callable[..., Any]
 PLANS: Plans[Plan] = choosing.renewed(Plans())
 
 SERVED = ("float32", "float16", "bfloat16")
-"""Not float64: cuDNN's front end (from 1.18 on; 1.26 is the one that is used) gives the factor of every convolution and gradient as a
+"""Not float64: cuDNN's front end (from 1.18 on; 1.23 is the one that is used) gives the factor of every convolution and gradient as a
 float32, and cuDNN, which computes in float64 then, reads its bits as those of 5e-324 times 0x3f800000. The bodies multiply by cublasLt."""
 OTHERWISE = (
     "by a product for each place of the kernel, which is many times slower: see whether another precision, channels in multiples of 8, "
