@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from ...dtype import Array, Dtype
 from .machine import Machine
@@ -83,13 +83,18 @@ def walk(shape: Sequence[int], *arrays: Array) -> Walk:
 
 def dense_order(array: Array) -> tuple[int, ...] | None:
     """The axes from the outermost to the innermost in memory, if the array fills its memory without gaps; else None."""
-    order = sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis))
-    expected = array.itemsize
+    return _order(array.shape, array.strides, array.itemsize)
+
+
+@lru_cache(4096)
+def _order(shape: tuple[int, ...], strides: Strides, itemsize: int) -> tuple[int, ...] | None:
+    order = sorted(range(len(shape)), key=lambda axis: (-strides[axis], axis))
+    expected = itemsize
     for axis in reversed(order):
-        if array.shape[axis] != 1:
-            if array.strides[axis] != expected:
+        if shape[axis] != 1:
+            if strides[axis] != expected:
                 return None
-            expected *= array.shape[axis]
+            expected *= shape[axis]
     return tuple(order)
 
 
@@ -130,10 +135,22 @@ def in_memory(shape: tuple[int, ...], order: tuple[int, ...], itemsize: int) -> 
 
 def empty_like(here: Machine, array: Array, dtype: Dtype | None = None) -> Array:
     """An array of this shape that lies in memory in the same order, without gaps."""
-    order = dense_order(array)
+    shape, dtype = array.shape, dtype or array.dtype
+    order, size, strides = _alike(shape, array.strides, array.itemsize, dtype.itemsize)
+    return here.lying(size, shape, dtype, strides) if size else empty_in_order(here, shape, dtype, order)
+
+
+@lru_cache(4096)
+def _alike(
+    shape: tuple[int, ...], strides: Strides, itemsize: int, wanted: int
+) -> tuple[tuple[int, ...], int, Strides | None]:
+    """The order of an array's axes; the bytes, and the strides if that is not row order, of one in the same order with elements of the ``wanted`` size."""
+    order = _order(shape, strides, itemsize)
     if order is None:
-        order = tuple(sorted(range(array.ndim), key=lambda axis: (-abs(array.strides[axis]), axis)))
-    return empty_in_order(here, array.shape, dtype or array.dtype, order)
+        order = tuple(sorted(range(len(shape)), key=lambda axis: (-abs(strides[axis]), axis)))
+    apart = [axis for axis in order if shape[axis] != 1]
+    size = wanted * math.prod(shape)
+    return order, size, None if apart == sorted(apart) else in_memory(shape, order, wanted)
 
 
 def blocks_for(here: Machine, elements: int, each: int = 1, threads: int = THREADS) -> int:
