@@ -20,11 +20,15 @@ Flow = tuple[Callable[..., Any], Callable[[list[Any]], Any] | None]
 _GRADIENT, _ABSENT, _POSITION = range(3)
 """Places in the list that arguments are picked from: what arrived, None for a tensor that was not given, and a variadic input's number."""
 
+STRIDES = 1 << 30
+"""More inputs than an operation has: what tells those of which the strides are kept apart."""
+
 
 class Plan:
     """Which inputs, whether the results, and which residuals are kept; and each input's rule.
 
-    ``inputs`` are positions; of an input whose shape alone is asked for, the complement of its position.
+    ``inputs`` are positions; of an input whose shape alone is asked for, the complement of its position, and of one whose strides
+    alone are, that less ``STRIDES``.
     """
 
     __slots__ = (
@@ -38,6 +42,7 @@ class Plan:
         tensors = op.tensors * count if op.variadic else op.tensors[:count]
         inputs = [position for position, name in enumerate(tensors) if name in names]
         inputs += [~position for position, name in enumerate(tensors) if f"{name}_shape" in names]
+        inputs += [~position - STRIDES for position, name in enumerate(tensors) if f"{name}_strides" in names]
         residuals = [place for place, name in enumerate(op.residuals) if name in names]
         self._describe(op, names, inputs, "out" in names or "outs" in names, residuals)
         places = self._places(op)
@@ -76,7 +81,7 @@ class Plan:
         if op.variadic:
             order += [op.tensors[0], f"{op.tensors[0]}_shape"]
         else:
-            order += [op.tensors[at] if at >= 0 else f"{op.tensors[~at]}_shape" for at in self.inputs]
+            order += [_name_of(op.tensors, at) for at in self.inputs]
         order += ["out", "outs"] * self.keeps_out
         order += [op.residuals[at] for at in self.residuals]
         if self.settings is not None:
@@ -111,15 +116,26 @@ def _picker(inputs: tuple[int, ...]) -> Callable[[tuple[Any, ...]], Sequence[Any
     if inputs == (-1,):
         return lambda given: (_shape_of(given[0]),)
     if any(at < 0 for at in inputs):
-        return lambda given: [given[at] if at >= 0 else _shape_of(given[~at]) for at in inputs]
+        return lambda given: [given[at] if at >= 0 else _measures_of(given, at) for at in inputs]
     if len(inputs) > 1:
         return itemgetter(*inputs)
     return itemgetter(slice(inputs[0], inputs[0] + 1) if inputs else slice(0))  # one of one, as a tuple
 
 
+def _measures_of(given: tuple[Any, ...], at: int) -> Any:
+    """The shape or the strides of an input; None of None."""
+    value = given[~at % STRIDES]
+    return _shape_of(value) if at >= -STRIDES else None if value is None else value.array.strides
+
+
 def _shape_of(value: Any) -> tuple[int, ...] | None:
     """The shape of a tensor; None of None."""
     return None if value is None else value.array.shape
+
+
+def _name_of(tensors: tuple[str, ...], at: int) -> str:
+    """What a rule calls it."""
+    return tensors[at] if at >= 0 else f"{tensors[~at % STRIDES]}_{'shape' if at >= -STRIDES else 'strides'}"
 
 
 class _Names(dict[str, str]):

@@ -7,7 +7,7 @@
 
 The body's parameters annotated ``Array`` are its tensors; the others are its settings. ``xp`` is NumPy or CuPy. A rule
 gets what its parameters name: ``grad`` (of the result; a tuple ``grads`` where there are several), ``out`` (``outs``), a
-tensor, its shape alone (``x_shape``), a setting or a residual, and gives the gradient before broadcasting is undone.
+tensor, its shape or its strides alone (``x_shape``, ``x_strides``), a setting or a residual, and gives the gradient before broadcasting is undone.
 Where the gradients of all tensors share their work, one rule ``jointly`` gives them all, in order. What no rule names is
 not kept alive.
 
@@ -273,7 +273,7 @@ class Op(Recorder, Generic[P, R]):
             arrays = self._promote(arrays)
         if not alike:
             # A number beside an array of a GPU stays with the host, and travels with the launch.
-            kind = type(next((a for a in arrays if type(a) is not ndarray), arrays[0]))
+            kind = type(next((a for a in arrays if a is not None and type(a) is not ndarray), arrays[0]))
             inputs = tuple(
                 [
                     tensor_of(a) if a is not None and not isinstance(v, Tensor) else v

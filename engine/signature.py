@@ -124,7 +124,7 @@ class Signature:
         if tensor not in rules:
             return None
         names = tuple(inspect.signature(rules[tensor]).parameters)
-        shapes = {f"{name}_shape" for name in self.tensors}
+        shapes = {f"{name}_{word}" for name in self.tensors for word in ("shape", "strides")[: 2 - self.variadic]}
         known = {*RESERVED, *self.tensors, *shapes, *self.setting_names, *self.residuals}
         if not set(names) <= known:
             raise ArgumentError(

@@ -40,7 +40,10 @@ class Twin:
 
     def holds(self, value: Tensor) -> bool:
         """Whether it still holds what the tensor holds."""
-        return self.epoch is epoch() and not writes.is_written(value, self.since)
+        stands = self.tensor
+        if stands is not None and (stands.node is not value.node or stands.requires_grad is not value.requires_grad):
+            return False  # it was asked for a gradient since, or no longer is
+        return self.epoch is epoch() and self.since > writes.forgotten and not writes.is_written(value, self.since)
 
 
 _homes: dict[tuple[Dtype, int], dict[int, weakref.ref[Tensor]]] = {}

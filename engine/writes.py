@@ -18,6 +18,8 @@ PARTS = 1024
 
 last = -1
 """When the last write happened."""
+forgotten = -1
+"""Up to when writes may have been forgotten."""
 
 _tensors: dict[int, int] = {}
 _memory: dict[int, int] = {}
@@ -108,6 +110,8 @@ def _extent(array: Any) -> tuple[int, int]:
 
 
 def _forget_oldest() -> None:
+    global forgotten
+    forgotten = last
     for table in (_tensors, _memory):
         oldest = sorted(table, key=table.__getitem__)[: len(table) // 2]
         for name in oldest:

@@ -135,7 +135,7 @@ class Parameter(Tensor):
             raise ShapeError(f"Parameter: values of shape {tuple(array.shape)} do not fit shape {self.shape}")
         self._pending = None
         self.array = for_convolution(array) if array.ndim > 3 else array
-        writes.note(self)
+        self._forget()
 
     def convert(self, dtype: Dtype | None, device: Device | None) -> None:
         """Change dtype and device in place; gradients go along."""
@@ -149,9 +149,14 @@ class Parameter(Tensor):
         if self.array.ndim > 3:
             self.array = for_convolution(self.array)
         if self.array is not before:
-            writes.note(self)
+            self._forget()
         if self.grad is not None:
             self.grad = self.grad.to(dtype=self.dtype, device=self.device)
+
+    def _forget(self) -> None:
+        """It has another array: graphs that kept the old one refuse, and what was made of that one is let go."""
+        self.twin = None
+        writes.note(self)
 
     def detach(self) -> Tensor:
         return tensor_of(self.array)

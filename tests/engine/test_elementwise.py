@@ -298,3 +298,11 @@ def test_bad_input_is_refused_in_words_that_help(act: Callable[[], Any], error: 
     with pytest.raises(error, match=says) as caught:
         act()
     assert isinstance(caught.value, engine.EngineError)
+
+
+def test_derivatives_of_a_power_end_in_zeros() -> None:
+    x = engine.tensor([0.0, 2.0], requires_grad=True)
+    found = x**3
+    for wanted in ([0.0, 12.0], [0.0, 12.0], [6.0, 6.0], [0.0, 0.0], [0.0, 0.0]):
+        (found,) = engine.grad(found.sum(), x, create_graph=True)
+        assert found.tolist() == wanted

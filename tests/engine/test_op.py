@@ -108,12 +108,22 @@ CALLS: list[tuple[Callable[[], Tensor], float]] = [
     (lambda: _weighted(ONE, offset=1.0), 2),
     (lambda: _affine(np.ones(2, np.float32)), 2),
     (lambda: _affine([1.0, 1.0]), 2),
+    (lambda: _affine(np.ones(2, np.float32), None), 2),
+    (lambda: _affine([1.0, 1.0], None, scale=3.0), 3),
 ]
 
 
 @pytest.mark.parametrize(("call", "wanted"), CALLS)
 def test_tensors_and_settings_are_taken_by_place_and_by_name(call: Callable[[], Tensor], wanted: float) -> None:
     assert call().tolist() == [wanted, wanted]
+
+
+@pytest.mark.parametrize("axes", [[1, 0], np.array([1, 0]), (-1, 0)])
+def test_axes_may_be_listed_anyhow(axes: Any) -> None:
+    x = engine.ones(2, 3).requires_grad_()
+    (engine.ops.permute(x, axes) * engine.ones(3, 2)).sum().backward()
+    assert x.grad is not None
+    assert x.grad.shape == (2, 3)
 
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [

@@ -132,3 +132,18 @@ def test_the_memory_of_writes_is_bounded(monkeypatch: Any) -> None:
     assign(kept[-1])
     with pytest.raises(GradientError, match="written to"):
         out.backward()
+
+
+@pytest.mark.parametrize("of_data", [True, False])
+def test_a_linear_layer_reads_its_weight_on_the_way_back_only_for_its_input(of_data: bool) -> None:
+    layer, x = nn.Linear(2, 3), engine.ones(4, 2).requires_grad_(not of_data)
+    first, second = layer(x).sum(), (layer(x) * 2.0).sum()
+    first.backward()
+    optim.SGD(layer.parameters(), lr=0.1).step()
+    if of_data:
+        second.backward()
+        assert layer.weight.grad is not None
+        assert layer.weight.grad.tolist() == [[12.0, 12.0]] * 3
+    else:
+        with pytest.raises(GradientError, match=r"weight .* was written to"):
+            second.backward()

@@ -207,6 +207,7 @@ def _prepared(launch: Any) -> Any:
 
     def prepare(grid: Any, block: Any, shared: int, layout: Struct, arguments: Any) -> Any:
         places = [place for place, value in enumerate(arguments) if value is None]
+        layout.pack(*(0 if value is None else value for value in arguments))  # which a real one does here, too
 
         def run(*given: Any) -> None:
             filled = list(arguments)

@@ -91,7 +91,10 @@ class Kernel:
             block = (block, 1, 1)
         if not (grid[0] and grid[1] and grid[2]):  # type: ignore[index]
             return
-        held[1](grid, block, shared, self._layout, arguments)  # type: ignore[arg-type]
+        try:
+            held[1](grid, block, shared, self._layout, arguments)  # type: ignore[arg-type]
+        except struct.error as problem:
+            raise self._unfit(problem) from None
 
     def prepared(
         self,
@@ -112,7 +115,14 @@ class Kernel:
         block = (block, 1, 1) if isinstance(block, int) else block
         if 0 in grid:
             return lambda *_: None
-        return self._found(here)[1].prepared(grid, block, shared, self._layout, arguments)
+        try:
+            return self._found(here)[1].prepared(grid, block, shared, self._layout, arguments)
+        except struct.error as problem:
+            raise self._unfit(problem) from None
+
+    def _unfit(self, problem: struct.error) -> TypeError:
+        """A setting that is no number of the wanted kind, for the operation to tell of."""
+        return TypeError(f"a setting does not fit {self.name} of {self.source}: {problem}")
 
     def _found(self, here: Machine) -> tuple[Machine, Launch]:
         held = self._held

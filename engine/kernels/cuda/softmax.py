@@ -33,13 +33,13 @@ PLANS: Plans[Plan] = Plans()
 
 def softmax(x: Array, *, axis: int = -1) -> Result:
     """exp(x) over its sum along ``axis``."""
-    key = (softmax, machine(), x.shape, x.strides, x.dtype, axis)
+    key = (softmax, machine(), x.shape, x.strides, x.dtype, axis, axis.__class__)
     return (PLANS.get(key) or PLANS.make(key, _plan, "softmax", axis, x))(x)
 
 
 def log_softmax(x: Array, *, axis: int = -1) -> Result:
     """The logarithm of softmax."""
-    key = (log_softmax, machine(), x.shape, x.strides, x.dtype, axis)
+    key = (log_softmax, machine(), x.shape, x.strides, x.dtype, axis, axis.__class__)
     return (PLANS.get(key) or PLANS.make(key, _plan, "log_softmax", axis, x))(x)
 
 

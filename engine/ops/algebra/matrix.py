@@ -123,9 +123,9 @@ def linear_weight(xp: Any, flow: Array, x: Array) -> Array:
     return product(xp, flows.T, rows)
 
 
-def _weight_of_linear(grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+def _weight_of_linear(grad: Tensor, x: Tensor, weight_strides: tuple[int, int]) -> Tensor:
     # That of a transposed parameter lies as the parameter does, for whoever changes it.
-    if weight.array.T.flags.c_contiguous and not weight.array.flags.c_contiguous:
+    if 0 < weight_strides[0] < weight_strides[1]:
         turned: Tensor = linear_weight(x, grad).T
         return turned
     return linear_weight(grad, x)

@@ -62,8 +62,8 @@ def div(xp: Any, x: Array, y: Array) -> Array:
 
 def _pow_x(grad: Tensor, x: Tensor, y: Tensor) -> Tensor:
     # y = 0 gives 0 also at x = 0, where x ** -1 has no value.
-    if not y.ndim and isinstance(y.array, np.ndarray):  # a number: the host knows
-        return grad * (0.0 if y.array == 0 else y * pow(x, y - 1))
+    if not y.ndim and not y.requires_grad and isinstance(y.array, np.ndarray):  # a number: the host knows
+        return grad * (pow(x, y) * 0.0 if y.array == 0 else y * pow(x, y - 1))
     return grad * where(y == 0, 0.0, y * pow(x, where(y == 0, 1.0, y) - 1))
 
 

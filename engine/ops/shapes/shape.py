@@ -53,7 +53,7 @@ def reshape(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _permute_x(grad: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return permute.one(grad, {"axes": _back(axes)})
+    return permute.one(grad, {"axes": _back(tuple(axes))})
 
 
 @lru_cache(256)

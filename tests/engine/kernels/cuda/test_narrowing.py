@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.engine import Tensor, nn, optim, twins
+from numzoo.engine import Tensor, nn, optim, twins, writes
 from numzoo.engine.kernels.cuda import elementwise
 
 BF16 = ml_dtypes.bfloat16
@@ -295,3 +295,43 @@ def test_what_normalises_rows_writes_the_narrow_form_besides(norm: Any, width: i
     with engine.precision("bf16"):
         layer(x)  # which nobody reads: its narrow form goes with it
     assert twins._offered.pair is None
+
+
+@pytest.mark.parametrize(
+    "move", [lambda layer: layer.to("cpu"), lambda layer: layer.weight.set_array(there(4, 8).array)]
+)
+def test_a_parameter_with_another_array_lets_its_narrow_copy_go(move: Any) -> None:
+    layer = nn.Linear(8, 4).to("cuda")
+    with engine.precision("bf16"), engine.no_grad():
+        layer(there(3, 8))
+    assert layer.weight.twin is not None
+    move(layer)
+    assert layer.weight.twin is None
+
+
+def test_what_wants_a_gradient_only_now_takes_part_in_second_derivatives() -> None:
+    x, weight = there(3, 8), there(8, 4, grad=True)
+    found = []
+    with engine.precision("bf16"):
+        for read_before in (True, False):
+            x = Tensor(x.array)
+            if read_before:
+                engine.matmul(x, weight.detach())
+            x.requires_grad_()
+            (slope,) = engine.grad((engine.matmul(x, weight).float() ** 2).sum(), weight, create_graph=True)
+            (curve,) = engine.grad((slope.float() ** 2).sum(), x)
+            found.append(curve.cpu().numpy())
+    np.testing.assert_array_equal(*found)
+
+
+def test_writes_that_were_forgotten_count(monkeypatch: Any) -> None:
+    layer, x = nn.Linear(8, 4, bias=False).to("cuda"), there(3, 8)
+    monkeypatch.setattr(writes, "LIMIT", 4)
+    with engine.precision("bf16"), engine.no_grad():
+        layer(x)
+        layer.weight.mul_(2.0)
+        others = [engine.zeros(size)[size - 1 :] for size in (1, 2) for _ in range(9)]
+        for other in others:
+            other.fill_(1.0)
+        given = layer(x)
+    np.testing.assert_array_equal(rounded(given), rounded(engine.matmul(x.bfloat16(), layer.weight.bfloat16().mT)))

@@ -119,3 +119,17 @@ def test_many_rows_are_added_up_in_parts(gpu: Any, monkeypatch: Any) -> None:
     x, target = drawn((5000, 4)), np.random.default_rng(3).integers(0, 4, 5000)
     for a, b in zip(*(loss_and_slope(d, x, target) for d in ("cuda", "cpu")), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_an_axis_that_only_equals_a_whole_number_is_refused_each_time(one_order: Any) -> None:
+    x = engine.tensor(drawn((3, 8))).to("cuda")
+    for _ in range(2):
+        ops.softmax(x, axis=1)
+        with pytest.raises(engine.ShapeError, match="whole number"):
+            ops.softmax(x, axis=1.0)
+
+
+def test_settings_that_are_no_numbers_are_told_of(one_order: Any) -> None:
+    x = engine.tensor(drawn((3, 8))).to("cuda")
+    with pytest.raises(engine.DtypeError, match="layer_norm: a setting does not fit"):
+        engine.nn.functional.layer_norm(x, (8,), eps="a")  # type: ignore[arg-type]
