@@ -136,7 +136,7 @@ def _renew_all(wanted: Twin) -> bool:
     """Renew this twin, and those beside it that hold other values than their parameters do; False where that could not be."""
     stale: list[Twin] = []
     living: dict[int, weakref.ref[Tensor]] = {}
-    for name, reference in list(_homes[wanted.home].items()):
+    for name, reference in list(_homes.get(wanted.home, {}).items()):
         value = reference()
         twin = None if value is None else value.twin
         if value is None or twin is None or twin.home != wanted.home or twin.source is not value.array:
