@@ -284,9 +284,9 @@ class Op(Recorder, Generic[P, R]):
         implementation = self.implementations.get(kind) or self._prepare(kind)
         try:
             if modes.precision is not None and (self.narrows or self.steadies):
-                result, standing = run_narrow(
-                    self, self.composed.get(kind) or implementation, inputs, arrays, settings, record
-                )
+                # Where another thread has just begun or ended to watch, what composed them is forgotten.
+                compute = self.composed.get(kind) or _with_body(implementation, self.bodies[kind])
+                result, standing = run_narrow(self, compute, inputs, arrays, settings, record)
                 if standing is not inputs:
                     inputs = standing  # which lead where the inputs led, but for those that were widened first
                     if record and self.steadies:

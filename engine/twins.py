@@ -38,6 +38,9 @@ class Twin:
         """It holds what the tensor holds now."""
         self.since, self.epoch = next_sequence(), epoch()
 
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()  # a tensor that is pickled or copied deeply goes without: its copy makes another
+
     def holds(self, value: Tensor) -> bool:
         """Whether it still holds what the tensor holds."""
         stands = self.tensor

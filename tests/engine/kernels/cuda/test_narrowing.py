@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import ml_dtypes
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from numzoo import engine
-from numzoo.engine import Tensor, nn, optim, twins, writes
+from numzoo.engine import Tensor, nn, ops, optim, twins, writes
 from numzoo.engine.kernels.cuda import elementwise
 
 BF16 = ml_dtypes.bfloat16
@@ -335,3 +337,25 @@ def test_writes_that_were_forgotten_count(monkeypatch: Any) -> None:
             other.fill_(1.0)
         given = layer(x)
     np.testing.assert_array_equal(rounded(given), rounded(engine.matmul(x.bfloat16(), layer.weight.bfloat16().mT)))
+
+
+def test_copies_and_pickles_of_tensors_go_without_the_narrow_form() -> None:
+    layer, x = nn.Linear(8, 4).to("cuda"), there(3, 8)
+    with engine.precision("bf16"), engine.no_grad():
+        layer(x)
+    for tensor in (x, layer.weight):
+        assert tensor.twin is not None
+        assert copy.deepcopy(tensor).twin is None
+        assert pickle.loads(pickle.dumps(tensor.twin)) is None
+
+
+def test_who_watches_may_come_between_an_operation_and_its_narrow_operands(monkeypatch: Any) -> None:
+    def refuses(*_: Any, **__: Any) -> Any:
+        return NotImplemented
+
+    x, weight = Tensor(np.ones((2, 3), np.float32)), Tensor(np.ones((4, 3), np.float32))
+    with engine.precision("bf16"):
+        engine.linear(x, weight)
+        monkeypatch.setitem(ops.linear.implementations, np.ndarray, refuses)
+        monkeypatch.delitem(ops.linear.composed, np.ndarray)
+        assert engine.linear(x, weight).tolist() == [[3.0] * 4] * 2
