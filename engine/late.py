@@ -8,6 +8,7 @@ import numpy as np
 
 from .device import gpu_kernels
 from .dtype import NARROW, float32
+from .explaining import lack
 from .tensor import Tensor, tensor_of
 
 __all__ = ["Late"]
@@ -39,6 +40,9 @@ class Late:
             if own:
                 # What is kept for the next time goes when the first leaf does.
                 tables = own[0][0].twin.tables
-                wide = gpu_kernels("narrowing").widen([array for _, array in own], tables)
+                try:
+                    wide = gpu_kernels("narrowing").widen([array for _, array in own], tables)
+                except MemoryError as error:
+                    raise lack("backward", error, own[0][1]) from None
                 for (leaf, _), array in zip(own, wide, strict=True):
                     yield leaf, tensor_of(array)

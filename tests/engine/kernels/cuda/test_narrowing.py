@@ -12,7 +12,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import Tensor, nn, ops, optim, twins, writes
-from numzoo.engine.kernels.cuda import elementwise
+from numzoo.engine.kernels.cuda import elementwise, narrowing
 
 BF16 = ml_dtypes.bfloat16
 RNG = np.random.default_rng(0)
@@ -359,3 +359,18 @@ def test_who_watches_may_come_between_an_operation_and_its_narrow_operands(monke
         monkeypatch.setitem(ops.linear.implementations, np.ndarray, refuses)
         monkeypatch.delitem(ops.linear.composed, np.ndarray)
         assert engine.linear(x, weight).tolist() == [[3.0] * 4] * 2
+
+
+def test_memory_that_lacks_for_gradients_is_told_of(one_order: Any, monkeypatch: Any) -> None:
+    if not hasattr(one_order, "memory"):
+        pytest.skip("a real GPU is asked in tests/gpu")
+    layer, x = nn.Conv2d(4, 4, 3, bias=False).to("cuda"), there(1, 4, 5, 5)
+
+    def full(*_: Any) -> Any:
+        raise MemoryError("Out of memory allocating 3,221,225,472 bytes (allocated so far: 1,024 bytes).")
+
+    monkeypatch.setattr(narrowing, "widen", full)
+    with engine.precision("bf16"):
+        out = layer(x)
+    with pytest.raises(engine.OutOfMemoryError, match=r"backward: asked for 3\.00 GiB"):
+        out.float().sum().backward()
