@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from typing import Any
 
@@ -94,5 +95,7 @@ def test_a_thousand_steps_leave_nothing_behind(captured: bool) -> None:
     for number in range(1000):
         act(*batch)
         if number in (20, 999):
+            gc.collect()  # what the first calls left in circles goes when Python comes to it
             held.append((engine.cuda.memory_allocated(), engine.cuda.memory_reserved()))
-    assert held[0] == held[1]
+    assert held[1][0] <= held[0][0]
+    assert held[1][1] <= held[0][1]
