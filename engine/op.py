@@ -21,21 +21,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
-from . import device
-from .debug.watch import everyone, watchers
-from .dtype import Array, is_differentiable
+from .debug.watch import everyone
+from .dtype import is_differentiable
 from .errors import ArgumentError
 from .explaining import check_places, explain, lack
+from .implementations import Implementations, with_body
 from .keeping import Plan
 from .modes import modes
 from .narrowing import run_narrow
 from .node import Node, Output
-from .operands import with_numbers
 from .quiet import quiet
 from .recording import Recorder
 from .signature import Rule
@@ -48,7 +46,7 @@ ndarray, generic = np.ndarray, np.generic
 Direct = Callable[[Node, Any], "list[Any] | None"]
 
 
-class Op(Recorder, Generic[P, R]):
+class Op(Recorder, Implementations, Generic[P, R]):
     """A callable operation: unwraps tensors, computes, and records a node when a gradient may be wanted."""
 
     def __init__(
@@ -71,6 +69,7 @@ class Op(Recorder, Generic[P, R]):
         super().__init__(
             body, rules, residuals=residuals, promotes=promotes, floating=floating, compares=compares, jointly=jointly
         )
+        Implementations.__init__(self)
         self.outputs = outputs
         self.kept_outs = tuple(range(outputs)) if kept is None else kept
         self.narrows = narrows
@@ -86,13 +85,6 @@ class Op(Recorder, Generic[P, R]):
         self.plain = self.simple and not self.setting_names
         """And one on two tensors no more than ``two``."""
         self.direct: Direct | None = None
-        self.kernels: dict[str, Callable[..., Any]] = {}
-        self.complete: dict[str, bool] = {}
-        self.implementations: dict[type, Callable[..., Any]] = {}
-        self.bodies: dict[type, Callable[..., Any]] = {}
-        self.composed: dict[type, Callable[..., Any]] = {}
-        self.narrow_kernels: dict[str, Callable[..., Any]] = {}
-        self.narrow_implementations: dict[type, Callable[..., Any] | None] = {}
         self.plans: dict[Any, Plan] = {}
         everyone.add(self)
         if listed:
@@ -103,33 +95,6 @@ class Op(Recorder, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.body)}>"
-
-    def kernel(self, device_type: str, *, complete: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a faster implementation for ``"cpu"`` or ``"cuda"``: the body's parameters without ``xp``.
-
-        It may answer ``NotImplemented``, then the body computes; one that is ``complete`` never does.
-        """
-
-        def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            self.kernels[device_type] = function
-            self.complete[device_type] = complete
-            self.implementations.clear()
-            return function
-
-        return register
-
-    def narrow_kernel(self, device_type: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register what computes in a narrower ``dtype`` on operands that are still float32, where nothing is recorded: a kernel's parameters and ``dtype``.
-
-        It may answer ``NotImplemented``; then the operands are narrowed one by one and the ordinary implementation computes.
-        """
-
-        def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            self.narrow_kernels[device_type] = function
-            self.implementations.clear()
-            return function
-
-        return register
 
     def directly(self, function: Direct) -> Direct:
         """Register the gradients of small arrays of float32 or float64, computed at once from what a node keeps.
@@ -281,11 +246,11 @@ class Op(Recorder, Generic[P, R]):
                 ]
             )
         record = mask != 0
-        implementation = self.implementations.get(kind) or self._prepare(kind)
+        implementation = self.implementations.get(kind) or self.prepare(kind)
         try:
             if modes.precision is not None and (self.narrows or self.steadies):
                 # Where another thread has just begun or ended to watch, what composed them is forgotten.
-                compute = self.composed.get(kind) or _with_body(implementation, self.bodies[kind])
+                compute = self.composed.get(kind) or with_body(implementation, self.bodies[kind])
                 result, standing = run_narrow(self, compute, inputs, arrays, settings, record)
                 if standing is not inputs:
                     inputs = standing  # which lead where the inputs led, but for those that were widened first
@@ -334,38 +299,6 @@ class Op(Recorder, Generic[P, R]):
                 out.requires_grad = is_differentiable(out.array.dtype)
                 out.node = Output(node, index, out.array.shape, out.array.dtype) if out.requires_grad else None
         return outs
-
-    # ---- implementations ------------------------------------------------------------------------------------------
-
-    def _prepare(self, array_type: type) -> Callable[..., Any]:
-        """What computes on arrays of this type, with everyone who watches around it; on NotImplemented the body is asked."""
-        if not (issubclass(array_type, ndarray) or array_type.__module__.startswith("cupy")):
-            raise ArgumentError(f"{self.name}: wants tensors or arrays, not {array_type.__name__}")
-        place, library = device.load_kernels(array_type), device.namespace_of_type(array_type)
-        body: Callable[..., Any] = partial(self.body, library)
-        if place != "cpu" and self.count > 1:
-            body = partial(with_numbers, body, library)
-        kernel, narrow = self.kernels.get(place), self.narrow_kernels.get(place)
-        implementation = kernel or body
-        composed = implementation if kernel is None or self.complete[place] else _with_body(kernel, body)
-        for watcher in watchers:
-            implementation = composed = watcher.around(self, composed)
-            narrow = narrow and watcher.around(self, narrow)
-        self.bodies[array_type] = body
-        self.composed[array_type] = composed
-        self.narrow_implementations[array_type] = narrow
-        self.implementations[array_type] = implementation
-        return implementation
-
-
-def _with_body(kernel: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel with the body behind it."""
-
-    def implementation(*arrays: Array, **settings: Any) -> Any:
-        result = kernel(*arrays, **settings)
-        return body(*arrays, **settings) if result is NotImplemented else result
-
-    return implementation
 
 
 TABLE: dict[str, Op[Any, Any]] = {}
