@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ...dtype import Array, Dtype, accumulator
-from .layout import in_memory
 from .machine import Machine
 from .program import SCALARS, Kernel, scalars
 from .transposing import copy_like
@@ -22,7 +21,6 @@ __all__ = [
     "form",
     "gatherer",
     "lies",
-    "maker",
     "parameter",
     "plain_rows",
     "row_kernel",
@@ -95,7 +93,6 @@ def lies(array: Array, order: tuple[int, ...]) -> bool:
 
 
 Fetch = Callable[[Machine, Any], Any]
-Make = Callable[[Machine], Array]
 
 
 def _itself(here: Machine, array: Any) -> Any:
@@ -118,13 +115,6 @@ def gatherer(here: Machine, *samples: tuple[Array | None, tuple[int, ...] | None
     if all(fetch is _itself for fetch in fetches):
         return None
     return lambda *arrays: [fetch(here, array) for fetch, array in zip(fetches, arrays, strict=True)]
-
-
-def maker(shape: tuple[int, ...], dtype: Dtype, order: tuple[int, ...]) -> Make:
-    """For a plan: what makes arrays without gaps whose axes lie in this order, on the machine that it is given."""
-    size, ordered = dtype.itemsize * math.prod(shape), [axis for axis in order if shape[axis] != 1]
-    strides = None if ordered == sorted(ordered) else in_memory(shape, order, dtype.itemsize)
-    return lambda here: here.lying(size, shape, dtype, strides)
 
 
 def parameter(x: Dtype, *vectors: Array | None) -> str | None:

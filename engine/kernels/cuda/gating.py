@@ -8,8 +8,8 @@ from typing import Any
 
 from ...dtype import Array, Dtype
 from ..plans import Plans
-from .forms import fetcher, form, maker
-from .layout import blocks_for
+from .forms import fetcher, form
+from .layout import blocks_for, maker
 from .machine import machine
 from .program import SCALARS, Kernel, scalars
 from .transposing import kept_order
@@ -25,13 +25,13 @@ PLANS: Plans[Callable[..., Result]] = Plans()
 
 def gated_product(x: Array, y: Array, *, activation: str, keep: bool = True) -> Result:
     """activation(x) y, and nothing to keep."""
-    key = (activation, form(x), form(y))
+    key = (activation, machine(), form(x), form(y))
     return (PLANS.get(key) or PLANS.make(key, _plan, activation, x, y))(x, y)
 
 
 def gated_product_backward(flow: Array, x: Array, y: Array, bent: Array | None = None, *, activation: str) -> Result:
     """The gradients for x and y; activation(x) is computed again."""
-    key = (activation, form(flow), form(x), form(y))
+    key = (activation, machine(), form(flow), form(x), form(y))
     return (PLANS.get(key) or PLANS.make(key, _plan, activation, x, y, flow))(flow, x, y)
 
 
@@ -46,17 +46,16 @@ def _plan(activation: str, x: Array, y: Array, flow: Array | None = None) -> Cal
         return lambda *_: NotImplemented
     order = kept_order(x)
     fetches = [fetcher(array, order) for array in given]
-    make, count = maker(x.shape, x.dtype, order), x.size
+    here = machine()
+    make, count, address = maker(here, x.shape, x.dtype, order), x.size, here.address
     name, signature = ("gated", "PPPqq") if flow is None else ("gated_backward", "PPPPPqq")
     kernel, each = _kernel(name, signature, x.dtype, GATES[activation]), VECTOR // x.itemsize
-    blocks = blocks_for(machine(), count, each)
+    blocks = blocks_for(here, count, each)
     results = len(given) - 1
 
     def compute(*arrays: Array) -> Result:
-        here = machine()
-        address = here.address
         held = [fetch(here, array) for fetch, array in zip(fetches, arrays, strict=True)]
-        outs = [make(here) for _ in range(results)]
+        outs = [make() for _ in range(results)]
         low, places = 0, []
         for array in (*held, *outs):
             place = address(array)

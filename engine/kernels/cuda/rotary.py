@@ -12,8 +12,8 @@ import numpy as np
 from ...dtype import Array, Dtype, accumulator
 from ...modes import is_narrowing
 from ..plans import Plans
-from .forms import form, maker
-from .layout import blocks_for, empty_like, walk
+from .forms import form
+from .layout import blocks_for, empty_like, maker, walk
 from .machine import machine
 from .program import SCALARS, Kernel, scalars
 
@@ -30,7 +30,7 @@ def rotary(x: Array, cosine: Array, sine: Array, *, interleaved: bool = False) -
     here = machine()
     low = (here.address(x) | here.address(cosine) | here.address(sine)) & 15
     stays = is_narrowing()
-    key = (rotary, form(x), form(cosine), form(sine), interleaved, low == 0, stays)
+    key = (rotary, here, form(x), form(cosine), form(sine), interleaved, low == 0, stays)
     found = PLANS.get(key) or PLANS.make(key, _plan, x, cosine, sine, interleaved, low == 0, stays)
     return found(x, cosine, sine)
 
@@ -90,12 +90,12 @@ def _plan(x: Array, cosine: Array, sine: Array, interleaved: bool, aligned: bool
     given = (rows, pairs, *sizes[1:], *(step for each in strides for step in each))
 
     order = tuple(sorted(range(x.ndim), key=lambda axis: (-sample.strides[axis], axis)))
-    make, blocks = maker(x.shape, result, order), blocks_for(machine(), rows * pairs, group)
+    here = machine()
+    make, blocks, address = maker(here, x.shape, result, order), blocks_for(here, rows * pairs, group), here.address
 
     def compute(x: Array, cosine: Array, sine: Array) -> Array:
-        here = machine()
-        out = make(here)
-        kernel(blocks, 256, here.address(x), here.address(cosine), here.address(sine), here.address(out), *given)
+        out = make()
+        kernel(blocks, 256, address(x), address(cosine), address(sine), address(out), *given)
         return out
 
     return compute
