@@ -214,7 +214,7 @@ def product(xp: Any, x: Array, y: Array) -> Array:
 
 def mask_on_gpu(key: tuple[int, int], block: int, shape: tuple[int, ...], p: float) -> Array:
     """Booleans on the current GPU, each False with probability p: the same each time for a key and a block."""
-    return _kernels_in("cuda.attention").drawn_mask(key, block, shape, p)
+    return _kernels_in("cuda.attention.launches").drawn_mask(key, block, shape, p)
 
 
 def set_threads(count: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid
+from numzoo.engine.kernels.cuda.attention.graph import Attention, Laid
 from numzoo.engine.kernels.cuda.convolution import Convolution
 from numzoo.engine.kernels.cuda.gemm import Gemm
 from numzoo.engine.ops.images import convolution as bodies

@@ -14,8 +14,9 @@ from recorded_cudnn import Cudnn, opened
 
 import numzoo.engine as engine
 from numzoo.engine import Tensor
-from numzoo.engine.kernels.cuda import attention_kernels, attention_operands, few, flash, held, matrix
-from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid, fourfold
+from numzoo.engine.kernels.cuda import matrix
+from numzoo.engine.kernels.cuda.attention import few_queries, fused, held_scores, launches, operands
+from numzoo.engine.kernels.cuda.attention.graph import Attention, Laid, fourfold
 from numzoo.engine.nn import functional
 from numzoo.engine.ops.layers import blockwise
 from numzoo.engine.ops.layers.attention import _whole_mask as whole_mask
@@ -42,7 +43,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def asked(gpu: Any) -> list[Any]:
     """What the libraries are asked for from now on."""
-    for plans in (few.PLANS, flash.PLANS, held.PLANS, matrix.PLANS):
+    for plans in (few_queries.PLANS, fused.PLANS, held_scores.PLANS, matrix.PLANS):
         plans.clear()
     emulated_libraries.ASKED.clear()
     return emulated_libraries.ASKED
@@ -149,9 +150,9 @@ def test_few_queries_look_at_any_number_of_keys_by_one_plan(asked: list[Any], ca
     with engine.no_grad():
         for keys in (length, max(1, length - 3), length):
             check([at("cuda", keys)], [at("cpu", keys)], TOLERANCE[dtype])
-    assert len(few.PLANS) == 1
-    assert few._refuse not in few.PLANS.values()
-    assert not held.PLANS
+    assert len(few_queries.PLANS) == 1
+    assert few_queries._refuse not in few_queries.PLANS.values()
+    assert not held_scores.PLANS
 
 
 def test_nan_and_infinity_among_few_queries_stay_in_their_rows(asked: list[Any]) -> None:
@@ -160,7 +161,7 @@ def test_nan_and_infinity_among_few_queries_stay_in_their_rows(asked: list[Any])
     broken[0, 0, 4, 2], broken[0, 0, 5, 1] = np.nan, np.inf
     with engine.no_grad():
         found = ATTENTION(Tensor(broken).to("cuda"), *(Tensor(values).to("cuda") for _ in range(2))).cpu().numpy()
-    assert few.PLANS
+    assert few_queries.PLANS
     assert np.isnan(found[0, 0, 4:6]).all()
     assert np.isfinite(np.delete(found, (4, 5), 2)).all()
 
@@ -168,8 +169,8 @@ def test_nan_and_infinity_among_few_queries_stay_in_their_rows(asked: list[Any])
 @pytest.mark.parametrize("case", ["plain", "causal", "few queries", "odd width", "padding", "a mask of rows"])
 def test_scores_of_one_block_are_planned_once(asked: list[Any], case: str) -> None:
     run_on("cuda", case, "float32", "length first", times=2)
-    assert len(held.PLANS) == 2
-    assert held._refuse not in held.PLANS.values()
+    assert len(held_scores.PLANS) == 2
+    assert held_scores._refuse not in held_scores.PLANS.values()
 
 
 @pytest.mark.parametrize("scores", [40, 400])
@@ -202,10 +203,10 @@ def test_attention_by_cudnn_is_the_body_s_from_the_second_time_on(
 
 def test_heads_cut_out_of_one_projection_are_not_copied(asked: list[Any], monkeypatch: Any) -> None:
     copies = []
-    real = attention_operands.copy_like
-    monkeypatch.setattr(attention_operands, "copy_like", lambda *a: copies.append(a[0].shape) or real(*a))
-    into = flash.copy_into
-    monkeypatch.setattr(flash, "copy_into", lambda out, x: copies.append(out.strides) or into(out, x))  # type: ignore[func-returns-value]
+    real = operands.copy_like
+    monkeypatch.setattr(operands, "copy_like", lambda *a: copies.append(a[0].shape) or real(*a))
+    into = fused.copy_into
+    monkeypatch.setattr(fused, "copy_into", lambda out, x: copies.append(out.strides) or into(out, x))  # type: ignore[func-returns-value]
     x = (
         Tensor(np.random.default_rng(0).standard_normal((2, 17, 3 * 2 * 8)).astype(np.float16))
         .to("cuda")
@@ -228,7 +229,7 @@ def test_masks_of_dropout_are_philox_s_stream(gpu: Any, p: float) -> None:
         words: Any = np.random.Philox(key=np.array(key, np.uint64), counter=[0, 0, 0, block]).random_raw(count)
         bits, limit = threshold(p)
         wanted = words.view(np.uint16 if bits == 16 else np.uint32)[:count] >= limit
-        np.testing.assert_array_equal(attention_kernels.drawn_mask(key, block, shape, p).get(), wanted.reshape(shape))
+        np.testing.assert_array_equal(launches.drawn_mask(key, block, shape, p).get(), wanted.reshape(shape))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -313,8 +314,8 @@ def test_gradients_with_dropout_are_of_the_mask_that_dropped_and_can_be_differen
     own = [Tensor(v.astype(np.float32) if narrowed else v).to("cuda").requires_grad_() for v in values]
     engine.manual_seed(9)
     drawn: list[Any] = []
-    real_attend = flash.attend
-    monkeypatch.setattr(flash, "attend", lambda *a: drawn.append(a[8]) or real_attend(*a))  # type: ignore[func-returns-value]
+    real_attend = fused.attend
+    monkeypatch.setattr(fused, "attend", lambda *a: drawn.append(a[8]) or real_attend(*a))  # type: ignore[func-returns-value]
     with engine.precision("fp16" if narrowed else "f32"):
         out = ATTENTION(*own, dropout_p=0.3, **settings)
     assert any(isinstance(each, Attention) for each in asked)
@@ -338,8 +339,8 @@ def test_the_gradient_of_a_bias_beside_dropout_is_of_cudnn_s_mask(asked: list[An
     values = [np.random.default_rng(i).standard_normal((1, 2, 16, 8)).astype(np.float16) for i in range(3)]
     bias = np.random.default_rng(5).standard_normal((16, 16)).astype(np.float16)
     drawn: list[Any] = []
-    real = flash.attend
-    monkeypatch.setattr(flash, "attend", lambda *a: drawn.append(a[8]) or real(*a))  # type: ignore[func-returns-value]
+    real = fused.attend
+    monkeypatch.setattr(fused, "attend", lambda *a: drawn.append(a[8]) or real(*a))  # type: ignore[func-returns-value]
     added = Tensor(bias).to("cuda").requires_grad_()
     out = ATTENTION(*(Tensor(v).to("cuda") for v in values), added, dropout_p=0.3)
     (found,) = engine.grad(out.double().sum(), added)
@@ -404,7 +405,7 @@ def test_operands_that_lie_elsewhere_need_no_new_engine(asked: list[Any]) -> Non
         held.append(leaves)
         ATTENTION(*leaves).sum().backward()
     assert [each.kind for each in asked if isinstance(each, Attention)] == ["statistics", "backward"]
-    assert len([name for name in flash.PLANS if name[0] == "backward"]) == 1  # type: ignore[index]
+    assert len([name for name in fused.PLANS if name[0] == "backward"]) == 1  # type: ignore[index]
 
 
 def test_nan_in_a_query_stays_in_its_row(asked: list[Any]) -> None:
@@ -455,4 +456,4 @@ def test_an_attention_is_written_down_as_a_graph(tmp_path: Path, monkeypatch: An
     assert operation["use_deterministic_algorithm"] is True
     assert (operation["dropout"][0], repr(operation["dropout"][1:])) == (0.1, "(t11, t12)")
     assert [call[2] for call in cudnn.calls if call[0] == "set_uid"] == [7, 8, 9]
-    assert math.isclose(flash.LOWEST["float16"], -65504)
+    assert math.isclose(fused.LOWEST["float16"], -65504)

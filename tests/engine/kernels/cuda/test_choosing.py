@@ -17,7 +17,7 @@ from recorded_cudnn import Cudnn, Plan, opened
 import numzoo.engine as engine
 from numzoo.engine.capturing import Capturing, capturing
 from numzoo.engine.kernels.cuda import choosing, graphs
-from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid
+from numzoo.engine.kernels.cuda.attention.graph import Attention, Laid
 from numzoo.engine.kernels.cuda.convolution import Convolution
 
 FORWARD = Convolution("forward", (2, 4, 6, 5), (8, 2, 3, 3), (2, 8, 3, 3), (2, 2), (1, 1), (1, 1), "float16")

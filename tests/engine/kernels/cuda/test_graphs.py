@@ -13,7 +13,7 @@ from recorded_cudnn import Cudnn, Unsupported, opened
 
 from numzoo.engine.errors import DeviceError
 from numzoo.engine.kernels.cuda import graphs, libraries
-from numzoo.engine.kernels.cuda.attention_graph import Attention, Laid
+from numzoo.engine.kernels.cuda.attention.graph import Attention, Laid
 from numzoo.engine.kernels.cuda.convolution import Convolution
 
 FORWARD = Convolution(

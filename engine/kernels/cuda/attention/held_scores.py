@@ -1,6 +1,6 @@
 """Attention whose scores are one block, held: planned once for a way of lying, then a few launches between addresses.
 
-What takes several blocks, broadcasts its operands or cannot be multiplied as it lies goes the longer way (see ``attention``), with the
+What takes several blocks, broadcasts its operands or cannot be multiplied as it lies goes the longer way (see ``calls``), with the
 same results.
 """
 
@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...device import convert
-from ...dtype import Array, accumulator
-from ...modes import TF32, modes
-from ...ops.layers import blockwise
-from ..plans import Plans
-from . import choosing, matrix
-from .attention_kernels import drawn_mask, dropped_from, kernels, threads_for
-from .attention_operands import gradients_like, is_one_attention
-from .layout import dense_order, maker
-from .machine import Machine
+from ....device import convert
+from ....dtype import Array, accumulator
+from ....modes import TF32, modes
+from ....ops.layers import blockwise
+from ...plans import Plans
+from .. import choosing, matrix
+from ..layout import dense_order, maker
+from ..machine import Machine
+from .launches import drawn_mask, dropped_from, kernels, threads_for
+from .operands import gradients_like, is_one_attention
 
 __all__ = ["attend", "attend_backward"]
 

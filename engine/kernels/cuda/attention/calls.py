@@ -1,4 +1,4 @@
-"""Attention: by cuDNN's fused engines where they serve (see ``flash``), else block by block with the scores held.
+"""Attention: by cuDNN's fused engines where they serve (see ``fused``), else block by block with the scores held.
 
 Between the two products of a block lies one kernel: scale, bias, mask and softmax in one pass over the scores.
 """
@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ...dtype import Array, Dtype, accumulator
-from ...ops.layers import blockwise
-from . import few, flash, held, matrix
-from .attention_kernels import drawn_mask, dropped_from, kernels, threads_for
-from .attention_operands import is_one_attention
-from .machine import Machine, machine
+from ....dtype import Array, Dtype, accumulator
+from ....ops.layers import blockwise
+from .. import matrix
+from ..machine import Machine, machine
+from . import few_queries, fused, held_scores
+from .launches import drawn_mask, dropped_from, kernels, threads_for
+from .operands import is_one_attention
 
 __all__ = ["attend", "attend_backward"]
 
@@ -27,16 +28,16 @@ def attend(
 ) -> Any:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
     here = machine()
-    if query.ndim == 4 and query.shape[2] <= few.MOST_QUERIES and not causal and not dropout and not keep:
-        found = few.attend(here, query, key, value, bias, scale)
+    if query.ndim == 4 and query.shape[2] <= few_queries.MOST_QUERIES and not causal and not dropout and not keep:
+        found = few_queries.attend(here, query, key, value, bias, scale)
         if found is not NotImplemented:
             return found
     if query.dtype.itemsize == 2:
-        found = flash.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
+        found = fused.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
         if found is not NotImplemented:
             return found[0] if not keep and type(found) is tuple else found
     if query.ndim == 4:
-        found = held.attend(here, query, key, value, bias, scale, causal, dropout, seed)
+        found = held_scores.attend(here, query, key, value, bias, scale, causal, dropout, seed)
         if found is not NotImplemented:
             return found
     if not is_one_attention(query, key, value, bias):
@@ -63,18 +64,18 @@ def attend_backward(
     """The gradients of attend for query, key and value."""
     here = machine()
     if kept is not None:
-        found = flash.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
+        found = fused.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
         if found is not NotImplemented:
             return found
     if query.ndim == 4 and (kept is None or not dropout):
-        found = held.attend_backward(here, flow, query, key, value, bias, scale, causal, dropout, seed)
+        found = held_scores.attend_backward(here, flow, query, key, value, bias, scale, causal, dropout, seed)
         if found is not NotImplemented:
             return found
     if not is_one_attention(query, key, value, bias) or flow.dtype != query.dtype:
         return NotImplemented
     call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
     if kept is not None and dropout:  # what dropped was cuDNN's mask
-        drawn = flash.mask(kept[0], query, key, value, bias, scale, causal, dropout, seed)
+        drawn = fused.mask(kept[0], query, key, value, bias, scale, causal, dropout, seed)
         call.drawn = drawn.reshape((*call.batch, call.queries, call.keys))
     query, key, value, grown = call.query, call.key, call.value, 1 / (1 - dropout)
     flow = blockwise.batched(here.xp, flow, call.batch)

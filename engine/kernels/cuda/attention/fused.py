@@ -13,14 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ...device import convert
-from ...dtype import Array, Dtype
-from ...modes import are_deterministic_algorithms_enabled
-from ..plans import Plans
-from . import choosing
-from .attention_graph import Attention, Laid, fourfold
-from .attention_kernels import kernels, seed_memory
-from .attention_operands import (
+from ....device import convert
+from ....dtype import Array, Dtype
+from ....modes import are_deterministic_algorithms_enabled
+from ...plans import Plans
+from .. import choosing
+from ..layout import blocks_for, dense_order, maker
+from ..machine import Machine, machine
+from ..transposing import copy_into
+from .graph import Attention, Laid, fourfold
+from .launches import kernels, seed_memory
+from .operands import (
     ALIGNED,
     Operands,
     dense,
@@ -33,9 +36,6 @@ from .attention_operands import (
     result_like,
     strides_of,
 )
-from .layout import blocks_for, dense_order, maker
-from .machine import Machine, machine
-from .transposing import copy_into
 
 __all__ = ["attend", "attend_backward", "mask"]
 

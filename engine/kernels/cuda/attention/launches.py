@@ -7,14 +7,14 @@ from functools import cache
 
 import numpy as np
 
-from ...capturing import before_each_replay, in_capture, keep_in_capture, lasting_memory
-from ...dtype import Array, Dtype
-from ...ops.layers.dropping import threshold
-from ...random import default_generator
-from .elementwise import elementwise_kernel
-from .layout import THREADS, blocks_for
-from .machine import Machine, machine
-from .program import Kernel, scalars
+from ....capturing import before_each_replay, in_capture, keep_in_capture, lasting_memory
+from ....dtype import Array, Dtype
+from ....ops.layers.dropping import threshold
+from ....random import default_generator
+from ..elementwise import elementwise_kernel
+from ..layout import THREADS, blocks_for
+from ..machine import Machine, machine
+from ..program import Kernel, scalars
 
 __all__ = ["drawn_mask", "dropped_from", "kernels", "seed_memory", "threads_for"]
 

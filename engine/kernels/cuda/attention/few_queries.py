@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...dtype import Array
-from ...ops.layers import blockwise
-from ..plans import Plans
-from .attention_operands import is_one_attention
-from .layout import dense_order, maker
-from .machine import Machine
-from .program import Kernel, scalars
+from ....dtype import Array
+from ....ops.layers import blockwise
+from ...plans import Plans
+from ..layout import dense_order, maker
+from ..machine import Machine
+from ..program import Kernel, scalars
+from .operands import is_one_attention
 
 __all__ = ["MOST_QUERIES", "attend"]
 

@@ -8,13 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from ...dtype import Array, Dtype
-from ...ops.layers import blockwise
-from .attention_graph import Laid, Sizes, fourfold
-from .layout import dense_order, maker
-from .machine import Machine
-from .program import SCALARS
-from .transposing import copy_like
+from ....dtype import Array, Dtype
+from ....ops.layers import blockwise
+from ..layout import dense_order, maker
+from ..machine import Machine
+from ..program import SCALARS
+from ..transposing import copy_like
+from .graph import Laid, Sizes, fourfold
 
 __all__ = [
     "ALIGNED",
