@@ -57,6 +57,13 @@ SHAPES: list[Row] = [
     (lambda: t(2, 3).select(1, 3), ShapeError, "select: index 3 is out of range for axis 1 of size 3; give -3 to 2"),
     (lambda: t(6).unflatten(0, (4, -1)), ShapeError, "unflatten: the 6 elements"),
     (lambda: t(6).unflatten(0, (-1, -1)), ShapeError, "unflatten"),
+    (lambda: nn.functional.layer_norm(t(2, 3), (3,), eps=None), SettingError, "layer_norm: eps .* not None"),  # type: ignore[arg-type]
+    (lambda: nn.functional.group_norm(t(2, 4), 2, eps=-1.0), SettingError, "group_norm: eps .* not -1.0"),
+    (
+        lambda: nn.functional.batch_norm(t(2, 3), None, None, training=True, eps="a"),
+        SettingError,
+        "batch_norm: eps .* not 'a'",
+    ),  # type: ignore[arg-type]
     (lambda: engine.broadcast_tensors(t(2), t(3)), ShapeError, "do not broadcast"),
     (lambda: t(5).tensor_split(0), SettingError, "at least 1"),
     (lambda: t(5).hsplit(2), ShapeError, "5 elements.*2 equal pieces"),

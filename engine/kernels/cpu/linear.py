@@ -62,7 +62,7 @@ def linear_weight(flow: Array, x: Array) -> Result:
 
 
 def _is_small(x: Array, weight: Array) -> bool:
-    products = x.size * len(weight)
+    products = x.size * (len(weight) if weight.ndim else 0)
     return products < FEWEST_PRODUCTS and (products < one_row.FEWEST_PRODUCTS or x.shape[-1:] != (x.size,))
 
 

@@ -31,6 +31,8 @@ NARROW = ("float16", "bfloat16")
 
 def matmul(x: Array, y: Array) -> Any:
     """The matrix product over the last two axes, (..., m, k) and (..., k, n) to (..., m, n)."""
+    if not x.ndim or not y.ndim:
+        return NotImplemented  # a number, perhaps the host's, which the body refuses
     here = machine()
     tf32 = modes.precision is TF32
     low = here.address(x) | here.address(y) | 256
@@ -40,6 +42,8 @@ def matmul(x: Array, y: Array) -> Any:
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Any:
     """x weight^T + bias: (..., in), (out, in) and (out,) to (..., out)."""
+    if not weight.ndim:
+        return NotImplemented
     here = machine()
     tf32 = modes.precision is TF32
     low = here.address(x) | here.address(weight) | 256

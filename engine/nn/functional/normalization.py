@@ -27,6 +27,13 @@ __all__ = [
 ]
 
 
+def _small(op: str, eps: Any) -> float:
+    """A number that is added to variances."""
+    if isinstance(eps, (int, float, np.integer, np.floating)) and not isinstance(eps, bool) and eps >= 0:
+        return float(eps)
+    raise SettingError(f"{op}: eps must be a number of at least 0, not {eps!r:.40}")
+
+
 def batch_norm(
     x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None,
     training: bool = False, momentum: float = 0.1, eps: float = 1e-5, *, count: Tensor | None = None,
@@ -36,6 +43,8 @@ def batch_norm(
     ``count``, an int64 number, is raised by 1 where the running statistics move.
     """
     x = tensor_like("batch_norm", x)
+    if eps.__class__ is not float or not eps >= 0.0:
+        eps = _small("batch_norm", eps)
     if not training and running_mean is not None and running_var is not None:
         return ops.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps)
     shape = x.array.shape
@@ -75,6 +84,8 @@ def layer_norm(
     """Normalisation of the last axes, whose sizes are ``normalized_shape``."""
     x = tensor_like("layer_norm", x)
     shape = last_axes("layer_norm", x, normalized_shape)
+    if eps.__class__ is not float or not eps >= 0.0:
+        eps = _small("layer_norm", eps)
     normalised: Tensor = ops.layer_norm.run((x, weight, bias), {"epsilon": eps, "axes": len(shape)})
     return normalised
 
@@ -85,7 +96,7 @@ def rms_norm(x: Tensor, normalized_shape: Size, weight: Tensor | None = None, ep
     shape = last_axes("rms_norm", x, normalized_shape)
     # PyTorch takes that of the dtype in which it computes, which for the half precisions is float32.
     limits: Any = ml_dtypes.finfo
-    epsilon = float(limits(accumulator(x.dtype)).eps) if eps is None else eps
+    epsilon = float(limits(accumulator(x.dtype)).eps) if eps is None else _small("rms_norm", eps)
     return ops.rms_norm(x, weight, epsilon=epsilon, axes=len(shape))
 
 
@@ -96,7 +107,7 @@ def group_norm(
     x = tensor_like("group_norm", x)
     whole("group_norm", 1, num_groups=num_groups)
     several("group_norm", x, x.numel() // (x.shape[0] * num_groups) if x.ndim > 1 and x.shape[0] else 2)
-    return ops.group_norm(x, weight, bias, groups=num_groups, epsilon=eps)
+    return ops.group_norm(x, weight, bias, groups=num_groups, epsilon=_small("group_norm", eps))
 
 
 def instance_norm(
@@ -107,7 +118,7 @@ def instance_norm(
 
     With ``use_input_stats`` the means of all examples' statistics move the running ones by ``momentum``.
     """
-    x = tensor_like("instance_norm", x)
+    x, eps = tensor_like("instance_norm", x), _small("instance_norm", eps)
     if x.ndim < 3:
         raise ShapeError(f"instance_norm: wants (batch, channels, length, ...), not {tuple(x.shape)}")
     if not use_input_stats:

@@ -35,11 +35,11 @@ def check_one_dtype(name: str, *arrays: Array) -> None:
 
 def check_matmul(x: Array, y: Array) -> None:
     """Refuse operands whose inner sizes or batch axes do not fit."""
-    check_one_dtype("matmul", x, y)
     if not x.ndim or not y.ndim:
         raise ShapeError(
             f"matmul: both operands need at least one axis (x {tuple(x.shape)}, y {tuple(y.shape)}); multiply numbers with *"
         )
+    check_one_dtype("matmul", x, y)
     inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
     if x.shape[-1] != inner:
         raise ShapeError(
@@ -87,15 +87,15 @@ def _widens(xp: Any, x: Array) -> bool:
 
 def check_linear(x: Array, weight: Array, bias: Array | None = None) -> None:
     """Refuse a weight or bias that does not fit."""
-    if x.dtype == float32 and weight.dtype in NARROW:
-        check_one_dtype("linear", x, bias)
-    else:
-        check_one_dtype("linear", x, weight, bias)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear: x has {x.shape[-1] if x.ndim else 'no'} features but weight expects {weight.shape[-1] if weight.ndim else 'none'} "
             f"(x {tuple(x.shape)}, weight {tuple(weight.shape)}); the last axis of x must be weight's second"
         )
+    if x.dtype == float32 and weight.dtype in NARROW:
+        check_one_dtype("linear", x, bias)
+    else:
+        check_one_dtype("linear", x, weight, bias)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(
             f"linear: bias {tuple(bias.shape)} must have one number for each of the {weight.shape[0]} outputs of weight {tuple(weight.shape)}"

@@ -220,3 +220,13 @@ def test_the_gradient_of_a_weight_that_is_read_transposed_lies_as_the_weight_doe
     (again,) = engine.grad((gradient * gradient).sum(), weight)
     square = rows.T @ rows
     np.testing.assert_allclose(again.cpu().numpy(), 8 * square @ square @ values, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.usefixtures("one_order")
+def test_a_number_is_no_matrix(device: str) -> None:
+    x = Tensor(drawn(3, 4)).to(device)
+    with pytest.raises(engine.ShapeError, match="at least one axis"):
+        x @ 2
+    with pytest.raises(engine.ShapeError, match="weight expects none"):
+        engine.nn.functional.linear(x, 1)
