@@ -132,4 +132,4 @@ def test_an_axis_that_only_equals_a_whole_number_is_refused_each_time(one_order:
 def test_settings_that_are_no_numbers_are_told_of(one_order: Any) -> None:
     x = engine.tensor(drawn((3, 8))).to("cuda")
     with pytest.raises(engine.DtypeError, match="layer_norm: a setting does not fit"):
-        engine.nn.functional.layer_norm(x, (8,), eps="a")  # type: ignore[arg-type]
+        ops.layer_norm(x, None, None, epsilon="a", axes=1)  # type: ignore[arg-type]
