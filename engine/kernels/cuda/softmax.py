@@ -45,34 +45,19 @@ def log_softmax(x: Array, *, axis: int = -1) -> Result:
 
 def softmax_input(flow: Array, result: Array, *, axis: int) -> Result:
     """The gradient of softmax, from its result."""
-    key = (
-        softmax_input,
-        machine(),
-        flow.shape,
-        flow.strides,
-        flow.dtype,
-        result.shape,
-        result.strides,
-        result.dtype,
-        axis,
-    )
-    return (PLANS.get(key) or PLANS.make(key, _plan, "softmax", axis, result, flow))(flow, result)
+    return _back("softmax", flow, result, axis)
 
 
 def log_softmax_input(flow: Array, result: Array, *, axis: int) -> Result:
     """The gradient of log_softmax, from its result."""
+    return _back("log_softmax", flow, result, axis)
+
+
+def _back(name: str, flow: Array, result: Array, axis: int) -> Result:
     key = (
-        log_softmax_input,
-        machine(),
-        flow.shape,
-        flow.strides,
-        flow.dtype,
-        result.shape,
-        result.strides,
-        result.dtype,
-        axis,
-    )
-    return (PLANS.get(key) or PLANS.make(key, _plan, "log_softmax", axis, result, flow))(flow, result)
+        name, machine(), flow.shape, flow.strides, flow.dtype, result.shape, result.strides, result.dtype, axis,
+    )  # fmt: skip
+    return (PLANS.get(key) or PLANS.make(key, _plan, name, axis, result, flow))(flow, result)
 
 
 def _plan(name: str, axis: int, x: Array, flow: Array | None = None) -> Plan:
