@@ -104,7 +104,7 @@ class Entry:
         pack_into = Struct(letters).pack_into
 
         def launch(*given: int | float) -> None:
-            # ``mine`` written out: nearly every launch of a step passes here, and a call costs the host a thirtieth of it.
+            # ``mine`` written out, to spare a call: nearly every launch of a step passes here, and the host is what small steps wait for.
             try:
                 packed = spare.pop()
             except IndexError:
