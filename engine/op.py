@@ -65,6 +65,7 @@ class Op(Recorder, Implementations, Generic[P, R]):
         holomorphic: bool = True,
         listed: bool = True,
         kept: tuple[int, ...] | None = None,
+        keeps_result: Callable[[dict[str, Any]], bool] | None = None,
     ) -> None:
         super().__init__(
             body, rules, residuals=residuals, promotes=promotes, floating=floating, compares=compares, jointly=jointly
@@ -72,6 +73,7 @@ class Op(Recorder, Implementations, Generic[P, R]):
         Implementations.__init__(self)
         self.outputs = outputs
         self.kept_outs = tuple(range(outputs)) if kept is None else kept
+        self.keeps_result = keeps_result
         self.narrows = narrows
         self.widens = widens
         self.steadies = False  # whether narrow operands on a GPU are widened first where others are narrowed
@@ -315,15 +317,18 @@ def op(
     widens: bool = True,
     jointly: Rule | None = None,
     holomorphic: bool = True,
+    keeps_result: Callable[[dict[str, Any]], bool] | None = None,
     **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, Tensor]]:
     """An operation on tensors as they are: no promotion.
 
-    ``narrows`` lets ``precision`` narrow its operands; then the result is widened again if it ``widens``.
+    ``narrows`` lets ``precision`` narrow its operands; then the result is widened again if it ``widens``. Where rules name ``out``, they
+    are given None instead if ``keeps_result``, asked with the call's settings, says no.
     """
     return lambda body: Op(
-        body, rules, residuals=residuals, narrows=narrows, widens=widens, jointly=jointly, holomorphic=holomorphic
-    )
+        body, rules, residuals=residuals, narrows=narrows, widens=widens, jointly=jointly, holomorphic=holomorphic,
+        keeps_result=keeps_result,
+    )  # fmt: skip
 
 
 def op_with_results(
@@ -333,15 +338,17 @@ def op_with_results(
     narrows: bool = False,
     jointly: Rule | None = None,
     kept: tuple[int, ...] | None = None,
+    keeps_result: Callable[[dict[str, Any]], bool] | None = None,
     **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, tuple[Tensor, ...]]]:
     """An operation with several results; its rules are given ``grads``, None for a result that was not used.
 
-    Of the results, ``outs``, those at the places ``kept`` are kept alive for the rules (by default all); others are None there.
+    Of the results, ``outs``, those at the places ``kept`` are kept alive for the rules (by default all); others are None there. The first
+    is as well where ``keeps_result``, asked with the call's settings, says so.
     """
     return lambda body: Op(
-        body, rules, residuals=residuals, outputs=results, narrows=narrows, jointly=jointly, kept=kept
-    )
+        body, rules, residuals=residuals, outputs=results, narrows=narrows, jointly=jointly, kept=kept, keeps_result=keeps_result
+    )  # fmt: skip
 
 
 def elementwise(*, holomorphic: bool = True, **rules: Rule) -> Callable[[Body[P]], Op[P, Tensor]]:

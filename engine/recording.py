@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -23,6 +24,7 @@ class Recorder(Operands):
 
     narrows: bool
     kept_outs: tuple[int, ...]
+    keeps_result: Callable[[dict[str, Any]], bool] | None
     plans: dict[Any, Plan]
 
     def _edges(self, inputs: tuple[Any, ...]) -> tuple[list[Any], int]:
@@ -62,9 +64,13 @@ class Recorder(Operands):
                 node.residuals = plan.pick_residuals(residuals)
             if plan.keeps_out:
                 # The array alone: the Tensor itself would make a cycle with its node.
-                kept = self.kept_outs
+                kept, asked = self.kept_outs, self.keeps_result
+                if asked is not None:
+                    kept = (0, *kept) if asked(settings) else tuple([i for i in kept if i])
                 node.outs = (
-                    [out.array] if out is not None else [o.array if i in kept else None for i, o in enumerate(outs)]
+                    [out.array if kept else None]
+                    if out is not None
+                    else [o.array if i in kept else None for i, o in enumerate(outs)]
                 )
         frame = _get_frame(depth)
         code = frame.f_code

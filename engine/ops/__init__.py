@@ -49,10 +49,11 @@ from .indexing.picking import *
 from .indexing.places import *
 from .indexing.rows import *
 from .indexing.scattering import *
-from .layers import activation, attention, dropping, gating, grouping, heads, normalization, rectifier
+from .layers import activation, attention, batching, dropping, gating, grouping, heads, normalization, rectifier
 from .layers import rotary as rotations
 from .layers.activation import *
 from .layers.attention import *
+from .layers.batching import *
 from .layers.dropping import *
 from .layers.gating import *
 from .layers.grouping import *
@@ -130,6 +131,7 @@ __all__ += rows.__all__
 __all__ += scattering.__all__
 __all__ += activation.__all__
 __all__ += attention.__all__
+__all__ += batching.__all__
 __all__ += dropping.__all__
 __all__ += gating.__all__
 __all__ += grouping.__all__

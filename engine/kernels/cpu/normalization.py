@@ -41,26 +41,35 @@ Vectors = Callable[..., "list[Array]"]
 
 
 def batch_norm(
-    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, *, epsilon: float = 1e-5
-) -> Result:
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, residual: Array | None = None, *,
+    epsilon: float = 1e-5, activation: str | None = None,
+) -> Result:  # fmt: skip
     """(x - mean) / sqrt(variance + epsilon) * weight + bias by channel: x (N, C, ...), the others (C) or None."""
+    if residual is not None or activation is not None:
+        return NotImplemented
     key = (batch_norm, x.shape, x.strides, x.dtype, _form(weight), _form(bias), _form(mean), _form(variance), epsilon)
     found = PLANS.get(key) or plan(key, _plan_batch_norm, x, weight, bias, mean, variance, epsilon)
     return found(x, weight, bias, mean, variance)
 
 
 def batch_norm_training(
-    x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5, moving: Any = None
-) -> Result:
+    x: Array, weight: Array | None = None, bias: Array | None = None, residual: Array | None = None, *, epsilon: float = 1e-5,
+    moving: Any = None, activation: str | None = None,
+) -> Result:  # fmt: skip
     """batch_norm by the batch's own statistics: the result, and each channel's mean and biased variance in float32."""
+    if residual is not None or activation is not None:
+        return NotImplemented
     key = (batch_norm_training, x.shape, x.strides, x.dtype, _form(weight), _form(bias), epsilon)
     return (PLANS.get(key) or plan(key, _plan_batch_norm_training, x, weight, bias, epsilon))(x, weight, bias)
 
 
 def batch_norm_backward(
-    flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, *, epsilon: float
-) -> Result:
+    flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, bias: Array | None = None, result: Array | None = None, *,
+    epsilon: float, activation: str | None = None,
+) -> Result:  # fmt: skip
     """The gradients of batch_norm_training for x, weight and bias; the latter two in float32."""
+    if activation is not None:
+        return NotImplemented
     key = (
         batch_norm_backward, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype,
         _form(weight), _form(mean), _form(variance), epsilon,

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ...dtype import Array, Dtype, accumulator, int64
+from ...ops.layers.batching import Moving, check_batch_norm
 from ...ops.layers.grouping import check_group_norm
-from ...ops.layers.normalization import Moving, check_batch_norm
 from ..plans import Plans
 from .forms import VECTOR, form, gatherer, parameter, row_order
 from .layout import maker
@@ -44,9 +44,12 @@ PLANS: Plans[Plan] = Plans()
 
 
 def batch_norm(
-    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, *, epsilon: float = 1e-5
-) -> Result:
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, residual: Array | None = None, *,
+    epsilon: float = 1e-5, activation: str | None = None,
+) -> Result:  # fmt: skip
     """(x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel, with given statistics."""
+    if residual is not None or activation is not None:
+        return NotImplemented
     # fmt: off
     key = (
         batch_norm, machine(), x.shape, x.strides, x.dtype, form(weight), form(bias), mean.shape, mean.strides, mean.dtype, form(variance),
@@ -61,11 +64,15 @@ def batch_norm_training(
     x: Array,
     weight: Array | None = None,
     bias: Array | None = None,
+    residual: Array | None = None,
     *,
     epsilon: float = 1e-5,
     moving: Moving | None = None,
+    activation: str | None = None,
 ) -> Result:
     """batch_norm by the batch's own statistics; gives the result, the mean and the variance of each channel; ``moving`` ones are moved."""
+    if residual is not None or activation is not None:
+        return NotImplemented
     moved = None if moving is None else (form(moving.mean), form(moving.variance), form(moving.count))
     key = (batch_norm_training, machine(), x.shape, x.strides, x.dtype, form(weight), form(bias), epsilon, moved)
     found = PLANS.get(key) or PLANS.make(key, _plan_training, x, weight, bias, epsilon, moving)
@@ -73,9 +80,12 @@ def batch_norm_training(
 
 
 def batch_norm_backward(
-    flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, *, epsilon: float
-) -> Result:
+    flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, bias: Array | None = None, result: Array | None = None, *,
+    epsilon: float, activation: str | None = None,
+) -> Result:  # fmt: skip
     """The gradients of batch_norm_training for x, weight and bias."""
+    if activation is not None:
+        return NotImplemented
     # fmt: off
     key = (
         batch_norm_backward, machine(), flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, form(weight), form(mean),

@@ -12,7 +12,7 @@ from ... import ops
 from ...device import CPU, gpu_kernels
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
-from ...ops.layers.normalization import Moving
+from ...ops.layers.batching import Moving
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..settings import Size, whole
 
@@ -36,17 +36,22 @@ def _small(op: str, eps: Any) -> float:
 
 def batch_norm(
     x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None,
-    training: bool = False, momentum: float = 0.1, eps: float = 1e-5, *, count: Tensor | None = None,
+    training: bool = False, momentum: float = 0.1, eps: float = 1e-5, *, count: Tensor | None = None, residual: Tensor | None = None,
+    activation: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Normalisation by the batch's statistics (which then move the running ones by ``momentum``), or by the running ones.
 
-    ``count``, an int64 number, is raised by 1 where the running statistics move.
+    ``count``, an int64 number, is raised by 1 where the running statistics move. What is normalised may have a ``residual`` of its shape
+    added and an ``activation`` ("relu" or "relu6") taken of it in the same pass over memory.
     """
     x = tensor_like("batch_norm", x)
     if eps.__class__ is not float or not eps >= 0.0:
         eps = _small("batch_norm", eps)
     if not training and running_mean is not None and running_var is not None:
-        return ops.batch_norm(x, weight, bias, running_mean, running_var, epsilon=eps)
+        given = (x, weight, bias, running_mean, running_var)
+        return ops.batch_norm.run(
+            given if residual is None else (*given, residual), {"epsilon": eps, "activation": activation}
+        )
     shape = x.array.shape
     values = math.prod(shape) // shape[1] if len(shape) > 1 and shape[1] else 0
     if values < 2:
@@ -54,15 +59,17 @@ def batch_norm(
             f"batch_norm: training needs more than one value for each channel, but x is {tuple(x.shape)}; use a larger batch or .eval()"
         )
     unbiased = values / (values - 1)
+    inputs = (x, weight, bias) if residual is None else (x, weight, bias, residual)
+    settings: dict[str, Any] = {"epsilon": eps, "moving": None, "activation": activation}
     if running_mean is None or running_var is None:
-        return ops.batch_norm_training(x, weight, bias, epsilon=eps)[0]
+        return ops.batch_norm_training.run(inputs, settings)[0]
     if isinstance(running_mean.array, np.ndarray):
-        out, mean, variance = ops.batch_norm_training(x, weight, bias, epsilon=eps)
+        out, mean, variance = ops.batch_norm_training.run(inputs, settings)
         moved = False
     else:
         held = running_mean.array, running_var.array, None if count is None else count.array
-        moving = Moving(*held, momentum, unbiased)
-        out, mean, variance = ops.batch_norm_training.run((x, weight, bias), {"epsilon": eps, "moving": moving})
+        settings["moving"] = moving = Moving(*held, momentum, unbiased)
+        out, mean, variance = ops.batch_norm_training.run(inputs, settings)
         moved = moving.moved or gpu_kernels("running").move_statistics(
             *held, mean.array, variance.array, momentum, unbiased
         )

@@ -28,6 +28,7 @@ SELDOM = """
 """What models seldom compute."""
 
 OTHERS = """
+    batch_norm_residual_backward
     transducer_nll
     transducer_nll_input
 """
