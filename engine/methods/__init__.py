@@ -7,6 +7,7 @@ from typing import Any
 from . import (
     arithmetic,
     arrangement,
+    augmented,
     complex_numbers,
     creation,
     elementwise,
@@ -24,6 +25,7 @@ from . import (
 
 class Methods(
     operators.Operators,
+    augmented.AugmentedOperators,
     gradient.GradientMethods,
     shape.ShapeMethods,
     reduction.ReductionMethods,
@@ -48,6 +50,7 @@ def bind(operations: Any) -> None:
     for family in (
         arithmetic,
         arrangement,
+        augmented,
         complex_numbers,
         creation,
         elementwise,

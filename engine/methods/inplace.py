@@ -128,6 +128,12 @@ class InplaceMethods:
     def bitwise_xor_(self: Any, other: Any) -> Any:
         return _overwrite("bitwise_xor_", self, ops.bitwise_xor, other)
 
+    def bitwise_left_shift_(self: Any, other: Any) -> Any:
+        return _overwrite("bitwise_left_shift_", self, ops.bitwise_left_shift, other)
+
+    def bitwise_right_shift_(self: Any, other: Any) -> Any:
+        return _overwrite("bitwise_right_shift_", self, ops.bitwise_right_shift, other)
+
     def clamp_(self: Any, min: Any = None, max: Any = None) -> Any:
         return _overwrite("clamp_", self, ops.clamp, min, max)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -189,4 +190,66 @@ def test_a_view_writes_through() -> None:
 )
 def test_what_does_not_fit_is_refused(act: Callable[[], Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
+        act()
+
+
+AUGMENTED: dict[str, Callable[[Any, Any], Any]] = {
+    "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "//=": operator.ifloordiv,
+    "%=": operator.imod, "**=": operator.ipow, "&=": operator.iand, "|=": operator.ior, "^=": operator.ixor,
+    "<<=": operator.ilshift, ">>=": operator.irshift,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", AUGMENTED)
+def test_an_augmented_assignment_writes_where_a_view_sees_it(sign: str) -> None:
+    whole = sign in ("&=", "|=", "^=", "<<=", ">>=")
+    values = np.array([[6, 3], [5, 9]], np.int64 if whole else np.float32)
+    x = t(values)
+    row, held = x[1], x
+    row = AUGMENTED[sign](row, 2)
+    expected = values.copy()
+    expected[1] = AUGMENTED[sign](expected[1], 2)
+    assert x is held
+    np.testing.assert_array_equal(x.numpy(), expected)
+    np.testing.assert_array_equal(row.numpy(), expected[1])
+
+
+def test_a_step_written_by_hand_changes_the_parameters() -> None:
+    layer = engine.nn.Linear(3, 2)
+    before = layer.weight.numpy().copy()
+    layer(t(VALUES)).sum().backward()
+    with engine.no_grad():
+        for parameter in layer.parameters():
+            parameter -= 0.5 * parameter.grad
+    np.testing.assert_allclose(layer.weight.numpy(), before - 0.5 * layer.weight.grad.numpy(), rtol=1e-6)
+
+
+def test_where_a_graph_is_recorded_an_augmented_assignment_makes_a_new_tensor() -> None:
+    w = engine.tensor([1.0, 2.0], requires_grad=True)
+    y = first = w.exp()
+    y *= 3
+    total = start = t([0.0, 0.0])
+    total += y
+    total.sum().backward()
+    assert y is not first
+    np.testing.assert_array_equal(start.numpy(), [0, 0])
+    np.testing.assert_allclose(w.grad.numpy(), 3 * np.exp([1.0, 2.0]), rtol=1e-6)
+
+
+def test_an_augmented_assignment_to_a_leaf_is_refused_where_graphs_are_recorded() -> None:
+    w = engine.tensor([1.0], requires_grad=True)
+    with pytest.raises(GradientError, match=r"-=: writing into a leaf .* inside no_grad\(\)"):
+        w -= 1
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (lambda: operator.itruediv(t([1, 2]), 2), DtypeError),
+        (lambda: operator.iadd(t([1.0]), t([1.0, 2.0])), ShapeError),
+        (lambda: operator.iadd(t([1.0]).expand(3), 1), SettingError),
+    ],
+)
+def test_an_augmented_assignment_that_does_not_fit_is_refused(act: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
         act()
