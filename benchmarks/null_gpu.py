@@ -335,7 +335,9 @@ def install() -> Any:
     """Let "cuda" be this from now on, in this process; gives the machine that the kernels run on."""
     os.environ["NUMZOO_KERNEL_CACHE"] = tempfile.mkdtemp(prefix="numzoo-null-")  # its plans are nobody's
     from numzoo.engine import device
-    from numzoo.engine.kernels.cuda import graphs, libraries, lt, machine
+    from numzoo.engine.kernels.cuda import machine
+    from numzoo.engine.kernels.cuda.libraries import graphs, lt
+    from numzoo.engine.kernels.cuda.libraries import installed as libraries
 
     class NullMachine(machine.CudaMachine):
         def __init__(self) -> None:

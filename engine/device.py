@@ -109,7 +109,7 @@ def for_convolution(array: Array) -> Array:
     if device_of(array) == CPU or array.ndim not in (4, 5) or 1 in (array.shape[1], math.prod(array.shape[2:])):
         return array
     order = (0, *range(2, array.ndim), 1)
-    return gpu_kernels("transposing").copy_like(array, order)
+    return gpu_kernels("shapes.transposing").copy_like(array, order)
 
 
 def refuse_host(what: str) -> None:
@@ -151,7 +151,7 @@ def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
             return kernels.cast_weight(array, dtype)
         result = kernels.cast(array, dtype=dtype)
         return array.astype(dtype) if result is NotImplemented else result
-    result = gpu_kernels("elementwise").cast(array, dtype=dtype)
+    result = gpu_kernels("elementwise.operations").cast(array, dtype=dtype)
     return array.astype(dtype) if result is NotImplemented else result
 
 
@@ -159,7 +159,7 @@ def copy(array: Array) -> Array:
     """A copy without gaps, on a GPU in the same memory order."""
     if isinstance(array, np.ndarray):
         return array.copy()
-    found = gpu_kernels("transposing").clone(array)
+    found = gpu_kernels("shapes.transposing").clone(array)
     return array.copy() if found is NotImplemented else found
 
 
@@ -168,7 +168,7 @@ def write_into(out: Array, value: Array) -> None:
     if isinstance(out, np.ndarray) or isinstance(value, np.ndarray):
         out[...] = value
     else:
-        gpu_kernels("transposing").copy_into(out, value)
+        gpu_kernels("shapes.transposing").copy_into(out, value)
 
 
 def has_gpu(index: int) -> bool:
@@ -209,7 +209,7 @@ def product(xp: Any, x: Array, y: Array) -> Array:
     if xp is np:
         return np.matmul(x, y)
     load_kernels(type(x))
-    return _kernels_in("cuda.matrix").product(x, y)
+    return _kernels_in("cuda.algebra.matrix").product(x, y)
 
 
 def mask_on_gpu(key: tuple[int, int], block: int, shape: tuple[int, ...], p: float) -> Array:

@@ -41,7 +41,7 @@ class Late:
                 # What is kept for the next time goes when the first leaf does.
                 tables = own[0][0].twin.tables
                 try:
-                    wide = gpu_kernels("narrowing").widen([array for _, array in own], tables)
+                    wide = gpu_kernels("training.narrowing").widen([array for _, array in own], tables)
                 except MemoryError as error:
                     raise lack("backward", error, own[0][1]) from None
                 for (leaf, _), array in zip(own, wide, strict=True):

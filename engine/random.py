@@ -57,7 +57,7 @@ class Generator:
         if held is None:
             devices.refuse_host("random numbers are drawn for the first time")
             with devices.cupy().cuda.Device(device.index):
-                held = self._gpu[device.index] = devices.gpu_kernels("drawing").Stream(self._key(device.index))
+                held = self._gpu[device.index] = devices.gpu_kernels("layers.drawing").Stream(self._key(device.index))
         return held
 
     def _key(self, index: int) -> int:

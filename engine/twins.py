@@ -128,7 +128,7 @@ def _turned(value: Tensor, dtype: Dtype) -> Twin | None:
 
 def _settle(value: Tensor, twin: Twin) -> None:
     """Let a parameter's twin be renewed with the others, if both lie in one piece and alike."""
-    place = gpu_kernels("narrowing").place(twin.source, twin.array)
+    place = gpu_kernels("training.narrowing").place(twin.source, twin.array)
     if place is not None:
         home = twin.array.dtype, twin.array.device.id
         twin.home, twin.place, twin.tables = home, place, {}
@@ -148,7 +148,7 @@ def _renew_all(wanted: Twin) -> bool:
         if not twin.holds(value):
             stale.append(twin)
     _homes[wanted.home] = living
-    if wanted not in stale or not gpu_kernels("narrowing").renew(stale):
+    if wanted not in stale or not gpu_kernels("training.narrowing").renew(stale):
         return False
     for twin in stale:
         twin.renewed()

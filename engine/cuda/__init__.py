@@ -79,7 +79,7 @@ def measure_plans(mode: bool = True) -> None:
     """
     if not isinstance(mode, bool):
         raise SettingError(f"measure_plans: wants True or False, not {mode!r:.60}")
-    devices.gpu_kernels("choosing").measure(mode)
+    devices.gpu_kernels("libraries.choosing").measure(mode)
 
 
 def __getattr__(name: str) -> Any:

@@ -60,7 +60,9 @@ def memory_summary(device: DeviceLike = "cuda") -> str:
     with _on(where):
         free, total = devices.cupy().cuda.runtime.memGetInfo()
         steps = sum(int(pool.total_bytes()) for pool in private_pools)
-        products, engines = devices.gpu_kernels("libraries").workspaces(devices.gpu_kernels("machine").machine())
+        products, engines = devices.gpu_kernels("libraries.installed").workspaces(
+            devices.gpu_kernels("machine").machine()
+        )
     rows = {
         "memory of the GPU": total,
         "held by arrays": held,

@@ -34,7 +34,7 @@ def clip_grad_norm_(
     if held and not truth(who, "error_if_nonfinite", error_if_nonfinite) and power in (2.0, math.inf):
         own = owned_on_gpu(held)
         if own is not None:
-            return tensor_of(gpu_kernels("optimizers").clip_norm(own, limit, power, _total(held)))
+            return tensor_of(gpu_kernels("training.optimizers").clip_norm(own, limit, power, _total(held)))
     with np.errstate(all="ignore"):
         sums = [power_sum(p.grad.array, power) for p in held]  # type: ignore[union-attr]
         if math.isinf(power):

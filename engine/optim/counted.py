@@ -20,11 +20,11 @@ class Live:
 
     def __init__(self) -> None:
         with lasting_memory():
-            self.array: Array = gpu_kernels("optimizers").empty_numbers()
+            self.array: Array = gpu_kernels("training.optimizers").empty_numbers()
 
     def write(self, numbers: Sequence[float]) -> None:
         """What the next replay reads."""
-        gpu_kernels("optimizers").write_numbers(self.array, numbers)
+        gpu_kernels("training.optimizers").write_numbers(self.array, numbers)
 
 
 class StepCount:
@@ -48,7 +48,7 @@ class StepCount:
 
     def count(self, rule: str, numbers: Sequence[float] | None, pair: tuple[float, float], left_out: Array) -> Array:
         """Count a step unless the flag is raised; gives its numbers, of ``numbers`` or (None) of those that were written."""
-        kernels, live = gpu_kernels("optimizers"), self._given.array if numbers is None else None
+        kernels, live = gpu_kernels("training.optimizers"), self._given.array if numbers is None else None
         kernels.count_step(rule, numbers or (), live, pair, left_out, self._taken.array, self._numbers.array)
         return self._numbers.array
 

@@ -21,7 +21,7 @@ class DeviceScale:
 
     def __init__(self, like: Array, numbers: Sequence[float]) -> None:
         refuse_host("a GradScaler is used for the first time")
-        kernels = gpu_kernels("optimizers")
+        kernels = gpu_kernels("training.optimizers")
         self.device: Device = device_of(like)
         self._numbers: Array = kernels.empty_numbers()
         self._flags: Array = kernels.empty_flags(FLAGS)
@@ -31,11 +31,11 @@ class DeviceScale:
     def write(self, numbers: Sequence[float]) -> None:
         """Start from these: scale, good steps, growth factor, backoff factor, growth interval."""
         scale, good, *rest = numbers
-        gpu_kernels("optimizers").write_numbers(self._numbers, (scale, 1 / scale, good, *rest))
+        gpu_kernels("training.optimizers").write_numbers(self._numbers, (scale, 1 / scale, good, *rest))
 
     def restart(self, numbers: Sequence[float]) -> None:
         """The same at the beginning of a round: flags that were raised in one that was given up count no more."""
-        gpu_kernels("optimizers").update_scale(self._numbers, self._flags, FLAGS, False, numbers[0])
+        gpu_kernels("training.optimizers").update_scale(self._numbers, self._flags, FLAGS, False, numbers[0])
         self._raised = 0
         self.write(numbers)
 
@@ -57,11 +57,11 @@ class DeviceScale:
             raise GradientError(f"GradScaler: more than {FLAGS} optimisers were unscaled since the last update()")
         flag = self._flags[self._raised : self._raised + 1]
         self._raised += 1
-        gpu_kernels("optimizers").scale_all(gradients, self._numbers[1:2], flag)
+        gpu_kernels("training.optimizers").scale_all(gradients, self._numbers[1:2], flag)
         return flag
 
     def update(self, wrong: bool, given: float = 0.0) -> None:
         """The scale of the next round: see ``GradScaler.update``; ``wrong``: a flag was raised on the CPU."""
         keep_in_capture(f"scale {id(self)}", lambda: self)
-        gpu_kernels("optimizers").update_scale(self._numbers, self._flags, self._raised, wrong, given)
+        gpu_kernels("training.optimizers").update_scale(self._numbers, self._flags, self._raised, wrong, given)
         self._raised = 0

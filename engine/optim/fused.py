@@ -65,7 +65,7 @@ class _Bucket:
         self.held = [optimizer.kept[p] for p in parameters]
         self.step: int = self.held[0].get("step", 0)
         self.views = [[state[name] for name in names] for state in self.held]
-        self._update = gpu_kernels("optimizers").Update(
+        self._update = gpu_kernels("training.optimizers").Update(
             optimizer.fused, self.arrays, self.views, self.arrays[0].dtype, **optimizer.variant(group)
         )
         self._live: Live | None = None
@@ -199,7 +199,7 @@ class Averages:
         groups: dict[Any, list[int]] = {}
         for place, (mean, array) in enumerate(zip(means, arrays, strict=True)):
             groups.setdefault((mean.dtype, array.dtype), []).append(place)
-        update = gpu_kernels("optimizers").Update
+        update = gpu_kernels("training.optimizers").Update
         self._updates = [
             (places, update("average", [means[place] for place in places], [()] * len(places), key[1]))
             for key, places in groups.items()

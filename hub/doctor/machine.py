@@ -94,7 +94,7 @@ def gpu() -> Iterator[Finding]:
 
 def gpu_libraries() -> Iterator[Finding]:
     """Which of NVIDIA's libraries are installed, and in which versions?"""
-    libraries = importlib.import_module(f"{_PACKAGE}.engine.kernels.cuda.libraries")
+    libraries = importlib.import_module(f"{_PACKAGE}.engine.kernels.cuda.libraries.installed")
     versions: dict[str, str | None] = {}
     for name, found, purpose in libraries.parts():
         versions[name] = found

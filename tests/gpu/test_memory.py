@@ -63,7 +63,7 @@ def test_unused_memory_is_given_back() -> None:
 
 @real
 def test_what_lasts_holds_no_room_of_what_was_freed() -> None:
-    from numzoo.engine.kernels.cuda import libraries
+    from numzoo.engine.kernels.cuda.libraries import installed as libraries
     from numzoo.engine.kernels.cuda.machine import machine
 
     square = engine.ones(64, 64, device="cuda")

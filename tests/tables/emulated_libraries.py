@@ -14,8 +14,8 @@ import ml_dtypes
 import numpy as np
 
 from numzoo.engine.kernels.cuda.attention.graph import Attention, Laid
-from numzoo.engine.kernels.cuda.convolution import Convolution
-from numzoo.engine.kernels.cuda.gemm import Gemm
+from numzoo.engine.kernels.cuda.images.convolution import Convolution
+from numzoo.engine.kernels.cuda.libraries.gemm import Gemm
 from numzoo.engine.ops.images import convolution as bodies
 
 EPILOGUES = {"", "bias", "relu", "bias relu", "gelu", "bias gelu"}

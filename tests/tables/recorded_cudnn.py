@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from emulated_gpu import EmulatedMachine
 
-from numzoo.engine.kernels.cuda import graphs
+from numzoo.engine.kernels.cuda.libraries import graphs
 
 
 class Unsupported(Exception): ...  # noqa: N818

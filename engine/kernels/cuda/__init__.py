@@ -9,29 +9,16 @@ from importlib import import_module
 from types import ModuleType
 
 from ...op import TABLE
-from . import (
-    alignment,
-    attention,
-    convolution,
-    drawing,
-    entropy,
-    gating,
-    images,
-    joining,
-    matrix,
-    normalization,
-    ordering,
-    places,
-    placing,
-    pooling,
-    recurrent,
-    resampling,
-    rotary,
-    rows,
-    scanning,
-    softmax,
-)
+from . import attention
 from . import complaints as complaints
+from .algebra import matrix
+from .images import convolution, pooling, resampling
+from .indexing import places, rows
+from .layers import batch_norm, drawing, gating, normalization, rotary, softmax
+from .losses import alignment, entropy
+from .reductions import ordering, scanning
+from .sequences import recurrent
+from .shapes import joining, placing
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (alignment, "ctc_nll ctc_nll_input"),
@@ -40,7 +27,7 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (drawing, "drop_drawn"),
     (entropy, "class_counts class_entropy class_entropy_input"),
     (gating, "gated_product gated_product_backward"),
-    (images, "batch_norm batch_norm_training batch_norm_backward group_norm group_norm_backward"),
+    (batch_norm, "batch_norm batch_norm_training batch_norm_backward group_norm group_norm_backward"),
     (joining, "cat_along join_heads stack_along"),
     (matrix, "matmul linear linear_weight"),
     (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),
@@ -68,6 +55,6 @@ STEADY = (
 for _name in STEADY.split():
     TABLE[_name].steadies = True
 # Kernels of one source for many operations, which register themselves.
-import_module(f"{__name__}.elementwise")
-import_module(f"{__name__}.reductions")
-import_module(f"{__name__}.transposing")
+import_module(f"{__name__}.elementwise.operations")
+import_module(f"{__name__}.reductions.operations")
+import_module(f"{__name__}.shapes.transposing")

@@ -19,7 +19,7 @@ from ...errors import ShapeError
 from .layout import blocks_for
 from .machine import machine
 from .program import Kernel, scalars
-from .transposing import copy_like
+from .shapes.transposing import copy_like
 
 __all__ = ["check", "complaints", "look"]
 

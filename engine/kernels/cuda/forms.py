@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...dtype import Array, Dtype, accumulator
 from .machine import Machine
 from .program import SCALARS, Kernel, scalars
-from .transposing import copy_like
+from .shapes.transposing import copy_like
 
 __all__ = [
     "Rows",

@@ -137,7 +137,7 @@ class CudaMachine:
         return words, memory.ptr
 
     def load(self, source: str, name: str, headers: dict[str, str], options: tuple[str, ...]) -> Any:
-        from .store import compiled
+        from .libraries.store import compiled
 
         code = compiled(source, name, headers, options, self.architecture)
         self.xp.cuda.runtime.free(0)  # as before a launch: this thread may not have called the runtime yet
@@ -148,7 +148,7 @@ class CudaMachine:
         return Entry(function, self._driver.launchKernel, self._current, self._local, lambda: cuda.runtime.free(0))
 
     def prepare(self, wanted: Any) -> Any:
-        from .libraries import prepare
+        from .libraries.installed import prepare
 
         return prepare(self, wanted)
 

@@ -70,7 +70,7 @@ def batch_norm(
         held = running_mean.array, running_var.array, None if count is None else count.array
         settings["moving"] = moving = Moving(*held, momentum, unbiased)
         out, mean, variance = ops.batch_norm_training.run(inputs, settings)
-        moved = moving.moved or gpu_kernels("running").move_statistics(
+        moved = moving.moved or gpu_kernels("layers.running").move_statistics(
             *held, mean.array, variance.array, momentum, unbiased
         )
     if not moved:

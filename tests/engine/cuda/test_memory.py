@@ -54,7 +54,7 @@ def test_what_libraries_work_in_is_told(gpu: Any, monkeypatch: Any) -> None:
         pytest.skip("a real GPU is asked in tests/gpu")
     from types import SimpleNamespace
 
-    from numzoo.engine.kernels.cuda import libraries
+    from numzoo.engine.kernels.cuda.libraries import installed as libraries
 
     monkeypatch.setattr(libraries, "_products", {id(gpu): SimpleNamespace(held=64 << 20)})
     monkeypatch.setattr(libraries, "_engines", {id(gpu): SimpleNamespace(largest_workspace=3 << 20)})

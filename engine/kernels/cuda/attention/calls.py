@@ -11,7 +11,7 @@ import numpy as np
 
 from ....dtype import Array, Dtype, accumulator
 from ....ops.layers import blockwise
-from .. import matrix
+from ..algebra import matrix
 from ..machine import Machine, machine
 from . import few_queries, fused, held_scores
 from .launches import drawn_mask, dropped_from, kernels, threads_for

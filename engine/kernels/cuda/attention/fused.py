@@ -17,10 +17,10 @@ from ....device import convert
 from ....dtype import Array, Dtype
 from ....modes import are_deterministic_algorithms_enabled
 from ...plans import Plans
-from .. import choosing
 from ..layout import blocks_for, dense_order, maker
+from ..libraries import choosing
 from ..machine import Machine, machine
-from ..transposing import copy_into
+from ..shapes.transposing import copy_into
 from .graph import Attention, Laid, fourfold
 from .launches import kernels, seed_memory
 from .operands import (

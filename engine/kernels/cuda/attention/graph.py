@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..graphs import data_type
+from ..libraries.graphs import data_type
 
 __all__ = ["Attention", "Laid", "fourfold"]
 

@@ -14,8 +14,9 @@ from ....dtype import Array, accumulator
 from ....modes import TF32, modes
 from ....ops.layers import blockwise
 from ...plans import Plans
-from .. import choosing, matrix
+from ..algebra import matrix
 from ..layout import dense_order, maker
+from ..libraries import choosing
 from ..machine import Machine
 from .launches import drawn_mask, dropped_from, kernels, threads_for
 from .operands import gradients_like, is_one_attention

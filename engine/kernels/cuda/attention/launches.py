@@ -11,7 +11,7 @@ from ....capturing import before_each_replay, in_capture, keep_in_capture, lasti
 from ....dtype import Array, Dtype
 from ....ops.layers.dropping import threshold
 from ....random import default_generator
-from ..elementwise import elementwise_kernel
+from ..elementwise.operations import elementwise_kernel
 from ..layout import THREADS, blocks_for
 from ..machine import Machine, machine
 from ..program import Kernel, scalars

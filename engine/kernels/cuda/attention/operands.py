@@ -13,7 +13,7 @@ from ....ops.layers import blockwise
 from ..layout import dense_order, maker
 from ..machine import Machine
 from ..program import SCALARS
-from ..transposing import copy_like
+from ..shapes.transposing import copy_like
 from .graph import Laid, Sizes, fourfold
 
 __all__ = [

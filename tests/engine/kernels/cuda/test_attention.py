@@ -14,7 +14,7 @@ from recorded_cudnn import Cudnn, opened
 
 import numzoo.engine as engine
 from numzoo.engine import Tensor
-from numzoo.engine.kernels.cuda import matrix
+from numzoo.engine.kernels.cuda.algebra import matrix
 from numzoo.engine.kernels.cuda.attention import few_queries, fused, held_scores, launches, operands
 from numzoo.engine.kernels.cuda.attention.graph import Attention, Laid, fourfold
 from numzoo.engine.nn import functional

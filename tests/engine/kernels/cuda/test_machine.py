@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numzoo.engine.kernels.cuda import machine, store
+from numzoo.engine.kernels.cuda import machine
 from numzoo.engine.kernels.cuda.entries import Entry, open_runs
+from numzoo.engine.kernels.cuda.libraries import store
 from numzoo.engine.kernels.cuda.machine import CudaMachine, laid
 from numzoo.engine.kernels.cuda.program import Kernel
 

@@ -8,9 +8,10 @@ import pytest
 
 from numzoo.engine.dtype import bfloat16, bool_, float32, float64, int64
 from numzoo.engine.errors import DeviceError
-from numzoo.engine.kernels.cuda import nvrtc, program
-from numzoo.engine.kernels.cuda.elementwise import Computation, compute_type
-from numzoo.engine.kernels.cuda.expressions import EXPRESSIONS
+from numzoo.engine.kernels.cuda import program
+from numzoo.engine.kernels.cuda.elementwise.expressions import EXPRESSIONS
+from numzoo.engine.kernels.cuda.elementwise.operations import Computation, compute_type
+from numzoo.engine.kernels.cuda.libraries import nvrtc
 
 try:
     nvrtc.version()

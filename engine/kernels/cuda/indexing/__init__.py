@@ -1,0 +1,1 @@
+"""What is picked and placed by number."""

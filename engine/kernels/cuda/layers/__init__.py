@@ -1,0 +1,1 @@
+"""Normalisation, dropout, the softmax, gates and rotary positions."""

@@ -1,0 +1,1 @@
+"""NVIDIA's libraries: which are installed, and what is asked of each."""

@@ -1,0 +1,1 @@
+"""Losses whose rows are read once."""
