@@ -20,15 +20,18 @@ Flow = tuple[Callable[..., Any], Callable[[list[Any]], Any] | None]
 _GRADIENT, _ABSENT, _POSITION = range(3)
 """Places in the list that arguments are picked from: what arrived, None for a tensor that was not given, and a variadic input's number."""
 
-STRIDES = 1 << 30
-"""More inputs than an operation has: what tells those of which the strides are kept apart."""
+MEASURES = ("shape", "strides", "dtype")
+"""What may be asked for of an input without its numbers."""
+
+APART = 1 << 30
+"""More inputs than an operation has: what tells those apart of which one measure is kept from those of which the next one is."""
 
 
 class Plan:
     """Which inputs, whether the results, and which residuals are kept; and each input's rule.
 
-    ``inputs`` are positions; of an input whose shape alone is asked for, the complement of its position, and of one whose strides
-    alone are, that less ``STRIDES``.
+    ``inputs`` are positions; of an input of which a measure alone is asked for, the complement of its position, less ``APART`` for each
+    measure that stands before.
     """
 
     __slots__ = (
@@ -41,8 +44,8 @@ class Plan:
         names = {name for rule in wanted if rule is not None for name in rule[1]}
         tensors = op.tensors * count if op.variadic else op.tensors[:count]
         inputs = [position for position, name in enumerate(tensors) if name in names]
-        inputs += [~position for position, name in enumerate(tensors) if f"{name}_shape" in names]
-        inputs += [~position - STRIDES for position, name in enumerate(tensors) if f"{name}_strides" in names]
+        for number, measure in enumerate(MEASURES):
+            inputs += [~at - number * APART for at, name in enumerate(tensors) if f"{name}_{measure}" in names]
         residuals = [place for place, name in enumerate(op.residuals) if name in names]
         self._describe(op, names, inputs, "out" in names or "outs" in names, residuals)
         places = self._places(op)
@@ -123,9 +126,10 @@ def _picker(inputs: tuple[int, ...]) -> Callable[[tuple[Any, ...]], Sequence[Any
 
 
 def _measures_of(given: tuple[Any, ...], at: int) -> Any:
-    """The shape or the strides of an input; None of None."""
-    value = given[~at % STRIDES]
-    return _shape_of(value) if at >= -STRIDES else None if value is None else value.array.strides
+    """A measure of an input; None of None."""
+    number, place = divmod(~at, APART)
+    value = given[place]
+    return None if value is None else getattr(value.array, MEASURES[number])
 
 
 def _shape_of(value: Any) -> tuple[int, ...] | None:
@@ -135,7 +139,10 @@ def _shape_of(value: Any) -> tuple[int, ...] | None:
 
 def _name_of(tensors: tuple[str, ...], at: int) -> str:
     """What a rule calls it."""
-    return tensors[at] if at >= 0 else f"{tensors[~at % STRIDES]}_{'shape' if at >= -STRIDES else 'strides'}"
+    if at >= 0:
+        return tensors[at]
+    number, place = divmod(~at, APART)
+    return f"{tensors[place]}_{MEASURES[number]}"
 
 
 class _Names(dict[str, str]):

@@ -6,8 +6,8 @@
         return x * y
 
 The body's parameters annotated ``Array`` are its tensors; the others are its settings. ``xp`` is NumPy or CuPy. A rule
-gets what its parameters name: ``grad`` (of the result; a tuple ``grads`` where there are several), ``out`` (``outs``), a
-tensor, its shape or its strides alone (``x_shape``, ``x_strides``), a setting or a residual, and gives the gradient before broadcasting is undone.
+gets what its parameters name: ``grad`` (of the result; a tuple ``grads`` where there are several), ``out`` (``outs``), a tensor, its
+shape, strides or dtype alone (``x_shape``, ``x_strides``, ``x_dtype``), a setting or a residual, and gives the gradient before broadcasting is undone.
 Where the gradients of all tensors share their work, one rule ``jointly`` gives them all, in order. What no rule names is
 not kept alive.
 
@@ -294,7 +294,7 @@ class Op(Recorder, Implementations, Generic[P, R]):
         self, edges: list[Any], mask: int, inputs: tuple[Any, ...], settings: dict[str, Any], result: Any
     ) -> tuple[Tensor, ...]:
         """Several results as tensors, with the node that remembers the call."""
-        outs = tuple([tensor_of(value) for value in result[: self.outputs]])
+        outs: tuple[Any, ...] = tuple([None if value is None else tensor_of(value) for value in result[: self.outputs]])
         if mask:
             node = self._attach(edges, mask, inputs, settings, None, 4, result[self.outputs :], outs)
             for index, out in enumerate(outs):

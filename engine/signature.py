@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import ArgumentError
+from .keeping import MEASURES
 
 Rule = Callable[..., Any]
 
@@ -124,7 +125,7 @@ class Signature:
         if tensor not in rules:
             return None
         names = tuple(inspect.signature(rules[tensor]).parameters)
-        shapes = {f"{name}_{word}" for name in self.tensors for word in ("shape", "strides")[: 2 - self.variadic]}
+        shapes = {f"{name}_{word}" for name in self.tensors for word in (MEASURES[:1] if self.variadic else MEASURES)}
         known = {*RESERVED, *self.tensors, *shapes, *self.setting_names, *self.residuals}
         if not set(names) <= known:
             raise ArgumentError(

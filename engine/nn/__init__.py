@@ -27,6 +27,7 @@ from . import (
     pool,
     recurrent,
     resampling,
+    residual,
     state,
     transformer,
     utils,
@@ -52,6 +53,7 @@ from .parameter import *
 from .pool import *
 from .recurrent import *
 from .resampling import *
+from .residual import *
 from .state import *
 from .transformer import *
 
@@ -77,5 +79,6 @@ __all__ += parameter.__all__
 __all__ += pool.__all__
 __all__ += recurrent.__all__
 __all__ += resampling.__all__
+__all__ += residual.__all__
 __all__ += state.__all__
 __all__ += transformer.__all__

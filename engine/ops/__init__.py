@@ -49,7 +49,18 @@ from .indexing.picking import *
 from .indexing.places import *
 from .indexing.rows import *
 from .indexing.scattering import *
-from .layers import activation, attention, batching, dropping, gating, grouping, heads, normalization, rectifier
+from .layers import (
+    activation,
+    attention,
+    batching,
+    dropping,
+    gating,
+    grouping,
+    heads,
+    normalization,
+    rectifier,
+    residuals,
+)
 from .layers import rotary as rotations
 from .layers.activation import *
 from .layers.attention import *
@@ -60,6 +71,7 @@ from .layers.grouping import *
 from .layers.heads import *
 from .layers.normalization import *
 from .layers.rectifier import *
+from .layers.residuals import *
 from .layers.rotary import *
 from .losses import deviation, distance, loss
 from .losses.deviation import *
@@ -138,6 +150,7 @@ __all__ += grouping.__all__
 __all__ += heads.__all__
 __all__ += normalization.__all__
 __all__ += rectifier.__all__
+__all__ += residuals.__all__
 __all__ += rotations.__all__
 __all__ += deviation.__all__
 __all__ += distance.__all__

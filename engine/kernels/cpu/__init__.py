@@ -26,6 +26,7 @@ from . import (
     rectifier,
     recurrent,
     resampling,
+    residuals,
     rows,
     sampling,
     shape,
@@ -69,6 +70,7 @@ for _module, _names in (
     (special, "erf erfc erfinv lgamma digamma polygamma_of logaddexp"),
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input"),
     (resampling, "resample"),
+    (residuals, "add_layer_norm add_layer_norm_backward add_rms_norm add_rms_norm_backward"),
     (sampling, "sample"),
     (volume, "conv3d conv3d_input conv3d_weight"),
 ):

@@ -18,6 +18,7 @@ from . import (
     normalization,
     pooling,
     resampling,
+    residuals,
     transducer,
 )
 from .activation import *
@@ -33,6 +34,7 @@ from .matrix import *
 from .normalization import *
 from .pooling import *
 from .resampling import *
+from .residuals import *
 from .transducer import *
 
 __all__ = ["cosine_similarity", "cross_entropy", "pad", "pairwise_distance", "scaled_dot_product_attention"]
@@ -49,4 +51,5 @@ __all__ += matrix.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += resampling.__all__
+__all__ += residuals.__all__
 __all__ += transducer.__all__

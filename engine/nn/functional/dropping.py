@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ... import ops
 from ...device import CPU
-from ...dtype import is_differentiable
+from ...dtype import Array, is_differentiable
 from ...errors import DtypeError, SettingError, ShapeError
 from ...ops.layers.dropping import draw_mask
 from ...random import default_generator
@@ -30,6 +31,17 @@ __all__ = [
 
 SELU_FLOOR = 1.7580993408473766
 """How far below 0 selu goes: what alpha_dropout puts in the place of what it drops."""
+
+
+class Host:
+    """The default stream as it draws masks on the CPU."""
+
+    def kept(self, shape: tuple[int, ...], p: float, like: Any = None) -> Array:
+        """Booleans, each False with probability p."""
+        return draw_mask(default_generator().numpy.bit_generator, shape, p)
+
+
+HOST = Host()
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -121,4 +133,4 @@ def _drop_alpha(x: Tensor, shape: tuple[int, ...], p: float, training: bool, nam
 def _mask(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     if x.device != CPU:
         return tensor_of(default_generator().on(x.device).kept(shape, p, like=x.array))
-    return tensor_of(draw_mask(default_generator().numpy.bit_generator, shape, p))
+    return tensor_of(HOST.kept(shape, p))

@@ -117,6 +117,13 @@ def _rms_norm_joint(
     if not modes.recording:
         dx, dweight = rms_norm_backward(grad, x, weight, inverse, axes=axes)
         return dx, None if weight is None else dweight
+    return recorded_rms_norm(grad, x, weight, epsilon, axes)
+
+
+def recorded_rms_norm(
+    grad: Tensor, x: Tensor, weight: Tensor | None, epsilon: float, axes: int
+) -> tuple[Tensor, Tensor | None]:
+    """The gradients of rms_norm for x and weight, by operations that are recorded."""
     root = rsqrt((x * x).mean(_last(axes), True) + epsilon)
     hat = x * root
     scaled = grad if weight is None else grad * weight

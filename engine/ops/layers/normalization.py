@@ -49,6 +49,13 @@ def _layer_norm_joint(
     if not modes.recording:
         dx, dweight, dbias = layer_norm_backward.run((grad, x, weight, mean, inverse), {"axes": axes})
         return dx, None if weight is None else dweight, None if bias is None else dbias
+    return recorded_layer_norm(grad, x, weight, bias, epsilon, axes)
+
+
+def recorded_layer_norm(
+    grad: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, epsilon: float, axes: int
+) -> tuple[Tensor | None, ...]:
+    """The gradients of layer_norm for x, weight and bias, by operations that are recorded."""
     # The kept statistics are numbers; here they must depend on x again.
     centred = x - x.mean(_last(axes), True)
     root = rsqrt((centred * centred).mean(_last(axes), True) + epsilon)

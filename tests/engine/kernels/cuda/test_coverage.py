@@ -28,6 +28,8 @@ SELDOM = """
 """What models seldom compute."""
 
 OTHERS = """
+    add_layer_norm add_layer_norm_backward
+    add_rms_norm add_rms_norm_backward
     batch_norm_residual_backward
     transducer_nll
     transducer_nll_input
