@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import device, dtype, errors, modes
@@ -186,4 +187,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(module, name, None) or importlib.import_module(f"{module.__name__}.{name}")
         globals()[name] = value
         return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.familiar").find(name, sys.modules[__name__])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_LAZY_NAMES})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -262,3 +264,14 @@ def _missing(library: Any) -> str:
             return f"there is no NVIDIA driver, or it is older than CuPy's CUDA ({text})"
         return f"the NVIDIA driver answers: {text}"
     return "the NVIDIA driver finds no GPU" if not count else "CuPy cannot use the GPU"
+
+
+class _Callable(ModuleType):
+    """This module, called as PyTorch's users call ``device``: ``engine.device("cuda:0")``."""
+
+    def __call__(self, type: DeviceLike | int, index: int | None = None) -> Device:
+        place = Device("cuda", type) if isinstance(type, int) else as_device(type)
+        return place if index is None else Device(place.type, index)
+
+
+sys.modules[__name__].__class__ = _Callable

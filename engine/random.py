@@ -217,14 +217,16 @@ def normal(
 
 def randint(
     low: int,
-    high: int,
-    shape: Any,
+    high: Any,
+    shape: Any = None,
     *,
     dtype: DtypeLike = "int64",
     device: DeviceLike = CPU,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Whole numbers from ``low`` up to but not including ``high``."""
+    """Whole numbers from ``low`` up to but not including ``high``; ``randint(high, shape)`` begins at 0."""
+    if shape is None:
+        low, high, shape = 0, low, high
     if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) for v in (low, high)) or high <= low:
         raise SettingError(f"randint: wants whole numbers, high above low, not low={low!r:.40} and high={high!r:.40}")
     if low < -(2**63) or high > 2**63:

@@ -76,6 +76,12 @@ class Tensor(methods.Methods):
         """The same memory without the graph (as ``detach``)."""
         return self.detach()
 
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        # Another memory for the same leaf; a graph that kept the old one refuses to go backward.
+        self.array = tensor_like("data", value).array
+        ops.touch(self)
+
     def size(self, axis: int | None = None) -> Any:
         """The shape, or the length of one axis."""
         return self.shape if axis is None else self.shape[axis]

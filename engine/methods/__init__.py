@@ -11,6 +11,7 @@ from . import (
     complex_numbers,
     creation,
     elementwise,
+    facts,
     gradient,
     indexing,
     inplace,
@@ -26,6 +27,7 @@ from . import (
 class Methods(
     operators.Operators,
     augmented.AugmentedOperators,
+    facts.Facts,
     gradient.GradientMethods,
     shape.ShapeMethods,
     reduction.ReductionMethods,

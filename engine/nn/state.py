@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StateReport:
-    """What became of each name: ``mismatched`` holds (name, shape given, shape wanted)."""
+    """What became of each name: ``mismatched`` holds (name, shape given, shape wanted).
+
+    ``missing, unexpected = module.load_state_dict(state, strict=False)`` and ``.missing_keys`` serve PyTorch's users.
+    """
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+
+    @property
+    def missing_keys(self) -> list[str]:
+        return list(self.missing)
+
+    @property
+    def unexpected_keys(self) -> list[str]:
+        return list(self.unexpected)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return iter((self.missing_keys, self.unexpected_keys))
 
     def __str__(self) -> str:
         lines = [f"  loaded: {len(self.loaded)} tensors"]

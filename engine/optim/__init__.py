@@ -1,10 +1,12 @@
 """Optimisers, clipping, weight-decay masks, averaged weights, learning-rate schedules and gradient scaling."""
 
+from . import lr_scheduler as lr_scheduler
 from .adafactor import Adafactor
 from .adagrad import Adagrad
 from .adam import Adam, AdamW
 from .average import EMA
 from .clip import clip_grad_norm_, clip_grad_value_
+from .decay import ConstantLR, CosineAnnealingWarmRestarts, ExponentialLR, PolynomialLR
 from .lamb import LAMB
 from .layerwise import layer_groups
 from .lion import Lion
@@ -25,7 +27,10 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
     "GradScaler",
     "LRScheduler",
     "LambdaLR",
@@ -34,6 +39,7 @@ __all__ = [
     "MultiStepLR",
     "OneCycleLR",
     "Optimizer",
+    "PolynomialLR",
     "RMSprop",
     "ReduceLROnPlateau",
     "SequentialLR",
@@ -42,4 +48,5 @@ __all__ = [
     "clip_grad_value_",
     "decay_groups",
     "layer_groups",
+    "lr_scheduler",
 ]

@@ -36,6 +36,10 @@ def in_turn(optimizer: Any) -> Any:
 SCHEDULES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
     "step": (lambda o: optim.StepLR(o, 2, 0.5), [1, 1, 0.5, 0.5, 0.25, 0.25]),
     "milestones": (lambda o: optim.MultiStepLR(o, [1, 4, 4], 0.5), [1, 0.5, 0.5, 0.5, 0.125, 0.125]),
+    "exponential": (lambda o: optim.ExponentialLR(o, 0.5), [1, 0.5, 0.25, 0.125, 0.0625, 0.03125]),
+    "constant": (lambda o: optim.ConstantLR(o, 0.25, 2), [0.25, 0.25, 1, 1, 1, 1]),
+    "polynomial": (lambda o: optim.PolynomialLR(o, 2, 2.0), [1, 0.25, 0, 0, 0, 0]),
+    "restarts": (lambda o: optim.CosineAnnealingWarmRestarts(o, 2, 2), [1, 0.5, 1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4]),
     "linear": (lambda o: optim.LinearLR(o, 0.25, 1.0, 3), [0.25, 0.5, 0.75, 1, 1, 1]),
     "linear to 0": (lambda o: optim.LinearLR(o, 1.0, 0.0, 4), [1, 0.75, 0.5, 0.25, 0, 0]),
     "cosine": (lambda o: optim.CosineAnnealingLR(o, 2, 0.5), [1, 0.75, 0.5, 0.75, 1, 0.75]),
