@@ -72,13 +72,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        T_0: int,
-        T_mult: int = 1,
-        eta_min: float = 0.0,
-        last_epoch: int = -1,  # noqa: N803
-    ) -> None:
+        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1  # noqa: N803
+    ) -> None:  # fmt: skip
         self.T_0 = whole(self.who, "T_0", T_0, 1)
         self.T_mult = whole(self.who, "T_mult", T_mult, 1)
         self.eta_min = number(self.who, "eta_min", eta_min, NOT_NEGATIVE)
