@@ -106,17 +106,14 @@ class Attention(nn.Module):
         if before is not None:
             keys = ops.cat([keys[:, :place], before.keys, keys[:, place:]], 1)
             values = ops.cat([values[:, :place], before.values, values[:, place:]], 1)
-        query, key, value = (self._split(each) for each in (self.emb_to_query(queries), keys, values))
+        query = self.emb_to_query(queries)
         dropout = self.dropout if self.training else 0.0
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return self.out_proj(found.transpose(1, 2).reshape(*queries.shape)), keys, values
+        found = F.attention_in_heads(query, keys, values, self.heads, mask, dropout)
+        return self.out_proj(found), keys, values
 
     def summarised(self, found: Tensor) -> Tensor:
         """What summaries found, as memory."""
         return ops.tanh(found) if self.tanh_on_mem else found.clamp(-10, 10)
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (batch, heads, places, width / heads)
 
 
 class EmformerLayer(nn.Module):

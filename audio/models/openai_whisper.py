@@ -95,6 +95,10 @@ class MultiHeadAttention(nn.Module):
         out = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, is_causal=causal)
         return self.out((out if x.shape[1] == 1 else out.transpose(1, 2)).reshape(*x.shape))
 
+    def around(self, x: Tensor) -> Tensor:
+        """x (batch, length, width) looks at all of itself."""
+        return self.out(F.attention_in_heads(self.query(x), self.key(x), self.value(x), self.heads))
+
     def look_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of x (batch, others, width)."""
         return self._split(self.key(x)), self._split(self.value(x))
@@ -126,7 +130,7 @@ class ResidualAttentionBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The encoder's way: every place sees every other."""
         y = self.attn_ln(x)
-        x = x + self.attn(y, *self.attn.look_at(y))
+        x = x + self.attn.around(y)
         y = self.mlp_ln(x)
         if is_grad_enabled():
             return x + self.mlp(y)

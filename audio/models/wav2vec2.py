@@ -187,11 +187,10 @@ class Attention(nn.Module):
         self.q_proj, self.out_proj = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None, bias: Tensor | None = None) -> Tensor:
-        query, key, value = (self._split(layer(x)) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        query, key, value = self.q_proj(x), self.k_proj(x), self.v_proj(x)
         dropout = self.dropout if self.training else 0.0
         mask = self.mask(x, mask, bias)
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return self.out_proj(out.transpose(1, 2).reshape(*x.shape))
+        return self.out_proj(F.attention_in_heads(query, key, value, self.heads, mask, dropout))
 
     def mask(self, x: Tensor, mask: Tensor | None, bias: Tensor | None) -> Tensor | None:
         """Which places are seen, or what is added to the scores; here the distance of two places, `bias`, says nothing."""

@@ -13,7 +13,6 @@ from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.encoder import ACTIVATIONS, Encoded, check_activation, check_heads, check_length
 from numzoo.text.models.heads import OnEncoder, PooledClassifier, SpanFinder, TokenClassifier
-from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import as_tensor, padding_mask, token_numbers
 
 __all__ = [
@@ -83,17 +82,15 @@ class AlbertAttention(nn.Module):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
         width = config.hidden_size
-        self.width, self.chance = width // config.num_attention_heads, config.attention_probs_dropout_prob
+        self.heads, self.chance = config.num_attention_heads, config.attention_probs_dropout_prob
         self.query, self.key, self.value = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
         self.dense = nn.Linear(width, width)
         self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        query, key, value = (split_heads(layer(x), self.width) for layer in (self.query, self.key, self.value))
         chance = self.chance if self.training else 0.0
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=chance)
-        out = join_heads(out)  # (batch, length, width)
+        out = F.attention_in_heads(self.query(x), self.key(x), self.value(x), self.heads, mask, chance)
         return self.LayerNorm(x + self.dropout(self.dense(out)))
 
 

@@ -19,7 +19,6 @@ from numzoo.text.models.heads import (
     TiedToEmbeddings,
     TokenClassifier,
 )
-from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, token_numbers
 
 __all__ = [
@@ -77,15 +76,14 @@ class DistilBertAttention(nn.Module):
 
     def __init__(self, config: DistilBertConfig) -> None:
         super().__init__()
-        self.width, self.dropout = config.dim // config.n_heads, config.attention_dropout
+        self.heads, self.dropout = config.n_heads, config.attention_dropout
         self.q_lin, self.k_lin = nn.Linear(config.dim, config.dim), nn.Linear(config.dim, config.dim)
         self.v_lin, self.out_lin = nn.Linear(config.dim, config.dim), nn.Linear(config.dim, config.dim)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        query, key, value = (split_heads(layer(x), self.width) for layer in (self.q_lin, self.k_lin, self.v_lin))
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return self.out_lin(join_heads(out))  # (batch, length, dim)
+        out = F.attention_in_heads(self.q_lin(x), self.k_lin(x), self.v_lin(x), self.heads, mask, dropout)
+        return self.out_lin(out)
 
 
 class DistilBertPerceptron(nn.Module):

@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
-from numzoo.text.models.heads_of_attention import join_heads, split_heads
 
 __all__ = [
     "ACTIVATIONS",
@@ -100,14 +99,12 @@ class SelfAttention(nn.Module):
     def __init__(self, config: EncoderSettings) -> None:
         super().__init__()
         width = config.hidden_size
-        self.width, self.dropout = width // config.num_attention_heads, config.attention_probs_dropout_prob
+        self.heads, self.dropout = config.num_attention_heads, config.attention_probs_dropout_prob
         self.query, self.key, self.value = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        query, key, value = (split_heads(layer(x), self.width) for layer in (self.query, self.key, self.value))
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return join_heads(out)  # (batch, length, width)
+        return F.attention_in_heads(self.query(x), self.key(x), self.value(x), self.heads, mask, dropout)
 
 
 class Residual(nn.Module):

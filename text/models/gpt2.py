@@ -70,14 +70,18 @@ class GPT2Attention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None) -> Tensor:
         joint = self.c_attn(x)  # (batch, length, 3 width)
-        query, key, value = ops.split_heads(joint, heads=x.shape[2] // self.width, batch_first=True)
-        if cache is not None:
+        heads, causal, chance = (
+            x.shape[2] // self.width,
+            mask is None and x.shape[1] > 1,
+            self.chance if self.training else 0.0,
+        )
+        if cache is None:
+            out = F.attention_in_heads(joint, None, None, heads, mask, chance, causal, scale=self.scale)
+        else:
+            query, key, value = ops.split_heads(joint, heads=heads, batch_first=True)
             key, value = cache.extend(self.number, key, value)
-        out = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None and query.shape[2] > 1, scale=self.scale,
-            dropout_p=self.chance if self.training else 0.0,
-        )  # fmt: skip
-        return self.resid_dropout(self.c_proj(join_heads(out)))
+            out = join_heads(F.scaled_dot_product_attention(query, key, value, mask, chance, causal, scale=self.scale))
+        return self.resid_dropout(self.c_proj(out))
 
 
 class GPT2MLP(nn.Module):

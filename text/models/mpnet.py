@@ -28,7 +28,6 @@ from numzoo.text.models.heads import (
     TiedOutput,
     TokenClassifier,
 )
-from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import padding_mask, places_behind_padding, token_numbers
 from numzoo.text.models.relative import hidden, relative_bias
 
@@ -90,15 +89,14 @@ class MPNetSelfAttention(nn.Module):
     def __init__(self, config: MPNetConfig) -> None:
         super().__init__()
         width = config.hidden_size
-        self.width, self.dropout = width // config.num_attention_heads, config.attention_probs_dropout_prob
+        self.heads, self.dropout = config.num_attention_heads, config.attention_probs_dropout_prob
         self.q, self.k, self.v = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
         self.o = nn.Linear(width, width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        query, key, value = (split_heads(layer(x), self.width) for layer in (self.q, self.k, self.v))
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-        return self.o(join_heads(out))  # (batch, length, width)
+        out = F.attention_in_heads(self.q(x), self.k(x), self.v(x), self.heads, bias, dropout)
+        return self.o(out)  # (batch, length, width)
 
 
 class MPNetAttention(nn.Module):

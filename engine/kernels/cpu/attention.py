@@ -8,6 +8,7 @@ import numpy as np
 
 from ...modes import modes
 from ...ops.layers import blockwise
+from ...ops.layers.heads import in_heads, in_rows
 from . import pool
 from .dropping import drop_into
 from .epilogue import Epilogue
@@ -33,16 +34,22 @@ FEW = 8
 """Queries (of all heads that share keys) for which reading the keys is most of the work."""
 
 
-def attend(query: Array, key: Array, value: Array, bias: Array | None = None, **settings: object) -> Result:
+def attend(
+    query: Array, key: Array | None = None, value: Array | None = None, bias: Array | None = None, *, heads: int = 0, **settings: Any
+) -> Result:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
+    if heads or key is None or value is None:
+        parts = blockwise.parts_in_heads(query, key, value, heads)
+        found = NotImplemented if parts is None else attend(*parts, bias, **settings)
+        return found if found is NotImplemented else in_rows(found)
     if not _is_served(query, key, value):
         return _few(query, key, value, bias, *_ordered(settings))
     return blockwise.forward(np, _TOOLS, query, key, value, bias, *_ordered(settings))
 
 
 def attend_narrowed(
-    query: Array, key: Array, value: Array, bias: Array | None = None, *, dtype: Any, **settings: object
-) -> Result:
+    query: Array, key: Array | None = None, value: Array | None = None, bias: Array | None = None, *, dtype: Any, **settings: Any
+) -> Result:  # fmt: skip
     """The same in float32 for few queries: narrowing all keys and values would take longer than computing."""
     return attend(query, key, value, bias, **settings) if query.ndim > 1 and query.shape[-2] <= FEW else NotImplemented
 
@@ -92,9 +99,22 @@ def _is_within(query: Array, key: Array, value: Array) -> bool:
 
 
 def attend_backward(
-    flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, **settings: object
+    flow: Array,
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Array | None = None,
+    *,
+    heads: int = 0,
+    **settings: Any,
 ) -> Result:
     """The gradients of attend for query, key and value."""
+    if heads:
+        parts = blockwise.parts_in_heads(query, key, value, heads)
+        if parts is None or flow.ndim != 3 or flow.shape[2] % heads:
+            return NotImplemented
+        found = attend_backward(in_heads(flow, heads), *parts, bias, **settings)
+        return found if found is NotImplemented else tuple(map(in_rows, found))
     if not _is_served(query, key, value) or flow.dtype != query.dtype:
         return NotImplemented
     return blockwise.backward(np, _TOOLS, flow, query, key, value, bias, *_ordered(settings))

@@ -3,7 +3,14 @@
 Each file lists in ``__all__`` what it offers; what needs no settings of PyTorch's is the operation itself.
 """
 
-from ...ops import cosine_similarity, cross_entropy, pad, pairwise_distance, scaled_dot_product_attention
+from ...ops import (
+    attention_in_heads,
+    cosine_similarity,
+    cross_entropy,
+    pad,
+    pairwise_distance,
+    scaled_dot_product_attention,
+)
 from . import (
     activation,
     classification,
@@ -37,7 +44,14 @@ from .resampling import *
 from .residuals import *
 from .transducer import *
 
-__all__ = ["cosine_similarity", "cross_entropy", "pad", "pairwise_distance", "scaled_dot_product_attention"]
+__all__ = [
+    "attention_in_heads",
+    "cosine_similarity",
+    "cross_entropy",
+    "pad",
+    "pairwise_distance",
+    "scaled_dot_product_attention",
+]
 __all__ += activation.__all__
 __all__ += classification.__all__
 __all__ += convolution.__all__

@@ -17,25 +17,50 @@ from ...tensor import Tensor, tensor_like, tensor_of
 from ...twins import Twin
 from ..algebra.matrix import matmul
 from ..elementwise.arithmetic import where
+from ..shapes.shape import cat
 from .activation import softmax
-from .blockwise import Key, Plain, backward, blocks, check_attention, forward, most_scores, whole
+from .blockwise import (
+    Key,
+    Plain,
+    backward,
+    blocks,
+    check_attention,
+    check_heads,
+    check_packed,
+    forward,
+    forward_in_heads,
+    most_scores,
+    whole,
+)
 from .dropping import drop, mask_of_block
+from .heads import in_heads, in_rows, thirds, whole_of_thirds
 
 __all__ = [
     "attend",
     "attend_backward",
+    "attention_in_heads",
     "scaled_dot_product_attention",
 ]
 
 
 def _attend_joint(
-    grad: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, own: Tensor | None, sums: Tensor | None, scale: float,
-    causal: bool, dropout: float, seed: Key,
+    grad: Tensor, query: Tensor, key: Tensor | None, value: Tensor | None, bias: Tensor | None, own: Tensor | None, sums: Tensor | None,
+    scale: float, causal: bool, dropout: float, seed: Key, heads: int,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     settings: dict[str, Any] = {"scale": scale, "causal": causal, "dropout": dropout, "seed": seed}
-    if not modes.recording and (bias is None or not bias.requires_grad):
+    at_once = not modes.recording and (bias is None or not bias.requires_grad)
+    if key is None or value is None:  # the query holds all three
+        query, key, value = map(tensor_of, thirds(query.array)) if at_once else query.chunk(3, -1)
+        *flows, last = _attend_joint(grad, query, key, value, bias, own, sums, **settings, heads=heads)
+        return _joined(*flows), None, None, last
+    if at_once:
         kept = None if own is None or sums is None else (own.array, sums.array)
-        return (*attend_backward(grad, query, key, value, bias, **settings, kept=kept), None)
+        return (*attend_backward(grad, query, key, value, bias, **settings, heads=heads, kept=kept), None)
+    if heads:
+        parts = (each.reshape((*each.shape[:2], heads, -1)).permute(0, 2, 1, 3) for each in (grad, query, key, value))
+        grad, query, key, value = parts
+        *flows, last = _attend_joint(grad, query, key, value, bias, own, sums, **settings, heads=0)
+        return (*[each.permute(0, 2, 1, 3).flatten(2) for each in flows if each is not None], last)
     # The plain formula, all scores at once: to be differentiated again, or where the scores' own gradient is asked for.
     weights = _weights(query, key, bias, scale, causal)
     flow = matmul(grad, value.mT)
@@ -52,6 +77,13 @@ def _attend_joint(
     dscores = weighted - weights * weighted.sum(-1, True)
     dquery, dkey = matmul(dscores, key) * scale, matmul(dscores.mT, query) * scale
     return dquery, dkey, matmul(dropped.mT, grad), dscores
+
+
+def _joined(*flows: Tensor | None) -> Tensor:
+    """The gradient of what held queries, keys and values side by side."""
+    query, key, value = (flow for flow in flows if flow is not None)
+    found = None if query.requires_grad else whole_of_thirds(query.array, key.array, value.array)
+    return cat([query, key, value], -1) if found is None else tensor_of(found)
 
 
 def _weights(query: Tensor, key: Tensor, bias: Tensor | None, scale: float, causal: bool) -> Tensor:
@@ -80,25 +112,32 @@ def _whole_mask(weights: Tensor, causal: bool, dropout: float, seed: Key) -> Arr
 
 @op(residuals=("own", "sums"), jointly=_attend_joint, narrows=True)
 def attend(
-    xp: Any, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
-    dropout: float = 0.0, seed: Key = (0, 0), keep: bool = False,
+    xp: Any, query: Array, key: Array | None = None, value: Array | None = None, bias: Array | None = None, *, scale: float,
+    causal: bool = False, dropout: float = 0.0, seed: Key = (0, 0), heads: int = 0, keep: bool = False,
 ) -> Array:  # fmt: skip
     """softmax(scale query key^T + bias) value: (..., queries, width), (..., keys, width), (..., keys, width of value).
 
     Leading axes broadcast. ``causal`` hides keys that come after their query. A share ``dropout`` of the weights is left out; ``seed``
-    says which. A query whose bias is minus infinity everywhere gives 0. A kernel may ``keep`` its result in the operands' dtype and the
-    logarithms of the rows' sums, which spare the way back a part of its work.
+    says which. A query whose bias is minus infinity everywhere gives 0. With ``heads`` those of each place lie side by side, as projections
+    give them: (batch, queries, heads width), and the result likewise; keys and values may then lie behind the queries, in one (batch,
+    length, 3 heads width). A kernel may ``keep`` its result in the operands' dtype, in heads, and the logarithms of the rows' sums, which
+    spare the way back a part of its work.
     """
+    if heads or key is None:
+        return forward_in_heads(xp, Plain(xp), query, key, value, bias, heads, scale, causal, dropout, seed)
     return forward(xp, Plain(xp), query, key, value, bias, scale, causal, dropout, seed)
 
 
 @op_with_results(3, narrows=True)
 def attend_backward(
     xp: Any, flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
-    dropout: float = 0.0, seed: Key = (0, 0), kept: Any = None,
+    dropout: float = 0.0, seed: Key = (0, 0), heads: int = 0, kept: Any = None,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """The gradients of attend for query, key and value, with the scores computed again. ``kept`` is what attend kept, if it did."""
-    return backward(xp, Plain(xp), flow, query, key, value, bias, scale, causal, dropout, seed)
+    if heads:
+        flow, query, key, value = (in_heads(each, heads) for each in (flow, query, key, value))
+    found = backward(xp, Plain(xp), flow, query, key, value, bias, scale, causal, dropout, seed)
+    return (in_rows(found[0]), in_rows(found[1]), in_rows(found[2])) if heads else found
 
 
 def scaled_dot_product_attention(
@@ -114,29 +153,59 @@ def scaled_dot_product_attention(
     """
     query, key, value = tensor_like("attention", query), tensor_like("attention", key), tensor_like("attention", value)
     check_attention(query.array, key.array, value.array)
-    if not isinstance(dropout_p, (int, float)) or not 0.0 <= dropout_p <= 1.0:
-        raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout_p!r:.60}")
     if attn_mask is not None:
         attn_mask = _bias(tensor_like("attention", attn_mask), query, key)
+    if not enable_gqa:
+        return _attended(query, key, value, attn_mask, dropout_p, is_causal, scale, query.array.shape[-1])
     shape = query.array.shape
+    group = _size_of_groups(query, key, value)
+    if (
+        shape[-2] == 1 and attn_mask is None and not is_causal
+    ):  # the one query of each head: those of a group side by side
+        query = query.reshape((*shape[:-3], shape[-3] // group, group, shape[-1]))
+    else:
+        query, key, value, attn_mask = _grouped(query, key, value, attn_mask, group)
+    out = _attended(query, key, value, attn_mask, dropout_p, is_causal, scale, shape[-1])
+    return out.reshape((*shape[:-1], value.shape[-1]))
+
+
+def attention_in_heads(
+    query: Tensor, key: Tensor | None, value: Tensor | None, heads: int, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+    is_causal: bool = False, *, scale: float | None = None,
+) -> Tensor:  # fmt: skip
+    """The same for projections as layers give them, the heads of each place side by side: one operation in the place of six.
+
+    query (batch, queries, heads width), key (batch, keys, heads width) and value to (batch, queries, heads width of value). Where ``key`` and
+    ``value`` are None the query holds all three side by side, (batch, length, 3 heads width). Masks broadcast to (batch, heads, queries, keys).
+    """
+    query = tensor_like("attention", query)
+    if key is None or value is None:
+        width = check_packed(query.array, heads, key is value)
+        others = query
+    else:
+        key, value = tensor_like("attention", key), tensor_like("attention", value)
+        width = check_heads(query.array, key.array, value.array, heads)
+        others = key
+    if attn_mask is not None:
+        attn_mask = _bias(tensor_like("attention", attn_mask), query, others)
+    return _attended(query, key, value, attn_mask, dropout_p, is_causal, scale, width, heads)
+
+
+def _attended(
+    query: Tensor, key: Tensor | None, value: Tensor | None, bias: Tensor | None, dropout: float, causal: bool, scale: float | None,
+    width: int, heads: int = 0,
+) -> Tensor:  # fmt: skip
+    """What ``attend`` gives, for settings as PyTorch's users write them; ``width`` is that of a head."""
+    if not isinstance(dropout, (int, float)) or not 0.0 <= dropout <= 1.0:
+        raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout!r:.60}")
     if scale is None:
-        scale = 1.0 / math.sqrt(shape[-1]) if shape[-1] else 1.0
-    if enable_gqa:
-        group = _size_of_groups(query, key, value)
-        if (
-            shape[-2] == 1 and attn_mask is None and not is_causal
-        ):  # the one query of each head: those of a group side by side
-            query = query.reshape((*shape[:-3], shape[-3] // group, group, shape[-1]))
-        else:
-            query, key, value, attn_mask = _grouped(query, key, value, attn_mask, group)
-    nothing_dropped, seed = dropout_p == 0.0 or dropout_p == 1.0, (0, 0)
-    if not nothing_dropped:
-        seed = tuple(default_generator().numpy.bit_generator.random_raw(2).tolist())
-    chance = 0.0 if nothing_dropped else float(dropout_p)
-    out = attend(query, key, value, attn_mask, scale=scale, causal=bool(is_causal), dropout=chance, seed=seed)
-    if dropout_p == 1.0:
-        out = out * 0.0
-    return out.reshape((*shape[:-1], value.shape[-1])) if enable_gqa else out
+        scale = 1.0 / math.sqrt(width) if width else 1.0
+    chance, seed = 0.0, (0, 0)
+    if 0.0 < dropout < 1.0:
+        chance, seed = float(dropout), tuple(default_generator().numpy.bit_generator.random_raw(2).tolist())
+    settings = {"scale": scale, "causal": bool(causal), "dropout": chance, "seed": seed, "heads": heads}
+    out: Tensor = attend.run((query, key, value, bias), settings)
+    return out * 0.0 if dropout == 1.0 else out
 
 
 def _bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ __all__ = [
     "split_heads",
 ]
 
+Parts = tuple[Array, Array, Array]
+
 
 def _split_heads_x(grads: tuple[Tensor | None, ...], batch_first: bool) -> Tensor:
     given = next(g for g in grads if g is not None)
@@ -96,3 +98,41 @@ def address_of(array: Array) -> int:
     """Where an array's first element lies."""
     address: int = array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
     return address
+
+
+def in_heads(array: Array, heads: int) -> Array:
+    """The view (batch, heads, length, width of a head) of (batch, length, heads width)."""
+    batch, length, width = array.shape
+    return array.reshape(batch, length, heads, width // heads).transpose(0, 2, 1, 3)
+
+
+def in_rows(array: Array) -> Array:
+    """(batch, length, heads width) of (batch, heads, length, width of a head): a view where each row lies in one piece."""
+    batch, heads, length, width = array.shape
+    return array.transpose(0, 2, 1, 3).reshape(batch, length, heads * width)
+
+
+def thirds(packed: Array) -> Parts:
+    """The views of queries, keys and values (batch, length, width) that lie side by side in (batch, length, 3 width)."""
+    width = packed.shape[-1] // 3
+    return packed[..., :width], packed[..., width : 2 * width], packed[..., 2 * width :]
+
+
+def whole_of_thirds(query: Array, key: Array, value: Array) -> Array | None:
+    """The memory (batch, length, 3 width) that three arrays share as ``thirds`` cuts it; None where they do not."""
+    batch, length, width = query.shape
+    base, size = query.base, query.itemsize
+    step = width * size
+    if (
+        not isinstance(base, type(query))
+        or base.nbytes != 3 * query.nbytes
+        or not base.flags.c_contiguous
+        or not query.strides == key.strides == value.strides == (3 * length * step, 3 * step, size)
+    ):
+        return None
+    start = address_of(base)
+    if (address_of(query), address_of(key), address_of(value)) != (start, start + step, start + 2 * step):
+        return None
+    if base.dtype != query.dtype:  # of memory that is made as bytes
+        base = base.reshape(-1).view(query.dtype)
+    return base.reshape(batch, length, 3 * width)

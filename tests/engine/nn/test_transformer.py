@@ -91,6 +91,11 @@ def test_layers_of_a_stack_are_copies() -> None:
         (lambda: engine.scaled_dot_product_attention(engine.zeros((6, 3, 4)), *[engine.zeros((4, 3, 4))] * 2, enable_gqa=True), engine.ShapeError, "multiple"),
         (lambda: engine.scaled_dot_product_attention(engine.zeros((6, 3, 4)), *[engine.zeros((2, 3, 4))] * 2), engine.ShapeError, "enable_gqa"),
         (lambda: engine.scaled_dot_product_attention(*[engine.zeros((2, 3, 4), dtype="int64")] * 3), engine.DtypeError, "floating"),
+        (lambda: engine.attention_in_heads(engine.zeros((2, 3, 12)), None, None, 5), engine.ShapeError, "5 heads"),
+        (lambda: engine.attention_in_heads(engine.zeros((2, 3, 12)), None, engine.zeros((2, 3, 12)), 2), engine.ShapeError, "both, or neither"),
+        (lambda: engine.attention_in_heads(*[engine.zeros((2, 3, 12))] * 3, 5), engine.ShapeError, "widths that the heads divide"),
+        (lambda: engine.attention_in_heads(*[engine.zeros((2, 3, 12), dtype="int64")] * 3, 2), engine.DtypeError, "floating"),
+        (lambda: engine.attend(engine.zeros((2, 3, 12)), scale=1.0), engine.ShapeError, "hold all three"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(call: Any, kind: type[Exception], words: str) -> None:

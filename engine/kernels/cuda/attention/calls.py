@@ -11,6 +11,7 @@ import numpy as np
 
 from ....dtype import Array, Dtype, accumulator
 from ....ops.layers import blockwise
+from ....ops.layers.heads import in_heads, in_rows
 from ..algebra import matrix
 from ..machine import Machine, machine
 from . import few_queries, fused, held_scores
@@ -23,11 +24,19 @@ Key = tuple[int, int]
 
 
 def attend(
-    query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False, dropout: float = 0.0,
-    seed: Key = (0, 0), keep: bool = False,
+    query: Array, key: Array | None = None, value: Array | None = None, bias: Array | None = None, *, scale: float, causal: bool = False,
+    dropout: float = 0.0, seed: Key = (0, 0), heads: int = 0, keep: bool = False,
 ) -> Any:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
     here = machine()
+    if heads or key is None or value is None:
+        parts = blockwise.parts_in_heads(query, key, value, heads)
+        if parts is None:
+            return NotImplemented
+        found = attend(*parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, keep=keep)
+        if type(found) is tuple:
+            return in_rows(found[0]), *found[1:]
+        return found if found is NotImplemented else in_rows(found)
     if query.ndim == 4 and query.shape[2] <= few_queries.MOST_QUERIES and not causal and not dropout and not keep:
         found = few_queries.attend(here, query, key, value, bias, scale)
         if found is not NotImplemented:
@@ -59,10 +68,18 @@ def attend(
 
 def attend_backward(
     flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
-    dropout: float = 0.0, seed: Key = (0, 0), kept: tuple[Any, Any] | None = None,
+    dropout: float = 0.0, seed: Key = (0, 0), heads: int = 0, kept: tuple[Any, Any] | None = None,
 ) -> Any:  # fmt: skip
     """The gradients of attend for query, key and value."""
     here = machine()
+    if heads:
+        parts = blockwise.parts_in_heads(query, key, value, heads)
+        if parts is None or flow.ndim != 3 or flow.shape[2] % heads:
+            return NotImplemented
+        found = attend_backward(
+            in_heads(flow, heads), *parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, kept=kept
+        )
+        return found if found is NotImplemented else tuple(map(in_rows, found))
     if kept is not None:
         found = fused.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
         if found is not NotImplemented:
