@@ -14,6 +14,7 @@ from .debug.watch import watchers
 from .device import copy, namespace, write_into
 from .dtype import NARROW, Dtype, float32, is_differentiable
 from .errors import GradientError
+from .explaining import lack
 from .hooks import registered
 from .keeping import Plan
 from .late import Late
@@ -22,8 +23,6 @@ from .modes import modes
 from .node import Node, Output
 from .ops.reductions.reduction import sum as _sum
 from .tensor import Tensor, tensor_of
-
-ndarray = np.ndarray
 
 
 def backward(
@@ -134,7 +133,7 @@ class Walk:
 
     def __init__(self, create_graph: bool, retain_graph: bool) -> None:
         self.create_graph = create_graph
-        # Whether small gradients may be computed on arrays: where nobody records, aims or watches.
+        # Whether gradients may be computed on arrays: where nobody records, aims or watches.
         self.direct = not create_graph
         self.retain_graph = retain_graph
         self.heap: list[tuple[int, Node]] = []
@@ -219,8 +218,11 @@ class Walk:
     def _gradients(self, node: Node, arrived: Any) -> Any:
         """What flows along each edge: the rules of a node, called."""
         op, plan = node.op, node.plan
-        if op.direct is not None and self.direct and node.precision is None and type(arrived.array) is ndarray:
-            arrays = op.direct(node, arrived.array)
+        if op.direct is not None and self.direct:
+            try:
+                arrays = op.direct(node, arrived)
+            except MemoryError as error:
+                raise lack(op.name, error, arrived.array) from None
             if arrays is not None:
                 return [None if array is None else tensor_of(array) for array in arrays]
         if plan.joint is not None:

@@ -61,6 +61,12 @@ class Implementations:
 
         return register
 
+    def compute(self, *arrays: Any, **settings: Any) -> Any:
+        """The result for arrays of one kind, with all settings: nothing is promoted, narrowed, explained or recorded."""
+        kind = type(arrays[0])
+        result = (self.implementations.get(kind) or self.prepare(kind))(*arrays, **settings)
+        return self.bodies[kind](*arrays, **settings) if result is NotImplemented else result
+
     def prepare(self, array_type: type) -> Callable[..., Any]:
         """What computes on arrays of this type, with everyone who watches around it; on NotImplemented the body is asked."""
         if not (issubclass(array_type, np.ndarray) or array_type.__module__.startswith("cupy")):

@@ -13,11 +13,11 @@ import numpy as np
 
 from . import device
 from .dtype import NARROW, Dtype, float16, float32
-from .modes import TF32, modes
+from .modes import TF32, Precision, modes
 from .tensor import Tensor
 from .twins import twin_of
 
-__all__ = ["run_narrow"]
+__all__ = ["given_arrays", "run_narrow"]
 
 Inputs = tuple[Any, ...]
 
@@ -74,6 +74,21 @@ def run_narrow(
         outs = (array if array.dtype == float32 else device.convert(array, float32) for array in result[: op.outputs])
         return (*outs, *result[op.outputs :]), inputs
     return (result if result.dtype == float32 else device.convert(result, float32)), inputs
+
+
+def given_arrays(precision: Precision | None, *values: Tensor | None) -> list[Any] | None:
+    """The arrays of operands as ``run_narrow`` gives them to a kernel where nothing is recorded; None where that needs more thought."""
+    if precision is None or precision is TF32:
+        return [None if value is None else value.array for value in values]
+    found: list[Any] = []
+    for value in values:
+        if value is None or value.array.dtype is precision:
+            found.append(None if value is None else value.array)
+        elif value.array.dtype != float32 or type(value.array) is np.ndarray:
+            return None
+        else:
+            found.append(twin_of(value, precision).array)
+    return found
 
 
 def _is_usual(arrays: list[Any], narrow: Any) -> bool:

@@ -91,6 +91,13 @@ class Output:
         return f"<result {self.index} of {self.node!r}>"
 
 
+def dtype_of(edge: Any) -> Dtype:
+    """The dtype of the gradient that is wanted at the end of an edge."""
+    # That of a leaf past its property, which takes longer.
+    found: Any = edge.dtype if isinstance(edge, (Node, Output)) else edge.array.dtype
+    return found  # type: ignore[no-any-return]
+
+
 def line_of(code: CodeType, instruction: int) -> str:
     """File, line and function of an instruction."""
     line: int | None = code.co_firstlineno

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ...device import product
+from ...device import gpu_kernels, product
 from ...dtype import NARROW, Array, accumulator, bfloat16, float16, float32
 from ...errors import DtypeError, ShapeError
-from ...modes import is_narrowing
-from ...node import Node
+from ...modes import TF32, is_narrowing
+from ...narrowing import given_arrays
+from ...node import Node, dtype_of
 from ...op import op
 from ...tensor import Tensor
+from ..reductions.reduction import sum as total
 
 __all__ = [
     "linear",
@@ -160,15 +162,38 @@ SMALL = 1 << 16
 
 
 @linear.directly
-def _linear_directly(node: Node, flow: Array) -> list[Any] | None:
-    if flow.ndim != 2 or type(flow) is not np.ndarray or flow.dtype.kind != "f" or flow.dtype == np.float16:
+def _linear_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    flow, edges = arrived.array, node.edges
+    to_x, to_weight, to_bias = edges[0] is not None, edges[1] is not None, len(edges) == 3 and edges[2] is not None
+    kept: Any = node.saved if to_x or to_weight else ()
+    x, weight = kept[0] if to_weight else None, kept[to_weight] if to_x else None
+    # What is kept of the weight's strides comes last: the gradient of a transposed parameter lies as that does.
+    turned = to_weight and 0 < kept[-1][0] < kept[-1][1]
+    operands = given_arrays(node.precision, arrived, x, weight)
+    if operands is None:
         return None
-    edges = node.edges
-    weight, x = node.kept(1) if edges[0] is not None else None, node.kept(0) if edges[1] is not None else None
-    columns = x.shape[1] if x is not None else weight.shape[1] if weight is not None else 0
-    if flow.size * columns > SMALL:
-        return None
-    gradients = [None if weight is None else flow @ weight, None if x is None else flow.T @ x]
-    if len(edges) == 3:
-        gradients.append(None if edges[2] is None else np.add.reduce(flow, 0))
-    return gradients
+    if type(flow) is np.ndarray:
+        found: list[Any] | None = _on_cpu(*operands, to_bias=to_bias, turned=turned)
+    else:
+        narrows = node.precision is not None and node.precision is not TF32
+        own = operands[0].dtype
+        results = (
+            (float32 if narrows and dtype_of(edges[0]) == float32 else own) if to_x else None,
+            (float32 if narrows and dtype_of(edges[1]) == float32 else own) if to_weight else None,
+            (float32 if dtype_of(edges[2]) == float32 else flow.dtype) if to_bias else None,
+        )
+        found = gpu_kernels("linear").linear_backward(flow, *operands, results, turned)
+    return found and found[: len(edges)]
+
+
+def _on_cpu(flow: Array, x: Array | None, weight: Array | None, *, to_bias: bool, turned: bool) -> list[Any]:
+    """The gradients for x, weight and bias, None of those that are not asked for."""
+    if flow.ndim == 2 and flow.dtype.kind == "f" and flow.dtype != float16:
+        columns = x.shape[1] if x is not None else weight.shape[1] if weight is not None else 0
+        if flow.size * columns <= SMALL:
+            to_x, to_weight = None if weight is None else flow @ weight, None if x is None else flow.T @ x
+            return [to_x, to_weight, np.add.reduce(flow, 0) if to_bias else None]
+    to_x = None if weight is None else matmul.compute(flow, weight)
+    to_weight = None if x is None else linear_weight.compute(x, flow).T if turned else linear_weight.compute(flow, x)
+    lead = tuple(range(flow.ndim - 1))
+    return [to_x, to_weight, total.compute(flow, axis=lead, keepdim=False, dtype=None) if to_bias else None]

@@ -16,10 +16,13 @@ from ...device import product
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
 from ...modes import is_narrowing
+from ...narrowing import given_arrays
+from ...node import Node
 from ...op import op
 from ...tensor import Tensor, tensor_like
 from ..algebra.matrix import check_one_dtype
 from ..indexing.index import getitem
+from ..reductions.reduction import sum as total
 from ..shapes.shape import squeeze, unsqueeze
 
 __all__ = [
@@ -262,6 +265,31 @@ def conv3d_weight(
 ) -> Array:  # fmt: skip
     """The gradient of conv3d for its weight of ``shape``."""
     return _to_weight(xp, "conv3d_weight", flow, x, shape, stride, padding, dilation, groups)
+
+
+@conv3d.directly
+@conv2d.directly
+def _convolution_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    flow, edges = arrived.array, node.edges
+    to_x, to_weight, to_bias = edges[0] is not None, edges[1] is not None, len(edges) == 3 and edges[2] is not None
+    kept: Any = node.saved if to_x or to_weight else ()
+    x, weight = kept[0] if to_weight else None, kept[to_weight] if to_x else None
+    operands = given_arrays(node.precision, arrived, x, weight)
+    if operands is None:
+        return None
+    narrow, x, weight = operands
+    found: list[Any] = [None] * len(edges)
+    volumes = flow.ndim == 5
+    # The shapes of x and of the weight are kept behind both.
+    if to_x:
+        to_image = conv3d_input if volumes else conv2d_input
+        found[0] = to_image.compute(narrow, weight, shape=kept[-1 - to_weight], **node.settings)
+    if to_weight:
+        to_kernel = conv3d_weight if volumes else conv2d_weight
+        found[1] = to_kernel.compute(narrow, x, shape=kept[-1], **node.settings)
+    if to_bias:
+        found[2] = total.compute(flow, axis=(0, *range(2, flow.ndim)), keepdim=False, dtype=None)
+    return found
 
 
 def convolve(

@@ -61,9 +61,11 @@ def relu(xp: Any, x: Array) -> Array:
 
 
 @relu.directly
-def _relu_directly(node: Node, flow: Array) -> list[Any] | None:
-    out = node.outs[0]  # type: ignore[index]
-    return [relu_input.body(np, flow, out)] if flow.size < 4096 and type(flow) is np.ndarray else None
+def _relu_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    out, flow = node.outs[0], arrived.array  # type: ignore[index]
+    if flow.size < 4096 and type(flow) is np.ndarray:
+        return [relu_input.body(np, flow, out)]
+    return [relu_input.compute(flow, out)]
 
 
 @op()
@@ -87,6 +89,11 @@ def gelu(xp: Any, x: Array) -> Array:
     """x times the normal distribution's cumulative probability at x, by erf (Hendrycks and Gimpel, 2016)."""
     half = x.dtype.type(0.5)
     return half * x * (error_function(xp, x * x.dtype.type(SQRT_HALF)) + x.dtype.type(1))
+
+
+@gelu.directly
+def _gelu_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    return [gelu_input.compute(arrived.array, node.kept(0))]
 
 
 @op()

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...device import cpu_memory, mask_on_gpu, threads
 from ...dtype import Array
+from ...node import Node
 from ...op import op
 from ...team import together
 from ...tensor import Tensor
@@ -47,6 +48,11 @@ def drop_drawn(xp: Any, x: Array, *, p: float, scale: float, stream: Any) -> Any
     """x scale, or with probability p 0, as ``stream``'s next booleans say: what ``drop`` gives for a mask drawn from it."""
     kept = stream.kept(x.shape, p, like=x)
     return drop.body(xp, x, kept, scale=scale), kept
+
+
+@drop_drawn.directly
+def _drop_drawn_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    return [drop.compute(arrived.array, node.residuals[0], scale=node.settings["scale"])]  # type: ignore[index]
 
 
 def threshold(p: float) -> tuple[int, int]:

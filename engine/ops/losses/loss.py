@@ -149,13 +149,13 @@ def class_counts(
 
 
 @class_entropy.directly
-def _class_entropy_directly(node: Node, flow: Array) -> list[Any] | None:
+def _class_entropy_directly(node: Node, arrived: Tensor) -> list[Any] | None:
     chances = node.residuals[0]  # type: ignore[index]
     if type(chances) is not np.ndarray or chances.size > 1 << 14:
         return None
     # The logits themselves do not matter where their softmax is known.
     kept = [getattr(value, "array", value) for value in node.saved[1:]]  # type: ignore[index]
-    return [class_entropy_input.body(np, flow, chances, *kept, *[None] * (3 - len(kept)), chances)]
+    return [class_entropy_input.body(np, arrived.array, chances, *kept, *[None] * (3 - len(kept)), chances)]
 
 
 def cross_entropy(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...dtype import Array, result_type
 from ...errors import ArgumentError, ShapeError
+from ...node import Node
 from ...op import op
 from ...tensor import Tensor, tensor_like
 from ..reductions.reduction import broadcast_number, normal_axes, one_axis
@@ -52,6 +53,11 @@ def reshape(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
     return x.reshape(shape)
 
 
+@reshape.directly
+def _reshape_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    return [reshape.compute(arrived.array, shape=node.edges[0].shape)]
+
+
 def _permute_x(grad: Tensor, axes: tuple[int, ...]) -> Tensor:
     return permute.one(grad, {"axes": _back(tuple(axes))})
 
@@ -75,6 +81,11 @@ def permute(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
     ):
         raise ShapeError(f"permute: {axes} must name each of the {x.ndim} axes of shape {tuple(x.shape)} once")
     return x.transpose(axes)
+
+
+@permute.directly
+def _permute_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    return [arrived.array.transpose(_back(tuple(node.settings["axes"])))]
 
 
 @op(x=lambda grad: grad)

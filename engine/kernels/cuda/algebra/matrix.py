@@ -19,7 +19,9 @@ from ..machine import Machine, machine
 from ..shapes.transposing import copy_into, copy_like
 from . import padding
 
-__all__ = ["between_addresses", "linear", "linear_weight", "matmul", "multiply", "product"]
+__all__ = [
+    "between_addresses", "linear", "linear_weight", "matmul", "multiply", "plan_matmul", "plan_weight", "product", "refuse",
+]  # fmt: skip
 
 Plan = Callable[..., Any]
 Fetch = Callable[[Array], Array]
@@ -38,7 +40,7 @@ def matmul(x: Array, y: Array) -> Any:
     tf32 = modes.precision is TF32
     low = here.address(x) | here.address(y) | 256
     key = (matmul, here, x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype, modes.wide, tf32, low & -low)
-    return (PLANS.get(key) or PLANS.make(key, _plan_matmul, here, x, y, _given(x), tf32, low & -low))(x, y)
+    return (PLANS.get(key) or PLANS.make(key, plan_matmul, here, x, y, _given(x), tf32, low & -low))(x, y)
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Any:
@@ -64,7 +66,7 @@ def linear_weight(flow: Array, x: Array) -> Any:
     key = (
         linear_weight, here, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, modes.wide, tf32, low & -low,
     )  # fmt: skip
-    return (PLANS.get(key) or PLANS.make(key, _plan_weight, here, flow, x, _given(x), tf32, low & -low))(flow, x)
+    return (PLANS.get(key) or PLANS.make(key, plan_weight, here, flow, x, _given(x), tf32, low & -low))(flow, x)
 
 
 def product(x: Array, y: Array) -> Array:
@@ -108,7 +110,8 @@ def multiply(here: Machine, x: Array, y: Array, out: Array, *, scale: float = 1.
 # ---- plans -------------------------------------------------------------------------------------------------------
 
 
-def _refuse(*_: Any) -> Any:
+def refuse(*_: Any) -> Any:
+    """The plan of what no library serves."""
     return NotImplemented
 
 
@@ -124,17 +127,18 @@ def _trimmed(out: Array, left: int, right: int) -> Array:
     return out if left > 1 else out[..., 0, :] if right > 1 else out[..., 0]
 
 
-def _plan_matmul(here: Machine, x: Array, y: Array, result: Dtype, tf32: bool, alignment: int) -> Plan:
+def plan_matmul(here: Machine, x: Array, y: Array, result: Dtype, tf32: bool, alignment: int) -> Plan:
+    """How the matrix product of arrays like these is computed in a dtype, their addresses multiples of ``alignment``."""
     if x.dtype != y.dtype or x.dtype.name not in KINDS or not x.ndim or not y.ndim:
-        return _refuse
+        return refuse
     left = _as_matrices(x, (1, *x.shape), (0, *x.strides)) if x.ndim == 1 else _as_matrices(x, x.shape, x.strides)
     right = _as_matrices(y, (*y.shape, 1), (*y.strides, 0)) if y.ndim == 1 else _as_matrices(y, y.shape, y.strides)
     if left.shape[-1] != right.shape[-2]:
-        return _refuse
+        return refuse
     try:
         batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     except ValueError:
-        return _refuse
+        return refuse
     full = (*batch, left.shape[-2], right.shape[-1])
     shape = (*batch, *full[-2 : -1 if x.ndim > 1 else -2], *full[-1 : None if y.ndim > 1 else -1])
     if not math.prod(full):
@@ -142,20 +146,20 @@ def _plan_matmul(here: Machine, x: Array, y: Array, result: Dtype, tf32: bool, a
     if not left.shape[-1]:
         return lambda x, y: here.zeros(shape, result)
     wanted = (_spread(left, batch), _spread(right, batch), Matrices(full, gemm.dense(full)))
-    return _computed(here, wanted, x.dtype, result, tf32, alignment, shape, (_copied, _copied)) or _refuse
+    return _computed(here, wanted, x.dtype, result, tf32, alignment, shape, (_copied, _copied)) or refuse
 
 
 def _plan_linear(
     here: Machine, x: Array, weight: Array, bias: Array | None, result: Dtype, tf32: bool, alignment: int
 ) -> Plan:
     if x.dtype != weight.dtype or x.dtype.name not in KINDS or weight.ndim != 2 or not x.ndim:
-        return _refuse
+        return refuse
     outs, inner = weight.shape
     if x.shape[-1] != inner or (bias is not None and (bias.shape != (outs,) or bias.dtype != x.dtype)):
-        return _refuse
+        return refuse
     shape = (*x.shape[:-1], outs)
     if not math.prod(shape) or not inner:
-        return _refuse
+        return refuse
     rows = x.shape if x.ndim > 1 else (1, *x.shape)
     full = (*rows[:-1], outs)
     left = _as_matrices(x, rows, x.strides if x.ndim > 1 else (0, *x.strides))
@@ -164,7 +168,7 @@ def _plan_linear(
     copies = (_copied, _copied_turned)
     plain = _computed(here, wanted, x.dtype, result, tf32, alignment, shape, copies)
     if plain is None:
-        return _refuse
+        return refuse
     if bias is None:
         return lambda x, weight, bias: plain(x, weight)
     fused = None
@@ -185,9 +189,10 @@ def _plan_linear(
     return compute_with_copy
 
 
-def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool, alignment: int) -> Plan:
+def plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool, alignment: int) -> Plan:
+    """How flow^T x of arrays like these is computed."""
     if x.dtype != flow.dtype or x.dtype.name not in KINDS or not x.ndim or x.shape[:-1] != flow.shape[:-1]:
-        return _refuse
+        return refuse
     shape = (flow.shape[-1], x.shape[-1])
     if not math.prod(shape):
         return lambda flow, x: here.empty(shape, result)
@@ -197,7 +202,7 @@ def _plan_weight(here: Machine, flow: Array, x: Array, result: Dtype, tf32: bool
     wanted = (Matrices(left.shape[::-1], left.strides[::-1]), right, Matrices(shape, gemm.dense(shape)))
     run = _computed(here, wanted, x.dtype, result, tf32, alignment, shape, None)
     if run is None:
-        return _refuse
+        return refuse
     if fetch_flow is fetch_x is _itself:
         return run
     return lambda flow, x: run(fetch_flow(flow), fetch_x(x))
@@ -207,12 +212,12 @@ def _plan_multiply(
     here: Machine, x: Array, y: Array, out: Array, scale: float, accumulates: bool, tf32: bool, alignment: int
 ) -> Plan:
     if not x.size or not y.size:
-        return _refuse
+        return refuse
     run = between_addresses(here, x, y, out, scale, tf32, alignment, accumulates)
     if run is NotImplemented:
         return _plan_multiply_of_copies(here, x, y, out, scale, accumulates, tf32)
     if run is None:
-        return _refuse
+        return refuse
     address = here.address
     return lambda x, y, out: run(address(x), address(y), address(out))
 
@@ -249,7 +254,7 @@ def _plan_multiply_of_copies(
     found = gemm.arrange(*(Matrices(shape, gemm.dense(shape)) for shape in shapes))
     run = None if found is None else here.prepare(gemm.asked(found, x.dtype, out.dtype, tf32, 256, "", scale, False))
     if run is None:
-        return _refuse
+        return refuse
     empty, address, add = here.empty, here.address, here.xp.add
 
     def compute(x: Array, y: Array, out: Array) -> None:

@@ -21,7 +21,7 @@ from ..layout import maker, walk
 from ..machine import Machine, machine
 from ..program import SCALARS, Kernel
 
-__all__ = ["reduced"]
+__all__ = ["plan_total", "reduced"]
 
 Result = Any
 Run = Callable[[Array], "tuple[Array, Array | None]"]
@@ -122,6 +122,13 @@ def reduced(
     return (_plans.get(key) or _plans.make(key, _plan, aligned, x, axes, keepdim, result, how, setting, values, more))(
         x
     )
+
+
+def plan_total(x: Array, axes: tuple[int, ...], result: Dtype) -> Callable[[Array], Any]:
+    """For plans: what adds floating-point arrays that lie like x, and begin where 16 bytes are read if x does, along axes; x itself along none."""
+    if not axes:
+        return lambda x: x
+    return _plan(not machine().address(x) % 16, x, axes, False, result, "Totals", 0.0, False, {})
 
 
 def _plan(
