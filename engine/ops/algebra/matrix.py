@@ -182,7 +182,7 @@ def _linear_directly(node: Node, arrived: Tensor) -> list[Any] | None:
             (float32 if narrows and dtype_of(edges[1]) == float32 else own) if to_weight else None,
             (float32 if dtype_of(edges[2]) == float32 else flow.dtype) if to_bias else None,
         )
-        found = gpu_kernels("linear").linear_backward(flow, *operands, results, turned)
+        found = gpu_kernels("algebra.linear").linear_backward(flow, *operands, results, turned)
     return found and found[: len(edges)]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...dtype import Array, Dtype
-from ...modes import TF32, modes
-from ..plans import Plans
-from . import choosing
-from .forms import form
-from .machine import Machine, machine
+from ....dtype import Array, Dtype
+from ....modes import TF32, modes
+from ...plans import Plans
+from ..forms import form
+from ..libraries import choosing
+from ..machine import Machine, machine
+from ..reductions.operations import plan_total
 from .matrix import plan_matmul, plan_weight, refuse
-from .reductions import plan_total
 
 __all__ = ["linear_backward"]
 
@@ -60,12 +60,9 @@ def _plan(
         return lambda *_: None
 
     def compute(arrived: Array, flow: Array, x: Array | None, weight: Array | None) -> list[Any]:
-        found = None
-        if to_weight is not None:
-            found = to_weight(x, flow).T if turned else to_weight(flow, x)
         return [
             None if to_x is None else to_x(flow, weight),
-            found,
+            None if to_weight is None else to_weight(x, flow).T if turned else to_weight(flow, x),
             None if to_bias is None else to_bias(arrived),
         ]
 
