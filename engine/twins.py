@@ -14,7 +14,7 @@ from . import writes
 from .capturing import epoch, in_capture
 from .device import convert, gpu_kernels
 from .dtype import Array, Dtype, float32
-from .node import next_sequence
+from .node import Node, next_sequence
 from .tensor import Tensor, new_tensor
 
 __all__ = ["Twin", "offer", "twin_of"]
@@ -114,7 +114,7 @@ def _made(value: Tensor, dtype: Dtype) -> Twin:
 def _turned(value: Tensor, dtype: Dtype) -> Twin | None:
     """The twin of a parameter whose axes the graph has put into another order: that of the parameter, turned. None of anything else."""
     node = value.node
-    if node is None or node.op.name != "permute":
+    if not isinstance(node, Node) or node.op.name != "permute":
         return None
     parameter = node.edges[0]
     if not isinstance(parameter, Tensor) or type(parameter) is Tensor or parameter.array.dtype != value.array.dtype:

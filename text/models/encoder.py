@@ -117,7 +117,7 @@ class Residual(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
-        return self.LayerNorm(self.dropout(self.dense(x)) + shortcut)
+        return nn.normalised_sum(self.dense(x), shortcut, self.LayerNorm, self.dropout)
 
 
 class Attention(nn.Module):

@@ -14,7 +14,7 @@ from . import complaints as complaints
 from .algebra import matrix
 from .images import convolution, pooling, resampling
 from .indexing import places, rows
-from .layers import batch_norm, drawing, gating, normalization, rotary, softmax
+from .layers import batch_norm, drawing, gating, normalization, residuals, rotary, softmax
 from .losses import alignment, entropy
 from .reductions import ordering, scanning
 from .sequences import recurrent
@@ -37,6 +37,7 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (pooling, "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input mean"),
     (recurrent, "lstm_layer lstm_backward gru_layer gru_backward rnn_layer rnn_backward"),
     (resampling, "resample sample sample_weight"),
+    (residuals, "add_layer_norm add_layer_norm_backward add_rms_norm add_rms_norm_backward"),
     (rotary, "rotary"),
     (rows, "pick_rows place_rows take_rows sum_rows"),
     (scanning, "running_product running_sum"),

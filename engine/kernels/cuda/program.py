@@ -28,6 +28,7 @@ HEADERS = (
     "ground.cuh",
     "gates.cuh",
     "rows.cuh",
+    "norms.cuh",
     "images.cuh",
     "functions.cuh",
     "walking.cuh",

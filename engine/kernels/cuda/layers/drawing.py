@@ -13,7 +13,7 @@ from ..layout import blocks_for, dense_order, maker
 from ..machine import machine
 from ..program import SCALARS, Kernel
 
-__all__ = ["Stream", "drop_drawn"]
+__all__ = ["Stream", "drop_drawn", "limit"]
 
 DIGITS: dict[Dtype, int] = {float16: 11, bfloat16: 8}
 """How many digits of a number between 0 and 1 are drawn where the dtype holds fewer than 24: so none is rounded up to 1."""
@@ -63,11 +63,11 @@ class Stream:
 
     def kept(self, shape: tuple[int, ...], p: float, like: Array | None = None) -> Array:
         """Booleans, each False with probability p; in the memory order of ``like`` if that has this shape."""
-        limit = _limit(p)
+        least = limit(p)
         order = None if like is None or like.shape != shape else dense_order(like)
         if order is None or order == tuple(range(len(order))):
-            return self._drawn(_kept, shape, bool_, 4, limit)
-        inner: Any = self._drawn(_kept, tuple(shape[axis] for axis in order), bool_, 4, limit)
+            return self._drawn(_kept, shape, bool_, 4, least)
+        inner: Any = self._drawn(_kept, tuple(shape[axis] for axis in order), bool_, 4, least)
         return inner.transpose(tuple(sorted(range(len(order)), key=order.__getitem__)))
 
     def dropped(self, x: Array, p: float, scale: float) -> Any:
@@ -121,7 +121,7 @@ def _plan_drop(x: Array, p: float, scale: float) -> Any:
         return lambda state, x: NotImplemented
     here = machine()
     launch = _kernel("dropped", x.dtype, "Id", "PPPP").prepared(
-        here, blocks_for(here, x.size, max(4, VECTOR // x.itemsize)), THREADS, None, None, None, None, x.size, _limit(p), scale
+        here, blocks_for(here, x.size, max(4, VECTOR // x.itemsize)), THREADS, None, None, None, None, x.size, limit(p), scale
     )  # fmt: skip
     make, make_mask, address = maker(here, x.shape, x.dtype, order), maker(here, x.shape, bool_, order), here.address
 
@@ -133,7 +133,7 @@ def _plan_drop(x: Array, p: float, scale: float) -> Any:
     return run
 
 
-def _limit(p: float) -> int:
+def limit(p: float) -> int:
     """The number of 32 bits below which an element is left out with probability p."""
     return min(round(p * 2**32), 2**32 - 1)
 

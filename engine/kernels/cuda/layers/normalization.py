@@ -103,7 +103,7 @@ def _plan_forward(
     kept, wide, order = (*x.shape[: x.ndim - axes], *(1,) * axes), accumulator(x.dtype), rows.order
     here = machine()
     launch = kernel.prepared(
-        here, _blocks(here, rows.number, who, 8), who.block, *(None,) * (7 if centred else 5), rows.number, rows.width, epsilon
+        here, blocks(here, rows.number, who, 8), who.block, *(None,) * (7 if centred else 5), rows.number, rows.width, epsilon
     )  # fmt: skip
     gather = gatherer(here, (x, order), (weight, None), (bias, None))
     make, hold, address = maker(here, x.shape, x.dtype, order), maker(here, kept, wide, order), here.address
@@ -151,19 +151,14 @@ def _plan_backward(
     name = "layer_norm_backward" if centred else "rms_norm_backward"
     kernel = row_kernel("layer_norm.cu", name, signature, x.dtype, who, PARAM=named)
     here = machine()
-    blocks = _blocks(here, rows.number, who, 4 if who.threads <= 128 else 2)
+    grid = blocks(here, rows.number, who, 4 if who.threads <= 128 else 2)
     last, order, number, width = x.shape[x.ndim - axes :], rows.order, rows.number, rows.width
     shared = 2 * width * wide.itemsize if who.threads < who.block else 0
-    parts = blocks if who.chunks else min(PARTS, -(-number // 8))
-    step = parts * width * wide.itemsize
-    room = step * (2 if centred else 1)
-    launch = kernel.prepared(here, blocks, who.block, *(None,) * (8 if centred else 6), number, width, shared=shared)
-    partly, wholly = _columns(x.dtype)
-    add_rows = partly.prepared(here, (-(-width // 32), parts, 1), 256, *(None,) * 6, number, width)
-    add = wholly.prepared(here, -(-width // 8), 256, None, None, None, None, parts, width)
+    launch = kernel.prepared(here, grid, who.block, *(None,) * (8 if centred else 6), number, width, shared=shared)
+    totals = Totals(here, x.dtype, rows, grid if who.chunks else 0, centred)
     gather = gatherer(here, (flow, order), (x, order), (weight, None), (mean, order), (inverse, order))
     make, vector = maker(here, x.shape, x.dtype, order), maker(here, last, wide)
-    address, memory, chunks = here.address, here.memory, who.chunks
+    address, memory, room, step, add_up = here.address, here.memory, totals.room, totals.step, totals.add_up
 
     def compute(flow: Array, x: Array, weight: Array | None, mean: Array | None, inverse: Array) -> Result:
         if gather is not None:
@@ -180,12 +175,41 @@ def _plan_backward(
             launch(arrived, source, scale, middles, factors, address(out), along, total)
         else:
             launch(arrived, source, scale, factors, address(out), along)
-        if not chunks:
-            add_rows(arrived, source, middles, factors, along, total)
-        add(along, total, address(by_weight), 0 if by_bias is None else address(by_bias))
+        add_up(arrived, source, middles, factors, along, total, by_weight, by_bias)
         return (out, by_weight, by_bias) if centred else (out, by_weight)
 
     return compute
+
+
+class Totals:
+    """For a plan: the sums over rows that are the gradients of weight and bias, from the parts that blocks have added up.
+
+    ``room`` bytes hold the parts, those for the bias ``step`` bytes behind those for the weight. Where ``parts`` is 0 no block has added up
+    any, and the rows are read once more for it.
+    """
+
+    __slots__ = ("_add", "_add_rows", "_address", "room", "step")
+
+    def __init__(self, here: Machine, dtype: Dtype, rows: Rows, parts: int, centred: bool) -> None:
+        partly, wholly = _columns(dtype)
+        number, width = rows.number, rows.width
+        self._add_rows: Callable[..., None] | None = None
+        if not parts:
+            parts = min(PARTS, -(-number // 8))
+            self._add_rows = partly.prepared(here, (-(-width // 32), parts, 1), 256, *(None,) * 6, number, width)
+        self._add = wholly.prepared(here, -(-width // 8), 256, None, None, None, None, parts, width)
+        self._address = here.address
+        self.step = parts * width * accumulator(dtype).itemsize
+        self.room = self.step * (2 if centred else 1)
+
+    def add_up(
+        self, flow: int, x: int, means: int, inverses: int, along: int, total: int, by_weight: Array, by_bias: Array | None
+    ) -> None:  # fmt: skip
+        """Add up the parts at ``along`` and ``total``, given where the other arrays lie."""
+        if self._add_rows is not None:
+            self._add_rows(flow, x, means, inverses, along, total)
+        address = self._address
+        self._add(along, total, address(by_weight), 0 if by_bias is None else address(by_bias))
 
 
 @lru_cache
@@ -197,9 +221,9 @@ def _columns(dtype: Dtype) -> tuple[Kernel, Kernel]:
     )  # type: ignore[return-value]
 
 
-def _blocks(here: Machine, rows: int, who: Team, each: int) -> int:
+def blocks(here: Machine, rows: int, who: Team, each: int) -> int:
     """Blocks for so many rows: no more than ``each`` for a multiprocessor."""
     return max(1, min(-(-rows // (who.block // who.threads)), here.processors * each))
 
 
-__all__ = ["Rows", "layer_norm", "layer_norm_backward", "refuse", "rms_norm", "rms_norm_backward"]
+__all__ = ["Rows", "Totals", "blocks", "layer_norm", "layer_norm_backward", "refuse", "rms_norm", "rms_norm_backward"]

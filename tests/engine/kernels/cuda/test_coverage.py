@@ -28,8 +28,6 @@ SELDOM = """
 """What models seldom compute."""
 
 OTHERS = """
-    add_layer_norm add_layer_norm_backward
-    add_rms_norm add_rms_norm_backward
     batch_norm_residual_backward
     transducer_nll
     transducer_nll_input
@@ -43,7 +41,8 @@ HOT = {
     "products": "matmul linear linear_weight",
     "convolutions": "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight",
     "attention": "attend attend_backward",
-    "normalisation": "layer_norm layer_norm_backward rms_norm batch_norm batch_norm_training batch_norm_backward group_norm",
+    "normalisation": "layer_norm layer_norm_backward add_layer_norm add_layer_norm_backward rms_norm batch_norm batch_norm_training "
+    "batch_norm_backward group_norm",
     "softmax and losses": "softmax softmax_input log_softmax class_entropy class_entropy_input",
     "moves of memory": "cat_along stack_along join_heads clone reshape",
     "pooling": "max_pool2d max_pool2d_input avg_pool2d avg_pool2d_input",

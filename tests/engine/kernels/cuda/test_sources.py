@@ -27,6 +27,21 @@ HELD = {**NARROW, "PARAM": "float", "LABEL": "int", "WEIGHT": "float", "TEAM": 5
 UNHELD = {**WIDE, "PARAM": "double", "LABEL": "index_t", "WEIGHT": "double", "TEAM": 32, "BLOCK": 128, "CHUNKS": 0}
 DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "layer_norm.cu": [HELD, UNHELD, {**UNHELD, "SCALAR": "float", "WIDE": "float", "PARAM": "float", "TWIN": "half"}],
+    "residuals.cu": [
+        {**HELD, "SOURCE": "bfloat", "DROPS": 1, "BESIDE": 1, "TWIN": "bfloat"},
+        {
+            **HELD,
+            "SCALAR": "float",
+            "PARAM": "float",
+            "SOURCE": "bfloat",
+            "DROPS": 1,
+            "TEAM": 32,
+            "BLOCK": 128,
+            "CHUNKS": 6,
+        },
+        {**UNHELD, "SOURCE": "double", "DROPS": 1},
+        {**UNHELD, "BESIDE": 1},
+    ],
     "pooling.cu": [
         {**NARROW, "GROUP": 8, "LAST": 1, "OFFSET": "uchar"},
         {**WIDE, "GROUP": 1, "LAST": 0, "OFFSET": "int"},
