@@ -238,6 +238,9 @@ class _Driver:
         return name
 
     @staticmethod
+    def funcSetAttribute(function: str, attribute: int, value: int) -> None: ...  # noqa: N802
+
+    @staticmethod
     def launchKernel(function: str, *_: Any) -> None:  # noqa: N802
         counted[function] += 1
 
@@ -345,7 +348,7 @@ def install() -> Any:
             self._driver, self._local = _Driver(), threading.local()
             self._current = lambda: _stream
             self.stream = lambda: 0
-            self.architecture, self.processors = "sm_90a", 132
+            self.architecture, self.processors, self.shared_memory = "sm_90a", 132, 227 << 10
             self.memory = memory
             self.lying = machine.laid(SimpleNamespace(ndarray=Array, cuda=cupy.cuda), memory)
 

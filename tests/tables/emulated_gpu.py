@@ -54,6 +54,7 @@ class EmulatedMachine:
 
     architecture = "sm_90a"
     processors = 4
+    shared_memory = 227 << 10
 
     def __init__(self, *, descending: bool = False) -> None:
         self.xp = Namespace(self)
@@ -146,10 +147,12 @@ class EmulatedMachine:
         run, size = getattr(module, f"emulate_{name}"), getattr(module, f"bytes_of_{name}")
         run.restype, size.restype = ctypes.c_char_p, ctypes.c_size_t
 
-        def launch(grid: Any, block: Any, shared: int, layout: Struct, arguments: Any) -> None:
+        def launch(
+            grid: Any, block: Any, shared: int, layout: Struct, arguments: Any, most_shared: int = 48 << 10
+        ) -> None:
             assert layout.size == size(), f"{name} takes {size()} bytes of arguments, but {layout.size} are packed"
-            assert shared <= 48 << 10, (
-                f"{name} asks for {shared} bytes of shared memory, and a launch gets 48 KiB at most"
+            assert shared <= most_shared, (
+                f"{name} asks for {shared} bytes of shared memory, and such a launch gets {most_shared} at most"
             )
             packed, sizes = layout.pack(*arguments), (ctypes.c_uint * 6)(*grid, *block)
 
@@ -213,7 +216,7 @@ def _prepared(launch: Any) -> Any:
             filled = list(arguments)
             for place, value in zip(places, given, strict=True):
                 filled[place] = value
-            launch(grid, block, shared, layout, tuple(filled))
+            launch(grid, block, shared, layout, tuple(filled), EmulatedMachine.shared_memory)
 
         return run
 

@@ -17,6 +17,8 @@ __all__ = ["MOST_BYTES", "Arguments", "Entry", "open_runs"]
 
 MOST_BYTES = 4096
 """What the arguments of one launch may take."""
+ORDINARY = 48 << 10
+"""Bytes of shared memory that any launch may ask for; for more the driver must be told before."""
 
 Three = tuple[int, int, int]
 Arguments = tuple["int | float | None", ...]
@@ -37,12 +39,15 @@ class Entry:
     """An entry point on one device."""
 
     def __init__(
-        self, function: int, launch: Callable[..., None], current: Callable[[], Any], thread: threading.local, enter: Callable[[], Any]
+        self, function: int, launch: Callable[..., None], current: Callable[[], Any], thread: threading.local, enter: Callable[[], Any],
+        allow: Callable[[int], None],
     ) -> None:  # fmt: skip
         """``current`` gives the current stream, ``thread`` holds what belongs to a thread.
 
-        ``enter`` makes the device's context the thread's own, which launches by the driver need.
+        ``enter`` makes the device's context the thread's own, which launches by the driver need. ``allow`` tells the driver that launches
+        may ask for so much shared memory.
         """
+        self._allow, self._allowed = allow, ORDINARY
         self._function, self._launch, self._current, self._thread, self._enter = (
             function,
             launch,
@@ -76,6 +81,10 @@ class Entry:
         filled = layout.pack(*(0 if value is None else value for value in arguments))
         function, run, current, thread, enters = self._function, self._launch, self._current, self._thread, self._enters
         (across, down, deep), (wide, high, thick) = grid, block
+        if shared > self._allowed:
+            enters()
+            self._allow(shared)
+            self._allowed = shared
         spare: list[_Packed] = []
 
         def mine() -> _Packed:

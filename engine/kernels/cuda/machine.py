@@ -21,6 +21,8 @@ __all__ = ["Launch", "Machine", "machine", "use"]
 
 CYCLES = 40_000
 """Of a processor: about 20 microseconds, in which the host gives a GPU one piece of work."""
+MOST_SHARED = 8
+"""The driver's number for the attribute of an entry point that says how much shared memory its launches may ask for."""
 
 
 class Launch(Protocol):
@@ -50,6 +52,8 @@ class Machine(Protocol):
     """What sources are compiled for, as ``"sm_90a"``."""
     processors: int
     """How many multiprocessors it has."""
+    shared_memory: int
+    """Bytes of shared memory that a block may ask for."""
 
     def empty(self, shape: tuple[int, ...], dtype: Dtype) -> Array:
         """A C-contiguous array of whatever the memory holds."""
@@ -110,6 +114,7 @@ class CudaMachine:
         # Hopper's and Blackwell's own instructions are in the architectures with an "a"; code for 9.0a runs nowhere else.
         self.architecture = f"sm_{major}{minor}" + ("a" if major >= 9 else "")
         self.processors: int = properties["multiProcessorCount"]
+        self.shared_memory: int = properties["sharedMemPerBlockOptin"]
         self._local = threading.local()
         # The current allocator, so that of a captured step while one is captured.
         self.memory: Callable[[int], Any] = cupy.cuda.alloc
@@ -145,7 +150,13 @@ class CudaMachine:
 
     def entry(self, module: Any, name: str) -> Launch:
         cuda, function = self.xp.cuda, self._driver.moduleGetFunction(module, name)
-        return Entry(function, self._driver.launchKernel, self._current, self._local, lambda: cuda.runtime.free(0))
+
+        def allow(shared: int) -> None:
+            self._driver.funcSetAttribute(function, MOST_SHARED, shared)
+
+        return Entry(
+            function, self._driver.launchKernel, self._current, self._local, lambda: cuda.runtime.free(0), allow
+        )
 
     def prepare(self, wanted: Any) -> Any:
         from .libraries.installed import prepare

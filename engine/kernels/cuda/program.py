@@ -33,6 +33,7 @@ HEADERS = (
     "functions.cuh",
     "walking.cuh",
     "philox.cuh",
+    "tiles.cuh",
 )
 
 SCALARS: dict[Dtype, tuple[str, str]] = {

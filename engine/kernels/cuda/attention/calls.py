@@ -14,7 +14,7 @@ from ....ops.layers import blockwise
 from ....ops.layers.heads import in_heads, in_rows
 from ..algebra import matrix
 from ..machine import Machine, machine
-from . import few_queries, fused, held_scores
+from . import few_queries, fused, held_scores, tiled
 from .launches import drawn_mask, dropped_from, kernels, threads_for
 from .operands import is_one_attention
 
@@ -45,6 +45,10 @@ def attend(
         found = fused.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
         if found is not NotImplemented:
             return found[0] if not keep and type(found) is tuple else found
+    if query.dtype.itemsize == 4 and not dropout:
+        found = tiled.attend(here, query, key, value, bias, scale, causal)
+        if found is not NotImplemented:
+            return found
     if query.ndim == 4:
         found = held_scores.attend(here, query, key, value, bias, scale, causal, dropout, seed)
         if found is not NotImplemented:

@@ -2,6 +2,7 @@
 // masks of dropout; and what biases that hide whole rows need where the scores are not held.
 
 #include "ground.cuh"
+#include "philox.cuh"
 
 // Where the rows of a bias lie beside the rows of scores (entries, heads, queries), which it may repeat.
 struct Places {
@@ -57,22 +58,6 @@ extern "C" __global__ void __launch_bounds__(256) attention_gradient(const WIDE*
         for (index_t key = threadIdx.x; key < keys; key += blockDim.x) sum += weight[key] * at[key];
         sum = over_block<Sum>(sum);
         for (index_t key = threadIdx.x; key < keys; key += blockDim.x) at[key] = weight[key] * (at[key] - sum);
-    }
-}
-
-// One step of Philox 4 x 64 with 10 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
-__device__ __forceinline__ void philox(unsigned long long* word, unsigned long long first, unsigned long long second) {
-#pragma unroll
-    for (int round = 0; round < 10; round++) {
-        const unsigned long long a = word[0] * 0xD2E7470EE14C6C93ull, b = word[2] * 0xCA5A826395121157ull;
-        const unsigned long long high_a = __umul64hi(word[0], 0xD2E7470EE14C6C93ull);
-        const unsigned long long high_b = __umul64hi(word[2], 0xCA5A826395121157ull);
-        word[0] = high_b ^ word[1] ^ first;
-        word[1] = b;
-        word[2] = high_a ^ word[3] ^ second;
-        word[3] = a;
-        first += 0x9E3779B97F4A7C15ull;
-        second += 0xBB67AE8584CAA73Bull;
     }
 }
 

@@ -16,6 +16,22 @@ __device__ __forceinline__ Bits philox(Bits counter, unsigned key, unsigned othe
     return counter;
 }
 
+// The same with words of 64 bits: a counter becomes what the stream has there.
+__device__ __forceinline__ void philox(unsigned long long* word, unsigned long long first, unsigned long long second) {
+#pragma unroll
+    for (int round = 0; round < 10; round++) {
+        const unsigned long long a = word[0] * 0xD2E7470EE14C6C93ull, b = word[2] * 0xCA5A826395121157ull;
+        const unsigned long long high_a = __umul64hi(word[0], 0xD2E7470EE14C6C93ull);
+        const unsigned long long high_b = __umul64hi(word[2], 0xCA5A826395121157ull);
+        word[0] = high_b ^ word[1] ^ first;
+        word[1] = b;
+        word[2] = high_a ^ word[3] ^ second;
+        word[3] = a;
+        first += 0x9E3779B97F4A7C15ull;
+        second += 0xBB67AE8584CAA73Bull;
+    }
+}
+
 // A stream in the GPU's memory: its key, how many places of it are drawn, and how many blocks of a launch have read so.
 struct Stream { unsigned long long key, drawn, read; };
 

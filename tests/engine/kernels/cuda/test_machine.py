@@ -75,7 +75,7 @@ def entry(seen: list[bytes], meanwhile: Callable[[], None] = lambda: None) -> En
         meanwhile()
         seen.append(ctypes.string_at(words[1], ctypes.c_size_t.from_address(words[3]).value))
 
-    return Entry(1, launch, lambda: SimpleNamespace(ptr=7), threading.local(), lambda: None)
+    return Entry(1, launch, lambda: SimpleNamespace(ptr=7), threading.local(), lambda: None, lambda shared: None)
 
 
 ARGUMENTS = (

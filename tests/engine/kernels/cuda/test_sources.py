@@ -79,6 +79,10 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
 DEFINITIONS["waiting.cu"] = [{}]
 DEFINITIONS["narrowing.cu"] = [{"SCALAR": "bfloat", "MOST": 224}, {"SCALAR": "half"}]
 DEFINITIONS["attention_few.cu"] = [{**NARROW, "LANES": 8}, {**FLOATS[0], "LANES": 32}]
+DEFINITIONS["attention_tiled.cu"] = [
+    {"WIDTH": width, "ROWS": rows, "COLUMNS": columns, "DROPS": drops}
+    for width, rows, columns, drops in ((64, 8, 8, 0), (80, 8, 4, 1), (128, 7, 4, 0), (32, 2, 8, 1))
+]
 DEFINITIONS["elementwise.cu"] = [
     Computation(
         EXPRESSIONS[name].text(dtype), operands, result, compute_type(dtype), EXPRESSIONS[name].masks

@@ -46,7 +46,7 @@ struct Fiber {
 
 static std::vector<Fiber> fibers;
 static ucontext_t scheduler;
-static unsigned current, in_block;
+static unsigned current, in_block, descending;
 static char complaint[400];
 static void (*body)(const char*);
 static const char* arguments;
@@ -163,6 +163,7 @@ inline const char* run(void (*entered)(const char*), const char* packed, const u
     if (fibers.size() < in_block) fibers.resize(in_block);
     body = entered;
     arguments = packed;
+    descending = order;
     for (unsigned z = 0; z < gridDim.z; z++)
         for (unsigned y = 0; y < gridDim.y; y++)
             for (unsigned x = 0; x < gridDim.x && !complaint[0]; x++) {

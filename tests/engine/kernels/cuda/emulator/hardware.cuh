@@ -44,3 +44,32 @@ inline void store_several(T* to, const Several<T, count>& values) {
     emulator::aligned_to<T>(to, sizeof(T) * count);
     memcpy((void*)to, (const void*)&values, sizeof values);
 }
+
+inline float power_of_two(float x) { return std::exp2(x); }
+
+// Copies that a thread has asked for. Half of the machines make them at once and half when they are waited for, so that neither
+// what is read too early nor what is overwritten too early goes unseen.
+struct Ahead { float* to; const float* from; int bytes; };
+static std::vector<std::vector<Ahead>> ahead;
+
+inline void copy_now(const Ahead& copy) {
+    if (copy.from) memcpy((void*)copy.to, (const void*)copy.from, copy.bytes);
+    else memset((void*)copy.to, 0, copy.bytes);
+}
+
+template <int bytes>
+inline void copy_ahead(float* to, const float* from, bool there) {
+    static_assert(bytes == 4 || bytes == 16, "copies ahead are of 4 or 16 bytes");
+    emulator::aligned_to<float>(to, bytes);
+    if (there) emulator::aligned_to<float>(from, bytes);
+    const Ahead copy = {to, there ? from : nullptr, bytes};
+    if (!emulator::descending) return copy_now(copy);
+    if (ahead.size() <= emulator::current) ahead.resize(emulator::current + 1);
+    ahead[emulator::current].push_back(copy);
+}
+
+inline void await_copies() {
+    if (ahead.size() <= emulator::current) return;
+    for (const Ahead& copy : ahead[emulator::current]) copy_now(copy);
+    ahead[emulator::current].clear();
+}
