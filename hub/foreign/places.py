@@ -27,6 +27,8 @@ class Place(ABC):
     """Files with names, side by side. `name` is what models and reports call the place."""
 
     name: str
+    index = ""
+    """The file that lists the shards, where a person gave this one and not the place."""
     verified = False
     """Whether the sha256 of every file was known before it was opened."""
 
@@ -62,9 +64,10 @@ class Place(ABC):
 class Folder(Place):
     """The regular files of one folder; nothing outside of it is ever opened, links to elsewhere are the person's own."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, index: str = "") -> None:
         self.path = Path(path)
         self.name = str(path)
+        self.index = index
 
     def names(self) -> list[str]:
         with storage(f"list {self.path}"):

@@ -41,6 +41,8 @@ class Weights:
 def choose(place: Place) -> Weights:
     """The weights of a place. Raises NotFoundError where it has none, UsageError where any of several could be meant."""
     names = place.names()
+    if place.index:
+        return _weights(place, place.index)
     for name in _PREFERRED:
         if name in names:
             return _weights(place, name)

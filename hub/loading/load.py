@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_path", "load"]
 
-_SUFFIX = re.compile(r"\.(pth|pt|bin|ckpt|safetensors|npz|npy|gguf|onnx|h5|keras)$", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.(pth|pt|bin|ckpt|safetensors|npz|npy|gguf|onnx|h5|keras|index\.json)$", re.IGNORECASE)
 
 
 def load(
@@ -49,7 +49,7 @@ def load(
     """A model with pretrained weights, in evaluation mode; ``model.load_report`` says what was loaded and what not.
 
     `name_or_path` is a name of the registry ("resnet50", "resnet50.imagenet1k-v1"), a repository of the Hugging Face hub
-    ("hf:OWNER/REPO", "hf:OWNER/REPO@REVISION"), a folder with a config.json, or a checkpoint file. A repository or folder
+    ("hf:OWNER/REPO", "hf:OWNER/REPO@REVISION"), a folder with a config.json, or a checkpoint file (of several, their index). A repository or folder
     says in its config.json which model it holds, where numzoo has that model and computes it in the same way; a file needs
     `model`: a registry name, a builder such as "vision.models.resnet50", or a model already built; not so a file that
     `hub.save` wrote. A file of changes (``hub.save(only="changed")``) is laid over the registry entry that it names;

@@ -28,11 +28,16 @@ CONFIG = "config.json"
 
 
 def place_of(given: str | os.PathLike[str], path: Path | None, fetch: Fetch) -> Place | None:
-    """The repository (``hf:OWNER/REPO``) or the folder that `given` means; None for a name or a single file."""
+    """The repository (``hf:OWNER/REPO``) or the folder that `given` means; None for a name or a single file.
+
+    The index of a sharded checkpoint means the folder it lies in, and the files that it lists there.
+    """
     if isinstance(given, str) and given.startswith("hf:"):
         from numzoo.hub.foreign.repository import open_repository
 
         return open_repository(given, fetch)
+    if path is not None and path.name.endswith(".index.json") and path.is_file():
+        return Folder(path.parent, index=path.name)
     return Folder(path) if path is not None and path.is_dir() else None
 
 

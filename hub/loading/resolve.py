@@ -20,6 +20,8 @@ _PACKAGE = __package__.partition(".")[0]
 _NAME = re.compile(
     r"(?P<module>(?:vision|audio|text|tabular)\.(?P<part>models|transforms|datasets|pipelines|io))\.(?P<name>[A-Za-z][A-Za-z0-9_]*)"
 )
+_UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
+"""What Python says of a setting that a builder's configuration does not have."""
 
 
 def resolve(dotted: str, part: str) -> Callable[..., Any]:
@@ -58,6 +60,9 @@ def build(dotted: str, part: str, config: Mapping[str, Any], *, who: str) -> Any
     except HubError:
         raise
     except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        if unknown := _UNKNOWN.search(str(error)):
+            what = "; classes= is for models that end in a classifier" if unknown[1] == "classes" else ""
+            raise UsageError(f"{who}: {dotted} has no setting {unknown[1]!r}{what}.") from error
         given = ", ".join(f"{name}={value!r}" for name, value in config.items())
         raise UsageError(f"{who}: {dotted}({given}) refuses its settings: {error}") from error
 
@@ -73,11 +78,16 @@ def find_model(name: str) -> str:
         dotted = f"{domain}.models.{name}"
         try:
             resolve(dotted, "models")
-        except NotFoundError:
+        except (NotFoundError, UsageError):
             continue
         return dotted
+    from numzoo.hub.registry.names import near
+
+    modules = [importlib.import_module(f"{_PACKAGE}.{domain}.models") for domain in ("vision", "audio", "text")]
+    guesses = near(name, [each for module in modules for each in module.builders()])
+    meant = f" Did you mean {' or '.join(guesses)}?" if guesses else ""
     raise NotFoundError(
-        f"There is no model {name!r}; `numzoo ls` lists all, and vision.models.builders() the builders."
+        f"There is no model {name!r}.{meant} `numzoo ls` lists all, and vision.models.builders() the builders."
     )
 
 

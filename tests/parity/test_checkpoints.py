@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
 import importlib.util
 import sys
@@ -20,6 +21,9 @@ NAMES = [
     "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
     "complex128", "uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
     "float8_e8m0fnu",
+]  # fmt: skip
+NUMBERS = [
+    np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.float16, np.float32, np.float64,
 ]  # fmt: skip
 FORMATS = {"torch-zip": True, "torch-legacy": False}
 
@@ -202,12 +206,27 @@ def test_other_pickle_protocols_are_refused(tmp_path, protocol, new):
         read_checkpoint(tmp_path / "w")
 
 
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_script_keeps_of_its_run_becomes_plain_values(tmp_path, new):
+    numbers = {f"{dtype.__name__}": dtype(1) for dtype in NUMBERS} | {"half": np.float64(0.5), "minus": np.int16(-7)}
+    arguments = argparse.Namespace(
+        lr=0.1, out=Path("/a/b"), relative=Path("c/d"), here=Path("."), inner=argparse.Namespace(x=1)
+    )
+    state = {"state_dict": {"w": torch.ones(2)}, "args": arguments, "best": numbers}
+    torch.save(state, tmp_path / "w", _use_new_zipfile_serialization=new)
+    assert list(read_checkpoint(tmp_path / "w")) == ["state_dict.w"]
+    assert read_metadata(tmp_path / "w").values == {
+        "args.lr": 0.1, "args.out": "/a/b", "args.relative": "c/d", "args.here": "", "args.inner.x": 1,
+        **{f"best.{name}": number.item() for name, number in numbers.items()},
+    }  # fmt: skip
+
+
 REFUSED = {
     "a whole module": lambda: torch.nn.Linear(2, 2),
     "a sparse tensor": lambda: torch.eye(3).to_sparse(),
     "a quantised tensor": lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
     "a meta tensor": lambda: torch.empty(2, device="meta"),
-    "a NumPy scalar": lambda: {"a": np.float32(1)},
     "a NumPy array": lambda: {"a": np.ones(2)},
 }
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.dtypes import TORCH, TORCH_STORAGE, DataType
+from numzoo.hub.checkpoint.pytorch import run_values
+from numzoo.hub.checkpoint.pytorch.run_values import NumberType, Record, RecordType
 from numzoo.hub.checkpoint.tensors import StorageView, Tensor
 from numzoo.hub.errors import FormatError, UnsafeFileError
 
@@ -123,6 +125,8 @@ def new(target: object, arguments: object) -> object:
         return LateTensor(target.name)
     if type(target) is Function and target.name == "collections.OrderedDict" and not arguments:
         return OrderedMapping()
+    if type(target) is RecordType and not arguments:
+        return Record()
     raise UnsafeFileError(f"NEWOBJ would make {_kind(target)}")
 
 
@@ -132,6 +136,12 @@ def build(target: object, state: object) -> None:
         if not isinstance(state, dict):
             raise FormatError(f"BUILD gives an ordered dictionary {_kind(state)} in place of attributes")
         return  # `_metadata`: the versions of the modules, which carry no values
+    if type(target) is NumberType:
+        run_values.set_number_type(target, state)
+        return
+    if type(target) is Record and type(state) is dict and not target:
+        target.update(state)
+        return
     if type(target) is not LateTensor:
         raise UnsafeFileError(f"BUILD would set the state of {_kind(target)}")
     if type(state) is not tuple or len(state) not in (3, 4, 5):
@@ -177,7 +187,7 @@ def _take_key(key: object) -> object:
 
 
 def _kind(value: object) -> str:
-    if type(value) in (Function, StorageType, TensorType):
+    if type(value) in (Function, RecordType, StorageType, TensorType):
         return f"the global {value.name}"  # type: ignore[attr-defined]
     names = {Tensor: "a tensor", LateTensor: "a tensor", OrderedMapping: "an OrderedDict", CounterMapping: "a Counter"}
     return names.get(type(value)) or f"a value of the type {type(value).__name__}"
@@ -371,6 +381,11 @@ def _table() -> dict[str, object]:
         "torch Size": _size,
         "torch device": _device,
         "_codecs encode": _encode,
+        "numpy dtype": run_values.number_type,
+        "numpy.core.multiarray scalar": run_values.scalar,
+        "numpy._core.multiarray scalar": run_values.scalar,
+        "pathlib PosixPath": run_values.path_text,
+        "pathlib WindowsPath": run_values.path_text,
     }
     for module in ("builtins", "__builtin__"):
         functions |= {f"{module} bytearray": _bytearray, f"{module} set": _set, f"{module} complex": _complex}
@@ -386,6 +401,7 @@ def _table() -> dict[str, object]:
         table[f"{module} UntypedStorage"] = StorageType("UntypedStorage", TORCH["uint8"])
     for module in ("torch", "torch._tensor", "torch.tensor"):
         table[f"{module} Tensor"] = TensorType("Tensor")
+    table["argparse Namespace"] = RecordType("argparse.Namespace")
     table["torch.nn.parameter Parameter"] = TensorType("Parameter")
     for scheme in ("affine", "symmetric"):
         for scope in ("per_tensor", "per_channel"):
@@ -403,6 +419,8 @@ REFUSED: dict[str, str] = {
     "torch._utils _rebuild_meta_tensor_no_storage": "a meta tensor has no values",
     "torch._utils _rebuild_wrapper_subclass": "a tensor subclass needs PyTorch; save plain tensors",
     "torch._utils _rebuild_device_tensor_from_numpy": "such a device tensor is not read; save it from the CPU",
+    "numpy.core.multiarray _reconstruct": "arrays of NumPy are not read inside a pickle; save tensors",
+    "numpy._core.multiarray _reconstruct": "arrays of NumPy are not read inside a pickle; save tensors",
     "torch._utils _rebuild_device_tensor_from_cpu_tensor": "such a device tensor is not read; save it from the CPU",
     **{
         f"torch {name}Storage": "quantised tensors are not read; save the dequantised state dict"

@@ -83,7 +83,9 @@ def attacks(forge) -> dict[str, bytes]:
         "a dotted name": named("torch._utils", "_rebuild_tensor_v2.__globals__") + b")R",
         "a dotted module": named("collections.OrderedDict", "fromkeys") + b")R",
         "torch.load again": named("torch", "load") + forge.tuple(text("x")) + b"R",
-        "numpy's scalar": named("numpy.core.multiarray", "scalar") + b")R",
+        "numpy's array": named("numpy.core.multiarray", "_reconstruct") + b")R",
+        "arguments with another class's state": named("argparse", "Namespace") + b")\x81" + text("x") + b"b",
+        "arguments that are called": named("argparse", "Namespace") + b")R",
         "storage by bytes": named("torch.storage", "_load_from_bytes") + forge.tuple(text("x")) + b"R",
         "a user's class": named("__main__", "Net") + b")\x81}b",
         "functools.partial": named("functools", "partial") + b")R",
@@ -119,7 +121,9 @@ NAMES = [
     "a dotted name",
     "a dotted module",
     "torch.load again",
-    "numpy's scalar",
+    "numpy's array",
+    "arguments with another class's state",
+    "arguments that are called",
     "storage by bytes",
     "a user's class",
     "functools.partial",
@@ -219,15 +223,22 @@ def test_the_machine_knows_exactly_the_listed_opcodes():
 
 
 def test_the_table_holds_no_callable_of_the_outside():
-    """What a stream can name are objects of our own classes, and functions of objects.py."""
+    """What a stream can name are objects of our own classes, and functions of objects.py and run_values.py."""
     from numzoo.hub.checkpoint import dtypes
-    from numzoo.hub.checkpoint.pytorch import objects
+    from numzoo.hub.checkpoint.pytorch import objects, run_values
 
-    own = (objects.Function, objects.StorageType, objects.TensorType, objects.Opaque, dtypes.DataType)
+    own = (
+        objects.Function,
+        run_values.RecordType,
+        objects.StorageType,
+        objects.TensorType,
+        objects.Opaque,
+        dtypes.DataType,
+    )
     for name, value in GLOBALS.items():
         assert type(value) in own, name
         if type(value) is objects.Function:
-            assert value.apply.__module__ == objects.__name__, name
+            assert value.apply.__module__ in (objects.__name__, run_values.__name__), name
 
 
 PROTOCOLS = {
@@ -557,3 +568,36 @@ def test_every_refusal_is_an_error_of_the_hub(forge, save):
     with pytest.raises(HubError) as caught:
         read_checkpoint(save(forge.torch_zip(b"(", {})))
     assert str(caught.value).endswith(".")
+
+
+def _number(forge, code: str, order: str, content: str, rest: bytes = b"NNN"):
+    kind = forge.call("numpy", "dtype", forge.text(code), b"\x89", b"\x88") + b"(K\x03" + forge.text(order) + rest
+    kind += b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    encoded = forge.call("_codecs", "encode", forge.text(content), forge.text("latin1"))
+    return forge.call("numpy.core.multiarray", "scalar", kind, encoded)
+
+
+RUN_VALUES = {
+    "a number of objects": lambda forge: _number(forge, "O8", "|", "\0" * 8),
+    "a number of a structure": lambda forge: _number(forge, "V8", "|", "\0" * 8),
+    "fields": lambda forge: _number(forge, "f8", "<", "\0" * 8, b"N" + forge.tuple(forge.text("a")) + b"N"),
+    "an order that is none": lambda forge: _number(forge, "f8", "!", "\0" * 8),
+    "too few bytes": lambda forge: _number(forge, "f8", "<", "\0" * 7),
+    "too many bytes": lambda forge: _number(forge, "f8", "<", "\0" * 9),
+    "no dtype": lambda forge: forge.call("numpy.core.multiarray", "scalar", b"N", forge.text("x")),
+    "a path of numbers": lambda forge: forge.call("pathlib", "PosixPath", b"K\x01"),
+}
+
+
+@pytest.mark.parametrize("name", RUN_VALUES)
+def test_what_a_script_keeps_is_held_to_what_scripts_write(forge, save, name):
+    with pytest.raises(FormatError, match="byte"):
+        read_checkpoint(save(forge.torch_zip(forge.dict({"x": RUN_VALUES[name](forge)}), {})))
+
+
+def test_arguments_are_filled_once(forge, save):
+    twice = forge.named("argparse", "Namespace") + b")\x81" + forge.dict({"a": b"K\x01"}) + b"b"
+    path = save(forge.torch_zip(forge.dict({"args": twice, "n": _number(forge, "i2", ">", "\x01\x02")}), {}))
+    assert read_metadata(path).values == {"args.a": 1, "n": 258}
+    with pytest.raises(UnsafeFileError, match="BUILD would set the state of a value of the type Record"):
+        read_checkpoint(save(forge.torch_zip(twice + forge.dict({"b": b"K\x02"}) + b"b", {})))

@@ -54,6 +54,15 @@ def same(model: Any, tensors: Arrays) -> bool:
     return state.keys() == tensors.keys() and all(np.array_equal(state[name], tensors[name]) for name in tensors)
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_index_stands_for_the_shards_that_it_lists(folder: Path, tensors: Arrays, kind: Any) -> None:
+    shard(folder, tensors)
+    write_safetensors(folder / "model.safetensors", {"other": np.ones(1, np.float32)})  # which the folder would mean
+    assert same(hub.load(kind(folder / "model.safetensors.index.json")), tensors)
+    (folder / "config.json").unlink()
+    assert same(hub.load(kind(folder / "model.safetensors.index.json"), model="resnet18", classes=3), tensors)
+
+
 def test_a_folder_says_its_model_itself(folder: Path, tensors: Arrays) -> None:
     model = hub.load(folder)
     assert same(model, tensors)

@@ -299,6 +299,18 @@ def test_an_unknown_name_says_what_was_perhaps_meant() -> None:
         hub.load("resnet5O")
 
 
+def test_an_unknown_builder_says_what_was_perhaps_meant(weights: Arrays, tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "w.safetensors", weights)
+    with pytest.raises(NotFoundError, match=r"no model 'ResNet-18'\. Did you mean resnet18 or "):
+        hub.load(tmp_path / "w.safetensors", model="ResNet-18")
+
+
+def test_classes_of_a_model_without_a_classifier_are_refused_in_words(weights: Arrays, tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "w.safetensors", weights)
+    with pytest.raises(UsageError, match=r"has no setting 'classes'; classes= is for models that end in a classifier"):
+        hub.load(tmp_path / "w.safetensors", model="bert_sentence_encoder", classes=3)
+
+
 @pytest.mark.parametrize("name", ["nowhere.pth", "./nowhere", "folder/resnet50"])
 def test_a_path_without_a_file_is_not_found(name: str) -> None:
     with pytest.raises(NotFoundError, match="There is no file"):
