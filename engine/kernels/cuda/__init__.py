@@ -14,7 +14,7 @@ from . import complaints as complaints
 from .algebra import matrix
 from .images import convolution, pooling, resampling
 from .indexing import places, rows
-from .layers import batch_norm, drawing, gating, normalization, residuals, rotary, softmax
+from .layers import batch_norm, drawing, gating, group_norm, normalization, residuals, rotary, softmax
 from .losses import alignment, entropy
 from .reductions import ordering, scanning
 from .sequences import recurrent
@@ -27,7 +27,8 @@ KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (drawing, "drop_drawn"),
     (entropy, "class_counts class_entropy class_entropy_input"),
     (gating, "gated_product gated_product_backward"),
-    (batch_norm, "batch_norm batch_norm_training batch_norm_backward group_norm group_norm_backward"),
+    (batch_norm, "batch_norm batch_norm_training batch_norm_backward batch_norm_residual_backward"),
+    (group_norm, "group_norm group_norm_backward"),
     (joining, "cat_along join_heads stack_along"),
     (matrix, "matmul linear linear_weight"),
     (normalization, "layer_norm layer_norm_backward rms_norm rms_norm_backward"),

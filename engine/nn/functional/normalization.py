@@ -12,7 +12,7 @@ from ... import ops
 from ...device import CPU, gpu_kernels
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
-from ...ops.layers.batching import Moving
+from ...ops.layers.batching import Moving, check_activation
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..settings import Size, whole
 
@@ -47,6 +47,8 @@ def batch_norm(
     x = tensor_like("batch_norm", x)
     if eps.__class__ is not float or not eps >= 0.0:
         eps = _small("batch_norm", eps)
+    if activation is not None:
+        check_activation("batch_norm", activation)
     if not training and running_mean is not None and running_var is not None:
         given = (x, weight, bias, running_mean, running_var)
         return ops.batch_norm.run(

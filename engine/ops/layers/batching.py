@@ -43,7 +43,13 @@ def check_batch_norm(
             )
     if residual is not None and residual.shape != x.shape:
         raise ShapeError(f"{name}: residual {tuple(residual.shape)} must have the shape of x {tuple(x.shape)}")
-    if activation is not None and not (isinstance(activation, str) and activation in ACTIVATIONS):
+    if activation is not None:
+        check_activation(name, activation)
+
+
+def check_activation(name: str, activation: Any) -> None:
+    """Refuse what is no activation's name."""
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise SettingError(
             f"{name}: activation must be None or one of {', '.join(ACTIVATIONS)}, not {activation!r:.40}"
         )

@@ -207,23 +207,28 @@ extern "C" __global__ void __launch_bounds__(128) group_moments(
 }
 
 template <bool whole>
-__device__ __forceinline__ void normalise(const SCALAR* x, SCALAR* out, const Tile& tile, index_t channels, const Scale (&scale)[EACH]) {
-    each_rows<whole ? AT_ONCE : 1, true>(tile, channels, [&](index_t place, index_t step, auto several) {
-        Piece piece[several.count];
+__device__ __forceinline__ void normalise(
+    const SCALAR* x, const SCALAR* residual, SCALAR* out, const Tile& tile, index_t channels, const Scale (&scale)[EACH]
+) {
+    each_rows<whole ? AT_ONCE / (1 + RESIDUAL) : 1, true>(tile, channels, [&](index_t place, index_t step, auto several) {
+        Piece piece[several.count], beside[several.count];
 #pragma unroll
-        for (int r = 0; r < several.count; r++) piece[r] = row_piece<whole>(x, place + r * step, tile, channels);
+        for (int r = 0; r < several.count; r++) {
+            piece[r] = row_piece<whole>(x, place + r * step, tile, channels);
+            if (RESIDUAL) beside[r] = row_piece<whole>(residual, place + r * step, tile, channels);
+        }
 #pragma unroll
         for (int r = 0; r < several.count; r++) {
 #pragma unroll
-            for (int k = 0; k < EACH; k++) piece[r].at[k] = scale[k].of(piece[r].at[k]);
+            for (int k = 0; k < EACH; k++) piece[r].at[k] = RESIDUAL ? scale[k].of(piece[r].at[k], beside[r].at[k]) : scale[k].of(piece[r].at[k]);
             store_row_piece<whole>(out, place + r * step, tile, channels, piece[r]);
         }
     });
 }
 
 extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_normalise(
-    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t rows,
-    index_t channels, index_t per, int across, index_t groups, WIDE epsilon
+    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, const SCALAR* residual,
+    index_t rows, index_t channels, index_t per, int across, index_t groups, WIDE epsilon
 ) {
     const Tile tile(across, rows, per);
     if (tile.line >= tile.lines || tile.first >= channels) return;
@@ -232,78 +237,90 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_normalise(
     for (int k = 0; k < EACH; k++)
         if (tile.first + k < channels) scale[k].read(means, factors, weights, biases, tile.image, tile.first + k, groups, channels / groups, epsilon);
     const index_t start = tile.image * rows * channels;
-    if (channels % EACH == 0 && lies_at(x, 16) && lies_at(out, 16)) normalise<true>(x + start, out + start, tile, channels, scale);
-    else normalise<false>(x + start, out + start, tile, channels, scale);
+    if (channels % EACH == 0 && lies_at(x, 16) && lies_at(out, 16) && (!RESIDUAL || lies_at(residual, 16)))
+        normalise<true>(x + start, residual + start, out + start, tile, channels, scale);
+    else normalise<false>(x + start, residual + start, out + start, tile, channels, scale);
 }
 
 // What flows back to each channel, with its numbers' distances from the mean, and alone.
 struct Products {
-    WIDE mean[EACH], along[EACH], alone[EACH];
+    Scale scale[EACH];
+    WIDE along[EACH], alone[EACH];
 
     __device__ __forceinline__ void take(const Piece& given, const Piece& piece) {
 #pragma unroll
         for (int k = 0; k < EACH; k++) {
-            const WIDE flowing = widened(given.at[k]);
-            along[k] += flowing * ((WIDE)widened(piece.at[k]) - mean[k]);
+            const WIDE flowing = widened(AGAIN ? scale[k].before(given.at[k], piece.at[k]) : given.at[k]);
+            along[k] += flowing * ((WIDE)widened(piece.at[k]) - scale[k].mean);
             alone[k] += flowing;
         }
     }
 };
 
 template <bool whole>
-__device__ __forceinline__ void multiply(const SCALAR* flow, const SCALAR* x, const Tile& tile, index_t channels, Products& products) {
+__device__ __forceinline__ void multiply(
+    const SCALAR* flow, const SCALAR* x, const SCALAR* result, SCALAR* left, const Tile& tile, index_t channels, Products& products
+) {
     each_rows<whole ? AT_ONCE / 2 : 1, false>(tile, channels, [&](index_t place, index_t step, auto several) {
-        Piece given[several.count], piece[several.count];
+        Piece given[several.count], piece[several.count], made[several.count];
 #pragma unroll
         for (int r = 0; r < several.count; r++) {
             given[r] = row_piece<whole>(flow, place + r * step, tile, channels);
             piece[r] = row_piece<whole>(x, place + r * step, tile, channels);
+            if (RESIDUAL) made[r] = row_piece<whole>(result, place + r * step, tile, channels);
         }
 #pragma unroll
-        for (int r = 0; r < several.count; r++) products.take(given[r], piece[r]);
+        for (int r = 0; r < several.count; r++) {
+            if (RESIDUAL) {
+#pragma unroll
+                for (int k = 0; k < EACH; k++) given[r].at[k] = past(given[r].at[k], made[r].at[k]);
+                store_row_piece<whole>(left, place + r * step, tile, channels, given[r]);
+            }
+            products.take(given[r], piece[r]);
+        }
     });
 }
 
-// Parts of each channel's sums of what flows back: with the normalised numbers, and alone.
+// Parts of each channel's sums of what flows back: with the normalised numbers, and alone. Of an activation only what passes it counts; with a
+// residual that is seen by the `result`, and `left` in memory.
 extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_products(
-    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, index_t rows, index_t channels,
-    index_t per, int across, index_t groups, WIDE epsilon
+    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, const PARAM* weights, const PARAM* biases,
+    const SCALAR* result, SCALAR* left, index_t rows, index_t channels, index_t per, int across, index_t groups, WIDE epsilon
 ) {
     __shared__ WIDE with_hat[SIDE * EACH], alone[SIDE * EACH];
     const Tile tile(across, rows, per);
     const index_t start = tile.image * rows * channels;
     Products products;
-    WIDE inverse[EACH];
 #pragma unroll
-    for (int k = 0; k < EACH; k++) products.mean[k] = products.along[k] = products.alone[k] = inverse[k] = 0;
+    for (int k = 0; k < EACH; k++) products.scale[k].mean = products.scale[k].inverse = products.along[k] = products.alone[k] = 0;
     if (tile.line < tile.lines && tile.first < channels) {
 #pragma unroll
         for (int k = 0; k < EACH; k++)
-            if (tile.first + k < channels) {
-                Scale scale;
-                scale.read(means, factors, (const PARAM*)0, (const PARAM*)0, tile.image, tile.first + k, groups, channels / groups, epsilon);
-                products.mean[k] = scale.mean;
-                inverse[k] = scale.inverse;
-            }
-        if (channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16)) multiply<true>(flow + start, x + start, tile, channels, products);
-        else multiply<false>(flow + start, x + start, tile, channels, products);
+            if (tile.first + k < channels)
+                products.scale[k].read(means, factors, AGAIN ? weights : 0, AGAIN ? biases : 0, tile.image, tile.first + k, groups, channels / groups, epsilon);
+        if (channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && (!RESIDUAL || (lies_at(result, 16) && lies_at(left, 16))))
+            multiply<true>(flow + start, x + start, result + start, left + start, tile, channels, products);
+        else multiply<false>(flow + start, x + start, result + start, left + start, tile, channels, products);
     }
 #pragma unroll
     for (int k = 0; k < EACH; k++) {
-        with_hat[k * SIDE + threadIdx.x] = products.along[k] * inverse[k];
+        with_hat[k * SIDE + threadIdx.x] = AGAIN ? products.along[k] : products.along[k] * products.scale[k].inverse;
         alone[k * SIDE + threadIdx.x] = products.alone[k];
     }
-    __syncthreads();
     const int column = threadIdx.x;
     const index_t channel = (index_t)blockIdx.x * across * EACH + column;
-    if (column >= across * EACH || channel >= channels) return;
+    const bool mine = column < across * EACH && channel < channels;
+    // Where a mask is computed again, threads have no registers left to keep this one on the way.
+    const WIDE factor = AGAIN && mine ? inverse_root((WIDE)widened(factors[channel]) + epsilon) : WIDE(1);
+    __syncthreads();
+    if (!mine) return;
     WIDE a = 0, b = 0;
     for (int line = 0; line < tile.lines; line++) {
         a += with_hat[column % EACH * SIDE + column / EACH + line * across];
         b += alone[column % EACH * SIDE + column / EACH + line * across];
     }
     const index_t place = (tile.image * gridDim.y + blockIdx.y) * channels + channel;
-    along[place] = a;
+    along[place] = a * factor;
     total[place] = b;
 }
 
@@ -346,7 +363,7 @@ __device__ __forceinline__ void slide(const SCALAR* flow, const SCALAR* x, SCALA
 
 extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_slopes(
     const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums,
-    SCALAR* out, index_t rows, index_t channels, index_t per, int across, index_t groups, WIDE epsilon, WIDE share
+    SCALAR* out, const PARAM* biases, index_t rows, index_t channels, index_t per, int across, index_t groups, WIDE epsilon, WIDE share
 ) {
     const Tile tile(across, rows, per);
     if (tile.line >= tile.lines || tile.first >= channels) return;
@@ -354,7 +371,7 @@ extern "C" __global__ void __launch_bounds__(MOST, LIVING) column_slopes(
 #pragma unroll
     for (int k = 0; k < EACH; k++)
         if (tile.first + k < channels)
-            slope[k].read(means, factors, weights, products, sums, tile.image, tile.first + k, groups, channels / groups, epsilon, share);
+            slope[k].read(means, factors, weights, biases, products, sums, tile.image, tile.first + k, groups, channels / groups, epsilon, share);
     const index_t start = tile.image * rows * channels;
     if (channels % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && lies_at(out, 16))
         slide<true>(flow + start, x + start, out + start, tile, channels, slope);

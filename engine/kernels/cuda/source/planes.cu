@@ -103,21 +103,24 @@ extern "C" __global__ void __launch_bounds__(MOST) plane_moments(
 
 template <int lanes>
 __device__ __forceinline__ void normalise(
-    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t planes,
-    index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
+    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, const SCALAR* residual,
+    index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
 ) {
     each_part<true>(planes, size, per, parts, [&](const Part& part) {
         const index_t start = part.plane * size;
         Scale scale;
         scale.read(means, factors, weights, biases, part.image(channels), part.channel(channels), groups, channels / groups, epsilon);
         each_piece<lanes>(part, [&](index_t place, index_t step, auto several) {
-            Several<SCALAR, lanes> piece[several.count];
+            Several<SCALAR, lanes> piece[several.count], beside[several.count];
 #pragma unroll
-            for (int r = 0; r < several.count; r++) piece[r] = load_several<lanes>(x + start + place + r * step);
+            for (int r = 0; r < several.count; r++) {
+                piece[r] = load_several<lanes>(x + start + place + r * step);
+                if (RESIDUAL) beside[r] = load_several<lanes>(residual + start + place + r * step);
+            }
 #pragma unroll
             for (int r = 0; r < several.count; r++) {
 #pragma unroll
-                for (int k = 0; k < lanes; k++) piece[r].at[k] = scale.of(piece[r].at[k]);
+                for (int k = 0; k < lanes; k++) piece[r].at[k] = RESIDUAL ? scale.of(piece[r].at[k], beside[r].at[k]) : scale.of(piece[r].at[k]);
                 store_several<lanes>(out + start + place + r * step, piece[r]);
             }
         });
@@ -125,38 +128,45 @@ __device__ __forceinline__ void normalise(
 }
 
 extern "C" __global__ void __launch_bounds__(MOST) plane_normalise(
-    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, index_t planes,
-    index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
+    const SCALAR* x, const RUNNING* means, const RUNNING* factors, const PARAM* weights, const PARAM* biases, SCALAR* out, const SCALAR* residual,
+    index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
 ) {
-    if (in_pieces(size, per, x, out, x)) normalise<EACH>(x, means, factors, weights, biases, out, planes, channels, size, per, parts, groups, epsilon);
-    else normalise<1>(x, means, factors, weights, biases, out, planes, channels, size, per, parts, groups, epsilon);
+    if (in_pieces(size, per, x, out, RESIDUAL ? residual : x))
+        normalise<EACH>(x, means, factors, weights, biases, out, residual, planes, channels, size, per, parts, groups, epsilon);
+    else normalise<1>(x, means, factors, weights, biases, out, residual, planes, channels, size, per, parts, groups, epsilon);
 }
 
 template <int lanes>
 __device__ __forceinline__ void multiply(
-    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, index_t planes, index_t channels,
-    index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
+    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, const PARAM* weights, const PARAM* biases,
+    const SCALAR* result, SCALAR* left, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
 ) {
     each_part<false>(planes, size, per, parts, [&](const Part& part) {
         const index_t start = part.plane * size;
         Scale scale;
-        scale.read(means, factors, (const PARAM*)0, (const PARAM*)0, part.image(channels), part.channel(channels), groups, channels / groups, epsilon);
+        scale.read(
+            means, factors, AGAIN ? weights : 0, AGAIN ? biases : 0, part.image(channels), part.channel(channels), groups, channels / groups, epsilon
+        );
         WIDE a = 0, b = 0;
         each_piece<lanes>(part, [&](index_t place, index_t step, auto several) {
-            Several<SCALAR, lanes> given[several.count], piece[several.count];
+            Several<SCALAR, lanes> given[several.count], piece[several.count], made[several.count];
 #pragma unroll
             for (int r = 0; r < several.count; r++) {
                 given[r] = load_several<lanes>(flow + start + place + r * step);
                 piece[r] = load_several<lanes>(x + start + place + r * step);
+                if (RESIDUAL) made[r] = load_several<lanes>(result + start + place + r * step);
             }
 #pragma unroll
-            for (int r = 0; r < several.count; r++)
+            for (int r = 0; r < several.count; r++) {
 #pragma unroll
                 for (int k = 0; k < lanes; k++) {
-                    const WIDE flowing = widened(given[r].at[k]);
+                    if (RESIDUAL) given[r].at[k] = past(given[r].at[k], made[r].at[k]);
+                    const WIDE flowing = widened(AGAIN ? scale.before(given[r].at[k], piece[r].at[k]) : given[r].at[k]);
                     a += flowing * ((WIDE)widened(piece[r].at[k]) - scale.mean);
                     b += flowing;
                 }
+                if (RESIDUAL) store_several<lanes>(left + start + place + r * step, given[r]);
+            }
         });
         a = over_block<Sum>(a) * scale.inverse;
         b = over_block<Sum>(b);
@@ -168,24 +178,29 @@ __device__ __forceinline__ void multiply(
     });
 }
 
-// Parts of each channel's sums of what flows back: with the normalised numbers, and alone.
+// Parts of each channel's sums of what flows back: with the normalised numbers, and alone. Of an activation only what passes it counts; with a
+// residual that is seen by the `result`, and `left` in memory.
 extern "C" __global__ void __launch_bounds__(MOST) plane_products(
-    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, index_t planes, index_t channels,
-    index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
+    const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, WIDE* along, WIDE* total, const PARAM* weights, const PARAM* biases,
+    const SCALAR* result, SCALAR* left, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon
 ) {
-    if (in_pieces(size, per, flow, x, x)) multiply<EACH>(flow, x, means, factors, along, total, planes, channels, size, per, parts, groups, epsilon);
-    else multiply<1>(flow, x, means, factors, along, total, planes, channels, size, per, parts, groups, epsilon);
+    if (in_pieces(size, per, flow, x, RESIDUAL ? result : x) && (!RESIDUAL || lies_at(left, 16)))
+        multiply<EACH>(flow, x, means, factors, along, total, weights, biases, result, left, planes, channels, size, per, parts, groups, epsilon);
+    else multiply<1>(flow, x, means, factors, along, total, weights, biases, result, left, planes, channels, size, per, parts, groups, epsilon);
 }
 
 template <int lanes>
 __device__ __forceinline__ void slide(
     const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums,
-    SCALAR* out, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon, WIDE share
+    SCALAR* out, const PARAM* biases, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon,
+    WIDE share
 ) {
     each_part<true>(planes, size, per, parts, [&](const Part& part) {
         const index_t start = part.plane * size;
         Slope slope;
-        slope.read(means, factors, weights, products, sums, part.image(channels), part.channel(channels), groups, channels / groups, epsilon, share);
+        slope.read(
+            means, factors, weights, biases, products, sums, part.image(channels), part.channel(channels), groups, channels / groups, epsilon, share
+        );
         each_piece<lanes>(part, [&](index_t place, index_t step, auto several) {
             Several<SCALAR, lanes> given[several.count], piece[several.count];
 #pragma unroll
@@ -205,9 +220,10 @@ __device__ __forceinline__ void slide(
 
 extern "C" __global__ void __launch_bounds__(MOST) plane_slopes(
     const SCALAR* flow, const SCALAR* x, const WIDE* means, const WIDE* factors, const PARAM* weights, const WIDE* products, const WIDE* sums,
-    SCALAR* out, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon, WIDE share
+    SCALAR* out, const PARAM* biases, index_t planes, index_t channels, index_t size, index_t per, index_t parts, index_t groups, WIDE epsilon,
+    WIDE share
 ) {
     if (in_pieces(size, per, flow, x, out))
-        slide<EACH>(flow, x, means, factors, weights, products, sums, out, planes, channels, size, per, parts, groups, epsilon, share);
-    else slide<1>(flow, x, means, factors, weights, products, sums, out, planes, channels, size, per, parts, groups, epsilon, share);
+        slide<EACH>(flow, x, means, factors, weights, products, sums, out, biases, planes, channels, size, per, parts, groups, epsilon, share);
+    else slide<1>(flow, x, means, factors, weights, products, sums, out, biases, planes, channels, size, per, parts, groups, epsilon, share);
 }

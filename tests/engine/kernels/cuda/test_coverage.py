@@ -28,7 +28,6 @@ SELDOM = """
 """What models seldom compute."""
 
 OTHERS = """
-    batch_norm_residual_backward
     transducer_nll
     transducer_nll_input
 """

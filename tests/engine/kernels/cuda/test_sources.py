@@ -72,8 +72,14 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
         {**NARROW, "PARAM": "float", "GROUPED": 0},
         {**NARROW, "PARAM": "bfloat", "GROUPED": 0, "RUNNING": "bfloat"},
         {**WIDE, "PARAM": "double", "GROUPED": 1},
+        {**NARROW, "PARAM": "float", "GROUPED": 0, "ACTIVATION": 2},
+        {**WIDE, "PARAM": "double", "GROUPED": 0, "ACTIVATION": 1, "RESIDUAL": 1},
     ],
-    "planes.cu": [{**NARROW, "PARAM": "bfloat", "GROUPED": 0}, {**WIDE, "PARAM": "double", "GROUPED": 1}],
+    "planes.cu": [
+        {**NARROW, "PARAM": "bfloat", "GROUPED": 0, "ACTIVATION": 1},
+        {**WIDE, "PARAM": "double", "GROUPED": 1},
+        {**FLOATS[0], "PARAM": "float", "GROUPED": 0, "RESIDUAL": 1},
+    ],
 }
 """For a source, the sets of definitions to try: one for each branch that its preprocessor or its templates may take."""
 DEFINITIONS["waiting.cu"] = [{}]

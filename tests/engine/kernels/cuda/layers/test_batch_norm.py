@@ -12,13 +12,18 @@ from numzoo import engine
 from numzoo.engine import ops
 from numzoo.engine.dtype import accumulator, as_dtype
 from numzoo.engine.kernels.cuda.images import pooling
-from numzoo.engine.kernels.cuda.layers import batch_norm
+from numzoo.engine.kernels.cuda.layers import batch_norm, group_norm, images
 
 SHAPES = [(4, 8, 5, 7), (2, 2, 36, 36), (2, 70, 3, 3), (6, 1, 9), (9, 12), (2, 3, 3, 4, 5)]
 
 
 def drawn(shape: tuple[int, ...], dtype: Any = "float32", seed: int = 0) -> Any:
     return (np.random.default_rng(seed).standard_normal(shape) + 0.5).astype(as_dtype(dtype))
+
+
+def clear() -> None:
+    for module in (batch_norm, group_norm):
+        module.PLANS.clear()
 
 
 def check(gpu: Any, x: Any, flow: Any, vectors: Any, groups: int) -> None:
@@ -32,8 +37,8 @@ def check(gpu: Any, x: Any, flow: Any, vectors: Any, groups: int) -> None:
         gpu, batch_norm.batch_norm_training, "batch_norm_training", x, weight, bias, epsilon=1e-3, scale=3
     )
     assert_kernel_is_body(gpu, batch_norm.batch_norm_backward, "batch_norm_backward", flow, x, weight, mean, variance, epsilon=1e-3, scale=10)  # fmt: skip
-    _, mean, inverse = assert_kernel_is_body(gpu, batch_norm.group_norm, "group_norm", x, weight, bias, groups=groups, epsilon=1e-3, scale=3)  # fmt: skip
-    assert_kernel_is_body(gpu, batch_norm.group_norm_backward, "group_norm_backward", flow, x, weight, mean, inverse, groups=groups, scale=10)  # fmt: skip
+    _, mean, inverse = assert_kernel_is_body(gpu, group_norm.group_norm, "group_norm", x, weight, bias, groups=groups, epsilon=1e-3, scale=3)  # fmt: skip
+    assert_kernel_is_body(gpu, group_norm.group_norm_backward, "group_norm_backward", flow, x, weight, mean, inverse, groups=groups, scale=10)  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -64,12 +69,12 @@ def test_memory_orders_differ(gpu: Any) -> None:
 
 def test_parts_of_planes_are_put_together(gpu: Any, monkeypatch: Any) -> None:
     for longest, short in ((10, 8), (12, 0)):
-        monkeypatch.setattr(batch_norm, "LONGEST", longest)
-        monkeypatch.setattr(batch_norm, "SHORT", short)
-        batch_norm.PLANS.clear()
+        monkeypatch.setattr(images, "LONGEST", longest)
+        monkeypatch.setattr(images, "SHORT", short)
+        clear()
         for shape in ((2, 4, 5, 7), (2, 4, 4, 7)):
             check(gpu, drawn(shape), drawn(shape, seed=1), (drawn((4,), seed=2), None), 2)
-    batch_norm.PLANS.clear()
+    clear()
 
 
 def test_statistics_far_from_zero_are_at_least_as_close_as_the_bodys(gpu: Any) -> None:
@@ -84,7 +89,7 @@ def test_statistics_far_from_zero_are_at_least_as_close_as_the_bodys(gpu: Any) -
 def test_results_lie_as_the_input_does(gpu: Any) -> None:
     x = gpu.put(np.moveaxis(drawn((2, 4, 5, 3)), -1, 1))
     assert batch_norm.batch_norm_training(x)[0].strides == x.strides
-    assert batch_norm.group_norm(x, groups=1)[0].strides == x.strides
+    assert group_norm.group_norm(x, groups=1)[0].strides == x.strides
 
 
 def test_gradients_of_layers_are_the_cpus(gpu: Any) -> None:
@@ -106,9 +111,9 @@ def test_gradients_of_layers_are_the_cpus(gpu: Any) -> None:
 
 def test_what_the_kernels_do_not_serve_is_left_to_the_body(gpu: Any) -> None:
     assert batch_norm.batch_norm_training(gpu.put(np.zeros((0, 3, 2), np.float32))) is NotImplemented
-    assert batch_norm.group_norm(gpu.put(np.zeros((1, 4), np.float32)), gpu.put(np.ones(4)), groups=2) is NotImplemented
+    assert group_norm.group_norm(gpu.put(np.zeros((1, 4), np.float32)), gpu.put(np.ones(4)), groups=2) is NotImplemented
     with pytest.raises(engine.errors.ShapeError, match="groups"):
-        batch_norm.group_norm(gpu.put(np.zeros((1, 4), np.float32)), groups=3)
+        group_norm.group_norm(gpu.put(np.zeros((1, 4), np.float32)), groups=3)
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 5, 5), (3, 70, 3, 3), (2, 4, 3, 3, 3)])
