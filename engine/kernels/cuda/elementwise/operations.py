@@ -6,6 +6,7 @@ axes only, it does so along the innermost; else it takes an element at a time. N
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ STORED: dict[Dtype, str] = {
 """How the sources call the dtypes of whole numbers."""
 STORED.update({dtype: scalar for dtype, (scalar, _) in SCALARS.items()})
 MOST_AXES = 8
+IMAGE = 4
+"""Axes of images, which may well lie channels last; with fewer they are sequences and matrices."""
 VECTOR = 16
 """Bytes that a thread takes at once."""
 AT_ONCE = 2
@@ -183,14 +186,13 @@ def _settings(expression: Expression, arrays: tuple[Array, ...], settings: dict[
 def launcher(
     computation: Computation, arrays: tuple[Array, ...], settings: tuple[float, ...] = (), order: tuple[int, ...] | None = None
 ) -> Run:  # fmt: skip
-    """How to compute on arrays that lie like these; the result lies like the first of its shape, or in an ``order`` of axes."""
+    """How to compute on arrays that lie like these; the result lies as ``_common_order`` says, or in an ``order`` of axes."""
     held = [array for array in arrays if not _is_number(array)]
     if not held or any(isinstance(array, np.ndarray) for array in held):
         return unserved  # arrays of the host: the body says what is wrong
     shape = np.broadcast_shapes(*(array.shape for array in held))
-    full = next((array for array in held if array.shape == shape), None)
     if order is None:
-        order = tuple(range(len(shape))) if full is None else _order(full)
+        order = _common_order(shape, held)
     dtype = computation.result
     inner = tuple(shape[axis] for axis in order)
     count = int(np.prod(shape, dtype=np.int64))
@@ -334,6 +336,16 @@ def divider(size: int) -> tuple[int, int]:
         return 0, 0  # walked with whole divisions
     shift = max(size - 1, 0).bit_length()
     return (2**32 * (2**shift - size) // size + 1) & 0xFFFFFFFF, shift
+
+
+def _common_order(shape: tuple[int, ...], arrays: list[Array]) -> tuple[int, ...]:
+    """The order of axes in memory of the first array of this shape. Of sequences, if any lies by rows, rows: what follows wants them so."""
+    rows = tuple(range(len(shape)))
+    orders = [_order(array) for array in arrays if array.shape == shape]
+    count = math.prod(shape)
+    if len(shape) < IMAGE and any(array.size == count and array.flags.c_contiguous for array in arrays):
+        return rows
+    return orders[0] if orders else rows
 
 
 def _order(array: Array) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from ....dtype import Array
 from ....ops.layers.heads import side_by_side
 from ...plans import Plans
-from ..elementwise.operations import Lying
+from ..elementwise.operations import IMAGE, Lying
 from ..layout import blocks_for, maker
 from ..machine import machine
 from ..program import Kernel
@@ -92,13 +92,13 @@ def _plan_heads(tensors: tuple[Array, ...], batch_first: bool) -> Plan:
 
 
 def _planned(parts: Sequence[Any], dtype: Any, axis: int, *, rows: bool = False) -> Plan | None:
-    """What joins arrays that lie like these; the result lies as the largest of them does, or in row order."""
+    """What joins arrays that lie like these; the result lies in row order, or as the largest image does."""
     sizes = [part.shape[axis] for part in parts]
     shape = (*parts[0].shape[:axis], sum(sizes), *parts[0].shape[axis + 1 :])
     if not math.prod(shape):
         return None
     largest = max(parts, key=lambda part: math.prod(part.shape))
-    order = tuple(range(len(shape))) if rows else _order(largest)
+    order = tuple(range(len(shape))) if rows or len(shape) < IMAGE else _order(largest)
     inner = tuple(shape[a] for a in order)
     make = maker(machine(), shape, dtype, order)
     place = order.index(axis)

@@ -180,6 +180,22 @@ def test_arrays_may_lie_anyhow(
         assert given.strides == x.strides
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_sequences_come_back_into_rows_where_one_lies_so_and_images_lie_as_the_first(
+    one_order: EmulatedMachine, batch: int
+) -> None:
+    add = TABLE["add"].kernels["cuda"]
+    turned, rows = laid(one_order, (batch, 4, 5), "last"), laid(one_order, (batch, 4, 5), "plain")
+    places = laid(one_order, (4, 5), "plain")
+    for x, y in ((turned, rows), (rows, turned)):
+        assert add(x, y).flags.c_contiguous
+        np.testing.assert_array_equal(add(x, y).get(), x.get() + y.get())
+    assert add(turned, turned).strides == turned.strides
+    assert add(turned, places).flags.c_contiguous == (batch == 1)  # else nothing of the whole shape lies by rows
+    image, other = laid(one_order, (batch, 3, 4, 5), "last"), laid(one_order, (batch, 3, 4, 5), "plain")
+    assert add(image, other).strides == image.strides
+
+
 @pytest.mark.parametrize(
     ("one", "other", "path"),
     [

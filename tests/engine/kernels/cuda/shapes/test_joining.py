@@ -41,6 +41,13 @@ def test_images_stay_channels_last(one_order: Any) -> None:
     assert one_order.launched == ["joined"]
 
 
+def test_sequences_are_joined_by_rows(one_order: Any) -> None:
+    parts = [drawn((2, 1, 8), seed=0), drawn((2, 8, 5), seed=1).transpose(0, 2, 1)]
+    given = joining.cat_along(*(one_order.put(part) for part in parts), axis=1)
+    np.testing.assert_array_equal(given.get(), np.concatenate(parts, 1))
+    assert given.flags.c_contiguous
+
+
 def test_arrays_at_odd_places(one_order: Any) -> None:
     parts = [drawn((4, 8), seed=i) for i in range(3)]
     given = joining.cat_along(
