@@ -120,8 +120,12 @@ def calls() -> dict[str, Callable[[], Any]]:
     rows, image, heads = tensor(16, 64), tensor(1, 16, 8, 8), tensor(2, 4, 64, 64, grad=True)
     linear, norm = nn.Linear(64, 64).to("cuda"), nn.LayerNorm(64).to("cuda")
     convolution, batch_norm = nn.Conv2d(16, 16, 3, padding=1).to("cuda"), nn.BatchNorm2d(16).to("cuda")
-    relu = nn.ReLU()
-    attend = nn.functional.scaled_dot_product_attention
+    narrow, packed, wide = heads.detach().bfloat16(), tensor(2, 64, 768).bfloat16(), tensor(2, 64, 256).bfloat16()
+    narrow_image = tensor(1, 8, 8, 16).permute(0, 3, 1, 2).bfloat16()
+    narrow_convolution = nn.Conv2d(16, 16, 3, padding=1).to("cuda", dtype="bfloat16")
+    layer = nn.MultiheadAttention(256, 4, batch_first=True).to("cuda", dtype="bfloat16").eval()
+    relu, dropout = nn.ReLU(), nn.Dropout(0.1).eval()
+    attend, in_heads = nn.functional.scaled_dot_product_attention, nn.functional.attention_in_heads
     scores, classes = tensor(16, 10, grad=True), engine.zeros(16, dtype="int64").to("cuda")
     out = linear(rows)
     return {
@@ -132,6 +136,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         "relu": lambda: engine.relu(a),
         "relu recorded": lambda: engine.relu(x),
         "nn.ReLU recorded": lambda: relu(x),
+        "nn.Dropout in use": lambda: dropout(a),
         "reshape": lambda: matrix.reshape(16, 256),
         "reshape recorded": lambda: square.reshape(16, 256),
         "transpose recorded": lambda: square.transpose(0, 1),
@@ -146,9 +151,14 @@ def calls() -> dict[str, Callable[[], Any]]:
         "layer_norm recorded": lambda: norm(rows),
         "conv2d": quiet(lambda: convolution(image)),
         "conv2d recorded": lambda: convolution(image),
+        "conv2d bf16": quiet(lambda: narrow_convolution(narrow_image)),
         "batch_norm recorded": lambda: batch_norm(image),
         "attention": quiet(lambda: attend(heads, heads, heads)),
         "attention recorded": lambda: attend(heads, heads, heads),
+        "attention bf16": quiet(lambda: attend(narrow, narrow, narrow)),
+        "attention in heads bf16": quiet(lambda: in_heads(wide, wide, wide, 4)),
+        "attention in heads, packed, bf16": quiet(lambda: in_heads(packed, None, None, 4)),
+        "nn.MultiheadAttention bf16": quiet(lambda: layer(wide, wide, wide, need_weights=False)),
         "cross_entropy recorded": lambda: nn.functional.cross_entropy(scores, classes),
         "(x * y).sum().backward()": lambda: (x * y).sum().backward(),
         "linear, backward alone": lambda: out.backward(rows, retain_graph=True),

@@ -63,9 +63,9 @@ def changed(node: Node) -> str | None:
     return None
 
 
-def is_written(tensor: Tensor, since: int) -> bool:
-    """Whether the tensor was written to after a node of this number was made."""
-    return last > since and _is_written(tensor, since)
+def is_written(value: Any, since: int) -> bool:
+    """Whether a tensor, or the memory of an array, was written to after a node of this number was made."""
+    return last > since and _is_written(value, since)
 
 
 def _is_written(value: Any, since: int) -> bool:

@@ -12,6 +12,7 @@ from ....modes import TF32, are_deterministic_algorithms_enabled, modes
 from ....ops.images.convolution import output_size
 from ...plans import Plans
 from ..forms import lies
+from ..kept import kept_copy
 from ..layout import channels_last, maker
 from ..libraries import choosing, gemm
 from ..libraries.graphs import data_type
@@ -236,10 +237,12 @@ def _plan_forward(
     order = _order(x.ndim, planes)
     make, address = maker(here, shape, x.dtype, order), here.address
     turns = _turning(x, order), _turning(weight, order), None if bias is None else _turning(bias, (0,))
-    lie = turns == (None, None, None)
+    lie, turn = turns[0] is None and turns[2] is None, turns[1]
     biased = bias is not None  # a plan must not hold the array itself
 
     def compute(x: Array, weight: Array, bias: Array | None) -> Array:
+        if turn is not None:
+            weight = kept_copy(weight, order, turn)
         first, second = address(x), address(weight)
         if not lie or (first | second) % ALIGNED:
             return copying(x, weight, bias)
@@ -248,6 +251,8 @@ def _plan_forward(
         return out
 
     def compute_with_bias(x: Array, weight: Array, bias: Array) -> Array:
+        if turn is not None:
+            weight = kept_copy(weight, order, turn)
         first, second, third = address(x), address(weight), address(bias)
         if not lie or (first | second | third) % ALIGNED:
             return copying(x, weight, bias)
@@ -255,14 +260,11 @@ def _plan_forward(
         run(first, second, address(out), third)
         return out
 
-    def copying(*given: Array | None) -> Array:
-        held = [
-            None if array is None else _taken(here, array, turn, order)
-            for array, turn in zip(given, turns, strict=True)
-        ]
+    def copying(x: Array, weight: Array, bias: Array | None) -> Array:
+        x, weight = _taken(here, x, turns[0], order), _taken(here, weight, None, order)
         out = make()
-        first, second, third = (0 if array is None else address(array) for array in held)
-        run(first, second, address(out), *((third,) if biased else ()))
+        more = () if bias is None else (_taken(here, bias, turns[2], order),)
+        run(*map(address, (x, weight, out, *more)))
         return out
 
     return compute_with_bias if biased else compute
