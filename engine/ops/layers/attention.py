@@ -68,9 +68,9 @@ def _attend_joint(
     if dropout:
         if own is None:
             mask = tensor_of(_whole_mask(weights, causal, dropout, seed))
-        else:  # a library of the GPU's attended, whose masks are its own
+        else:  # a kernel of the GPU's attended, whose masks are its own
             operands = [None if each is None else each.array for each in (query, key, value, bias)]
-            drawn = gpu_kernels("attention.fused").mask(own.array, *operands, scale, causal, dropout, seed)
+            drawn = gpu_kernels("attention.calls").mask_of(own.array, *operands, scale, causal, dropout, seed)
             mask = tensor_of(drawn.reshape(weights.shape))
         dropped, flow = drop(weights, mask, scale=1 / (1 - dropout)), drop(flow, mask, scale=1 / (1 - dropout))
     weighted = weights * flow

@@ -1,4 +1,4 @@
-"""Attention: by cuDNN's fused engines where they serve (see ``fused``), else block by block with the scores held.
+"""Attention: by cuDNN's fused engines (see ``fused``) or in float32 by tiles (see ``tiled``) where they serve, else block by block with the scores held.
 
 Between the two products of a block lies one kernel: scale, bias, mask and softmax in one pass over the scores.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ....dtype import Array, Dtype, accumulator
+from ....dtype import Array, Dtype, accumulator, float32
 from ....ops.layers import blockwise
 from ....ops.layers.heads import in_heads, in_rows
 from ..algebra import matrix
@@ -18,7 +18,7 @@ from . import few_queries, fused, held_scores, tiled
 from .launches import drawn_mask, dropped_from, kernels, threads_for
 from .operands import is_one_attention
 
-__all__ = ["attend", "attend_backward"]
+__all__ = ["attend", "attend_backward", "mask_of"]
 
 Key = tuple[int, int]
 
@@ -45,8 +45,8 @@ def attend(
         found = fused.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
         if found is not NotImplemented:
             return found[0] if not keep and type(found) is tuple else found
-    if query.dtype.itemsize == 4 and not dropout:
-        found = tiled.attend(here, query, key, value, bias, scale, causal)
+    if query.dtype.itemsize == 4:
+        found = tiled.attend(here, query, key, value, bias, scale, causal, dropout, seed, keep)
         if found is not NotImplemented:
             return found
     if query.ndim == 4:
@@ -85,7 +85,8 @@ def attend_backward(
         )
         return found if found is NotImplemented else tuple(map(in_rows, found))
     if kept is not None:
-        found = fused.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
+        way = tiled if kept[0].dtype == float32 else fused
+        found = way.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
         if found is not NotImplemented:
             return found
     if query.ndim == 4 and (kept is None or not dropout):
@@ -95,8 +96,8 @@ def attend_backward(
     if not is_one_attention(query, key, value, bias) or flow.dtype != query.dtype:
         return NotImplemented
     call = _Call(here, query, key, value, bias, scale, causal, dropout, seed)
-    if kept is not None and dropout:  # what dropped was cuDNN's mask
-        drawn = fused.mask(kept[0], query, key, value, bias, scale, causal, dropout, seed)
+    if kept is not None and dropout:
+        drawn = mask_of(kept[0], query, key, value, bias, scale, causal, dropout, seed)
         call.drawn = drawn.reshape((*call.batch, call.queries, call.keys))
     query, key, value, grown = call.query, call.key, call.value, 1 / (1 - dropout)
     flow = blockwise.batched(here.xp, flow, call.batch)
@@ -128,6 +129,15 @@ def attend_backward(
     if not whole:
         dkey[...], dvalue[...] = sums
     return dquery[call.added], dkey[call.added], dvalue[call.added]
+
+
+def mask_of(
+    own: Array, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, seed: Key
+) -> Array:  # fmt: skip
+    """What dropout left of the weights of an attention whose kept result is ``own``: (entries, heads, queries, keys)."""
+    if own.dtype == float32:
+        return tiled.mask(query, key, dropout, seed)
+    return fused.mask(own, query, key, value, bias, scale, causal, dropout, seed)
 
 
 class _Call:

@@ -1,52 +1,74 @@
-"""Attention in float32 by kernels of our own that never hold the scores: one launch, planned once for a way of lying.
+"""Attention in float32 by kernels of our own that never hold the scores: one launch there, two back, planned once for a way of lying.
 
-cuDNN has none in whole float32. Products go tile by tile through registers and shared memory (``tiles.cuh``); how many queries a
-block takes is chosen for each size.
+cuDNN has none in whole float32. Products go tile by tile through registers and shared memory (see ``tiles``). The way back computes
+the scores again from the logarithms of the rows' sums, which the way there keeps; each of its sums has one order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from ....dtype import Array, float32
 from ....modes import TF32, modes
+from ....ops.layers.dropping import threshold
 from ...plans import Plans
+from ..layout import maker
 from ..machine import Machine
-from ..program import Kernel
-from .operands import is_one_attention, result_like
+from ..shapes.transposing import copy_into
+from .launches import drawn_mask, seed_memory
+from .operands import gradients_like, is_one_attention, result_like
+from .tiles import LEAST_WIDTH, MOST_WIDTH, THREADS, cut
 
-__all__ = ["attend"]
+__all__ = ["attend", "attend_backward", "mask"]
 
 Plan = Callable[..., Any]
 PLANS: Plans[Plan] = Plans()
 
-LEAST_WIDTH, MOST_WIDTH = 20, 128
-"""Of heads: narrower ones would be zeros for the most part, wider ones find no room in registers."""
-THREADS, BLOCKS_EACH = 128, 2
-"""Threads of a block, and blocks for which a multiprocessor has room."""
-ROOM = 113 << 10
-"""Bytes of shared memory for each of them."""
 ALIGNED = 16
 """What addresses and steps are multiples of, in bytes."""
 LOG2_E = 1.4426950408889634
 
 
 def attend(
-    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool
-) -> Any:
-    """The result of an attention, or NotImplemented."""
+    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, seed: Any,
+    keep: bool,
+) -> Any:  # fmt: skip
+    """The result of an attention, or NotImplemented; with ``keep`` three arrays: the result twice, and the logarithms of the rows' sums."""
     if modes.precision is TF32:
         return NotImplemented
     address = here.address
     a, b, c = address(query), address(key), address(value)
     name = (
         here, query.shape, query.strides, query.dtype, key.shape, key.strides, key.dtype, value.shape, value.strides, value.dtype,
-        None if bias is None else (bias.shape, bias.strides, bias.dtype), scale, causal, (a | b | c) % ALIGNED,
+        None if bias is None else (bias.shape, bias.strides, bias.dtype), scale, causal, dropout, keep, (a | b | c) % ALIGNED,
     )  # fmt: skip
-    plan = PLANS.get(name) or PLANS.make(name, _plan, here, query, key, value, bias, scale, causal)
-    return plan(a, b, c, 0 if bias is None else address(bias))
+    plan = PLANS.get(name) or PLANS.make(name, _plan, here, query, key, value, bias, scale, causal, dropout, keep)
+    return plan(seed, a, b, c, 0 if bias is None else address(bias))
+
+
+def attend_backward(
+    here: Machine, flow: Array, query: Array, key: Array, value: Array, bias: Array | None, out: Array, sums: Array, scale: float,
+    causal: bool, dropout: float, seed: Any,
+) -> Any:  # fmt: skip
+    """The gradients for query, key and value, or NotImplemented; ``out`` and ``sums`` are what ``attend`` kept."""
+    address = here.address
+    a, b, c, arrived = address(query), address(key), address(value), address(flow)
+    beside = b - a == c - b == query.shape[1] * query.strides[1]  # see ``blockwise.are_side_by_side``
+    name = (
+        "backward", here, flow.shape, flow.strides, flow.dtype, query.shape, query.strides, query.dtype, key.shape, key.strides, value.shape,
+        value.strides, None if bias is None else (bias.shape, bias.strides, bias.dtype), out.strides, scale, causal, dropout, beside,
+        (a | b | c) % ALIGNED, arrived % ALIGNED,
+    )  # fmt: skip
+    plan = PLANS.get(name)
+    if plan is None:
+        plan = PLANS.make(name, _plan_backward, here, flow, query, key, value, bias, out, scale, causal, dropout)
+    return plan(seed, flow, a, b, c, 0 if bias is None else address(bias), arrived, address(out), address(sums))
+
+
+def mask(query: Array, key: Array, dropout: float, seed: Any) -> Array:
+    """What dropout leaves of the weights of such an attention: booleans (entries, heads, queries, keys)."""
+    return drawn_mask(seed, 0, (*query.shape[:3], key.shape[2]), dropout)
 
 
 def _refuse(*_: Any) -> Any:
@@ -54,32 +76,83 @@ def _refuse(*_: Any) -> Any:
 
 
 def _plan(
-    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool
-) -> Plan:
-    if not _is_served(here, query, key, value, bias):
+    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, keep: bool
+) -> Plan:  # fmt: skip
+    if not _is_served(here, query, key, value, bias, dropout):
         return _refuse
     entries, heads, queries, width = query.shape
-    keys = key.shape[2]
     make, laid = result_like(here, query, width, grouped=False)
-    address = here.address
-    whole, columns, most = _tiles(width)
-    rows = _rows(here, entries * heads, queries, most, lambda rows: _shared(whole, columns, rows))
-    parts = -(-queries // (16 * rows))
-    launch = _kernel(whole, rows, columns).prepared(
-        here, entries * heads * parts, THREADS, None, None, None, None, None, 0, 0, heads, queries, keys, width, parts,
-        *_steps(query), *_steps(key), *_steps(value), *laid.strides[:3], *_steps_of_bias(bias), scale * LOG2_E, 1.0, 0, int(causal),
-        shared=_shared(whole, columns, rows),
+    make_sums, address = maker(here, (entries, heads, queries), float32), here.address
+    tiles = cut(here, "forward", width, entries * heads, queries)
+    parts = tiles.parts(queries)
+    launch = tiles.kernel(dropout > 0).prepared(
+        here, entries * heads * parts, THREADS, *(None,) * 7, heads, queries, key.shape[2], width, parts, *_steps(query), *_steps(key),
+        *_steps(value), *laid.strides[:3], *_steps_of_bias(bias), scale * LOG2_E, 1 / (1 - dropout), threshold(dropout)[1], int(causal),
+        shared=tiles.shared,
     )  # fmt: skip
 
-    def compute(a: int, b: int, c: int, added: int) -> Array:
+    def compute(seed: Any, a: int, b: int, c: int, added: int) -> Any:
         out = make()
-        launch(a, b, c, added, address(out))
-        return out
+        drawn = seed_memory(here, seed) if dropout else None
+        place = 0 if drawn is None else address(drawn)
+        if not keep:
+            launch(a, b, c, added, address(out), 0, place)
+            return out
+        sums = make_sums()
+        launch(a, b, c, added, address(out), address(sums), place)
+        return out, out, sums
 
     return compute
 
 
-def _is_served(here: Machine, query: Array, key: Array, value: Array, bias: Array | None) -> bool:
+def _plan_backward(
+    here: Machine, flow: Array, query: Array, key: Array, value: Array, bias: Array | None, out: Array, scale: float, causal: bool,
+    dropout: float,
+) -> Plan:  # fmt: skip
+    if not _is_served(here, query, key, value, bias, dropout) or flow.dtype != float32 or flow.shape != out.shape:
+        return _refuse
+    entries, heads, queries, width = query.shape
+    keys, all_heads = key.shape[2], entries * heads
+    make_three, three = gradients_like(here, query, key, value)
+    if not all(_is_read_in_pieces(here, each) for each in three):
+        return _refuse
+    copies = not _is_read_in_pieces(here, flow)
+    make_flow, flowing = result_like(here, query, width, grouped=False)
+    make_taken, address = maker(here, (entries, heads, queries), float32), here.address
+    arriving = flowing.strides[:3] if copies else _steps(flow)
+    launches = []
+    for way, count, gradients in (("queries", queries, (three[0], three[0])), ("keys", keys, three[1:])):
+        tiles = cut(here, way, width, all_heads, count)
+        parts = tiles.parts(count)
+        launch = tiles.kernel(dropout > 0).prepared(
+            here, all_heads * parts, THREADS, *(None,) * 11, heads, queries, keys, width, parts, *_steps(query), *_steps(key), *_steps(value),
+            *arriving, *_steps(out), *_steps(gradients[0]), *_steps(gradients[1]), *_steps_of_bias(bias), scale * LOG2_E, scale,
+            1 / (1 - dropout), threshold(dropout)[1], int(causal), shared=tiles.shared,
+        )  # fmt: skip
+        launches.append(launch)
+    by_queries, by_keys = launches
+    del three
+
+    def compute(
+        seed: Any, flow: Array, a: int, b: int, c: int, added: int, arrived: int, result: int, sums: int
+    ) -> Any:
+        if copies:
+            flow, given = make_flow(), flow
+            copy_into(flow, given)
+            arrived = address(flow)
+        drawn = seed_memory(here, seed) if dropout else None
+        place = 0 if drawn is None else address(drawn)
+        three, taken = make_three(), make_taken()
+        shares = address(taken)
+        first, second, third = map(address, three)
+        by_queries(a, b, c, added, arrived, result, sums, shares, first, 0, place)
+        by_keys(a, b, c, added, arrived, result, sums, shares, second, third, place)
+        return three
+
+    return compute
+
+
+def _is_served(here: Machine, query: Array, key: Array, value: Array, bias: Array | None, dropout: float) -> bool:
     """Whether they are one attention's operands in float32, with as many heads of keys as of queries, that 16 bytes at a time can be read of."""
     if query.dtype != float32 or not query.ndim == key.ndim == value.ndim == 4 or key.shape != value.shape:
         return False
@@ -89,51 +162,23 @@ def _is_served(here: Machine, query: Array, key: Array, value: Array, bias: Arra
     if (
         not LEAST_WIDTH <= width <= MOST_WIDTH
         or width % 4
-        or not all(is_read_in_pieces(here, a) for a in (query, key, value))
+        or not all(_is_read_in_pieces(here, a) for a in (query, key, value))
     ):
         return False
+    if dropout and (threshold(dropout)[0] != 16 or key.shape[2] % 16):
+        return False  # bits for 16 neighbouring keys are drawn at once
     if bias is None:
         return True
     lead = bias.shape[:-2]
     return len(lead) <= 2 and all(n in (1, most) for n, most in zip(lead[::-1], query.shape[1::-1], strict=False))
 
 
-def is_read_in_pieces(here: Machine, array: Array) -> bool:
+def _is_read_in_pieces(here: Machine, array: Array) -> bool:
     """Whether rows lie without gaps at multiples of 16 bytes, not too far from one another."""
     outer = zip(array.shape[:3], array.strides[:3], strict=True)
     near = abs(array.strides[2]) < array.itemsize << 31
     whole = near and array.strides[3] == array.itemsize and here.address(array) % ALIGNED == 0
     return whole and all(n == 1 or step % ALIGNED == 0 for n, step in outer)
-
-
-def _tiles(width: int) -> tuple[int, int, int]:
-    """The columns that tiles are compiled for, an eighth of the keys that one has, and the most rows of a thread: what registers hold."""
-    whole = -(-width // 16) * 16
-    return whole, 8 if whole <= 64 else 4, 8 if whole <= 96 else 7
-
-
-def _shared(whole: int, columns: int, rows: int) -> int:
-    """Bytes of shared memory of the kernel: queries, keys, values, weights, and bits of what is dropped."""
-    return 4 * (16 * rows + 16 * columns) * (whole + 4) + 4 * 16 * rows * (8 * columns + 8) + 8 * 16 * rows
-
-
-def _rows(here: Machine, heads: int, count: int, most: int, shared: Callable[[int], int]) -> int:
-    """How many rows a thread takes: so that the last block of each head is full, and that small attentions reach many processors."""
-    fitting = [rows for rows in range(2, most + 1) if shared(rows) <= min(ROOM, here.shared_memory)] or [1]
-
-    def cost(rows: int) -> float:
-        blocks = heads * -(-count // (16 * rows))
-        return max(1.0, blocks / (here.processors * BLOCKS_EACH)) * (
-            rows + 2
-        )  # what does not hang on rows is about two of them
-
-    return min(fitting, key=cost)
-
-
-@cache
-def _kernel(whole: int, rows: int, columns: int) -> Kernel:
-    signature = "P" * 7 + "qiiii" + "qqi" * 4 + "qqqqffIi"
-    return Kernel("attention_tiled.cu", "attention_tiled", signature, WIDTH=whole, ROWS=rows, COLUMNS=columns, DROPS=0)
 
 
 def _steps(array: Array) -> list[int]:

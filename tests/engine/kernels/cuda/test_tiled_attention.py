@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import numzoo.engine as engine
 from numzoo.engine import Tensor
-from numzoo.engine.kernels.cuda.attention import held_scores, tiled
+from numzoo.engine.kernels.cuda.attention import held_scores, tiled, tiles
 from numzoo.engine.nn import functional
 
 ATTENTION = functional.scaled_dot_product_attention
@@ -102,18 +103,106 @@ def test_any_strides_are_read_or_left_to_held_scores(planned: Any, laid: str) ->
     assert served == (laid not in ("keys of one head for all", "unaligned", "columns first"))
 
 
-@pytest.mark.parametrize(
-    ("heads", "count", "rows"),
-    [(768, 128, 8), (3072, 197, 7), (512, 1500, 8), (768, 512, 8), (12, 128, 2), (512, 32, 2)],
-)
-def test_the_rows_of_a_block_are_chosen_for_the_size(heads: int, count: int, rows: int) -> None:
+WAYS = [
+    ("forward", 768, 128, 8), ("forward", 3072, 197, 7), ("forward", 512, 1500, 8), ("forward", 768, 512, 8), ("forward", 12, 128, 2),
+    ("forward", 512, 32, 2), ("queries", 3072, 197, 7), ("keys", 3072, 197, 7), ("keys", 768, 128, 8), ("keys", 12, 128, 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("way", "heads", "count", "rows"), WAYS)
+def test_the_rows_of_a_block_are_chosen_for_the_size(way: str, heads: int, count: int, rows: int) -> None:
     """132 multiprocessors: many heads take the largest tiles that leave the last one full, few heads small ones."""
     here: Any = SimpleNamespace(processors=132, shared_memory=227 << 10)
-    whole, columns, most = tiled._tiles(64)
-    assert tiled._rows(here, heads, count, most, lambda rows: tiled._shared(whole, columns, rows)) == rows
+    assert tiles.cut(here, way, 64, heads, count).rows == rows
 
 
-@pytest.mark.parametrize("width", [32, 64, 80, 96, 128])
-def test_two_blocks_find_room_in_a_multiprocessor(width: int) -> None:
-    whole, columns, most = tiled._tiles(width)
-    assert tiled._shared(whole, columns, most) <= 113 << 10
+@pytest.mark.parametrize("width", [20, 32, 64, 80, 96, 112, 128])
+@pytest.mark.parametrize("way", ["forward", "queries", "keys"])
+def test_two_blocks_find_room_in_a_multiprocessor(way: str, width: int) -> None:
+    here: Any = SimpleNamespace(processors=132, shared_memory=227 << 10)
+    chosen = tiles.cut(here, way, width, 1000, 512)
+    assert chosen.shared <= 113 << 10
+    assert chosen.rows >= 4
+    small: Any = SimpleNamespace(processors=132, shared_memory=99 << 10)
+    assert tiles.cut(small, way, width, 1000, 512).shared <= 99 << 10
+
+
+DROPPED: dict[str, Any] = {
+    "plain": {}, "causal": {"is_causal": True}, "masked": {"mask": (2, 1, 1, 48)}, "in parts of 8 rows": {"rows": 8}, "in parts of 7 rows": {"rows": 7},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DROPPED)
+def test_dropout_drops_the_same_on_both_ways_and_in_second_derivatives(
+    planned: Any, monkeypatch: Any, case: str
+) -> None:
+    settings = dict(DROPPED[case])
+    rows = settings.pop("rows", 2)
+    real_cut, real_attend, seeds = tiles.cut, tiled.attend, []
+    monkeypatch.setattr(tiled, "cut", lambda *given: dataclasses.replace(real_cut(*given), rows=rows))
+    monkeypatch.setattr(tiled, "attend", lambda *given: seeds.append(given[8]) or real_attend(*given))  # type: ignore[func-returns-value]
+    generator = np.random.default_rng(5)
+    values = [generator.standard_normal((2, 1, length, 32)) for length in (40, 48, 48)]
+    flow = generator.standard_normal((2, 1, 40, 32))
+    seen = generator.random(settings.pop("mask", (1, 1, 1, 1))) > 0.3
+    own = [Tensor(v.astype(np.float32)).to("cuda").requires_grad_() for v in values]
+    exact = [Tensor(v).requires_grad_() for v in values]
+    added = Tensor(seen).to("cuda") if seen.size > 1 else None
+    out = ATTENTION(*own, added, dropout_p=0.3, **settings)
+    kept = tiled.mask(own[0].array, own[1].array, 0.3, seeds[0]).get()
+    assert abs(kept.mean() - 0.7) < 0.03
+    scores = exact[0] @ exact[1].mT * 32**-0.5
+    if settings:
+        seen = seen & np.tril(np.ones((40, 48), bool))
+    scores = engine.where(Tensor(np.broadcast_to(seen, scores.shape).copy()), scores, -np.inf)
+    right = engine.softmax(scores, axis=-1) * Tensor(kept / 0.7) @ exact[2]
+    check([out.detach()], [right.detach()])
+    for create_graph in (False, True):
+        mine = engine.grad(
+            (out * Tensor(flow.astype(np.float32)).to("cuda")).sum(), own, retain_graph=True, create_graph=create_graph
+        )
+        theirs = engine.grad((right * Tensor(flow)).sum(), exact, retain_graph=True, create_graph=create_graph)
+        check([t.detach() for t in mine], [t.detach() for t in theirs])
+    second = engine.grad(sum((t * t).sum() for t in mine), own)
+    check(second, engine.grad(sum((t * t).sum() for t in theirs), exact))
+
+
+def check(found: Any, wanted: Any) -> None:
+    for mine, right in zip(found, wanted, strict=True):
+        theirs = right.numpy()
+        np.testing.assert_allclose(
+            mine.cpu().double().numpy(), theirs, atol=1e-5 * max(1.0, float(np.abs(theirs).max()))
+        )
+
+
+@pytest.mark.parametrize("flow", ["repeated", "unaligned", "backwards"])
+def test_what_flows_back_may_lie_in_any_way(planned: Any, flow: str) -> None:
+    generator = np.random.default_rng(6)
+    values, wide = generator.standard_normal((1, 2, 20, 32)), generator.standard_normal((1, 2, 20, 36))
+    found = []
+    for place, kind in (("cuda", engine.float32), ("cpu", engine.float64)):
+        x = Tensor(values).to(dtype=kind).to(place).requires_grad_()
+        given = Tensor(wide).to(dtype=kind).to(place)
+        arrived = {
+            "repeated": given[:, :, :1, :1].expand(1, 2, 20, 32),
+            "unaligned": given[..., 1:33],
+            "backwards": given[:, :, ::-1, :32],
+        }[flow]
+        found += engine.grad(ATTENTION(x, x, x, is_causal=True), x, arrived)
+    check(found[:1], found[1:])
+    assert len([name for name in planned if name[0] == "backward"]) == 1
+
+
+def test_what_dropout_s_bits_do_not_fit_is_left_to_held_scores(planned: Any) -> None:
+    x = Tensor(np.ones((1, 1, 20, 32), np.float32)).to("cuda").requires_grad_()
+    ATTENTION(x, x, x, dropout_p=0.3).sum().backward()
+    assert held_scores.PLANS
+    assert tiled._refuse in planned.values()
+
+
+def test_the_same_gradients_come_each_time(planned: Any) -> None:
+    values = (
+        Tensor(np.random.default_rng(0).standard_normal((1, 2, 100, 32)).astype(np.float32)).to("cuda").requires_grad_()
+    )
+    first, again = (engine.grad(ATTENTION(values, values, values).sum(), values)[0].cpu().numpy() for _ in range(2))
+    np.testing.assert_array_equal(first, again)
