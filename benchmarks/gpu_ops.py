@@ -179,6 +179,8 @@ ROWS = (8192, 768)
 WIDE = (8192, 3072)
 HEADS = (64, 12, 128, 64)
 LONG_HEADS = (8, 12, 512, 64)
+IMAGE_HEADS = (64, 12, 197, 64)
+SOUND_HEADS = (16, 8, 1500, 64)
 NARROW = "bfloat16"
 
 
@@ -198,6 +200,9 @@ def cases() -> list[Case]:
             Case("linear", lambda m: m.functional.linear, (ROWS, (3072, 768), (3072,)), dtype),
             Case("attention", lambda m: m.functional.scaled_dot_product_attention, (HEADS,) * 3, dtype),
             Case("attention causal", _causal, (LONG_HEADS,) * 3, dtype),
+            Case("attention of images", lambda m: m.functional.scaled_dot_product_attention, (IMAGE_HEADS,) * 3, dtype),
+            Case("attention of sounds", lambda m: m.functional.scaled_dot_product_attention, (SOUND_HEADS,) * 3, dtype),
+            Case("attention, dropout", _dropped, (HEADS,) * 3, dtype),
             *_of_images(dtype),
         ]
     return [
@@ -235,6 +240,10 @@ def _layer_norm(library: Library) -> Call:
 
 def _causal(library: Library) -> Call:
     return lambda q, k, v: library.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def _dropped(library: Library) -> Call:
+    return lambda q, k, v: library.functional.scaled_dot_product_attention(q, k, v, dropout_p=0.1)
 
 
 def _convolution(padding: int, groups: int) -> Callable[[Library], Call]:

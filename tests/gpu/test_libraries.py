@@ -94,6 +94,8 @@ ATTENTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "one query": (((2, 4, 1, 32), (2, 4, 50, 32), (2, 4, 50, 32)), {}),
     "groups": (((2, 8, 33, 32), (2, 2, 33, 32), (2, 2, 33, 32)), {"enable_gqa": True}),
     "odd width": (((2, 2, 20, 20),) * 3, {}),
+    "many tiles": (((3, 4, 197, 64), (3, 4, 300, 64), (3, 4, 300, 64)), {"is_causal": True}),
+    "wide heads": (((2, 4, 130, 128),) * 3, {}),
     "padding": (((2, 4, 33, 32),) * 3, {"mask": (2, 1, 1, 33)}),
     "hidden rows": (((2, 4, 33, 32),) * 3, {"mask": (33, 33)}),
 }
@@ -121,6 +123,23 @@ def test_attention(case: str, kind: str) -> None:
     for way in (None, turn):
         for _ in range(2):
             held(call, [operand(*shape, seed=i) for i, shape in enumerate(shapes)], kind, turn=way)
+
+
+def test_float32_attention_is_of_our_own_kernels_which_are_the_same_each_time() -> None:
+    from numzoo.engine.kernels.cuda.attention import held_scores, tiled
+
+    for plans in (held_scores.PLANS, tiled.PLANS):
+        plans.clear()
+    leaves = [Tensor(operand(64, 12, 128, 64, seed=i).astype(np.float32)).to("cuda").requires_grad_() for i in range(3)]
+    results = []
+    for _ in range(2):
+        engine.manual_seed(1)
+        out = functional.scaled_dot_product_attention(*leaves, dropout_p=0.1)
+        results.append([t.cpu().numpy() for t in (out.detach(), *engine.grad(out.sum(), leaves))])
+    assert len(tiled.PLANS) == 2
+    assert not held_scores.PLANS
+    for first, again in zip(*results, strict=True):
+        np.testing.assert_array_equal(first, again)
 
 
 @pytest.fixture
