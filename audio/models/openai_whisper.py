@@ -129,14 +129,17 @@ class ResidualAttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The encoder's way: every place sees every other."""
-        y = self.attn_ln(x)
-        x = x + self.attn.around(y)
-        y = self.mlp_ln(x)
+        x, part, _ = self.parts(x, self.attn_ln(x))
+        return x + part
+
+    def parts(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, None]:
+        """x, normalised y, after attention, and what the perceptron would add to it."""
+        x, y = nn.add_and_normalise(self.attn.around(y), x, self.mlp_ln)
         if is_grad_enabled():
-            return x + self.mlp(y)
+            return x, self.mlp(y), None
         # The perceptron is four times as wide: a part of the places at a time takes less memory, which stays in the cache.
         parts = [self.mlp(y[:, start : start + AT_ONCE]) for start in range(0, y.shape[1], AT_ONCE)]
-        return x + (ops.cat(parts, 1) if len(parts) > 1 else parts[0])
+        return x, ops.cat(parts, 1) if len(parts) > 1 else parts[0], None
 
     def step(
         self, x: Tensor, sound: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor] | None, mask: Tensor | None
@@ -146,12 +149,12 @@ class ResidualAttentionBlock(nn.Module):
         keys, values = self.attn.look_at(y)
         if past is not None:
             keys, values = ops.cat([past[0], keys], 2), ops.cat([past[1], values], 2)
-        x = x + self.attn(y, keys, values, causal=mask is None and x.shape[1] > 1, mask=mask)
-        y = self.cross_attn_ln(x)
+        part = self.attn(y, keys, values, causal=mask is None and x.shape[1] > 1, mask=mask)
+        x, y = nn.add_and_normalise(part, x, self.cross_attn_ln)
         if sound[0].shape[0] == 1:  # one sound for all rows: as places of one row they read it once
             y = y.reshape(1, -1, y.shape[2])
-        x = x + self.cross_attn(y, *sound).reshape(*x.shape)
-        return x + self.mlp(self.mlp_ln(x)), (keys, values)
+        x, y = nn.add_and_normalise(self.cross_attn(y, *sound).reshape(*x.shape), x, self.mlp_ln)
+        return x + self.mlp(y), (keys, values)
 
 
 class AudioEncoder(nn.Module):
@@ -177,9 +180,7 @@ class AudioEncoder(nn.Module):
             )
         # As wide as the weights: what convolutions narrow under `precision` is float32 from here on.
         x = x + places[: x.shape[1]].to(dtype=self.conv1.weight.dtype)
-        for block in self.blocks:
-            x = block(x)
-        return self.ln_post(x)
+        return nn.through_blocks(self.blocks, x, ResidualAttentionBlock, "attn_ln", self.ln_post)
 
 
 class TextDecoder(nn.Module):

@@ -212,8 +212,13 @@ class FeedForward(nn.Module):
         self.output_dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        part, dropout = self.undropped(x)
+        return dropout(part)
+
+    def undropped(self, x: Tensor) -> tuple[Tensor, nn.Module]:
+        """What it gives before its dropout, and that."""
         x = self.intermediate_dropout(self.activation(self.intermediate_dense(x)))
-        return self.output_dropout(self.output_dense(x))
+        return self.output_dense(x), self.output_dropout
 
 
 class EncoderLayer(nn.Module):
@@ -230,10 +235,12 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, bias: Tensor | None) -> Tensor:
         if self.stable:
-            x = x + self.dropout(self.attention(self.layer_norm(x), mask, bias))
-            return x + self.feed_forward(self.final_layer_norm(x))
-        x = self.layer_norm(x + self.dropout(self.attention(x, mask, bias)))
-        return self.final_layer_norm(x + self.feed_forward(x))
+            part = self.attention(self.layer_norm(x), mask, bias)
+            x, normalised = nn.add_and_normalise(part, x, self.final_layer_norm, self.dropout)
+            return x + self.feed_forward(normalised)
+        x = nn.normalised_sum(self.attention(x, mask, bias), x, self.layer_norm, self.dropout)
+        part, dropout = nn.undropped(self.feed_forward, FeedForward, x)
+        return nn.normalised_sum(part, x, self.final_layer_norm, dropout)
 
 
 class Encoder(nn.Module):

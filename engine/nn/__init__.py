@@ -24,6 +24,7 @@ from . import (
     norm,
     padding,
     parameter,
+    plain,
     pool,
     recurrent,
     resampling,
@@ -50,6 +51,7 @@ from .module import *
 from .norm import *
 from .padding import *
 from .parameter import *
+from .plain import *
 from .pool import *
 from .recurrent import *
 from .resampling import *
@@ -76,6 +78,7 @@ __all__ += module.__all__
 __all__ += norm.__all__
 __all__ += padding.__all__
 __all__ += parameter.__all__
+__all__ += plain.__all__
 __all__ += pool.__all__
 __all__ += recurrent.__all__
 __all__ += resampling.__all__

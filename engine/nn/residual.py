@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..tensor import Tensor
@@ -11,42 +12,74 @@ from .module import Module
 from .norm import LayerNorm, RMSNorm
 from .plain import is_plain
 
-__all__ = ["add_and_normalise", "normalised_sum"]
+__all__ = ["add_and_normalise", "normalised_sum", "through_blocks", "undropped"]
 
 
 def normalised_sum(x: Tensor, residual: Tensor, norm: Module, dropout: Module | None = None) -> Tensor:
     """norm(dropout(x) + residual), as where normalisation comes after the sum."""
-    found = _together(x, residual, norm, dropout, False)
-    if found is not None:
-        return found[0]
-    out: Tensor = norm((x if dropout is None else dropout(x)) + residual)
-    return out
+    return _added(x, residual, norm, dropout, False)[1]
 
 
 def add_and_normalise(
     x: Tensor, residual: Tensor, norm: Module, dropout: Module | None = None
 ) -> tuple[Tensor, Tensor]:
     """The sum dropout(x) + residual, and what norm makes of it, as where normalisation comes before the next layer."""
-    found = _together(x, residual, norm, dropout, True)
-    if found is not None:
-        return found[1], found[0]
-    total = (x if dropout is None else dropout(x)) + residual
-    return total, norm(total)
+    return _added(x, residual, norm, dropout, True)
 
 
-def _together(x: Tensor, residual: Tensor, norm: Any, dropout: Any, both: bool) -> tuple[Tensor, Tensor] | None:
-    """The normalised sum, and the sum; None where the modules are to be called, each by itself."""
+def _added(x: Tensor, residual: Tensor, norm: Any, dropout: Any, both: bool) -> tuple[Tensor, Tensor]:
+    """The sum, which need not be there unless ``both`` are wanted, and the sum normalised."""
     chance, training = 0.0, False
     if dropout is not None:
-        if not is_plain(dropout, Dropout):
-            return None
-        chance, training = dropout.p, dropout.training
+        if is_plain(dropout, Dropout):
+            chance, training = dropout.p, dropout.training
+        else:
+            x = dropout(x)
     if is_plain(norm, LayerNorm):
-        return F.add_layer_norm(
+        out, total = F.add_layer_norm(
             x, residual, norm.normalized_shape, norm.weight, norm.bias, norm.eps, p=chance, training=training, both=both
         )
-    if is_plain(norm, RMSNorm):
-        return F.add_rms_norm(
+    elif is_plain(norm, RMSNorm):
+        out, total = F.add_rms_norm(
             x, residual, norm.normalized_shape, norm.weight, norm.eps, p=chance, training=training, both=both
         )
-    return None
+    else:
+        total = F.dropout(x, chance, training) + residual
+        out = norm(total)
+    return total, out
+
+
+def undropped(module: Any, kind: type[Module], *given: Any) -> tuple[Tensor, Module | None]:
+    """What a module of this kind gives before the dropout that ends it, and that dropout, as its own ``undropped`` tells them.
+
+    Where somebody could tell, what it gives when it is called, and None.
+    """
+    if is_plain(module, kind):
+        found: tuple[Tensor, Module | None] = module.undropped(*given)
+        return found
+    return module(*given), None
+
+
+def through_blocks(
+    blocks: Iterable[Any], x: Tensor, kind: type[Module], first: str, last: Module, *given: Any
+) -> Tensor:
+    """What the normalisation ``last`` gives of x after blocks that normalise what they are given, by the module called ``first``.
+
+    A block of this ``kind`` says by ``parts(x, normalised x, *given)`` what x becomes and what is still to be added to it, with the dropout of the
+    latter; it is added together with the next normalisation. Other blocks, and those that somebody watches, are called.
+    """
+    part, dropout = None, None
+    for block in blocks:
+        if not is_plain(block, kind):
+            if part is not None:
+                x, part = (part if dropout is None else dropout(part)) + x, None
+            x = block(x, *given)
+            continue
+        norm = getattr(block, first)
+        if part is None:
+            normalised = norm(x)
+        else:
+            x, normalised = add_and_normalise(part, x, norm, dropout)
+        x, part, dropout = block.parts(x, normalised, *given)
+    out: Tensor = last(x) if part is None else normalised_sum(part, x, last, dropout)
+    return out

@@ -24,6 +24,7 @@ from .dropout import Dropout
 from .linear import Linear
 from .module import Module
 from .norm import LayerNorm
+from .residual import add_and_normalise, normalised_sum
 from .settings import whole
 
 __all__ = [
@@ -68,16 +69,17 @@ class TransformerEncoderLayer(Module):
         """src as MultiheadAttention takes it; ``src_mask`` is its ``attn_mask``."""
         masks = (src_mask, src_key_padding_mask, is_causal)
         if self.norm_first:
-            src = src + self._attend(self.norm1(src), *masks)
-            return src + self._feed(self.norm2(src))
-        src = self.norm1(src + self._attend(src, *masks))
-        return self.norm2(src + self._feed(src))
+            part = self._attend(self.norm1(src), *masks)
+            src, normalised = add_and_normalise(part, src, self.norm2, self.dropout1)
+            return src + self.dropout2(self._feed(normalised))
+        src = normalised_sum(self._attend(src, *masks), src, self.norm1, self.dropout1)
+        return normalised_sum(self._feed(src), src, self.norm2, self.dropout2)
 
     def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, causal: bool) -> Tensor:
-        return self.dropout1(attended(self.self_attn, x, x, mask, padding, causal))
+        return attended(self.self_attn, x, x, mask, padding, causal)
 
     def _feed(self, x: Tensor) -> Tensor:
-        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
 class TransformerEncoder(Module):
@@ -138,21 +140,21 @@ class TransformerDecoderLayer(Module):
         own = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
         other = (memory_mask, memory_key_padding_mask, memory_is_causal)
         if self.norm_first:
-            tgt = tgt + self._attend(self.norm1(tgt), *own)
-            tgt = tgt + self._look(self.norm2(tgt), memory, *other)
-            return tgt + self._feed(self.norm3(tgt))
-        tgt = self.norm1(tgt + self._attend(tgt, *own))
-        tgt = self.norm2(tgt + self._look(tgt, memory, *other))
-        return self.norm3(tgt + self._feed(tgt))
+            tgt, x = add_and_normalise(self._attend(self.norm1(tgt), *own), tgt, self.norm2, self.dropout1)
+            tgt, x = add_and_normalise(self._look(x, memory, *other), tgt, self.norm3, self.dropout2)
+            return tgt + self.dropout3(self._feed(x))
+        tgt = normalised_sum(self._attend(tgt, *own), tgt, self.norm1, self.dropout1)
+        tgt = normalised_sum(self._look(tgt, memory, *other), tgt, self.norm2, self.dropout2)
+        return normalised_sum(self._feed(tgt), tgt, self.norm3, self.dropout3)
 
     def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, causal: bool) -> Tensor:
-        return self.dropout1(attended(self.self_attn, x, x, mask, padding, causal))
+        return attended(self.self_attn, x, x, mask, padding, causal)
 
     def _look(self, x: Tensor, memory: Tensor, mask: Tensor | None, padding: Tensor | None, causal: bool) -> Tensor:
-        return self.dropout2(attended(self.multihead_attn, x, memory, mask, padding, causal))
+        return attended(self.multihead_attn, x, memory, mask, padding, causal)
 
     def _feed(self, x: Tensor) -> Tensor:
-        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
 class TransformerDecoder(Module):

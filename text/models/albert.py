@@ -91,7 +91,7 @@ class AlbertAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         chance = self.chance if self.training else 0.0
         out = F.attention_in_heads(self.query(x), self.key(x), self.value(x), self.heads, mask, chance)
-        return self.LayerNorm(x + self.dropout(self.dense(out)))
+        return nn.normalised_sum(self.dense(out), x, self.LayerNorm, self.dropout)
 
 
 class AlbertLayer(nn.Module):
@@ -107,7 +107,7 @@ class AlbertLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         x = self.attention(x, mask)
-        return self.full_layer_layer_norm(self.ffn_output(self.activation(self.ffn(x))) + x)
+        return nn.normalised_sum(self.ffn_output(self.activation(self.ffn(x))), x, self.full_layer_layer_norm)
 
 
 class AlbertLayerGroup(nn.Module):

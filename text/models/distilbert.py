@@ -95,7 +95,12 @@ class DistilBertPerceptron(nn.Module):
         self.activation, self.dropout = ACTIVATIONS[config.activation], nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.lin2(self.activation(self.lin1(x))))
+        part, dropout = self.undropped(x)
+        return dropout(part)
+
+    def undropped(self, x: Tensor) -> tuple[Tensor, nn.Module]:
+        """What it gives before its dropout, and that."""
+        return self.lin2(self.activation(self.lin1(x))), self.dropout
 
 
 class DistilBertLayer(nn.Module):
@@ -109,8 +114,9 @@ class DistilBertLayer(nn.Module):
         self.output_layer_norm = nn.LayerNorm(config.dim, eps=1e-12)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        x = self.sa_layer_norm(self.attention(x, mask) + x)
-        return self.output_layer_norm(self.ffn(x) + x)
+        x = nn.normalised_sum(self.attention(x, mask), x, self.sa_layer_norm)
+        part, dropout = nn.undropped(self.ffn, DistilBertPerceptron, x)
+        return nn.normalised_sum(part, x, self.output_layer_norm, dropout)
 
 
 class DistilBertTransformer(nn.Module):

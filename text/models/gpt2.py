@@ -69,6 +69,11 @@ class GPT2Attention(nn.Module):
         self.resid_dropout = nn.Dropout(config.resid_pdrop)
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None) -> Tensor:
+        part, dropout = self.undropped(x, mask, cache)
+        return dropout(part)
+
+    def undropped(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None) -> tuple[Tensor, nn.Module]:
+        """What it gives before its dropout, and that."""
         joint = self.c_attn(x)  # (batch, length, 3 width)
         heads, causal, chance = (
             x.shape[2] // self.width,
@@ -81,7 +86,7 @@ class GPT2Attention(nn.Module):
             query, key, value = ops.split_heads(joint, heads=heads, batch_first=True)
             key, value = cache.extend(self.number, key, value)
             out = join_heads(F.scaled_dot_product_attention(query, key, value, mask, chance, causal, scale=self.scale))
-        return self.resid_dropout(self.c_proj(out))
+        return self.c_proj(out), self.resid_dropout
 
 
 class GPT2MLP(nn.Module):
@@ -94,7 +99,12 @@ class GPT2MLP(nn.Module):
         self.act, self.dropout = ACTIVATIONS[config.activation_function], nn.Dropout(config.resid_pdrop)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.c_proj(self.act(self.c_fc(x))))
+        part, dropout = self.undropped(x)
+        return dropout(part)
+
+    def undropped(self, x: Tensor) -> tuple[Tensor, nn.Module]:
+        """What it gives before its dropout, and that."""
+        return self.c_proj(self.act(self.c_fc(x))), self.dropout
 
 
 class GPT2Block(nn.Module):
@@ -108,8 +118,16 @@ class GPT2Block(nn.Module):
         self.mlp = GPT2MLP(config)
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None) -> Tensor:
-        x = x + self.attn(self.ln_1(x), mask, cache)
-        return x + self.mlp(self.ln_2(x))
+        x, part, dropout = self.parts(x, self.ln_1(x), mask, cache)
+        return x + (part if dropout is None else dropout(part))
+
+    def parts(
+        self, x: Tensor, normalised: Tensor, mask: Tensor | None, cache: KeyValueCache | None
+    ) -> tuple[Tensor, Tensor, nn.Module | None]:
+        """x after attention, and what the perceptron would add to it, with its dropout."""
+        part, dropout = nn.undropped(self.attn, GPT2Attention, normalised, mask, cache)
+        x, normalised = nn.add_and_normalise(part, x, self.ln_2, dropout)
+        return x, *nn.undropped(self.mlp, GPT2MLP, normalised)
 
 
 class GPT2Model(nn.Module):
@@ -141,11 +159,10 @@ class GPT2Model(nn.Module):
         else:
             places = self.wpe(positions)
         x = self.drop(x + places)
-        for block in self.h:
-            x = block(x, allowed, cache)
+        out = nn.through_blocks(self.h, x, GPT2Block, "ln_1", self.ln_f, allowed, cache)
         if cache is not None:
             cache.length += new
-        return self.ln_f(x)
+        return out
 
 
 class GPT2LMHeadModel(nn.Module):

@@ -170,8 +170,16 @@ class LlamaLayer(nn.Module):
     def forward(
         self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None
     ) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), angles, mask, cache)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        x, part, _ = self.parts(x, self.input_layernorm(x), angles, mask, cache)
+        return x + part
+
+    def parts(
+        self, x: Tensor, normalised: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None
+    ) -> tuple[Tensor, Tensor, None]:  # fmt: skip
+        """x after attention, and what the perceptron would add to it."""
+        part = self.self_attn(normalised, angles, mask, cache)
+        x, normalised = nn.add_and_normalise(part, x, self.post_attention_layernorm)
+        return x, self.mlp(normalised), None
 
 
 class LlamaModel(nn.Module):
@@ -195,11 +203,10 @@ class LlamaModel(nn.Module):
             if positions is None
             else self.rotary.at(positions, past + new, x.dtype)
         )
-        for layer in self.layers:
-            x = layer(x, angles, allowed, cache)
+        out = nn.through_blocks(self.layers, x, LlamaLayer, "input_layernorm", self.norm, angles, allowed, cache)
         if cache is not None:
             cache.length += tokens.shape[1]
-        return self.norm(x)
+        return out
 
 
 class LlamaForCausalLM(nn.Module):

@@ -109,7 +109,7 @@ class MPNetAttention(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        return self.LayerNorm(self.dropout(self.attn(x, bias)) + x)
+        return nn.normalised_sum(self.attn(x, bias), x, self.LayerNorm, self.dropout)
 
 
 class MPNetLayer(nn.Module):

@@ -144,8 +144,9 @@ class Block(nn.Module):
         self.mlp = MLP(width, (int(width * expansion), width), activation=nn.GELU, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.stochastic_depth(self.attn(self.norm1(x)))  # (batch, height, width, channels)
-        result: Tensor = x + self.stochastic_depth(self.mlp(self.norm2(x)))
+        # (batch, height, width, channels)
+        x, y = nn.add_and_normalise(self.attn(self.norm1(x)), x, self.norm2, self.stochastic_depth)
+        result: Tensor = x + self.stochastic_depth(self.mlp(y))
         return result
 
 

@@ -32,11 +32,14 @@ class EncoderBlock(nn.Module):
         self.mlp = MLP(width, (mlp_width, width), activation=nn.GELU, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.ln_1(x)  # (batch, tokens, width)
+        x, part, _ = self.parts(x, self.ln_1(x))
+        return x + part  # (batch, tokens, width)
+
+    def parts(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, None]:
+        """x, normalised y, after attention, and what the perceptron would add to it."""
         y, _ = self.self_attention(y, y, y, need_weights=False)
-        x = x + self.dropout(y)
-        result: Tensor = x + self.mlp(self.ln_2(x))
-        return result
+        x, y = nn.add_and_normalise(y, x, self.ln_2, self.dropout)
+        return x, self.mlp(y), None
 
 
 class Encoder(nn.Module):
@@ -74,6 +77,8 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dropout(x + self.pos_embedding)  # (batch, tokens, width)
+        if nn.is_plain(self.layers, nn.Sequential):
+            return nn.through_blocks(self.layers, x, EncoderBlock, "ln_1", self.ln)
         result: Tensor = self.ln(self.layers(x))
         return result
 
