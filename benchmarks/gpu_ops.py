@@ -223,6 +223,11 @@ def _of_images(dtype: str) -> list[Case]:
     batches = ((32, 64, 112, 112), large, (32, 512, 14, 14), (256, 256, 56, 56), (1, 256, 56, 56))
     return [
         *(Case("batch_norm " + "x".join(map(str, shape)), _batch_norm(shape[1]), (shape,), dtype) for shape in batches),
+        Case("batch_norm and relu", _batch_norm(256, "relu"), (large,), dtype),
+        Case("batch_norm and relu6", _batch_norm(192, "relu6"), ((32, 192, 28, 28),), dtype),
+        Case("batch_norm and sum", _batch_norm(256), (large,) * 2, dtype),
+        Case("batch_norm, sum, relu", _batch_norm(256, "relu"), (large,) * 2, dtype),
+        Case("batch_norm in use, sum, relu", _batch_norm(256, "relu", training=False), (large,) * 2, dtype),
         Case("relu", lambda m: m.functional.relu, (large,), dtype),
         Case("relu6", lambda m: m.functional.relu6, ((32, 192, 28, 28),), dtype),
         Case("add, relu", lambda m: lambda a, b: m.functional.relu(a + b), (large, large), dtype),
@@ -250,12 +255,24 @@ def _convolution(padding: int, groups: int) -> Callable[[Library], Call]:
     return lambda library: lambda a, w: library.functional.conv2d(a, w, None, 1, padding, 1, groups)
 
 
-def _batch_norm(channels: int) -> Callable[[Library], Call]:
+def _batch_norm(channels: int, activation: str | None = None, *, training: bool = True) -> Callable[[Library], Call]:
+    """Ours with a residual and an activation in one operation, PyTorch's with each apart, as its models have them."""
+
     def make(library: Library) -> Call:
         ones = np.ones(channels, np.float32)
-        mean, variance, weight, bias = (library.tensor(values) for values in (ones * 0, ones, ones, ones * 0))
-        weight.requires_grad = bias.requires_grad = True
-        return lambda a: library.functional.batch_norm(a, mean, variance, weight, bias, training=True)
+        held = [library.tensor(values) for values in (ones * 0, ones, ones, ones * 0)]
+        held[2].requires_grad = held[3].requires_grad = True
+        functional = library.functional
+
+        def together(a: Any, residual: Any = None) -> Any:
+            return functional.batch_norm(a, *held, training=training, residual=residual, activation=activation)
+
+        def apart(a: Any, residual: Any = None) -> Any:
+            out = functional.batch_norm(a, *held, training=training)
+            out = out if residual is None else out + residual
+            return out if activation is None else getattr(functional, activation)(out)
+
+        return together if library.own else apart
 
     return make
 
