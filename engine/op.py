@@ -74,6 +74,9 @@ class Op(Recorder, Implementations, Generic[P, R]):
         self.outputs = outputs
         self.kept_outs = tuple(range(outputs)) if kept is None else kept
         self.keeps_result = keeps_result
+        if keeps_result is not None:
+            self.kept_outs = tuple(place for place in self.kept_outs if place)
+        self.kept_with_result = (0, *self.kept_outs)
         self.narrows = narrows
         self.widens = widens
         self.steadies = False  # whether narrow operands on a GPU are widened first where others are narrowed

@@ -24,6 +24,7 @@ class Recorder(Operands):
 
     narrows: bool
     kept_outs: tuple[int, ...]
+    kept_with_result: tuple[int, ...]
     keeps_result: Callable[[dict[str, Any]], bool] | None
     plans: dict[Any, Plan]
 
@@ -64,9 +65,8 @@ class Recorder(Operands):
                 node.residuals = plan.pick_residuals(residuals)
             if plan.keeps_out:
                 # The array alone: the Tensor itself would make a cycle with its node.
-                kept, asked = self.kept_outs, self.keeps_result
-                if asked is not None:
-                    kept = (0, *kept) if asked(settings) else tuple([i for i in kept if i])
+                asked = self.keeps_result
+                kept = self.kept_outs if asked is None or not asked(settings) else self.kept_with_result
                 node.outs = (
                     [out.array if kept else None]
                     if out is not None
