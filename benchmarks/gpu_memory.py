@@ -13,6 +13,9 @@ import argparse
 import bisect
 import gc
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -28,17 +31,34 @@ DEEP = 5
 
 
 class Block:
-    """A piece of a chunk that was had from the driver, and its neighbours there."""
+    """A piece of a chunk that was had from the driver, where it begins, and its neighbours there."""
 
-    def __init__(self, size: int, before: Block | None = None, after: Block | None = None) -> None:
-        self.size, self.before, self.after, self.free = size, before, after, False
+    def __init__(self, at: int, size: int, before: Block | None = None, after: Block | None = None) -> None:
+        self.at, self.size, self.before, self.after, self.free = at, size, before, after, False
+
+
+class Driver:
+    """What gives chunks, and counts what is out."""
+
+    def __init__(self) -> None:
+        self.given = self.most = 0
+        self._place = 1 << 42
+
+    def have(self, size: int) -> int:
+        """Where a chunk begins."""
+        here, self._place = self._place, self._place + size
+        self.given += size
+        self.most = max(self.most, self.given)
+        return here
 
 
 class Pool:
     """CuPy's memory pool: the smallest free block that fits, cut to size; neighbours that are free are joined."""
 
-    def __init__(self) -> None:
-        self.held = self.most = self.reserved = 0
+    def __init__(self, have: Callable[[int], int]) -> None:
+        """``have`` gives a chunk."""
+        self.held = self.most = 0
+        self._have = have
         self._free: dict[int, dict[int, Block]] = {}
         self._sizes: list[int] = []
 
@@ -50,10 +70,9 @@ class Pool:
             block = next(iter(self._free[self._sizes[place]].values()))
             self._take(block)
         else:
-            block = Block(size)
-            self.reserved += size
+            block = Block(self._have(size), size)
         if block.size > size:
-            rest = Block(block.size - size, block, block.after)
+            rest = Block(block.at + size, block.size - size, block, block.after)
             if rest.after is not None:
                 rest.after.before = rest
             block.after, block.size = rest, size
@@ -79,14 +98,15 @@ class Pool:
             block = before
         self._give(block)
 
-    def free_all_blocks(self) -> None:
-        """Give whole chunks back to the driver, and count anew."""
+    def free_all_blocks(self) -> int:
+        """Give whole chunks back; gives the bytes of all of them."""
+        given = 0
         for blocks in list(self._free.values()):
             for block in list(blocks.values()):
                 if block.before is None and block.after is None:
                     self._take(block)
-                    self.reserved -= block.size
-        self.most = self.held
+                    given += block.size
+        return given
 
     def _give(self, block: Block) -> None:
         block.free = True
@@ -112,6 +132,7 @@ class Held:
 
     def __init__(self, pool: Pool, size: int) -> None:
         self._pool, self._block = pool, pool.malloc(size)
+        self.at = self._block.at
         if Held.living is not None:
             Held.living[id(self)] = size, lines(sys._getframe(2))
             if pool.held > Held.at_most[0] + 16 * MIB:
@@ -136,31 +157,68 @@ def lines(frame: FrameType | None) -> str:
     return " < ".join(found)
 
 
-def counted() -> Pool:
-    """Let the GPU that computes nothing count what is asked for, in the pool that is given."""
-    import cupy
+class Memory:
+    """What ``cupy.cuda`` has for memory: pools, and which of them serves now."""
 
-    pool, place = Pool(), 1 << 42
+    def __init__(self) -> None:
+        self.driver = Driver()
+        self.pool = Pool(self.driver.have)
+        self._now: Callable[[int], Any] = partial(self._from, self.pool)
 
-    def memory(size: int) -> Any:
-        nonlocal place
-        here, place = place, place + -(-size // UNIT) * UNIT
-        return cupy.cuda.MemoryPointer(cupy.cuda.UnownedMemory(here, size, Held(pool, size), 0), 0)
+    def had(self, size: int) -> Any:
+        """Memory of the pool that serves now."""
+        return self._now(size)
 
-    def apart(shape: Any, dtype: Any) -> Any:
-        return null_gpu.Array(shape, dtype, memory(null_gpu.Array(shape, dtype, null_gpu._place).nbytes))
+    def _from(self, pool: Pool, size: int) -> Any:
+        import cupy
 
-    def lasting(size: int) -> Any:
-        return null_gpu.Array((size,), np.uint8, null_gpu._place)  # apart, and as long as the process
+        held = Held(pool, size)
+        return cupy.cuda.MemoryPointer(cupy.cuda.UnownedMemory(held.at, size, held, 0), 0)
 
-    null_gpu.apart = apart
-    here = null_gpu.install()
-    from numzoo.engine.kernels.cuda import machine
+    def private(self, allocator: Any) -> Any:
+        """Another pool, as ``cupy.cuda.MemoryPool``."""
+        return SimpleNamespace(malloc=partial(self._from, Pool(lambda size: allocator(size).ptr)))
 
-    here.memory, here.lying = memory, machine.laid(SimpleNamespace(ndarray=null_gpu.Array, cuda=cupy.cuda), memory)
-    here.lasting = lasting
-    here.xp.get_default_memory_pool = lambda: SimpleNamespace(free_all_blocks=pool.free_all_blocks)
-    return pool
+    def free_all_blocks(self) -> None:
+        """Of the pool of everything but captured steps."""
+        self.driver.given -= self.pool.free_all_blocks()
+
+    def again(self) -> None:
+        """Count the most anew."""
+        self.pool.most, self.driver.most = self.pool.held, self.driver.given
+
+    @contextmanager
+    def using(self, allocator: Any) -> Iterator[None]:
+        """A pool's allocator serves."""
+        before, self._now = self._now, allocator
+        try:
+            yield
+        finally:
+            self._now = before
+
+    def install(self) -> None:
+        """Let the GPU that computes nothing have its memory here."""
+
+        def apart(shape: Any, dtype: Any) -> Any:
+            return null_gpu.Array(shape, dtype, self.had(null_gpu.Array(shape, dtype, null_gpu._place).nbytes))
+
+        def lasting(size: int) -> Any:
+            return null_gpu.Array((size,), np.uint8, null_gpu._place)  # apart, and as long as the process
+
+        null_gpu.apart = apart
+        here = null_gpu.install()
+        import cupy
+        from numzoo.engine.kernels.cuda import machine
+
+        here.memory = self.had
+        here.lying = machine.laid(SimpleNamespace(ndarray=null_gpu.Array, cuda=cupy.cuda), self.had)
+        here.lasting, pool, driver = lasting, self.pool, self.driver
+        here.xp.get_default_memory_pool = lambda: SimpleNamespace(
+            free_all_blocks=self.free_all_blocks, used_bytes=lambda: pool.held, total_bytes=lambda: driver.given
+        )
+        cuda = here.xp.cuda
+        cuda.MemoryPool, cuda.using_allocator = self.private, self.using
+        cuda.get_allocator = lambda: self._now
 
 
 def main() -> None:
@@ -169,10 +227,13 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", default=("training",), choices=("inference", "training"))
     parser.add_argument("--precisions", nargs="+", default=("f32", "bf16"), choices=gpu_cases.PRECISIONS)
     parser.add_argument("--batches", nargs="+", type=int, default=[32])
+    parser.add_argument("--captured", action="store_true", help="captured steps beside plain ones")
     parser.add_argument("--lines", action="store_true", help="the lines that hold most of it when it is most")
     given = parser.parse_args()
     sys.path.insert(0, str(CHECKOUT))
-    pool = counted()
+    memory = Memory()
+    memory.install()
+    pool, driver = memory.pool, memory.driver
     import gpu_numzoo
 
     side = gpu_numzoo.Numzoo("cuda", measured=False)
@@ -181,23 +242,25 @@ def main() -> None:
             side.build(name, mode == "training")
             for precision in given.precisions:
                 for batch in given.batches:
-                    side.empty()
-                    step = side.step(precision, batch, "plain")
-                    for _ in range(3):
-                        step()
-                    most, reserved = pool.most, pool.reserved
-                    told = largest(step) if given.lines else []
-                    del step
-                    side.empty()
-                    gc.collect()
-                    print(
-                        f"{name:<13}{mode:<10}{precision:<5}{batch:>4}  weights {pool.held // MIB:6} MiB  most {most // MIB:6} MiB  "
-                        f"reserved {reserved // MIB:6} MiB",
-                        *told, sep="\n", flush=True,
-                    )  # fmt: skip
+                    for way in ("plain", "captured") if given.captured else ("plain",):
+                        side.empty()
+                        memory.again()
+                        step = side.step(precision, batch, way)
+                        for _ in range(6):
+                            step()
+                        now, most, reserved = driver.given, pool.most, driver.most
+                        told = largest(step) if given.lines and way == "plain" else []
+                        del step
+                        side.empty()
+                        gc.collect()
+                        print(
+                            f"{name:<13}{mode:<10}{precision:<5}{batch:>4} {way:<9} weights {pool.held // MIB:6} MiB  "
+                            f"most {most // MIB:6} MiB  reserved {now // MIB:6} MiB, at most {reserved // MIB:6} MiB",
+                            *told, sep="\n", flush=True,
+                        )  # fmt: skip
             side.drop()
             gc.collect()
-            pool.free_all_blocks()
+            memory.free_all_blocks()
             if pool.held:
                 print(f"{pool.held} bytes are held by what outlives the model")
 

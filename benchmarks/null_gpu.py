@@ -164,6 +164,8 @@ class Library:
         MemoryPool=lambda: SimpleNamespace(malloc=None, used_bytes=lambda: 0, total_bytes=lambda: 0),
         Stream=lambda **_: _Stream(),
         alloc_pinned_memory=bytearray,
+        get_allocator=lambda: None,
+        using_allocator=lambda _: nullcontext(),
         get_current_stream=lambda: _Stream(),
         is_available=lambda: True,
         runtime=SimpleNamespace(
@@ -213,8 +215,15 @@ class _Device(nullcontext[Any]):
 _device = _Device()
 
 
-class _Stream:
+class _Stream(nullcontext[Any]):
     ptr = 0
+
+    def begin_capture(self) -> None:
+        """Whatever is recorded."""
+
+    def end_capture(self) -> Any:
+        """A graph that does nothing."""
+        return SimpleNamespace(launch=lambda _: None)
 
     def record(self, event: Any = None) -> Any:
         """An event that has happened."""

@@ -24,6 +24,8 @@ class Capturing:
         self.outside = outside
         self.before: list[Callable[[], None]] = []
         self.kept: dict[str, Any] = {}
+        self.epoch = object()
+        """Stands for it with others, who would else hold what it keeps."""
 
 
 class _Now(threading.local):
@@ -41,7 +43,7 @@ def in_capture() -> bool:
 
 def epoch() -> object:
     """What stays the same as long as nothing was replayed; in a capture another, which is that capture's own."""
-    return _now.capture or _replays
+    return _replays if _now.capture is None else _now.capture.epoch
 
 
 def replayed() -> None:

@@ -13,9 +13,12 @@ same shapes, with all its data among the arguments.
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable
 from functools import partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import numpy as np
 
 from .. import device as devices
 from ..capturing import Capturing, capturing, in_capture, replayed
@@ -24,7 +27,7 @@ from ..device import CPU, Device
 from ..errors import ArgumentError, CaptureError, DeviceError, SettingError
 from ..modes import modes
 from ..tensor import Tensor, tensor_of
-from .memory import PrivatePool
+from .pools import PrivatePool
 
 __all__ = ["Captured", "capture"]
 
@@ -118,8 +121,11 @@ class Captured(Generic[P, R]):
 
         given, named = _rebuilt((args, kwargs), own)
         cupy = devices.cupy()
+        gc.collect()  # what the runs before left in circles would be in the way, and may be something that a capture ends at
+        cupy.get_default_memory_pool().free_all_blocks()  # the step has memory of its own from now on
         usual = partial(cupy.cuda.using_allocator, cupy.cuda.get_allocator())
-        stream, pool, state, held = cupy.cuda.Stream(non_blocking=True), PrivatePool(), Capturing(usual), _Held()
+        stream, pool, state = cupy.cuda.Stream(non_blocking=True), PrivatePool(), Capturing(usual)
+        held = _Held(pool)
         stream.wait_event(cupy.cuda.get_current_stream().record())
         with capturing(state), cupy.cuda.using_allocator(pool.malloc), stream:
             stream.begin_capture()
@@ -130,7 +136,7 @@ class Captured(Generic[P, R]):
             except BaseException as error:
                 with contextlib.suppress(Exception):  # a capture that failed has ended, in one way or the other
                     stream.end_capture()
-                if isinstance(error, CaptureError) or not isinstance(error, Exception):
+                if isinstance(error, (CaptureError, MemoryError)) or not isinstance(error, Exception):
                     raise
                 raise CaptureError(
                     f"capture: {name} cannot be captured: {type(error).__name__}: {error}. A captured step may not wait for the "
@@ -175,16 +181,21 @@ class Captured(Generic[P, R]):
 
 
 class _Held(Watcher):
-    """Keeps every array that an operation is given during a capture: the recorded step reads them at each replay."""
+    """Keeps the arrays that an operation is given during a capture and that lie elsewhere: the recorded step reads them at each replay.
 
-    def __init__(self) -> None:
+    What lies in the step's own pool need not be kept: nobody but the step itself is given that memory again.
+    """
+
+    def __init__(self, pool: PrivatePool) -> None:
         self.arrays: dict[int, Any] = {}
+        self._pool = pool
 
     def around(self, op: Any, compute: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*arrays: Any, **settings: Any) -> Any:
-            for array in arrays:
-                if array is not None:
-                    self.arrays.setdefault(id(array), array)
+            if in_capture():  # in this thread
+                for array in arrays:
+                    if array is not None and type(array) is not np.ndarray and not self._pool.owns(array):
+                        self.arrays.setdefault(id(array), array)
             return compute(*arrays, **settings)
 
         return watched
@@ -242,7 +253,7 @@ def capture(step: Any = None, *, warmup: int = 3, copy: bool = True) -> Any:
     the next call replaces.
 
     Raises CaptureError for a step that cannot be captured, and for a call that does not fit the captured one: other
-    shapes, dtypes or modes; DeviceError for a tensor on the CPU.
+    shapes, dtypes or modes; DeviceError for a tensor on the CPU; OutOfMemoryError where there is no room for the step's memory.
     """
     if isinstance(warmup, bool) or not isinstance(warmup, int) or warmup < 1:
         raise SettingError(

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import re
-import weakref
 from typing import Any
 
 from .. import device as devices
 from ..device import CPU, Device, DeviceLike
 from ..errors import DeviceError, OutOfMemoryError
+from .pools import private_pools
 
 __all__ = [
-    "PrivatePool",
     "empty_cache",
     "memory_allocated",
     "memory_reserved",
     "memory_summary",
     "out_of_memory",
-    "private_pools",
     "size_text",
 ]
-
-
-class PrivatePool:
-    """The memory of one captured step. CuPy's own pools take no weak references; this one is counted as long as it lives."""
-
-    def __init__(self) -> None:
-        pool = devices.cupy().cuda.MemoryPool()
-        self.malloc, self.used_bytes, self.total_bytes = pool.malloc, pool.used_bytes, pool.total_bytes
-        private_pools.add(self)
-
-
-private_pools: weakref.WeakSet[PrivatePool] = weakref.WeakSet()
-"""The pools of captured steps, which live as long as these do."""
 
 
 def memory_allocated(device: DeviceLike = "cuda") -> int:
@@ -59,16 +44,16 @@ def memory_summary(device: DeviceLike = "cuda") -> str:
     held, reserved = memory_allocated(where), memory_reserved(where)
     with _on(where):
         free, total = devices.cupy().cuda.runtime.memGetInfo()
-        steps = sum(int(pool.total_bytes()) for pool in private_pools)
+        steps = sum(pool.size for pool in private_pools)
         products, engines = devices.gpu_kernels("libraries.installed").workspaces(
             devices.gpu_kernels("machine").machine()
         )
     rows = {
         "memory of the GPU": total,
         "held by arrays": held,
+        "of these in captured steps": steps,
         "of these cublasLt works in": products,
         "kept for the next ones": reserved - held,
-        "of these in captured steps": steps,
         "most that cuDNN borrows": engines,
         "used by others": max(total - free - reserved, 0),
         "free": free,
@@ -105,7 +90,7 @@ def _asked(text: str) -> int:
 
 
 def _pools() -> list[Any]:
-    return [devices.cupy().get_default_memory_pool(), *devices.gpu_kernels("machine").lasting_pools, *private_pools]
+    return [devices.cupy().get_default_memory_pool(), *devices.gpu_kernels("machine").lasting_pools]
 
 
 def _on(device: DeviceLike) -> Any:

@@ -17,6 +17,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from emulated_capture import Pool, Recording, note, recorded
 
 if TYPE_CHECKING:
     from emulated_gpu import EmulatedMachine
@@ -194,6 +195,8 @@ DeviceArray.__hash__ = None  # type: ignore[assignment]
 def unwrapped(value: Any) -> Any:
     """The same with NumPy's arrays in the places of device arrays, in lists, tuples and dictionaries too."""
     if isinstance(value, DeviceArray):
+        if Recording.now is not None:
+            Recording.now.given.add(id(value.host))
         return value.host
     if type(value) in (list, tuple):
         return type(value)(unwrapped(item) for item in value)
@@ -241,7 +244,9 @@ def take_along_axis(a: Any, indices: Any, axis: Any) -> Any:
 def wrapped(value: Any) -> Any:
     """The same with device arrays in the places of NumPy's arrays and numbers."""
     if isinstance(value, (np.ndarray, np.generic)):
-        return DeviceArray(np.asarray(value))
+        value = np.asarray(value)
+        note(value)
+        return DeviceArray(value)
     if isinstance(value, (list, tuple)):
         return (list if isinstance(value, list) else tuple)(wrapped(item) for item in value)
     return value
@@ -262,62 +267,12 @@ def called(attribute: Any, signature: inspect.Signature | None = None) -> Any:
     return call
 
 
-class Recording:
-    """A CUDA graph, emulated: what was computed while it was captured, to be computed again in the same places.
-
-    A real capture runs nothing; here everything runs once, and `end` puts all memory back as it was.
-    """
-
-    now: Recording | None = None
-
-    def __init__(self, here: EmulatedMachine) -> None:
-        self.steps: list[Any] = []
-        self.held: list[Any] = []  # memory had meanwhile, as that of a pool that lives as long as the graph
-        self._before = [(raw, raw.copy()) for raw in here.living()]
-        self._known: dict[int, tuple[Any, Any]] = {}
-
-    def touch(self, array: Any) -> None:
-        """Remember what NumPy's own memory holds before something is computed into it."""
-        root = array
-        while isinstance(root.base, np.ndarray):
-            root = root.base
-        self._known.setdefault(id(root), (root, root.copy()))
-
-    def end(self) -> None:
-        """Undo what happened meanwhile."""
-        for memory, before in [*self._before, *self._known.values()]:
-            memory[...] = before
-
-    def launch(self, stream: Any = None) -> None:
-        """Replay. What lay in the graph's own memory is no more: a real graph uses it for one thing after another."""
-        for memory in self.held:
-            memory.raw[memory.start : memory.start + memory.size] = 0xFF
-        with np.errstate(all="ignore"):
-            for step in self.steps:
-                step()
-
-
 def computed(function: Any, inputs: Any, settings: Any) -> Any:
     """What a NumPy function gives, as device arrays; in a capture it is recorded too."""
     recording = Recording.now
     if recording is None:
         return wrapped(function(*inputs, **settings))
-    owner = getattr(function, "__self__", None)
-    for value in (owner, *inputs, *settings.values()):
-        if isinstance(value, np.ndarray) and value.flags.writeable:
-            recording.touch(value)
-    result = function(*inputs, **settings)
-    if isinstance(result, np.generic):
-        result = np.asarray(result)
-
-    def again() -> None:
-        found = function(*inputs, **settings)
-        for place, value in zip(*((r if isinstance(r, (tuple, list)) else [r]) for r in (result, found)), strict=True):
-            if isinstance(place, np.ndarray) and place.flags.writeable and not np.may_share_memory(place, value):
-                place[...] = value
-
-    recording.steps.append(again)
-    return wrapped(result)
+    return wrapped(recorded(recording, function, inputs, settings))
 
 
 class Event:
@@ -366,25 +321,6 @@ class Stream:
         assert recording is not None, "no capture is under way"
         recording.end()
         return recording
-
-
-class Pool:
-    """CuPy's memory pool, which counts nothing here and, like CuPy's, takes no weak references."""
-
-    __slots__ = ()
-
-    def malloc(self, size: int) -> None:
-        """Only its name counts: see ``allocating``."""
-
-    def used_bytes(self) -> int:
-        """None."""
-        return 0
-
-    def total_bytes(self) -> int:
-        """None."""
-        return 0
-
-    def free_all_blocks(self) -> None: ...
 
 
 @contextmanager
@@ -475,10 +411,9 @@ class Namespace:
     def array(self, value: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> Any:
         if not isinstance(value, DeviceArray):
             met("a copy to the GPU")
-        source = unwrapped(value)
-        made = self._here.put(np.array(source, dtype, order=order))
+        made = self._here.put(np.array(unwrapped(value), dtype, order=order))
         if Recording.now is not None:
-            Recording.now.steps.append(lambda: made.host.__setitem__(..., source))
+            computed(made.host.__setitem__, (..., unwrapped(value)), {})
         return made
 
     def asnumpy(self, value: Any) -> Any:

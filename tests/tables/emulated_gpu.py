@@ -15,18 +15,18 @@ import subprocess
 import tempfile
 import time
 import weakref
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from struct import Struct
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from emulated_capture import Guarded, Recording, at, owner_of
 from emulated_cupy import DeviceArray as DeviceArray
-from emulated_cupy import Namespace, Recording
+from emulated_cupy import Namespace
 
 HERE = Path(__file__).resolve().parents[1] / "engine" / "kernels" / "cuda" / "emulator"
-GUARD = 256
 _ENTRY = re.compile(r'extern "C" __global__ void(?:\s+__launch_bounds__\([^)]*\))?\s+(\w+)\s*\(')
 _folder = tempfile.TemporaryDirectory(prefix="numzoo-emulated-")
 
@@ -60,19 +60,27 @@ class EmulatedMachine:
         self.xp = Namespace(self)
         self.descending = descending
         self.launched: list[str] = []
-        self.allocator: Any = None
+        self.allocator: Any = self.had
         self._guards: list[weakref.ref[Any]] = []
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         kind = np.dtype(dtype)
         size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-        raw = np.full(size + 3 * GUARD, 0xFF, np.uint8)
-        start = GUARD + -(raw.ctypes.data + GUARD) % GUARD
-        held = _Guarded(raw, start, size)
+        if not size:
+            return DeviceArray(np.empty(shape, kind))
+        return DeviceArray(np.asarray(self.allocator(size)).view(kind).reshape(shape))
+
+    def had(self, size: int) -> Guarded:
+        """Memory as from the driver, whoever allocates now."""
+        held = Guarded(size)
         self._guards.append(weakref.ref(held))
-        if Recording.now is not None and self.allocator is not None:
-            Recording.now.held.append(held)
-        return DeviceArray(np.asarray(held).view(kind).reshape(shape) if size else np.empty(shape, kind))
+        return held
+
+    def like(self, model: Any) -> Any:
+        """Memory for a NumPy array, in the same order, as a NumPy array."""
+        order = sorted(range(model.ndim), key=lambda axis: -abs(model.strides[axis]))
+        dense = self.empty(tuple(model.shape[axis] for axis in order), model.dtype).host
+        return dense.transpose(tuple(np.argsort(order).tolist())) if order else dense
 
     def lying(self, size: int, shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None) -> Any:
         assert size == int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize, (
@@ -94,17 +102,14 @@ class EmulatedMachine:
         return SimpleNamespace(ptr=self.address(array), array=array)
 
     def lasting(self, size: int) -> Any:
-        return self.empty((size,), np.uint8)
+        return DeviceArray(np.asarray(self.had(size)))
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         array = self.empty(shape, dtype)
 
-        def fill() -> None:
-            array.host[...] = 0
-
+        array.host[...] = 0
         if Recording.now is not None:
-            Recording.now.steps.append(fill)  # as a graph does: a replay begins with zeros again
-        fill()
+            Recording.now.steps.append(partial(at(array.host).fill, 0))  # as a graph does: a replay begins with zeros again
         return array
 
     def put(self, array: Any) -> Any:
@@ -117,6 +122,8 @@ class EmulatedMachine:
         return back
 
     def address(self, array: Any) -> int:
+        if Recording.now is not None:
+            Recording.now.use(owner_of(array.host))
         return int(array.host.ctypes.data)
 
     def stream(self) -> int:
@@ -144,6 +151,8 @@ class EmulatedMachine:
         return ctypes.CDLL(str(place))
 
     def entry(self, module: Any, name: str) -> Any:
+        from numzoo.engine.kernels.cuda.entries import letters_of
+
         run, size = getattr(module, f"emulate_{name}"), getattr(module, f"bytes_of_{name}")
         run.restype, size.restype = ctypes.c_char_p, ctypes.c_size_t
 
@@ -164,14 +173,22 @@ class EmulatedMachine:
 
             if Recording.now is not None:
                 Recording.now.steps.append(execute)
+                for letter, value in zip(letters_of(layout.format), arguments, strict=True):
+                    if letter == "P" and value:
+                        Recording.now.use_at(value)
             execute()
 
         launch.prepared = _prepared(launch)  # type: ignore[attr-defined]
         return launch
 
     def living(self) -> list[Any]:
-        """The bytes of all arrays that live now."""
-        return [held.inner for held in (reference() for reference in self._guards) if held is not None]
+        """The bytes of all arrays that live now, and of captured steps' pools."""
+        return [held.inner for _, held in self.held()]
+
+    def held(self) -> list[tuple[weakref.ref[Any], Any]]:
+        """All memory that is held now."""
+        found = [(reference, reference()) for reference in self._guards]
+        return [(reference, held) for reference, held in found if held is not None]
 
     def milliseconds(self, work: Any, times: int) -> float:
         start = time.perf_counter()
@@ -191,6 +208,8 @@ class EmulatedMachine:
 
             if Recording.now is not None:
                 Recording.now.steps.append(execute)
+                for address in addresses:
+                    Recording.now.use_at(address)
             execute()
 
         return None if run is None else checked
@@ -221,16 +240,3 @@ def _prepared(launch: Any) -> Any:
         return run
 
     return prepare
-
-
-class _Guarded:
-    """Bytes between two guards, as an array's memory."""
-
-    def __init__(self, raw: Any, start: int, size: int) -> None:
-        self.raw, self.start, self.size = raw, start, size
-        self.inner = raw[start : start + size]
-        self.__array_interface__ = self.inner.__array_interface__
-
-    def whole(self) -> bool:
-        before, after = self.raw[: self.start], self.raw[self.start + self.size :]
-        return bool((before == 0xFF).all() and (after == 0xFF).all())

@@ -8,6 +8,7 @@ from typing import Any
 import emulated_cupy
 import numpy as np
 import pytest
+from emulated_capture import Recording
 from emulated_cupy import listened
 from emulated_gpu import EmulatedMachine
 
@@ -181,11 +182,11 @@ def test_it_decorates(gpu: Any) -> None:
 def test_a_step_runs_on_the_gpu_of_its_tensors(gpu: Any, monkeypatch: Any) -> None:
     if not isinstance(gpu, EmulatedMachine):
         pytest.skip("a second GPU is imitated where the first one is")
-    entered, launched, launch = [0], [], emulated_cupy.Recording.launch
+    entered, launched, launch = [0], [], Recording.launch
     monkeypatch.setattr(emulated_cupy.Device, "__enter__", lambda self: entered.append(self.id))
     monkeypatch.setattr(emulated_cupy.Device, "__exit__", lambda self, *_: entered.pop() and None)
     monkeypatch.setattr(
-        emulated_cupy.Recording, "launch", lambda self, stream: (launched.append(entered[-1]), launch(self, stream))
+        Recording, "launch", lambda self, stream: (launched.append(entered[-1]), launch(self, stream))
     )
     monkeypatch.setattr(gpu.xp.cuda.runtime, "getDeviceCount", lambda: 2)
     first = on_gpu(2, 2)

@@ -11,11 +11,11 @@ import hashlib
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ....capturing import in_capture, keep_in_capture
+from ....capturing import in_capture
 from ....dtype import as_dtype
 from ....errors import DeviceError
 from ..machine import Machine
@@ -51,27 +51,28 @@ class Products:
         self.owner = f"{name} cublasLt {bindings.get_version()} {workspace}"
         self.workspace = workspace
         self._here = here
-        self._workspaces: dict[int, tuple[int, Any]] = {}
+        self._workspaces: dict[int, Any] = {}
         self._addresses: dict[int, int] = {}
 
     @property
     def held(self) -> int:
-        """Bytes of all workspaces but those of captured steps."""
+        """Bytes of all workspaces that last."""
         return self.workspace * len(self._workspaces)
 
-    def space(self, stream: int) -> int:
-        """The address of the workspace of a stream; products of one stream take turns in it."""
-        # A captured step has one of its own, for its memory goes when it does, and it may be replayed on any stream.
-        found: tuple[int, Any] | None = keep_in_capture("cublasLt", self._space) or self._workspaces.get(stream)
-        if found is None:
-            memory = self._here.lasting(self.workspace)
-            found = self._workspaces[stream] = self._here.address(memory), memory
-            self._addresses[stream] = found[0]
-        return found[0]
+    def space(self, stream: int, needed: int) -> tuple[int, int, Any]:
+        """A workspace: its address, how long it is, and what must be held until the product is given to the GPU.
 
-    def _space(self) -> tuple[int, Any]:
-        memory = self._here.memory(self.workspace)
-        return memory.ptr, memory
+        Products of one stream take turns in one. In a capture each borrows what it needs of the step's memory, for that may be
+        replayed on any stream.
+        """
+        if in_capture():
+            memory = self._here.memory(needed) if needed else None
+            return 0 if memory is None else memory.ptr, needed, memory
+        if stream not in self._workspaces:
+            memory = self._here.lasting(self.workspace)
+            self._workspaces[stream] = memory
+            self._addresses[stream] = self._here.address(memory)
+        return self._addresses[stream], self.workspace, None
 
     def prepare(self, gemm: Gemm) -> Run | None:
         """What computes a product, or None where cublasLt has no algorithm for it."""
@@ -85,23 +86,23 @@ class Products:
             return None
         run = self._runner(gemm, described, proposed[0])
         if not measures:
-            store.write(self._key(gemm, ""), proposed[0].tobytes())
+            store.write(self._key(gemm, ""), proposed[0].data.tobytes())
             return run
         return choosing.at_first_call(run, lambda *places: self._fastest(gemm, described, proposed, run, *places))
 
-    def _runner(self, gemm: Gemm, described: _Description, algorithm: Any) -> Run:
+    def _runner(self, gemm: Gemm, described: _Description, algorithm: _Algorithm) -> Run:
         lt = self.bindings
         matmul, handle, space, workspace, stream = lt.matmul, self.handle, self.space, self.workspace, self._here.stream
         operation, (a_layout, b_layout, d_layout) = described.operation, described.layouts
         alpha, beta = described.alpha, described.beta
-        chosen, spaces = algorithm.ctypes.data, self._addresses
+        chosen, needed, spaces = algorithm.data.ctypes.data, algorithm.needed, self._addresses
 
         def run(a: int, b: int, d: int, bias: int) -> None:
             now = stream()
-            room = None if in_capture() else spaces.get(now)
+            size, room = workspace, None if in_capture() else spaces.get(now)
             if room is None:
-                room = space(now)
-            matmul(handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, workspace, now)  # fmt: skip
+                room, size, _held = space(now, needed)
+            matmul(handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, size, now)  # fmt: skip
 
         # The memory that the addresses point to lives as long as what runs with them.
         run.held = (described, algorithm)  # type: ignore[attr-defined]
@@ -111,18 +112,18 @@ class Products:
 
         def run_with_bias(a: int, b: int, d: int, bias: int) -> None:
             now = stream()
-            room = None if in_capture() else spaces.get(now)
+            size, room = workspace, None if in_capture() else spaces.get(now)
             if room is None:
-                room = space(now)
+                room, size, _held = space(now, needed)
             with lock:  # the bias belongs to the description, which other threads use too
                 points(bias)
-                matmul(handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, workspace, now)  # fmt: skip
+                matmul(handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, size, now)  # fmt: skip
 
         run_with_bias.held = run.held  # type: ignore[attr-defined]
         return run_with_bias
 
     def _fastest(
-        self, gemm: Gemm, described: _Description, proposed: list[Any], run: Run, a: int, b: int, d: int, bias: int
+        self, gemm: Gemm, described: _Description, proposed: list[_Algorithm], run: Run, a: int, b: int, d: int, bias: int
     ) -> Run:
         """What computes with the fastest of the algorithms, which is then kept on the disk; ``run`` where none is found."""
         try:
@@ -135,14 +136,14 @@ class Products:
         found: int | None = choosing.fastest(self._here, candidates, (self.bindings.cuBLASLtError,))
         if found is None:
             return run
-        store.write(self._key(gemm, "measured"), proposed[found].tobytes())
+        store.write(self._key(gemm, "measured"), proposed[found].data.tobytes())
         return runs[found]
 
     def _key(self, gemm: Gemm, way: str) -> str:
         return hashlib.sha256(f"{self.owner}\0{gemm!r}{way}".encode()).hexdigest() + ".cublaslt"
 
-    def _kept(self, gemm: Gemm, described: _Description, way: str) -> Any:
-        """The algorithm's 64 bytes on the disk, or None where there are none or this library does not take them."""
+    def _kept(self, gemm: Gemm, described: _Description, way: str) -> _Algorithm | None:
+        """The algorithm on the disk, or None where there is none or this library does not take it."""
         lt = self.bindings
         kept = store.read(self._key(gemm, way))
         if kept is None or len(kept) != lt.matmul_algo_dtype.itemsize:
@@ -153,9 +154,10 @@ class Products:
             lt.matmul_algo_check(self.handle, *described.operands, algorithm.ctypes.data, found.ctypes.data)
         except lt.cuBLASLtError:
             return None
-        return algorithm if found["state"][0] == 0 and found["workspace_size"][0] <= self.workspace else None
+        needed = int(found["workspace_size"][0])
+        return _Algorithm(algorithm, needed) if found["state"][0] == 0 and needed <= self.workspace else None
 
-    def _proposed(self, gemm: Gemm, described: _Description, most: int) -> list[Any]:
+    def _proposed(self, gemm: Gemm, described: _Description, most: int) -> list[_Algorithm]:
         """The algorithms that the library proposes, the best guess first."""
         lt = self.bindings
         found = np.zeros(most, lt.matmul_heuristic_result_dtype)
@@ -170,10 +172,17 @@ class Products:
         finally:
             lt.matmul_preference_destroy(preference)
         return [
-            np.array([each["algo"]], lt.matmul_algo_dtype)
+            _Algorithm(np.array([each["algo"]], lt.matmul_algo_dtype), int(each["workspace_size"]))
             for each in found[: count.value]
             if each["state"] == 0 and each["workspace_size"] <= self.workspace
         ]
+
+
+class _Algorithm(NamedTuple):
+    """How cublasLt multiplies: its own 64 bytes, and the bytes of memory that it works in."""
+
+    data: Any
+    needed: int
 
 
 class _Description:

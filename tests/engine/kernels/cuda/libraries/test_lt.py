@@ -293,11 +293,28 @@ def test_descriptors_are_destroyed_with_the_plan() -> None:
 
 def test_each_stream_has_a_workspace_of_its_own() -> None:
     products = opened(Bindings())
-    assert products.space(1) == products.space(1) != products.space(2)
-    with capturing(Capturing()) as capture:
-        assert products.space(1) == products.space(3) == capture.kept["cublasLt"][0]
-        assert capture.kept["cublasLt"][0] != products._workspaces[1][0]
-    assert sorted(products._workspaces) == [1, 2]
+    assert products.space(1, 8) == products.space(1, 0) != products.space(2, 8)
+    assert products.space(1, 8)[1] == WORKSPACE
+    assert products.held == 2 * WORKSPACE
+
+
+def test_a_captured_product_borrows_what_its_algorithm_needs() -> None:
+    bindings = Bindings(candidates=((0, 768),))
+    products = opened(bindings)
+    asked: list[int] = []
+    memory = products._here.memory
+    products._here.memory = lambda size: asked.append(size) or memory(size)  # type: ignore[func-returns-value,method-assign]
+    run, biased, kept = products.prepare(PLAIN), products.prepare(GEMM), products.prepare(PLAIN)
+    assert run is not None
+    assert biased is not None
+    assert kept is not None
+    with capturing(Capturing()):
+        run(0x1000, 0x2000, 0x3000, 0)
+        biased(0x1000, 0x2000, 0x3000, 0x500)
+        kept(0x1000, 0x2000, 0x3000, 0)  # of an algorithm on the disk the library says anew what it needs: nothing here
+    run(0x1000, 0x2000, 0x3000, 0)
+    assert [call[-2] for call in bindings.calls if call[0] == "matmul"] == [768, 768, 0, WORKSPACE]
+    assert asked == [768, 768]
 
 
 class Cublas:
