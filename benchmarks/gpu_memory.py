@@ -208,6 +208,7 @@ class Memory:
         null_gpu.apart = apart
         here = null_gpu.install()
         import cupy
+
         from numzoo.engine.kernels.cuda import machine
 
         here.memory = self.had

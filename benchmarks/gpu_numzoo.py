@@ -21,6 +21,7 @@ class Numzoo:
         self.device = device
         self._model: Any = None
         self._rule: Any = None
+        self._had = 0
         engine.cuda.measure_plans(measured and device == "cuda")
 
     def build(self, model: str, training: bool) -> None:
@@ -84,7 +85,13 @@ class Numzoo:
             return loss.detach()
 
         step = infer if rule is None else train
-        return step if way == "plain" else engine.capture(step, copy=False)
+
+        def noted() -> Any:
+            result = step()
+            self._had = max(self._had, engine.cuda.memory_reserved())  # before it is captured unused memory goes back
+            return result
+
+        return step if way == "plain" else engine.capture(noted, copy=False)
 
     def _given(self, batch: int) -> tuple[list[Any], Any]:
         """What the model is given, images channels last as PyTorch's, and what it should answer."""
@@ -106,6 +113,7 @@ class Numzoo:
     def empty(self) -> None:
         from numzoo import engine
 
+        self._had = 0
         if self._rule is not None:
             self._rule.zero_grad()
         if self.device == "cuda":
@@ -115,7 +123,7 @@ class Numzoo:
     def most(self) -> int:
         from numzoo import engine
 
-        return engine.cuda.memory_reserved() if self.device == "cuda" else 0  # it gives nothing back by itself
+        return max(self._had, engine.cuda.memory_reserved()) if self.device == "cuda" else 0
 
     def drop(self) -> None:
         self._model = self._rule = None

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from emulated_gpu import EmulatedMachine
 
 from numzoo import engine
 from numzoo.engine import nn
+from numzoo.engine.kernels.cuda.machine import machine
 
 RNG = np.random.default_rng(3)
 
@@ -99,3 +101,31 @@ def test_a_thousand_steps_leave_nothing_behind(captured: bool) -> None:
             held.append((engine.cuda.memory_allocated(), engine.cuda.memory_reserved()))
     assert held[1][0] <= held[0][0]
     assert held[1][1] <= held[0][1]
+
+
+def test_a_captured_step_needs_little_more_memory_than_a_plain_one() -> None:
+    if isinstance(machine(), EmulatedMachine):
+        pytest.skip("the emulated GPU has no memory of its own")
+    engine.manual_seed(7)
+    layers = [layer for _ in range(12) for layer in (nn.Linear(512, 512), nn.GELU())]
+    model = nn.Sequential(*layers).to("cuda")
+    optimizer = engine.optim.AdamW(model.parameters(), lr=0.001)
+    x = engine.tensor(RNG.standard_normal((4096, 512)).astype(np.float32)).to("cuda")
+
+    def step(x: Any) -> Any:
+        loss = model(x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    def had(act: Any) -> int:
+        for _ in range(6):
+            act(x)
+        return engine.cuda.memory_reserved()
+
+    optimizer.zero_grad()
+    gc.collect()
+    engine.cuda.empty_cache()
+    plain, captured = had(step), had(engine.capture(step))
+    assert captured <= 1.15 * plain + x.array.nbytes

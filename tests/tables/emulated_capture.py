@@ -172,7 +172,8 @@ def unowned(value: Any, given: set[int]) -> Any:
 def unbound(function: Any) -> Any:
     """A function whose own arrays hold no memory: a method of an array, or one of which some arguments are given."""
     if isinstance(function, partial):
-        return partial(function.func, *(at(value) if isinstance(value, np.ndarray) else value for value in function.args))
+        args = [at(value) if isinstance(value, np.ndarray) else value for value in function.args]
+        return partial(function.func, *args)
     owner = getattr(function, "__self__", None)
     return getattr(at(owner), function.__name__) if isinstance(owner, np.ndarray) else function
 

@@ -108,8 +108,8 @@ class EmulatedMachine:
         array = self.empty(shape, dtype)
 
         array.host[...] = 0
-        if Recording.now is not None:
-            Recording.now.steps.append(partial(at(array.host).fill, 0))  # as a graph does: a replay begins with zeros again
+        if Recording.now is not None:  # as a graph does: a replay begins with zeros again
+            Recording.now.steps.append(partial(at(array.host).fill, 0))
         return array
 
     def put(self, array: Any) -> Any:

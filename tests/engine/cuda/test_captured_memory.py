@@ -121,10 +121,8 @@ def trained(rule: str, precision: str, ways: str, *, captured: bool) -> tuple[li
     scaler = engine.GradScaler() if "scaled" in ways else None
     averaged = engine.optim.EMA(model, decay=0.5) if "averaged" in ways else None
     random = np.random.default_rng(0)
-    images, words, classes = (
-        engine.tensor(values).to("cuda")
-        for values in (random.standard_normal((2, 2, 6, 6)).astype(np.float32), random.integers(0, 9, (2, 5)), np.array([1, 4]))
-    )
+    given = random.standard_normal((2, 2, 6, 6)).astype(np.float32), random.integers(0, 9, (2, 5)), np.array([1, 4])
+    images, words, classes = (engine.tensor(values).to("cuda") for values in given)
 
     def step(images: Any, words: Any, classes: Any) -> Any:
         with engine.precision(precision):

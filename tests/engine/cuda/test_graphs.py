@@ -185,9 +185,7 @@ def test_a_step_runs_on_the_gpu_of_its_tensors(gpu: Any, monkeypatch: Any) -> No
     entered, launched, launch = [0], [], Recording.launch
     monkeypatch.setattr(emulated_cupy.Device, "__enter__", lambda self: entered.append(self.id))
     monkeypatch.setattr(emulated_cupy.Device, "__exit__", lambda self, *_: entered.pop() and None)
-    monkeypatch.setattr(
-        Recording, "launch", lambda self, stream: (launched.append(entered[-1]), launch(self, stream))
-    )
+    monkeypatch.setattr(Recording, "launch", lambda self, stream: (launched.append(entered[-1]), launch(self, stream)))
     monkeypatch.setattr(gpu.xp.cuda.runtime, "getDeviceCount", lambda: 2)
     first = on_gpu(2, 2)
     step = engine.capture(lambda x, y: x + y, warmup=1)

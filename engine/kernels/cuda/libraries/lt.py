@@ -123,8 +123,8 @@ class Products:
         return run_with_bias
 
     def _fastest(
-        self, gemm: Gemm, described: _Description, proposed: list[_Algorithm], run: Run, a: int, b: int, d: int, bias: int
-    ) -> Run:
+        self, gemm: Gemm, described: _Description, proposed: list[_Algorithm], run: Run, a: int, b: int, d: int, bias: int,
+    ) -> Run:  # fmt: skip
         """What computes with the fastest of the algorithms, which is then kept on the disk; ``run`` where none is found."""
         try:
             scratch = self._here.empty((gemm.span,), as_dtype(gemm.result)) if gemm.accumulates else None
