@@ -194,6 +194,8 @@ def cases() -> list[Case]:
             Case("gelu", lambda m: m.functional.gelu, (WIDE,), dtype),
             Case("dropout", lambda m: lambda a: m.functional.dropout(a, 0.1, True), (ROWS,), dtype),
             Case("layer_norm", _layer_norm, (ROWS, ROWS[1:], ROWS[1:]), dtype),
+            Case("sum, layer_norm", _added(0.0), (ROWS, ROWS, ROWS[1:], ROWS[1:]), dtype),
+            Case("dropout, sum, layer_norm", _added(0.1), (ROWS, ROWS, ROWS[1:], ROWS[1:]), dtype),
             Case("softmax", lambda m: lambda a: m.functional.softmax(a, -1), ((98304, 128),), dtype),
             Case("sum of rows", lambda m: lambda a: a.sum(0), (WIDE,), dtype),
             Case("sum of columns", lambda m: lambda a: a.sum(-1), (WIDE,), dtype),
@@ -241,6 +243,23 @@ def _of_images(dtype: str) -> list[Case]:
 
 def _layer_norm(library: Library) -> Call:
     return lambda a, weight, bias: library.functional.layer_norm(a, a.shape[-1:], weight, bias)
+
+
+def _added(p: float) -> Callable[[Library], Call]:
+    """What stands between the layers of a transformer, ours in one operation, PyTorch's in two or three, as its models have them."""
+
+    def make(library: Library) -> Call:
+        functional = library.functional
+
+        def together(a: Any, residual: Any, weight: Any, bias: Any) -> Any:
+            return functional.add_layer_norm(a, residual, (a.shape[-1],), weight, bias, p=p, both=False)[0]
+
+        def apart(a: Any, residual: Any, weight: Any, bias: Any) -> Any:
+            return functional.layer_norm(functional.dropout(a, p, p > 0) + residual, a.shape[-1:], weight, bias)
+
+        return together if library.own else apart
+
+    return make
 
 
 def _causal(library: Library) -> Call:

@@ -119,6 +119,7 @@ def calls() -> dict[str, Callable[[], Any]]:
     matrix, square = tensor(64, 64), tensor(64, 64, grad=True)
     rows, image, heads = tensor(16, 64), tensor(1, 16, 8, 8), tensor(2, 4, 64, 64, grad=True)
     linear, norm = nn.Linear(64, 64).to("cuda"), nn.LayerNorm(64).to("cuda")
+    dropping = nn.Dropout(0.1)
     convolution, batch_norm = nn.Conv2d(16, 16, 3, padding=1).to("cuda"), nn.BatchNorm2d(16).to("cuda")
     narrow, packed, wide = heads.detach().bfloat16(), tensor(2, 64, 768).bfloat16(), tensor(2, 64, 256).bfloat16()
     narrow_image = tensor(1, 8, 8, 16).permute(0, 3, 1, 2).bfloat16()
@@ -149,6 +150,8 @@ def calls() -> dict[str, Callable[[], Any]]:
         "linear recorded": lambda: linear(rows),
         "layer_norm": quiet(lambda: norm(rows)),
         "layer_norm recorded": lambda: norm(rows),
+        "normalised_sum": quiet(lambda: nn.normalised_sum(rows, rows, norm)),
+        "normalised_sum recorded, dropout": lambda: nn.normalised_sum(rows, rows, norm, dropping),
         "conv2d": quiet(lambda: convolution(image)),
         "conv2d recorded": lambda: convolution(image),
         "conv2d bf16": quiet(lambda: narrow_convolution(narrow_image)),
