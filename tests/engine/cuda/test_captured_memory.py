@@ -11,6 +11,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import CaptureError, OutOfMemoryError, nn
+from numzoo.engine.capturing import Capturing
 from numzoo.engine.cuda import pools
 
 RNG = np.random.default_rng(11)
@@ -236,6 +237,7 @@ def test_a_step_that_is_dropped_leaves_nothing_with_the_parameters_that_it_chang
     for _ in range(3):
         captured(step, x)
     assert held() <= before + 512  # the rates, for the next captured step
+    assert not [each for each in gc.get_objects() if type(each) is Capturing]
 
 
 def test_two_captured_steps_have_memory_of_their_own(gpu: Any) -> None:
