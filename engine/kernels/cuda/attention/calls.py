@@ -30,13 +30,7 @@ def attend(
     """softmax(scale query key^T + bias) value."""
     here = machine()
     if heads or key is None or value is None:
-        parts = blockwise.parts_in_heads(query, key, value, heads)
-        if parts is None:
-            return NotImplemented
-        found = attend(*parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, keep=keep)
-        if type(found) is tuple:
-            return in_rows(found[0]), *found[1:]
-        return found if found is NotImplemented else in_rows(found)
+        return _attend_in_heads(here, query, key, value, bias, heads, scale, causal, dropout, seed, keep)
     if query.ndim == 4 and query.shape[2] <= few_queries.MOST_QUERIES and not causal and not dropout and not keep:
         found = few_queries.attend(here, query, key, value, bias, scale)
         if found is not NotImplemented:
@@ -70,6 +64,30 @@ def attend(
     return out[call.added]
 
 
+def _attend_in_heads(
+    here: Machine, query: Array, key: Array | None, value: Array | None, bias: Array | None, heads: int, scale: float, causal: bool,
+    dropout: float, seed: Key, keep: bool,
+) -> Any:  # fmt: skip
+    """The same of heads that lie side by side: by what reads them so, else of views that cut them apart."""
+    found: Any = NotImplemented
+    if query.ndim == 3 and query.shape[1] > few_queries.MOST_QUERIES:
+        if query.dtype.itemsize == 2:
+            found = fused.attend_in_heads(here, query, key, value, bias, heads, scale, causal, dropout, seed, keep)
+            if found is not NotImplemented and not keep and type(found) is tuple:
+                return found[0]
+        elif query.dtype.itemsize == 4:
+            found = tiled.attend_in_heads(here, query, key, value, bias, heads, scale, causal, dropout, seed, keep)
+    if found is not NotImplemented:
+        return found
+    parts = blockwise.parts_in_heads(query, key, value, heads)
+    if parts is None:
+        return NotImplemented
+    found = attend(*parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, keep=keep)
+    if type(found) is tuple:
+        return in_rows(found[0]), *found[1:]
+    return found if found is NotImplemented else in_rows(found)
+
+
 def attend_backward(
     flow: Array, query: Array, key: Array, value: Array, bias: Array | None = None, *, scale: float, causal: bool = False,
     dropout: float = 0.0, seed: Key = (0, 0), heads: int = 0, kept: tuple[Any, Any] | None = None,
@@ -80,6 +98,8 @@ def attend_backward(
         parts = blockwise.parts_in_heads(query, key, value, heads)
         if parts is None or flow.ndim != 3 or flow.shape[2] % heads:
             return NotImplemented
+        if kept is not None and kept[0].ndim == 3:
+            kept = in_heads(kept[0], heads), kept[1]
         found = attend_backward(
             in_heads(flow, heads), *parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, kept=kept
         )

@@ -16,6 +16,8 @@ import numpy as np
 from ....device import convert
 from ....dtype import Array, Dtype
 from ....modes import are_deterministic_algorithms_enabled
+from ....ops.layers import blockwise
+from ....ops.layers.heads import Parts
 from ...plans import Plans
 from ..layout import blocks_for, dense_order, maker
 from ..libraries import choosing
@@ -33,11 +35,13 @@ from .operands import (
     is_readable,
     laid_out,
     operands_of,
+    places_of,
+    result_in_heads,
     result_like,
     strides_of,
 )
 
-__all__ = ["attend", "attend_backward", "mask"]
+__all__ = ["attend", "attend_backward", "attend_in_heads", "mask"]
 
 Plan = Callable[..., Any]
 PLANS: Plans[Plan] = choosing.renewed(Plans())
@@ -61,6 +65,22 @@ def attend(
         are_deterministic_algorithms_enabled(), (a | b | c) % ALIGNED,
     )  # fmt: skip
     plan = PLANS.get(name) or _forward_plan(name, here, query, key, value, bias, scale, causal, dropout, keep)
+    return plan(seed, query, key, value, bias, a, b, c)
+
+
+def attend_in_heads(
+    here: Machine, query: Array, key: Array | None, value: Array | None, bias: Array | None, heads: int, scale: float, causal: bool,
+    dropout: float, seed: Any, keep: bool = False,
+) -> Any:  # fmt: skip
+    """The same for heads that lie side by side, or all three behind one another; the result lies likewise."""
+    keep = keep or dropout > 0.0
+    a, b, c, others = places_of(here, query, key, value)
+    name = (
+        "forward in heads", here, heads, query.shape, query.strides, query.dtype, others,
+        None if bias is None else (bias.shape, bias.strides, bias.dtype), scale, causal, dropout, keep,
+        are_deterministic_algorithms_enabled(), (a | b | c) % ALIGNED,
+    )  # fmt: skip
+    plan = PLANS.get(name) or _forward_plan(name, here, query, key, value, bias, scale, causal, dropout, keep, heads)
     return plan(seed, query, key, value, bias, a, b, c)
 
 
@@ -107,26 +127,32 @@ def mask(
 
 
 def _forward_plan(
-    name: Any, here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float,
-    keep: bool,
+    name: Any, here: Machine, query: Array, key: Array | None, value: Array | None, bias: Array | None, scale: float, causal: bool,
+    dropout: float, keep: bool, heads: int = 0,
 ) -> Plan:  # fmt: skip
-    if query.dtype.name not in SERVED or not is_one_attention(query, key, value, bias):
+    parts = _apart(query, key, value, heads)
+    if query.dtype.name not in SERVED or parts is None or not is_one_attention(*parts, bias):
         return PLANS.make(name, lambda: _refuse)
     if not dropout:
-        return PLANS.make(name, _second_time, name, here, scale, causal, keep)
-    return PLANS.make(name, _plan_forward, here, scale, causal, dropout, keep, query, key, value, bias)
+        return PLANS.make(name, _second_time, name, here, scale, causal, keep, heads)
+    return PLANS.make(name, _plan_forward, here, scale, causal, dropout, keep, query, key, value, bias, heads)
 
 
-def _second_time(name: Any, here: Machine, scale: float, causal: bool, keep: bool) -> Plan:
+def _apart(query: Array, key: Any, value: Any, heads: int) -> Parts | None:
+    """Query, key and value with their heads cut apart; None where they cannot be."""
+    return blockwise.parts_in_heads(query, key, value, heads) if heads else (query, key, value)
+
+
+def _second_time(name: Any, here: Machine, scale: float, causal: bool, keep: bool, heads: int) -> Plan:
     """A plan that makes way for the real one when it is asked for a second time."""
     asked = 0
 
-    def run(seed: Any, query: Array, key: Array, value: Array, bias: Array | None, *places: int) -> Any:
+    def run(seed: Any, query: Array, key: Any, value: Any, bias: Array | None, *places: int) -> Any:
         nonlocal asked
         asked += 1
         if asked < 2:
             return NotImplemented
-        plan = PLANS[name] = _plan_forward(here, scale, causal, 0.0, keep, query, key, value, bias)
+        plan = PLANS[name] = _plan_forward(here, scale, causal, 0.0, keep, query, key, value, bias, heads)
         return plan(seed, query, key, value, bias, *places)
 
     return run
@@ -137,12 +163,20 @@ def _refuse(*_: Any) -> Any:
 
 
 def _plan_forward(
-    here: Machine, scale: float, causal: bool, dropout: float, keep: bool, query: Array, key: Array, value: Array, bias: Array | None
+    here: Machine, scale: float, causal: bool, dropout: float, keep: bool, query: Array, key: Any, value: Any, bias: Array | None,
+    heads: int = 0,
 ) -> Plan:  # fmt: skip
-    given = operands_of(here, query, key, value, bias)
-    if given is None:
+    step = query.shape[2] // 3 * query.itemsize if key is None else 0
+    parts = _apart(query, key, value, heads)
+    given = None if parts is None else operands_of(here, *parts, bias)
+    if parts is None or given is None:
         return _refuse
-    make, out = result_like(here, query, value.shape[-1], given.grouped)
+    query, key, value = parts
+    make, out = (
+        result_in_heads(here, query, value.shape[-1])
+        if heads
+        else result_like(here, query, value.shape[-1], given.grouped)
+    )
     dtype = query.dtype
     run = _prepared(here, _asked("statistics" if keep else "forward", given, out, dtype, scale, causal, dropout))
     if run is None:
@@ -156,10 +190,12 @@ def _plan_forward(
     make_sums = maker(here, rows, wide)
     copies, plain = any(given.copied), bias is None and not dropout
 
-    def compute(seed: Any, query: Array, key: Array, value: Array, bias: Array | None, a: int, b: int, c: int) -> Any:
+    def compute(seed: Any, query: Array, key: Any, value: Any, bias: Array | None, a: int, b: int, c: int) -> Any:
         if copies:
-            query, key, value = fetch(query, key, value)
+            query, key, value = fetch(*(_apart(query, key, value, heads) or ()))
             a, b, c = address(query), address(key), address(value)
+        elif step:
+            b, c = a + step, a + 2 * step
         result = make()
         if not keep:
             places: tuple[int, ...] = (a, b, c, address(result))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ __all__ = [
     "is_readable",
     "laid_out",
     "operands_of",
+    "places_of",
+    "result_in_heads",
     "result_like",
     "strides_of",
 ]
@@ -123,6 +126,25 @@ def result_like(here: Machine, query: Array, width: int, grouped: bool) -> tuple
         laid = fourfold(shape, dense(shape), grouped)
     assert laid is not None
     return maker(here, shape, query.dtype, order), laid
+
+
+def places_of(
+    here: Machine, query: Array, key: Array | None, value: Array | None
+) -> tuple[int, int, int, tuple[Any, ...] | None]:
+    """Where query, key and value begin, 0 for those that lie behind the query, and how the last two lie."""
+    if key is None or value is None:
+        return here.address(query), 0, 0, None
+    others = key.shape, key.strides, key.dtype, value.shape, value.strides, value.dtype
+    return here.address(query), here.address(key), here.address(value), others
+
+
+def result_in_heads(here: Machine, query: Array, width: int) -> tuple[Callable[[], Array], Laid]:
+    """The same for heads that lie side by side, (batch, length, heads width); the query is a view of such."""
+    batch, heads, length = query.shape[:3]
+    steps = (length * heads * width, width, heads * width, 1)
+    shape = (batch, heads, length, width)
+    laid = Laid(shape, tuple(0 if n == 1 else step for n, step in zip(shape, steps, strict=True)))
+    return maker(here, (batch, length, heads * width), query.dtype), laid
 
 
 def gradients_like(

@@ -11,16 +11,17 @@ from typing import Any
 
 from ....dtype import Array, float32
 from ....modes import TF32, modes
+from ....ops.layers import blockwise
 from ....ops.layers.dropping import threshold
 from ...plans import Plans
 from ..layout import maker
 from ..machine import Machine
 from ..shapes.transposing import copy_into
 from .launches import drawn_mask, seed_memory
-from .operands import gradients_like, is_one_attention, result_like
+from .operands import gradients_like, is_one_attention, places_of, result_in_heads, result_like
 from .tiles import LEAST_WIDTH, MOST_WIDTH, THREADS, cut
 
-__all__ = ["attend", "attend_backward", "mask"]
+__all__ = ["attend", "attend_backward", "attend_in_heads", "mask"]
 
 Plan = Callable[..., Any]
 PLANS: Plans[Plan] = Plans()
@@ -45,6 +46,24 @@ def attend(
     )  # fmt: skip
     plan = PLANS.get(name) or PLANS.make(name, _plan, here, query, key, value, bias, scale, causal, dropout, keep)
     return plan(seed, a, b, c, 0 if bias is None else address(bias))
+
+
+def attend_in_heads(
+    here: Machine, query: Array, key: Array | None, value: Array | None, bias: Array | None, heads: int, scale: float, causal: bool,
+    dropout: float, seed: Any, keep: bool,
+) -> Any:  # fmt: skip
+    """The same for heads that lie side by side, or all three behind one another; the result lies likewise."""
+    if modes.precision is TF32:
+        return NotImplemented
+    a, b, c, others = places_of(here, query, key, value)
+    name = (
+        "in heads", here, heads, query.shape, query.strides, query.dtype, others, None if bias is None else (bias.shape, bias.strides, bias.dtype),
+        scale, causal, dropout, keep, (a | b | c) % ALIGNED,
+    )  # fmt: skip
+    plan = PLANS.get(name)
+    if plan is None:
+        plan = PLANS.make(name, _plan_in_heads, here, query, key, value, bias, heads, scale, causal, dropout, keep)
+    return plan(seed, a, b, c, 0 if bias is None else here.address(bias))
 
 
 def attend_backward(
@@ -75,13 +94,28 @@ def _refuse(*_: Any) -> Any:
     return NotImplemented
 
 
+def _plan_in_heads(
+    here: Machine, query: Array, key: Array | None, value: Array | None, bias: Array | None, heads: int, scale: float, causal: bool,
+    dropout: float, keep: bool,
+) -> Plan:  # fmt: skip
+    parts = blockwise.parts_in_heads(query, key, value, heads)
+    if parts is None:
+        return _refuse
+    plan = _plan(here, *parts, bias, scale, causal, dropout, keep, in_heads=True)
+    if key is not None:
+        return plan
+    step = query.shape[2] // 3 * query.itemsize
+    return lambda seed, a, b, c, added: plan(seed, a, a + step, a + 2 * step, added)
+
+
 def _plan(
-    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, keep: bool
+    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, keep: bool,
+    in_heads: bool = False,
 ) -> Plan:  # fmt: skip
     if not _is_served(here, query, key, value, bias, dropout):
         return _refuse
     entries, heads, queries, width = query.shape
-    make, laid = result_like(here, query, width, grouped=False)
+    make, laid = result_in_heads(here, query, width) if in_heads else result_like(here, query, width, grouped=False)
     make_sums, address = maker(here, (entries, heads, queries), float32), here.address
     tiles = cut(here, "forward", width, entries * heads, queries)
     parts = tiles.parts(queries)

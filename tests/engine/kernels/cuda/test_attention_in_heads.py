@@ -10,11 +10,13 @@ import pytest
 
 import numzoo.engine as engine
 from numzoo.engine import Tensor
-from numzoo.engine.kernels.cuda.attention import few_queries, fused, held_scores, operands
+from numzoo.engine.kernels.cuda.attention import few_queries, fused, held_scores, operands, tiled
 from numzoo.engine.kernels.cuda.attention.graph import Attention
 from numzoo.engine.nn import functional as F
 
 HEADS = 2
+WIDTH = {"float32": 20, "float16": 8}
+"""Of heads, which the kernels of a dtype take."""
 
 
 def apart(query: Tensor, key: Tensor, value: Tensor, **settings: Any) -> Tensor:
@@ -41,7 +43,7 @@ def assert_same(found: list[Tensor], wanted: list[Tensor], tolerance: float) -> 
 @pytest.fixture
 def asked(one_order: Any) -> list[Any]:
     """What the libraries are asked for from now on."""
-    for plans in (few_queries.PLANS, fused.PLANS, held_scores.PLANS):
+    for plans in (few_queries.PLANS, fused.PLANS, held_scores.PLANS, tiled.PLANS):
         plans.clear()
     emulated_libraries.ASKED.clear()
     return emulated_libraries.ASKED
@@ -51,16 +53,22 @@ def asked(one_order: Any) -> list[Any]:
 @pytest.mark.parametrize("packed", [False, True], ids=["three", "packed"])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_heads_side_by_side_are_those_that_were_cut_apart(
-    asked: list[Any], dtype: str, packed: bool, settings: dict[str, Any]
+    asked: list[Any], one_order: Any, dtype: str, packed: bool, settings: dict[str, Any]
 ) -> None:
-    shapes = [(2, 17, 3 * HEADS * 8)] if packed else [(2, length, HEADS * 8) for length in (17, 19, 19)]
+    shapes = (
+        [(2, 17, 3 * HEADS * WIDTH[dtype])]
+        if packed
+        else [(2, length, HEADS * WIDTH[dtype]) for length in (17, 19, 19)]
+    )
     whole = [drawn(*shape, dtype=dtype) for shape in shapes]
     parts = whole[0].chunk(3, -1) if packed else whole
     for _ in range(2):  # a size is planned when it comes again
         engine.manual_seed(4)
         wanted = apart(*parts, **settings)
         engine.manual_seed(4)
+        one_order.launched.clear()
         found = F.attention_in_heads(*((whole[0], None, None) if packed else whole), HEADS, **settings)
+    assert ("attention_tiled" in one_order.launched) == (dtype == "float32" and "dropout_p" not in settings)
     tolerance = 1e-5 if dtype == "float32" else 4e-3
     assert_same([found], [wanted], tolerance)
     assert_same(gradients(found, whole, retain_graph=True), gradients(wanted, whole, retain_graph=True), 4 * tolerance)
@@ -88,6 +96,21 @@ def test_nothing_is_copied_that_lies_side_by_side(
     assert out.array.flags.c_contiguous
     assert not copies
     assert not {"joined", "copied", "transposed"} & {*one_order.launched}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["three", "packed"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_what_does_not_lie_as_an_engine_reads_it_is_copied(asked: list[Any], dtype: str, packed: bool) -> None:
+    width = (3 if packed else 1) * HEADS * WIDTH[dtype]
+    base = drawn(2, 17, width + 2, dtype=dtype)
+    whole = base[..., 2:]  # its rows begin between multiples of 16 bytes
+    parts = whole.chunk(3, -1) if packed else (whole, whole, whole)
+    for _ in range(2):
+        wanted = apart(*parts)
+        found = F.attention_in_heads(*((whole, None, None) if packed else parts), HEADS)
+    tolerance = 1e-5 if dtype == "float32" else 4e-3
+    assert_same([found], [wanted], tolerance)
+    assert_same(gradients(found, [base], retain_graph=True), gradients(wanted, [base]), 4 * tolerance)
 
 
 def test_what_one_head_sees_no_other_does(one_order: Any) -> None:
