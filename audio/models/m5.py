@@ -42,7 +42,7 @@ class M5(nn.Module):
         if x.shape[2] < self.least:
             raise ValueError(f"m5: {x.shape[2]} samples are too few; it takes {self.least}")
         for number in range(1, 5):
-            x = F.relu(getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(x)))
+            x = nn.norm_activation(getattr(self, f"bn{number}"), getattr(self, f"conv{number}")(x), F.relu)
             x = F.max_pool1d(x, 4)  # (batch, channels, time / 4)
         return self.fc1(x.mean(axis=2))
 

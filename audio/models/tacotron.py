@@ -56,7 +56,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: np.ndarray[Any, Any]) -> Tensor:
         for convolution in self.convolutions:
-            x = F.dropout(F.relu(convolution(x)), 0.5, self.training)
+            x = F.dropout(nn.norm_activation(convolution, x, F.relu), 0.5, self.training)
         x = x.transpose(1, 2).to(dtype=self.lstm.weight_ih_l0.dtype)  # (batch, length, width), as its weights are
         longest = x.shape[1]
         if (lengths == longest).all():

@@ -63,8 +63,8 @@ class ResBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        changed: Tensor = self.resblock_model(x)
-        return changed + x
+        changed: Tensor = nn.norm_activation(self.resblock_model, x, residual=x)
+        return changed
 
 
 class MelResNet(nn.Module):

@@ -14,6 +14,7 @@ from . import (
     embedding,
     freezing,
     functional,
+    fusion,
     hooks,
     init,
     linear,
@@ -42,6 +43,7 @@ from .conv import *
 from .dropout import *
 from .embedding import *
 from .freezing import *
+from .fusion import *
 from .hooks import *
 from .linear import *
 from .lora import *
@@ -69,6 +71,7 @@ __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += embedding.__all__
 __all__ += freezing.__all__
+__all__ += fusion.__all__
 __all__ += hooks.__all__
 __all__ += linear.__all__
 __all__ += lora.__all__

@@ -8,6 +8,7 @@ from typing import Any, overload
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .module import Module
+from .pairs import in_a_row
 from .parameter import Parameter
 
 __all__ = [
@@ -83,7 +84,10 @@ class _Numbered(Module):
 
 
 class Sequential(_Numbered):
-    """Modules one after another, each fed with the result of the one before. Takes modules, or a mapping of names to modules."""
+    """Modules one after another, each fed with the result of the one before. Takes modules, or a mapping of names to modules.
+
+    A batch normalisation and the ReLU or ReLU6 behind it are computed as one operation while neither has hooks (see ``norm_activation``).
+    """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
@@ -97,10 +101,7 @@ class Sequential(_Numbered):
             self.add_module(str(position), given)
 
     def forward(self, x: Any) -> Any:
-        for module in self.__dict__.values():
-            if isinstance(module, Module):
-                x = module(x)
-        return x
+        return in_a_row(self.__dict__.values(), x)
 
 
 class ModuleList(_Numbered):

@@ -91,13 +91,17 @@ class _BatchNorm(_Channels):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.followed(x)
+
+    def followed(self, x: Tensor, residual: Tensor | None = None, activation: str | None = None) -> Tensor:
+        """The normalisation, with a sum and an activation ("relu", "relu6") behind it in the same operation."""
         self._check(x)
         momentum = self.momentum
         if momentum is None and self.training and self.num_batches_tracked is not None:
             momentum = 1.0 / (int(self.num_batches_tracked) + 1)
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps,
-            count=self.num_batches_tracked if self.training else None,
+            count=self.num_batches_tracked if self.training else None, residual=residual, activation=activation,
         )  # fmt: skip
 
 

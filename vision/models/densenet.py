@@ -30,8 +30,8 @@ class DenseLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv1(self.relu1(self.norm1(x)))
-        x = self.conv2(self.relu2(self.norm2(x)))
+        x = self.conv1(nn.norm_activation(self.norm1, x, self.relu1))
+        x = self.conv2(nn.norm_activation(self.norm2, x, self.relu2))
         return self.dropout(x)  # (batch, growth_rate, height, width)
 
 
@@ -61,7 +61,7 @@ class Transition(nn.Module):
         self.pool = nn.AvgPool2d(2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pool(self.conv(self.relu(self.norm(x))))
+        return self.pool(self.conv(nn.norm_activation(self.norm, x, self.relu)))
 
 
 class DenseNet(nn.Module):
@@ -105,7 +105,7 @@ class DenseNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:  # (batch, 3, 224, 224)
-        x = F.relu(self.features(x))  # (batch, channels, 7, 7)
+        x = nn.norm_activation(self.features, x, F.relu)  # (batch, channels, 7, 7)
         x = F.adaptive_avg_pool2d(x, 1)
         return self.classifier(x.flatten(1))  # (batch, classes)
 

@@ -55,7 +55,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x) + x if self.residual else self.layers(x)
+        return nn.norm_activation(self.layers, x, residual=x if self.residual else None)
 
 
 class MNASNet(nn.Module):

@@ -42,7 +42,7 @@ class InvertedResidualV2(nn.Module):
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.residual else self.conv(x)
+        return nn.norm_activation(self.conv, x, residual=x if self.residual else None)
 
 
 class StageV2(NamedTuple):
@@ -150,7 +150,7 @@ class InvertedResidualV3(nn.Module):
         self.residual = row.stride == 1 and in_channels == row.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.block(x) + x if self.residual else self.block(x)
+        return nn.norm_activation(self.block, x, residual=x if self.residual else None)
 
 
 class MobileNetV3(nn.Module):
