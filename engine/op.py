@@ -299,7 +299,8 @@ class Op(Recorder, Implementations, Generic[P, R]):
         """Several results as tensors, with the node that remembers the call."""
         outs: tuple[Any, ...] = tuple([None if value is None else tensor_of(value) for value in result[: self.outputs]])
         if mask:
-            node = self._attach(edges, mask, inputs, settings, None, 4, result[self.outputs :], outs)
+            left = result[self.outputs :] or self.nothing_left
+            node = self._attach(edges, mask, inputs, settings, None, 4, left, outs)
             for index, out in enumerate(outs):
                 out.requires_grad = is_differentiable(out.array.dtype)
                 out.node = Output(node, index, out.array.shape, out.array.dtype) if out.requires_grad else None

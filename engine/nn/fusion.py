@@ -7,7 +7,8 @@ from typing import Any
 from ..tensor import Tensor
 from .container import Sequential
 from .module import Module
-from .pairs import Activation, in_a_row, is_norm, is_unwatched, together
+from .pairs import Activation, in_a_row, is_norm, together
+from .plain import is_plain
 
 __all__ = ["norm_activation"]
 
@@ -20,10 +21,10 @@ def norm_activation(layers: Module, x: Any, activation: Activation | None = None
     "Deep Residual Learning for Image Recognition" (arXiv:1512.03385), figure 2.
 
     >>> from numzoo.engine import nn, ones
-    >>> norm_activation(nn.BatchNorm2d(2).eval(), ones(1, 2, 1, 1), nn.ReLU(), residual=ones(1, 2, 1, 1)).shape
+    >>> nn.norm_activation(nn.BatchNorm2d(2).eval(), ones(1, 2, 1, 1), nn.ReLU(), residual=ones(1, 2, 1, 1)).shape
     (1, 2, 1, 1)
     """
-    while isinstance(x, Tensor) and type(layers).forward is Sequential.forward and is_unwatched(layers):
+    while isinstance(x, Tensor) and type(layers).forward is Sequential.forward and is_plain(layers, type(layers)):
         children = list(layers.children())
         if not children or not (is_norm(children[-1]) or isinstance(children[-1], Sequential)):
             break

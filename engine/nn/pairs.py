@@ -14,18 +14,18 @@ from ..debug.watch import watchers
 from ..tensor import Tensor
 from . import functional as F
 from .activation import ReLU, ReLU6
-from .hooks import everywhere
 from .module import Module
 from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from .plain import is_plain
 
-__all__ = ["in_a_row", "is_norm", "is_unwatched", "together"]
+__all__ = ["in_a_row", "is_norm", "together"]
 
 Activation = Callable[[Any], Any]
 
 # The classes with the forward that they have here: somebody may have put another in its place.
 _NORMS: dict[type, Any] = {kind: kind.forward for kind in (BatchNorm1d, BatchNorm2d, BatchNorm3d)}
 _LAYERS: dict[type, tuple[str, Any]] = {ReLU: ("relu", ReLU.forward), ReLU6: ("relu6", ReLU6.forward)}
-_FUNCTIONS: dict[Any, str] = {F.relu: "relu", F.relu6: "relu6", ops.relu: "relu"}
+_FUNCTIONS: tuple[tuple[Any, str], ...] = ((F.relu, "relu"), (F.relu6, "relu6"), (ops.relu, "relu"))
 
 
 def in_a_row(modules: Iterable[Any], x: Any) -> Any:
@@ -52,11 +52,12 @@ def together(norm: Module, x: Any, activation: Activation | None = None, residua
     if (
         name is not NotImplemented
         and is_norm(norm)
-        and is_unwatched(norm)
+        and is_plain(norm, type(norm))
+        and not watchers
         and isinstance(x, Tensor)
         and (residual is None or _is_alike(residual, x))
     ):
-        return norm.followed(x, residual, name)  # type: ignore[attr-defined]
+        return norm.followed(x, residual, name)
     x = norm(x)
     if residual is not None:
         x = x + residual
@@ -68,11 +69,6 @@ def is_norm(module: Module) -> bool:
     return _NORMS.get(type(module)) is type(module).forward
 
 
-def is_unwatched(module: Module) -> bool:
-    """Whether nobody sees that a module is called: no hook, no watcher of operations, no forward of this very module."""
-    return module._hooks is None and not everywhere and not watchers and "forward" not in module.__dict__
-
-
 def _name(activation: Activation | None) -> Any:
     """What the operation calls an activation, None for none; NotImplemented for what it does not know, or what somebody watches."""
     if activation is None:
@@ -80,8 +76,9 @@ def _name(activation: Activation | None) -> Any:
     known = _LAYERS.get(type(activation))
     if known is not None:
         name, forward = known
-        return name if type(activation).forward is forward and is_unwatched(activation) else NotImplemented  # type: ignore[attr-defined, arg-type]
-    return _FUNCTIONS.get(activation, NotImplemented) if callable(activation) and activation.__hash__ else NotImplemented
+        kind: Any = type(activation)
+        return name if kind.forward is forward and is_plain(activation, kind) else NotImplemented  # type: ignore[arg-type]
+    return next((name for function, name in _FUNCTIONS if activation is function), NotImplemented)
 
 
 def _is_alike(residual: Any, x: Tensor) -> bool:

@@ -85,7 +85,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.proj is None else self.proj(x)
-        result: Tensor = nn.norm_activation(self.f, x, self.activation, residual=shortcut)  # (batch, width, height / stride, width / stride)
+        result: Tensor = nn.norm_activation(
+            self.f, x, self.activation, residual=shortcut
+        )  # (batch, width, height / stride, width / stride)
         return result
 
 

@@ -5,6 +5,7 @@ Where oneDNN's own code would lose a NaN (its relu, clip, exp, hardsigmoid) it i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +30,8 @@ from .memory import BFLOAT16, FLOAT32, FLOATS, Array, Layout, Result, address, i
 from .plans import PLANS, Plan, plan
 from .primitive import DESTINATION, SOURCE, SOURCE_1, Primitive, describe
 from .reorder import as_dense
+
+Bound = Callable[[int, int], None]
 
 BINARY_MAXIMUM = 0x1FFF2
 BINARY_MINIMUM = 0x1FFF3
@@ -141,52 +144,65 @@ def _widened(name: str, x: Array) -> Array:
 
 
 def _plan_relu(library: Library, x: Array) -> Plan | None:
-    layout = flat_layout(library, x) if x.size >= FEWEST_RELU else None
-    if layout is None:
+    if x.size < FEWEST_RELU or flat_layout(library, x) is None:
         return None
-    # The machine's maximum gives its second operand where one is NaN; oneDNN's relu has 0 there. With x there, NaN
-    # passes.
-    description = describe(library, "binary", BINARY_MAXIMUM, layout, layout, layout)
-    if description is None:
-        return None
-    run = Primitive(description, (SOURCE, SOURCE_1, DESTINATION)).run
-    allocate, size = pool.allocator(x.shape, x.dtype, x.strides), x.nbytes
-
-    def compute(x: Array) -> Array:
-        result = allocate()
-        run(zeros_address(size), address(x), address(result))
-        return result
-
-    return compute
+    return _into_another(x, plan_bounds(library, x.size, x.dtype, 0.0))
 
 
 def _plan_hardtanh(library: Library, x: Array, low: float, high: float) -> Plan | None:
     if x.size < FEWEST_RELU or flat_layout(library, x) is None:
         return None
-    # Maximum and minimum with x as the second operand, so that NaN passes, as in relu.
-    most = min(x.size, BLOCK)
-    runs = {}
-    for size in {most, x.size % most or most}:
-        layout = Layout(library, (size,), x.dtype, (1,))
-        pair = [describe(library, "binary", kind, layout, layout, layout) for kind in (BINARY_MAXIMUM, BINARY_MINIMUM)]
-        if None in pair:
-            return None
-        runs[size] = [
-            Primitive(description, (SOURCE, SOURCE_1, DESTINATION)).run for description in pair if description
-        ]
-    pieces = [(start * x.itemsize, runs[min(most, x.size - start)]) for start in range(0, x.size, most)]
-    lows, highs = _constant(low, x.dtype), _constant(high, x.dtype)
+    return _into_another(x, plan_bounds(library, x.size, x.dtype, low, high))
+
+
+def _into_another(x: Array, bound: Bound | None) -> Plan | None:
+    """The plan that bounds such an array's numbers in another array."""
+    if bound is None:
+        return None
     allocate = pool.allocator(x.shape, x.dtype, x.strides)
 
     def compute(x: Array) -> Array:
         result = allocate()
-        lowest, highest, first, last = address(lows), address(highs), address(x), address(result)
-        for offset, (lift, lower) in pieces:
-            lift(lowest, first + offset, last + offset)
-            lower(highest, last + offset, last + offset)
+        bound(address(x), address(result))
         return result
 
     return compute
+
+
+def plan_bounds(
+    library: Library, size: int, dtype: np.dtype[Any], low: float, high: float | None = None
+) -> Bound | None:
+    """A function that bounds so many numbers from below, and above if told, from an address to an address, which may be the same; NaN passes."""
+    # The machine's maximum gives its second operand where one is NaN; oneDNN's relu has 0 there. With x there, NaN passes.
+    if high is None and low == 0.0:
+        layout = Layout(library, (size,), dtype, (1,))
+        description = describe(library, "binary", BINARY_MAXIMUM, layout, layout, layout)
+        if description is None:
+            return None
+        run, size_in_bytes = Primitive(description, (SOURCE, SOURCE_1, DESTINATION)).run, size * dtype.itemsize
+        return lambda source, destination: run(zeros_address(size_in_bytes), source, destination)
+    kinds = [(BINARY_MAXIMUM, _constant(low, dtype))]
+    if high is not None:
+        kinds.append((BINARY_MINIMUM, _constant(high, dtype)))
+    most = min(size, BLOCK)
+    runs = {}
+    for count in {most, size % most or most}:
+        layout = Layout(library, (count,), dtype, (1,))
+        found = [describe(library, "binary", kind, layout, layout, layout) for kind, _ in kinds]
+        runs[count] = [Primitive(each, (SOURCE, SOURCE_1, DESTINATION)).run for each in found if each]
+        if len(runs[count]) < len(kinds):
+            return None
+    pieces = [(start * dtype.itemsize, runs[min(most, size - start)]) for start in range(0, size, most)]
+
+    def bound(source: int, destination: int) -> None:
+        limits = [address(limit) for _, limit in kinds]
+        for offset, steps in pieces:
+            where = source + offset
+            for limit, run in zip(limits, steps, strict=True):
+                run(limit, where, destination + offset)
+                where = destination + offset
+
+    return bound
 
 
 @lru_cache(maxsize=16)

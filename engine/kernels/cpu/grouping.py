@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from . import one_example, pool
+from .batching import batch_norm
 from .memory import FLOAT32, Array, Result, channels_last_strides
-from .normalization import batch_norm, layer_norm, layer_norm_backward
+from .normalization import layer_norm, layer_norm_backward
 from .statistics import channel_statistics
 
 FEWEST = 1 << 14

@@ -1,15 +1,12 @@
-"""Batch and layer normalisation by oneDNN, with their gradients. Images lie in memory as (N, H, W, C)."""
+"""Layer normalisation by oneDNN, with its gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import numpy as np
 
 from . import one_example, pool
-from .copy import cast_always
 from .library import Library
 from .memory import FLOAT32, FLOATS, Array, Layout, Result, address
 from .plans import PLANS, Plan, plan
@@ -27,8 +24,8 @@ from .primitive import (
     Primitive,
     describe,
 )
-from .reorder import as_channels_last, as_dense, channels_last_allocator
-from .statistics import FEWEST, images, is_slow, plan_survey
+from .reorder import as_dense
+from .statistics import FEWEST
 
 FORWARD_INFERENCE = 96
 FORWARD_TRAINING = 64
@@ -40,51 +37,13 @@ USE_SHIFT = 4
 Vectors = Callable[..., "list[Array]"]
 
 
-def batch_norm(
-    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, residual: Array | None = None, *,
-    epsilon: float = 1e-5, activation: str | None = None,
-) -> Result:  # fmt: skip
-    """(x - mean) / sqrt(variance + epsilon) * weight + bias by channel: x (N, C, ...), the others (C) or None."""
-    if residual is not None or activation is not None:
-        return NotImplemented
-    key = (batch_norm, x.shape, x.strides, x.dtype, _form(weight), _form(bias), _form(mean), _form(variance), epsilon)
-    found = PLANS.get(key) or plan(key, _plan_batch_norm, x, weight, bias, mean, variance, epsilon)
-    return found(x, weight, bias, mean, variance)
-
-
-def batch_norm_training(
-    x: Array, weight: Array | None = None, bias: Array | None = None, residual: Array | None = None, *, epsilon: float = 1e-5,
-    moving: Any = None, activation: str | None = None,
-) -> Result:  # fmt: skip
-    """batch_norm by the batch's own statistics: the result, and each channel's mean and biased variance in float32."""
-    if residual is not None or activation is not None:
-        return NotImplemented
-    key = (batch_norm_training, x.shape, x.strides, x.dtype, _form(weight), _form(bias), epsilon)
-    return (PLANS.get(key) or plan(key, _plan_batch_norm_training, x, weight, bias, epsilon))(x, weight, bias)
-
-
-def batch_norm_backward(
-    flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, bias: Array | None = None, result: Array | None = None, *,
-    epsilon: float, activation: str | None = None,
-) -> Result:  # fmt: skip
-    """The gradients of batch_norm_training for x, weight and bias; the latter two in float32."""
-    if activation is not None:
-        return NotImplemented
-    key = (
-        batch_norm_backward, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype,
-        _form(weight), _form(mean), _form(variance), epsilon,
-    )  # fmt: skip
-    found = PLANS.get(key) or plan(key, _plan_batch_norm_backward, flow, x, weight, mean, variance, epsilon)
-    return found(flow, x, weight, mean, variance)
-
-
 def layer_norm(
     x: Array, weight: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5, axes: int = 1
 ) -> Result:
     """layer_norm over the last `axes` axes; with it each example's mean and 1 / sqrt(variance + epsilon) in float32."""
     if one_example.is_one(x, axes, weight, bias):
         return one_example.layer_norm(x, weight, bias, epsilon)
-    key = (layer_norm, x.shape, x.strides, x.dtype, _form(weight), _form(bias), epsilon, axes)
+    key = (layer_norm, x.shape, x.strides, x.dtype, form(weight), form(bias), epsilon, axes)
     return (PLANS.get(key) or plan(key, _plan_layer_norm, x, weight, bias, epsilon, axes))(x, weight, bias)
 
 
@@ -94,17 +53,17 @@ def layer_norm_backward(
     """The gradients of layer_norm for x, weight and bias; the latter two in float32."""
     key = (
         layer_norm_backward, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype,
-        _form(weight), _form(mean), _form(inverse), axes,
+        form(weight), form(mean), form(inverse), axes,
     )  # fmt: skip
     found = PLANS.get(key) or plan(key, _plan_layer_norm_backward, flow, x, weight, mean, inverse, axes)
     return found(flow, x, weight, mean, inverse)
 
 
-def _form(vector: Array | None) -> object:
+def form(vector: Array | None) -> object:
     return None if vector is None else (vector.shape, vector.strides, vector.dtype)
 
 
-def _vectors(size: int, *vectors: Array | None) -> Vectors | None:
+def vectors_of(size: int, *vectors: Array | None) -> Vectors | None:
     """A function that gives such vectors of `size` numbers as oneDNN takes them, dense float32, and leaves out None."""
     given = [vector for vector in vectors if vector is not None]
     if any(vector.size != size or vector.dtype not in FLOATS for vector in given):
@@ -116,118 +75,10 @@ def _vectors(size: int, *vectors: Array | None) -> Vectors | None:
     return lambda *vectors: [np.ascontiguousarray(vector, FLOAT32) for vector in vectors if vector is not None]
 
 
-def _flags(weight: Array | None, bias: Array | None) -> tuple[int, tuple[int, ...]]:
+def flags_of(weight: Array | None, bias: Array | None) -> tuple[int, tuple[int, ...]]:
     """oneDNN's flags for the given scale and shift, and the names of these arguments."""
     flags = (USE_SCALE if weight is not None else 0) | (USE_SHIFT if bias is not None else 0)
     return flags, ((SCALE,) if weight is not None else ()) + ((SHIFT,) if bias is not None else ())
-
-
-def _plan_batch_norm(
-    library: Library, x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, epsilon: float
-) -> Plan | None:
-    layout = images(library, x)
-    if layout is not None and is_slow(x):
-        return _widened(partial(batch_norm, epsilon=epsilon), 1)
-    vectors = None if layout is None else _vectors(x.shape[1], mean, variance, weight, bias)
-    if layout is None or vectors is None:
-        return None
-    flags, names = _flags(weight, bias)
-    description = describe(
-        library, "batch_normalization_forward", FORWARD_INFERENCE, layout, layout, epsilon, flags | GIVEN_STATISTICS
-    )
-    if description is None:
-        return None
-    run = Primitive(description, (SOURCE, DESTINATION, MEAN, VARIANCE, *names)).run
-    fetch, allocate = as_channels_last(library, x), channels_last_allocator(x.shape, x.dtype)
-
-    def compute(x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array) -> Array:
-        source, result = fetch(x), allocate()
-        given = vectors(mean, variance, weight, bias)
-        run(address(source), address(result), *map(address, given))
-        return result
-
-    return compute
-
-
-def _plan_batch_norm_training(
-    library: Library, x: Array, weight: Array | None, bias: Array | None, epsilon: float
-) -> Plan | None:
-    layout = images(library, x)
-    if layout is not None and is_slow(x):
-        return _widened(partial(batch_norm_training, epsilon=epsilon), 1)
-    vectors = None if layout is None else _vectors(x.shape[1], weight, bias)
-    if layout is None or vectors is None:
-        return None
-    flags, names = _flags(weight, bias)
-    survey = plan_survey(library, x)
-    description = describe(
-        library, "batch_normalization_forward", FORWARD_INFERENCE, layout, layout, epsilon, flags | GIVEN_STATISTICS
-    )
-    if survey is None or description is None:
-        return None
-    run = Primitive(description, (SOURCE, DESTINATION, MEAN, VARIANCE, *names)).run
-    fetch, allocate = as_channels_last(library, x), channels_last_allocator(x.shape, x.dtype)
-
-    def compute(x: Array, weight: Array | None, bias: Array | None) -> tuple[Array, Array, Array]:
-        source = fetch(x)
-        mean, variance = survey(source)
-        given, result = vectors(weight, bias), allocate()
-        run(address(source), address(result), address(mean), address(variance), *map(address, given))
-        return result, mean, variance
-
-    return compute
-
-
-def _plan_batch_norm_backward(
-    library: Library, flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array, epsilon: float
-) -> Plan | None:
-    layout = images(library, x)
-    channels = x.shape[1] if layout is not None else 0
-    vectors = _vectors(channels, mean, variance, weight)
-    if layout is None or vectors is None or flow.shape != x.shape or flow.dtype != x.dtype:
-        return None
-    if is_slow(x):
-        return _widened(partial(batch_norm_backward, epsilon=epsilon), 2)
-    flags = USE_SCALE | USE_SHIFT
-    hint = describe(library, "batch_normalization_forward", FORWARD_TRAINING, layout, layout, epsilon, flags)
-    if hint is None:
-        return None
-    description = describe(
-        library, "batch_normalization_backward", BACKWARD, layout, layout, layout, epsilon, flags, hint
-    )
-    if description is None:
-        return None
-    names = (SOURCE, DESTINATION_GRADIENT, SOURCE_GRADIENT, SCALE_GRADIENT, SHIFT_GRADIENT, MEAN, VARIANCE, SCALE)
-    run = Primitive(description, names).run
-    fetch_flow, fetch_x = as_channels_last(library, flow), as_channels_last(library, x)
-    allocate, ones = channels_last_allocator(x.shape, x.dtype), np.ones(channels, FLOAT32)
-
-    def compute(
-        flow: Array, x: Array, weight: Array | None, mean: Array, variance: Array
-    ) -> tuple[Array, Array, Array]:
-        upstream, source, result = fetch_flow(flow), fetch_x(x), allocate()
-        along, total = np.empty(channels, FLOAT32), np.empty(channels, FLOAT32)
-        given = vectors(mean, variance, ones if weight is None else weight)
-        results = (address(result), address(along), address(total))
-        run(address(source), address(upstream), *results, *map(address, given))
-        return result, along, total
-
-    return compute
-
-
-def _widened(kernel: Callable[..., Any], images: int) -> Plan:
-    """A kernel by way of float32: its first arguments, so many, are images, and its (first) result is one."""
-
-    def compute(*arrays: Array) -> Any:
-        dtype = arrays[0].dtype
-        results = kernel(*(cast_always(array, FLOAT32) for array in arrays[:images]), *arrays[images:])
-        if results is NotImplemented:
-            return results
-        if isinstance(results, tuple):
-            return cast_always(results[0], dtype), *results[1:]
-        return cast_always(results, dtype)
-
-    return compute
 
 
 def _rows(library: Library, x: Array, axes: int) -> tuple[int, int, Layout, Layout] | None:
@@ -243,11 +94,11 @@ def _plan_layer_norm(
     library: Library, x: Array, weight: Array | None, bias: Array | None, epsilon: float, axes: int
 ) -> Plan | None:
     form = _rows(library, x, axes)
-    vectors = None if form is None else _vectors(form[1], weight, bias)
+    vectors = None if form is None else vectors_of(form[1], weight, bias)
     if form is None or vectors is None:
         return None
     _, _, layout, statistics = form
-    flags, names = _flags(weight, bias)
+    flags, names = flags_of(weight, bias)
     description = describe(
         library, "layer_normalization_forward", FORWARD_TRAINING, layout, layout, statistics, epsilon, flags
     )
@@ -276,7 +127,7 @@ def _plan_layer_norm_backward(
     if form is None or flow.shape != x.shape or flow.dtype != x.dtype:
         return None
     rows, width, layout, statistics = form
-    vectors, scales = _vectors(rows, mean), _vectors(width, weight)
+    vectors, scales = vectors_of(rows, mean), vectors_of(width, weight)
     if vectors is None or scales is None or inverse.shape != mean.shape or inverse.dtype != FLOAT32:
         return None
     flags = USE_SCALE | USE_SHIFT

@@ -129,7 +129,7 @@ def batch_norm(
 
 def _batch_norm_training_joint(
     grads: tuple[Tensor | None, ...], x: Tensor, weight: Tensor | None, bias: Tensor | None, residual_shape: Any, outs: tuple[Any, ...],
-    epsilon: float, activation: str | None,
+    mask: Tensor | None, epsilon: float, activation: str | None,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     grad, grad_mean, grad_variance = grads
     out, mean, variance = outs
@@ -140,7 +140,8 @@ def _batch_norm_training_joint(
         if activation is None:
             dx, dweight, dbias = batch_norm_backward.run((grad, x, weight, mean, variance), settings)
         elif residual_shape is None:
-            dx, dweight, dbias = batch_norm_backward.run((grad, x, weight, mean, variance, bias, out), settings)
+            given = (grad, x, weight, mean, variance, bias, out)
+            dx, dweight, dbias = batch_norm_backward.run(given if mask is None else (*given, mask), settings)
         else:
             dx, dweight, dbias, grad = batch_norm_residual_backward.run(
                 (grad, x, weight, mean, variance, out), settings
@@ -180,7 +181,7 @@ class Moving:
         self.moved = False
 
 
-@op_with_results(3, jointly=_batch_norm_training_joint, kept=(1, 2), keeps_result=_keeps_result)
+@op_with_results(3, residuals=("mask",), jointly=_batch_norm_training_joint, kept=(1, 2), keeps_result=_keeps_result)
 def batch_norm_training(
     xp: Any,
     x: Array,
@@ -194,7 +195,8 @@ def batch_norm_training(
 ) -> tuple[Array, Array, Array]:
     """batch_norm by the batch's own statistics; gives the result, the mean and the (biased) variance of each channel.
 
-    A kernel may move running statistics with the same launch. Ioffe and Szegedy, "Batch normalization" (2015).
+    A kernel may move running statistics with the same launch, and leave a mask of where the activation's gradient flows.
+    Ioffe and Szegedy, "Batch normalization" (2015).
     """
     check_batch_norm("batch_norm_training", x, weight, bias, residual=residual, activation=activation)
     wide = accumulator(x.dtype)
@@ -215,13 +217,15 @@ def batch_norm_backward(
     variance: Array,
     bias: Array | None = None,
     result: Array | None = None,
+    mask: Array | None = None,
     *,
     epsilon: float,
     activation: str | None = None,
 ) -> tuple[Array, Array, Array]:
     """The gradients of batch_norm_training for x, weight and bias, in one pass.
 
-    An activation's mask is read from the ``result``, or from what is computed again in its place.
+    Where the activation's gradient flows is read from the ``result``, or from what is computed again in its place; ``mask`` is what a
+    kernel of batch_norm_training left to its own kernel of this.
     """
     if activation is not None:
         if result is None:

@@ -8,13 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from numzoo.engine.kernels.cpu.normalization import (
-    batch_norm,
-    batch_norm_backward,
-    batch_norm_training,
-    layer_norm,
-    layer_norm_backward,
-)
+from numzoo.engine.kernels.cpu.batching import batch_norm, batch_norm_backward, batch_norm_training
+from numzoo.engine.kernels.cpu.normalization import layer_norm, layer_norm_backward
 
 EPSILON = 1e-3
 SHAPES = [(4, 16, 6, 6), (2, 5, 3, 4), (3, 7), (2, 6, 9), (1, 8, 1, 1), (2, 3, 2, 3, 2)]
