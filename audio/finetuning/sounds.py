@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -32,11 +33,11 @@ class Sounds(FileSamples):
     noun: ClassVar[str] = "sounds"
 
     def check(self) -> None:
-        """Read every sound once; a DatasetError names the first of those that cannot be read."""
+        """Read every sound once; a DatasetError names the first few of those that cannot be read."""
         bad = []
         for path, _ in self.train + self.validation:
             try:
-                sound_of(path, "finetune")
+                sound_of(path, str(path))
             except AudioError as error:
                 bad.append(str(error))
         if bad:
@@ -44,9 +45,13 @@ class Sounds(FileSamples):
             raise DatasetError(f"{len(bad)} sounds cannot be read:\n  " + "\n  ".join(bad[:5]) + more)
 
     def longest(self) -> float:
-        """How many seconds the longest sound has, by the headers of the files."""
-        found = (read_info(path) for path, _ in self.train + self.validation)
-        return max(info.frames / info.rate for info in found)
+        """How many seconds the longest sound has, by the headers of the files; `check` names those that have none."""
+        seconds = [0.0]
+        for path, _ in self.train + self.validation:
+            with suppress(AudioError):
+                info = read_info(path)
+                seconds.append(info.frames / info.rate)
+        return max(seconds)
 
 
 def find_sounds(folder: str | os.PathLike[str], *, val_fraction: float = 0.2, seed: int = 0) -> Sounds:
@@ -113,7 +118,7 @@ class Heard(data.Dataset[tuple[NDArray[np.float32], np.int64]]):
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], np.int64]:
         path, label = self.samples[index]
-        sound = sound_of(path, "finetune")[: self.length]
+        sound = sound_of(path, str(path))[: self.length]
         sound = np.pad(sound, (0, self.length - len(sound)))
         if self.augment != "none":
             sound = self._changed(sound, data.sample_generator())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +151,12 @@ def test_what_cannot_be_is_refused(
 def test_a_sound_that_cannot_be_read_is_named(whisper: Path, tones: Path, tmp_path: Path) -> None:
     (tones / "low" / "00.wav").write_bytes((tones / "low" / "00.wav").read_bytes()[:200])
     (tones / "high" / "00.wav").write_text("this is no sound")
-    with pytest.raises(ValueError, match=r"00\.wav"):
+    soundfile.write(tones / "low" / "01.wav", np.full(800, np.nan), RATE, subtype="FLOAT")
+    soundfile.write(tones / "low" / "02.wav", np.zeros(0), RATE)
+    with pytest.raises(DatasetError, match=r"^4 sounds cannot be read:(?s:.*)") as caught:
         finetuning.finetune(str(whisper), tones, tmp_path / "out", progress=False)
+    named = re.findall(r"(\w+/\d+\.wav)", str(caught.value))
+    assert sorted(named) == ["high/00.wav", "low/00.wav", "low/01.wav", "low/02.wav"]
     with pytest.raises(DatasetError, match="does not exist or is no folder"):
         find_sounds(tones / "nowhere")
 
