@@ -132,6 +132,8 @@ def test_a_penalty_makes_what_was_seen_less_likely_and_nothing_else(seed: int, p
         ({"min_p": 2}, "min_p"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
         ({"longest": 0}, "longest"),
+        ({"longest": 2.5}, "longest must be a number of tokens from 1, not 2.5"),
+        ({"seed": -1}, "seed must be a whole number from 0, not -1"),
         ({"beams": 0}, "beams"),
         ({"beams": 2, "sample": True}, "do not go together"),
         ({"mask": [[1]]}, "a step of one's own knows its padding"),
@@ -140,6 +142,19 @@ def test_a_penalty_makes_what_was_seen_less_likely_and_nothing_else(seed: int, p
 def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         generation.generate(Table(np.zeros((4, 4))), [[0]], **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("heat", r"no setting 'heat'\. A choice has sample, temperature, "),
+        ("max_new_tokens", "it is called longest= here"),
+        ("num_beams", "it is called beams= here"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_named(name: str, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        generation.generate(Table(np.zeros((4, 4))), [[0]], **{name: 3})
 
 
 @pytest.mark.parametrize("prompt", [[0, 1], [[]], [[0.5]], [["a"]]])

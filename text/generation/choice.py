@@ -6,8 +6,9 @@ arXiv:2407.01082), repetition penalty (Keskar et al., arXiv:1909.05858).
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,12 @@ __all__ = ["Choice", "log_softmax"]
 
 Scores = NDArray[np.float32]
 Tokens = NDArray[np.int64]
+
+_ELSEWHERE = {
+    "max_new_tokens": "longest", "max_length": "longest", "min_new_tokens": "shortest", "min_length": "shortest", "do_sample": "sample",
+    "num_beams": "beams", "no_repeat_ngram_size": "no_repeat", "eos_token_id": "ends", "pad_token_id": "filler",
+}  # fmt: skip
+"""What transformers calls settings of here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,16 @@ class Choice:
             raise ValueError(f"min_p must lie between 0 and 1, not {self.min_p!r}")
         if not self.repetition_penalty > 0:
             raise ValueError(f"repetition_penalty must be above 0, not {self.repetition_penalty!r}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Choice:
+        """The choice with these settings; a TypeError names one that there is not."""
+        known = [each.name for each in fields(cls)]
+        for name in settings:
+            if name not in known:
+                meant = f"; it is called {_ELSEWHERE[name]}= here" if name in _ELSEWHERE else ""
+                raise TypeError(f"generation has no setting {name!r}{meant}. A choice has {', '.join(known)}.")
+        return cls(**settings)
 
     def penalised(self, scores: Scores, seen: Tokens, made: int = 0, ends: Collection[int] = ()) -> Scores:
         """Scores (texts, vocabulary) with those of the tokens in `seen` (texts, length) made worse, and -infinity where a

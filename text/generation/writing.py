@@ -40,7 +40,7 @@ def generate(
     sample, temperature, top_k, top_p, min_p, repetition_penalty, no_repeat, shortest; draws come from `seed`, or from engine.manual_seed's stream.
     """
     tokens, stops, fill = _checked(prompt, longest, ends, filler)
-    chosen = Choice(**choice)
+    chosen = Choice.of(choice)
     if beams > 1:
         if chosen.sample:
             raise ValueError("beams and sample=True do not go together here: beams=1 samples, sample=False searches")
@@ -68,7 +68,9 @@ def stream(
 ) -> Iterator[Tokens]:
     """The tokens that follow, a step at a time: arrays (texts,), as soon as each is known. Settings as in `generate`."""
     tokens, stops, fill = _checked(prompt, longest, ends, filler)
-    chosen = Choice(**choice)
+    chosen = Choice.of(choice)
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise ValueError(f"seed must be a whole number from 0, not {seed!r}")
     random = default_generator().numpy if seed is None else np.random.default_rng(seed)
     step = _step(model, mask)
     seen, newest, done = unpadded(tokens, mask), tokens, np.zeros(len(tokens), bool)
@@ -106,7 +108,7 @@ def _checked(
         raise ValueError(
             f"a prompt is token numbers (texts, length), at least one each, not {tokens.dtype} {tokens.shape}"
         )
-    if isinstance(longest, bool) or longest < 1:
+    if isinstance(longest, bool) or not isinstance(longest, (int, np.integer)) or longest < 1:
         raise ValueError(f"longest must be a number of tokens from 1, not {longest!r}")
     stops = [ends] if isinstance(ends, (int, np.integer)) else [int(end) for end in ends]
     fill = filler if filler is not None else (int(stops[0]) if stops else 0)

@@ -36,7 +36,9 @@ def texts_of(given: str, lines: bool, model: str) -> list[str]:
             raise UsageError("'-' stands for standard input, which is closed.")
         try:
             body = getattr(sys.stdin, "buffer", sys.stdin).read()
-            text = body if isinstance(body, str) else body.decode("utf-8")
+            text = (body if isinstance(body, str) else body.decode("utf-8")).removeprefix(
+                "\ufeff"
+            )  # some editors' mark
         except UnicodeDecodeError as error:
             raise UsageError(f"standard input is no UTF-8 text: byte {error.start} does not belong there.") from None
         return [line for line in text.splitlines() if line.strip()] if lines else [text] if text.strip() else []

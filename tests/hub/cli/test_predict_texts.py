@@ -162,6 +162,14 @@ def test_a_million_characters_on_standard_input_are_refused_where_they_are_too_m
     assert (ended.code, words in ended.err, ended.out) == (2, True, ""), ended.err[:300]
 
 
+def test_the_mark_that_some_editors_write_is_no_part_of_a_text(
+    numzoo: Run, texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\ufeffa cat\r\na cat\r\n"))
+    found = numzoo("predict", "minilm_l6", "-", "--json", "--registry", texts).json
+    assert found["texts"] == ["a cat", "a cat"]
+
+
 def test_a_very_long_text_is_read_as_far_as_the_model_goes(numzoo: Run, texts: Path) -> None:
     long = "a cat " * 20_000
     found = numzoo("predict", "minilm_l6", long, "a cat " * 15, "--json", "--registry", texts).json["cosines"]
