@@ -60,7 +60,7 @@ class Operators:
         return ops.pow(other, self)
 
     def __matmul__(self: Any, other: Any) -> Tensor:
-        return ops.matmul(self, other)
+        return _matmul((self, other), {})
 
     def __rmatmul__(self: Any, other: Any) -> Tensor:
         return ops.matmul(other, self)
@@ -146,6 +146,7 @@ _sub: _Two = _unbound
 _mul: _Two = _unbound
 _div: _Two = _unbound
 _pow: _Two = _unbound
+_matmul: Callable[[tuple[Any, Any], dict[str, Any]], Tensor] = _unbound
 _neg: _One = _unbound
 _abs: _One = _unbound
 
@@ -156,5 +157,6 @@ def bind(operations: Any) -> None:
     names["ops"] = operations
     for name in ("add", "sub", "mul", "div", "pow"):
         names[f"_{name}"] = getattr(operations.arithmetic, name).two
+    names["_matmul"] = operations.matmul.run
     for name in ("neg", "abs"):
         names[f"_{name}"] = getattr(operations, name).one

@@ -30,6 +30,8 @@ class Dropout(Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.training and isinstance(x, Tensor):
+            return x
         return F.dropout(x, self.p, self.training)
 
     def extra_repr(self) -> str:

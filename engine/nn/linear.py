@@ -50,7 +50,8 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.linear(x, self.weight) if self.bias is None else ops.linear(x, self.weight, self.bias)
+        weight, bias = self.weight, self.bias
+        return ops.linear.run((x, weight) if bias is None else (x, weight, bias), ops.linear.setting_defaults)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")

@@ -126,7 +126,21 @@ class Entry:
             run(function, across, down, deep, wide, high, thick, shared, current().ptr, 0, packed.description)
             spare.append(packed)
 
-        return launch
+        def launch_five(a: int, b: int, c: int, d: int, e: int) -> None:
+            # The same for the five addresses of elementwise operations, without a tuple of them: a third of its time.
+            try:
+                packed = spare.pop()
+            except IndexError:
+                packed = _Packed(filled)
+            try:
+                thread.packed  # noqa: B018
+            except AttributeError:
+                enters()
+            pack_into(packed.buffer, place, a, b, c, d, e)
+            run(function, across, down, deep, wide, high, thick, shared, current().ptr, 0, packed.description)
+            spare.append(packed)
+
+        return launch_five if arguments.count(None) == 5 else launch
 
 
 def open_runs(layout: str, arguments: Arguments) -> list[tuple[str, int, int, int]]:

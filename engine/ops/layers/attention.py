@@ -152,12 +152,13 @@ def scaled_dot_product_attention(
     Memory grows with the number of keys and queries, not with their product.
     """
     query, key, value = tensor_like("attention", query), tensor_like("attention", key), tensor_like("attention", value)
-    check_attention(query.array, key.array, value.array)
+    shape = query.array.shape
+    if attn_mask is not None or enable_gqa or not shape:  # else whoever computes looks at the shapes
+        check_attention(query.array, key.array, value.array)
     if attn_mask is not None:
         attn_mask = _bias(tensor_like("attention", attn_mask), query, key)
     if not enable_gqa:
-        return _attended(query, key, value, attn_mask, dropout_p, is_causal, scale, query.array.shape[-1])
-    shape = query.array.shape
+        return _attended(query, key, value, attn_mask, dropout_p, is_causal, scale, shape[-1])
     group = _size_of_groups(query, key, value)
     if (
         shape[-2] == 1 and attn_mask is None and not is_causal
@@ -181,13 +182,11 @@ def attention_in_heads(
     query = tensor_like("attention", query)
     if key is None or value is None:
         width = check_packed(query.array, heads, key is value)
-        others = query
     else:
         key, value = tensor_like("attention", key), tensor_like("attention", value)
         width = check_heads(query.array, key.array, value.array, heads)
-        others = key
     if attn_mask is not None:
-        attn_mask = _bias(tensor_like("attention", attn_mask), query, others)
+        attn_mask = _bias(tensor_like("attention", attn_mask), query, query if key is None else key)
     return _attended(query, key, value, attn_mask, dropout_p, is_causal, scale, width, heads)
 
 
@@ -196,13 +195,14 @@ def _attended(
     width: int, heads: int = 0,
 ) -> Tensor:  # fmt: skip
     """What ``attend`` gives, for settings as PyTorch's users write them; ``width`` is that of a head."""
-    if not isinstance(dropout, (int, float)) or not 0.0 <= dropout <= 1.0:
-        raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout!r:.60}")
+    chance, seed = 0.0, (0, 0)
+    if dropout.__class__ is not float or dropout != 0.0:
+        if not isinstance(dropout, (int, float)) or not 0.0 <= dropout <= 1.0:
+            raise SettingError(f"attention: dropout_p must lie between 0 and 1, not {dropout!r:.60}")
+        if 0.0 < dropout < 1.0:
+            chance, seed = float(dropout), tuple(default_generator().numpy.bit_generator.random_raw(2).tolist())
     if scale is None:
         scale = 1.0 / math.sqrt(width) if width else 1.0
-    chance, seed = 0.0, (0, 0)
-    if 0.0 < dropout < 1.0:
-        chance, seed = float(dropout), tuple(default_generator().numpy.bit_generator.random_raw(2).tolist())
     settings = {"scale": scale, "causal": bool(causal), "dropout": chance, "seed": seed, "heads": heads}
     out: Tensor = attend.run((query, key, value, bias), settings)
     return out * 0.0 if dropout == 1.0 else out
