@@ -222,7 +222,10 @@ class Walk:
             try:
                 arrays = op.direct(node, arrived)
             except MemoryError as error:
-                raise lack(op.name, error, arrived.array) from None
+                first = (
+                    arrived if arrived.__class__ is Tensor else next(value for value in arrived if value is not None)
+                )
+                raise lack(op.name, error, first.array) from None
             if arrays is not None:
                 return [None if array is None else tensor_of(array) for array in arrays]
         if plan.joint is not None:

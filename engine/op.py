@@ -43,7 +43,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ndarray, generic = np.ndarray, np.generic
-Direct = Callable[[Node, Tensor], "list[Any] | None"]
+Direct = Callable[[Node, Any], "list[Any] | None"]
 
 
 class Op(Recorder, Implementations, Generic[P, R]):
@@ -104,8 +104,9 @@ class Op(Recorder, Implementations, Generic[P, R]):
     def directly(self, function: Direct) -> Direct:
         """Register the gradients as a walk computes them that neither records nor watches: on arrays, at once, from what a node keeps.
 
-        ``function(node, arrived)`` gives one array or None for each edge, or None to leave it to the rules, to which a generic test holds it:
-        the same numbers by the same kernels, but for small arrays of NumPy's. It spares the calls of operations, which cost more than small steps compute.
+        ``function(node, arrived)`` gives one array or None for each edge, or None to leave it to the rules, to which a generic test holds it;
+        of several results a list arrives. They are the same numbers by the same kernels, but for small arrays of NumPy's. It spares the calls
+        of operations, which cost more than small steps compute.
         """
         self.direct = function
         return function

@@ -20,6 +20,10 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv2d(x, weight, bias, padding=1, stride=2)
 
 
+def normalised(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, **more: Any) -> Tensor:
+    return F.batch_norm(x, None, None, weight, bias, True, **more)
+
+
 SMALL: list[tuple[str, Callable[..., Tensor], Shapes]] = [
     ("linear", engine.linear, ((4, 3), (5, 3), (5,))),
     ("linear", engine.linear, ((4, 3), (5, 3))),
@@ -53,6 +57,20 @@ SAME: list[tuple[str, Callable[..., Tensor], Shapes]] = [
     ("reshape", lambda x: x.reshape(12).reshape(4, 3).transpose(0, 1).reshape(2, 6), ((4, 3),)),
     ("permute", lambda x: x.permute(2, 0, 1), ((4, 3, 2),)),
     ("permute", lambda x: x.permute(-1, 0, 1), ((4, 3, 2),)),
+    ("batch_norm_training", lambda x: normalised(x), ((4, 3, 2),)),
+    ("batch_norm_training", lambda x, w: normalised(x, w, None, activation="relu"), ((4, 3, 2), (3,))),
+    ("batch_norm_training", lambda x, w, b: normalised(x, w, b, activation="relu6"), ((2, 3, 8, 9), (3,), (3,))),
+    ("batch_norm_training", lambda x, w, r: normalised(x, w, None, residual=r), ((4, 3, 2), (3,), (4, 3, 2))),
+    (
+        "batch_norm_training",
+        lambda x, r, b: normalised(x, None, b, residual=r, activation="relu"),
+        ((4, 3, 2), (4, 3, 2), (3,)),
+    ),
+    (
+        "batch_norm_training",
+        lambda x: engine.batch_norm_training(x)[0] + engine.batch_norm_training(x)[2].sum(),
+        ((4, 3),),
+    ),
     ("drop_drawn", lambda x: F.dropout(x, 0.5, training=True), ((4, 30),)),
 ]
 """The same kernels on the same arrays."""

@@ -10,6 +10,7 @@ from typing import Any
 from ...dtype import Array, accumulator, result_type
 from ...errors import SettingError, ShapeError
 from ...modes import modes
+from ...node import Node
 from ...op import Op, op, op_with_results
 from ...tensor import Tensor
 from ..elementwise.elementary import rsqrt
@@ -264,3 +265,24 @@ def batch_norm_residual_backward(
     _, back, limits = ACTIVATIONS[activation]
     flow = back.body(xp, flow, result, **limits)
     return *batch_norm_backward.body(xp, flow, x, weight, mean, variance, epsilon=epsilon), flow
+
+
+@batch_norm_training.directly
+def _batch_norm_directly(node: Node, arrived: Any) -> list[Any] | None:
+    flow, of_mean, of_variance = arrived
+    if flow is None or of_mean is not None or of_variance is not None:
+        return None
+    kept: Any = node.saved
+    # Of a residual the shape alone is kept, behind the others.
+    x, weight, bias, residual = [
+        None if value is None else getattr(value, "array", value) for value in (*kept, None, None, None)[:4]
+    ]
+    out, mean, variance = node.outs  # type: ignore[misc]
+    activation = node.settings["activation"]
+    settings = {"epsilon": node.settings["epsilon"], "activation": activation}
+    given = (flow.array, x, weight, mean, variance)
+    if activation is None:
+        return [*batch_norm_backward.compute(*given, **settings), flow.array][: len(kept)]
+    if residual is None:
+        return list(batch_norm_backward.compute(*given, bias, out, **settings))[: len(kept)]
+    return list(batch_norm_residual_backward.compute(*given, out, **settings))
