@@ -186,6 +186,8 @@ class _Held(Watcher):
     What lies in the step's own pool need not be kept: nobody but the step itself is given that memory again.
     """
 
+    tells = False
+
     def __init__(self, pool: PrivatePool) -> None:
         self.arrays: dict[int, Any] = {}
         self._pool = pool

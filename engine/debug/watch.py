@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class Watcher:
     """Somebody who watches every operation of the process from ``start`` to ``stop``."""
 
+    tells = True
+    """Whether people are told of the operations: then layers are computed one by one, as they stand in their models."""
+
     def start(self) -> None:
         """Begin to watch."""
         watchers.append(self)

@@ -53,7 +53,7 @@ def together(norm: Module, x: Any, activation: Activation | None = None, residua
         name is not NotImplemented
         and is_norm(norm)
         and is_plain(norm, type(norm))
-        and not watchers
+        and (not watchers or not any(watcher.tells for watcher in watchers))
         and isinstance(x, Tensor)
         and (residual is None or _is_alike(residual, x))
     ):

@@ -277,12 +277,13 @@ def _batch_norm_directly(node: Node, arrived: Any) -> list[Any] | None:
     x, weight, bias, residual = [
         None if value is None else getattr(value, "array", value) for value in (*kept, None, None, None)[:4]
     ]
-    out, mean, variance = node.outs  # type: ignore[misc]
+    (out, mean, variance), (mask,) = node.outs, node.residuals  # type: ignore[misc]
     activation = node.settings["activation"]
     settings = {"epsilon": node.settings["epsilon"], "activation": activation}
-    given = (flow.array, x, weight, mean, variance)
+    given: tuple[Any, ...] = (flow.array, x, weight, mean, variance)
     if activation is None:
         return [*batch_norm_backward.compute(*given, **settings), flow.array][: len(kept)]
     if residual is None:
-        return list(batch_norm_backward.compute(*given, bias, out, **settings))[: len(kept)]
+        given = (*given, bias, out) if mask is None else (*given, bias, out, mask)
+        return list(batch_norm_backward.compute(*given, **settings))[: len(kept)]
     return list(batch_norm_residual_backward.compute(*given, out, **settings))

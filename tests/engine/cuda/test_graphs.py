@@ -17,6 +17,7 @@ from numzoo.engine import CaptureError, DeviceError, SettingError, nn
 from numzoo.text.generation import stream
 from numzoo.text.generation.steps import Decoder
 from numzoo.text.models import bert_sequence_classification, gpt2_causal_lm, llama_causal_lm, t5_text_to_text
+from numzoo.vision.models.resnet import BasicBlock, ResNet
 
 RNG = np.random.default_rng(5)
 
@@ -54,6 +55,29 @@ def test_replays_train_as_calls_do(gpu: Any) -> None:
     assert np.allclose(losses[0], losses[1], rtol=1e-6)
     for name, value in weights[0].items():
         assert np.allclose(value, weights[1][name], rtol=1e-6, atol=1e-7), name
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_a_residual_networks_replays_are_its_steps_to_the_bit(one_order: Any, precision: str) -> None:
+    batches = [(on_gpu(2, 3, 16, 16), engine.tensor([n % 3, 2]).to("cuda")) for n in range(4)]
+    found = []
+    for captured in (False, True):
+        engine.manual_seed(1)
+        model = ResNet(BasicBlock, (1, 1, 1, 1), classes=3, stem_width=4, widths=(4, 4, 8, 8)).to("cuda")
+        optimizer = engine.optim.SGD(model.parameters(), lr=0.05)
+
+        def step(images: Any, labels: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+            with engine.precision(precision):
+                loss = nn.functional.cross_entropy(model(images).float(), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        act = engine.capture(step, warmup=1) if captured else step
+        found.append([[act(*batch).item() for batch in batches], *(v.numpy() for v in model.state_dict().values())])
+    for plain, own in zip(*found, strict=True):
+        np.testing.assert_array_equal(plain, own)
 
 
 def test_gradients_add_up_from_replay_to_replay(gpu: Any) -> None:
