@@ -1,4 +1,4 @@
-"""Attention in float32 by kernels of our own that never hold the scores: one launch there, two back, planned once for a way of lying.
+"""Attention in float32 by kernels of our own that never hold the scores: one launch there, one or two back, planned once for a way of lying.
 
 cuDNN has none in whole float32. Products go tile by tile through registers and shared memory (see ``tiles``). The way back computes
 the scores again from the logarithms of the rows' sums, which the way there keeps; each of its sums has one order.
@@ -19,7 +19,7 @@ from ..machine import Machine
 from ..shapes.transposing import copy_into
 from .launches import drawn_mask, seed_memory
 from .operands import gradients_like, is_one_attention, places_of, result_in_heads, result_like
-from .tiles import LEAST_WIDTH, MOST_WIDTH, THREADS, cut
+from .tiles import LEAST_WIDTH, MOST_WIDTH, THREADS, cut, cuts_back
 
 __all__ = ["attend", "attend_backward", "attend_in_heads", "mask"]
 
@@ -117,7 +117,7 @@ def _plan(
     entries, heads, queries, width = query.shape
     make, laid = result_in_heads(here, query, width) if in_heads else result_like(here, query, width, grouped=False)
     make_sums, address = maker(here, (entries, heads, queries), float32), here.address
-    tiles = cut(here, "forward", width, entries * heads, queries)
+    tiles = cut(here, "forward", width, entries * heads, queries, key.shape[2])
     parts = tiles.parts(queries)
     launch = tiles.kernel(dropout > 0).prepared(
         here, entries * heads * parts, THREADS, *(None,) * 7, heads, queries, key.shape[2], width, parts, *_steps(query), *_steps(key),
@@ -155,17 +155,20 @@ def _plan_backward(
     make_taken, address = maker(here, (entries, heads, queries), float32), here.address
     arriving = flowing.strides[:3] if copies else _steps(flow)
     launches = []
-    for way, count, gradients in (("queries", queries, (three[0], three[0])), ("keys", keys, three[1:])):
-        tiles = cut(here, way, width, all_heads, count)
-        parts = tiles.parts(count)
+    for tiles in cuts_back(here, width, all_heads, queries, keys):
+        by_queries = tiles.way == "queries"
+        gradients = (three[0], three[0]) if by_queries else three[1:]
+        parts = tiles.parts(queries if by_queries else keys)
+        blocks = all_heads * (1 if tiles.way == "heads" else parts)
         launch = tiles.kernel(dropout > 0).prepared(
-            here, all_heads * parts, THREADS, *(None,) * 11, heads, queries, keys, width, parts, *_steps(query), *_steps(key), *_steps(value),
-            *arriving, *_steps(out), *_steps(gradients[0]), *_steps(gradients[1]), *_steps_of_bias(bias), scale * LOG2_E, scale,
+            here, blocks, THREADS, *(None,) * 12, heads, queries, keys, width, blocks // all_heads, *_steps(query), *_steps(key), *_steps(value),
+            *arriving, *_steps(out), *_steps(gradients[0]), *_steps(gradients[1]), *_steps(three[0]), *_steps_of_bias(bias), scale * LOG2_E, scale,
             1 / (1 - dropout), threshold(dropout)[1], int(causal), shared=tiles.shared,
         )  # fmt: skip
         launches.append(launch)
-    by_queries, by_keys = launches
-    del three
+    first, last = launches[0], launches[-1]
+    together = first is last
+    del three, gradients
 
     def compute(
         seed: Any, flow: Array, a: int, b: int, c: int, added: int, arrived: int, result: int, sums: int
@@ -178,9 +181,10 @@ def _plan_backward(
         place = 0 if drawn is None else address(drawn)
         three, taken = make_three(), make_taken()
         shares = address(taken)
-        first, second, third = map(address, three)
-        by_queries(a, b, c, added, arrived, result, sums, shares, first, 0, place)
-        by_keys(a, b, c, added, arrived, result, sums, shares, second, third, place)
+        by_query, by_key, by_value = map(address, three)
+        if not together:
+            first(a, b, c, added, arrived, result, sums, shares, by_query, 0, 0, place)
+        last(a, b, c, added, arrived, result, sums, shares, by_key, by_value, by_query, place)
         return three
 
     return compute

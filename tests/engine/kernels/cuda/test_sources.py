@@ -90,8 +90,8 @@ DEFINITIONS["attention_tiled.cu"] = [
     for width, rows, columns, drops in ((64, 8, 8, 0), (80, 8, 4, 1), (128, 7, 4, 0), (32, 2, 8, 1))
 ]
 DEFINITIONS["attention_tiled_backward.cu"] = [
-    {"WIDTH": width, "ROWS": rows, "COLUMNS": 4, "DROPS": drops, "KEYS_ARE_ROWS": turned}
-    for width, rows, drops, turned in ((64, 8, 0, 1), (128, 4, 1, 0), (80, 2, 1, 1))
+    {"WIDTH": width, "ROWS": rows, "COLUMNS": 4, "DROPS": drops, "WAY": way}
+    for width, rows, drops, way in ((64, 8, 0, 2), (128, 4, 1, 0), (80, 2, 1, 1))
 ]
 DEFINITIONS["elementwise.cu"] = [
     Computation(

@@ -58,9 +58,28 @@ def planned(gpu: Any) -> Any:
     return tiled.PLANS
 
 
+def cut_as(monkeypatch: Any, at_once: bool, rows: int = 0) -> None:
+    """Let the way back take one launch or two, and blocks so many rows of a thread, whatever the size."""
+    real = tiles.cut
+
+    def cut(*given: Any) -> Any:
+        found = real(*given)
+        return dataclasses.replace(found, rows=rows) if rows else found
+
+    def cuts_back(here: Any, width: int, heads: int, queries: int, keys: int) -> Any:
+        by_keys = (keys, queries)
+        if at_once:
+            return (cut(here, "heads", width, heads, *by_keys),)
+        return cut(here, "queries", width, heads, queries, keys), cut(here, "keys", width, heads, *by_keys)
+
+    monkeypatch.setattr(tiled, "cut", cut)
+    monkeypatch.setattr(tiled, "cuts_back", cuts_back)
+
+
 @pytest.mark.parametrize("laid", ["heads first", "length first"])
 @pytest.mark.parametrize("case", CASES)
-def test_attention_in_float32_is_the_body_s(planned: Any, case: str, laid: str) -> None:
+def test_attention_in_float32_is_the_body_s(planned: Any, monkeypatch: Any, case: str, laid: str) -> None:
+    cut_as(monkeypatch, laid == "length first")
     for mine, right in zip(run_on("cuda", case, "float32", laid), run_on("cpu", case, "float64"), strict=True):
         np.testing.assert_allclose(mine, right, atol=1e-5 * max(1.0, float(np.abs(right).max())))
     assert planned
@@ -103,32 +122,42 @@ def test_any_strides_are_read_or_left_to_held_scores(planned: Any, laid: str) ->
     assert served == (laid not in ("keys of one head for all", "unaligned", "columns first"))
 
 
-WAYS = [
+CUTS = [
     ("forward", 768, 128, 8), ("forward", 3072, 197, 7), ("forward", 512, 1500, 8), ("forward", 768, 512, 8), ("forward", 12, 128, 2),
     ("forward", 512, 32, 2), ("queries", 3072, 197, 7), ("keys", 3072, 197, 7), ("keys", 768, 128, 8), ("keys", 12, 128, 2),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("way", "heads", "count", "rows"), WAYS)
+@pytest.mark.parametrize(("way", "heads", "count", "rows"), CUTS)
 def test_the_rows_of_a_block_are_chosen_for_the_size(way: str, heads: int, count: int, rows: int) -> None:
     """132 multiprocessors: many heads take the largest tiles that leave the last one full, few heads small ones."""
     here: Any = SimpleNamespace(processors=132, shared_memory=227 << 10)
-    assert tiles.cut(here, way, 64, heads, count).rows == rows
+    assert tiles.cut(here, way, 64, heads, count, count).rows == rows
+
+
+@pytest.mark.parametrize(
+    ("width", "heads", "length", "ways"),
+    [(64, 768, 128, 1), (64, 512, 1500, 1), (64, 12, 128, 2), (64, 300, 512, 2), (128, 768, 128, 2)],
+)
+def test_many_heads_go_back_in_one_launch_and_few_in_two(width: int, heads: int, length: int, ways: int) -> None:
+    here: Any = SimpleNamespace(processors=132, shared_memory=227 << 10)
+    assert len(tiles.cuts_back(here, width, heads, length, length)) == ways
 
 
 @pytest.mark.parametrize("width", [20, 32, 64, 80, 96, 112, 128])
-@pytest.mark.parametrize("way", ["forward", "queries", "keys"])
+@pytest.mark.parametrize("way", tiles.WAYS)
 def test_two_blocks_find_room_in_a_multiprocessor(way: str, width: int) -> None:
     here: Any = SimpleNamespace(processors=132, shared_memory=227 << 10)
-    chosen = tiles.cut(here, way, width, 1000, 512)
+    chosen = tiles.cut(here, way, width, 1000, 512, 512)
     assert chosen.shared <= 113 << 10
-    assert chosen.rows >= 4
+    assert chosen.rows >= 4 or (way == "heads" and width > tiles.MOST_AT_ONCE)
     small: Any = SimpleNamespace(processors=132, shared_memory=99 << 10)
-    assert tiles.cut(small, way, width, 1000, 512).shared <= 99 << 10
+    assert tiles.cut(small, way, width, 1000, 512, 512).shared <= 99 << 10
 
 
 DROPPED: dict[str, Any] = {
-    "plain": {}, "causal": {"is_causal": True}, "masked": {"mask": (2, 1, 1, 48)}, "in parts of 8 rows": {"rows": 8}, "in parts of 7 rows": {"rows": 7},
+    "plain": {}, "at once": {"at_once": True, "is_causal": True}, "at once in parts of 8 rows": {"at_once": True, "rows": 8},
+    "causal": {"is_causal": True}, "masked": {"mask": (2, 1, 1, 48)}, "in parts of 8 rows": {"rows": 8}, "in parts of 7 rows": {"rows": 7},
 }  # fmt: skip
 
 
@@ -137,9 +166,8 @@ def test_dropout_drops_the_same_on_both_ways_and_in_second_derivatives(
     planned: Any, monkeypatch: Any, case: str
 ) -> None:
     settings = dict(DROPPED[case])
-    rows = settings.pop("rows", 2)
-    real_cut, real_attend, seeds = tiles.cut, tiled.attend, []
-    monkeypatch.setattr(tiled, "cut", lambda *given: dataclasses.replace(real_cut(*given), rows=rows))
+    real_attend, seeds = tiled.attend, []
+    cut_as(monkeypatch, settings.pop("at_once", False), settings.pop("rows", 0))
     monkeypatch.setattr(tiled, "attend", lambda *given: seeds.append(given[8]) or real_attend(*given))  # type: ignore[func-returns-value]
     generator = np.random.default_rng(5)
     values = [generator.standard_normal((2, 1, length, 32)) for length in (40, 48, 48)]
