@@ -23,6 +23,8 @@ CYCLES = 40_000
 """Of a processor: about 20 microseconds, in which the host gives a GPU one piece of work."""
 MOST_SHARED = 8
 """The driver's number for the attribute of an entry point that says how much shared memory its launches may ask for."""
+SHARE_OF_SHARED = 9
+"""The same for the percentage that shared memory should have of what it shares with the first cache."""
 
 
 class Launch(Protocol):
@@ -153,6 +155,7 @@ class CudaMachine:
 
         def allow(shared: int) -> None:
             self._driver.funcSetAttribute(function, MOST_SHARED, shared)
+            self._driver.funcSetAttribute(function, SHARE_OF_SHARED, 100)
 
         return Entry(
             function, self._driver.launchKernel, self._current, self._local, lambda: cuda.runtime.free(0), allow

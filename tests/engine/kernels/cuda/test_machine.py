@@ -66,7 +66,9 @@ def test_a_kernel_is_loaded_anew_for_another_device_and_launches_there(calls: li
     assert calls.count("load") == 1
 
 
-def entry(seen: list[bytes], meanwhile: Callable[[], None] = lambda: None) -> Entry:
+def entry(
+    seen: list[bytes], meanwhile: Callable[[], None] = lambda: None, allow: Callable[[int], None] = lambda shared: None
+) -> Entry:
     """An entry point that notes the packed arguments when its launch ends."""
 
     def launch(function: int, *given: int) -> None:
@@ -75,7 +77,15 @@ def entry(seen: list[bytes], meanwhile: Callable[[], None] = lambda: None) -> En
         meanwhile()
         seen.append(ctypes.string_at(words[1], ctypes.c_size_t.from_address(words[3]).value))
 
-    return Entry(1, launch, lambda: SimpleNamespace(ptr=7), threading.local(), lambda: None, lambda shared: None)
+    return Entry(1, launch, lambda: SimpleNamespace(ptr=7), threading.local(), lambda: None, allow)
+
+
+def test_the_driver_is_told_before_a_launch_asks_for_much_shared_memory() -> None:
+    told: list[int] = []
+    given = entry([], allow=told.append)
+    for shared in (0, 48 << 10, 90 << 10, 60 << 10, 110 << 10):
+        given.prepared((1, 1, 1), (32, 1, 1), shared, struct.Struct("@P"), (None,))
+    assert told == [90 << 10, 110 << 10]
 
 
 ARGUMENTS = (
