@@ -247,6 +247,7 @@ def cupy() -> Any:
             ) from error
         if not library.cuda.is_available():
             raise DeviceError(f"device 'cuda' was asked for, but {_missing(library)}; use device='cpu'")
+        importlib.import_module(f"{__package__}.cuda.growth").install(library)
         _library = library
     return _library
 

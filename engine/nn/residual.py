@@ -68,18 +68,28 @@ def through_blocks(
     A block of this ``kind`` says by ``parts(x, normalised x, *given)`` what x becomes and what is still to be added to it, with the dropout of the
     latter; it is added together with the next normalisation. Other blocks, and those that somebody watches, are called.
     """
-    part, dropout = None, None
+    dropout = None
+    held = [
+        x
+    ]  # and what is to be added to it. A list can be emptied into calls, so that a block frees what it no longer needs.
+    del x
     for block in blocks:
         if not is_plain(block, kind):
-            if part is not None:
-                x, part = (part if dropout is None else dropout(part)) + x, None
-            x = block(x, *given)
+            if len(held) > 1:
+                part = held.pop()
+                held = [(part if dropout is None else dropout(part)) + held.pop()]
+                del part
+            held = [block(held.pop(), *given)]
             continue
         norm = getattr(block, first)
-        if part is None:
-            normalised = norm(x)
+        if len(held) > 1:
+            held.extend(add_and_normalise(held.pop(), held.pop(), norm, dropout))
         else:
-            x, normalised = add_and_normalise(part, x, norm, dropout)
-        x, part, dropout = block.parts(x, normalised, *given)
-    out: Tensor = last(x) if part is None else normalised_sum(part, x, last, dropout)
+            held.append(norm(held[0]))
+        if given:
+            *both, dropout = block.parts(*held, *given)
+        else:
+            *both, dropout = block.parts(held.pop(0), held.pop())
+        held, both = both, []
+    out: Tensor = last(held[0]) if len(held) == 1 else normalised_sum(held.pop(), held.pop(), last, dropout)
     return out

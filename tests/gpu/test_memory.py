@@ -62,6 +62,19 @@ def test_unused_memory_is_given_back() -> None:
 
 
 @real
+def test_idle_memory_in_short_pieces_goes_back_where_a_long_one_is_wanted() -> None:
+    engine.cuda.empty_cache()
+    before = engine.cuda.memory_reserved()
+    pieces = [engine.zeros(size << 18, device="cuda") for size in (64, 65, 66, 67)]  # each had from the driver
+    del pieces
+    assert engine.cuda.memory_reserved() >= before + (250 << 20)
+    kept = engine.zeros(240 << 18, device="cuda")
+    assert engine.cuda.memory_reserved() <= before + (250 << 20)
+    again = [kept + 0.0 for _ in range(2)]
+    assert (again[1] == 0.0).all().item()
+
+
+@real
 def test_what_lasts_holds_no_room_of_what_was_freed() -> None:
     from numzoo.engine.kernels.cuda.libraries import installed as libraries
     from numzoo.engine.kernels.cuda.machine import machine

@@ -76,11 +76,15 @@ class Encoder(nn.Module):
         self.ln = nn.LayerNorm(width, eps=norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.dropout(x + self.pos_embedding)  # (batch, tokens, width)
+        # Nothing here holds what the blocks are given: they free it when they are done with it.
         if nn.is_plain(self.layers, nn.Sequential):
-            return nn.through_blocks(self.layers, x, EncoderBlock, "ln_1", self.ln)
-        result: Tensor = self.ln(self.layers(x))
+            return nn.through_blocks(self.layers, self._placed(x), EncoderBlock, "ln_1", self.ln)
+        result: Tensor = self.ln(self.layers(self._placed(x)))
         return result
+
+    def _placed(self, x: Tensor) -> Tensor:
+        placed: Tensor = self.dropout(x + self.pos_embedding)  # (batch, tokens, width)
+        return placed
 
 
 class VisionTransformer(nn.Module):
@@ -151,7 +155,8 @@ class VisionTransformer(nn.Module):
         x = self.conv_proj(x)  # (batch, width, rows, columns)
         x = x.flatten(2).transpose(1, 2)  # (batch, patches, width)
         token = self.class_token.expand(x.shape[0], 1, x.shape[2])
-        x = self.encoder(engine.cat([token, x], axis=1))  # (batch, 1 + patches, width)
+        x = engine.cat([token, x], axis=1)  # (batch, 1 + patches, width)
+        x = self.encoder(x)
         result: Tensor = self.heads(x[:, 0])  # (batch, classes)
         return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -193,3 +195,31 @@ def test_a_sum_that_was_written_to_is_noticed() -> None:
         total.detach()[0] = 7.0
     with pytest.raises(engine.errors.GradientError, match="written"):
         out.sum().backward()
+
+
+class Forgetting(nn.Module):
+    """A block that looks whether what it and its fellows were given is gone when its perceptron computes."""
+
+    living: tuple[weakref.ref[Any], ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.last = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+
+    def parts(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, None]:
+        assert [each for each in Forgetting.living if each() is not None] == []
+        Forgetting.living = tuple(weakref.ref(each.array) for each in (x, y))
+        x, y = nn.add_and_normalise(y + 1.0, x, self.last)
+        assert [each for each in Forgetting.living if each() is not None] == []
+        Forgetting.living += (weakref.ref(y.array),)
+        y = y * 2.0
+        return x, y, None
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 holds what a function is given until it returns")
+def test_blocks_free_what_they_no_longer_need() -> None:
+    blocks, last = nn.ModuleList([Forgetting() for _ in range(3)]), nn.LayerNorm(WIDTH)
+    with engine.no_grad():
+        out = nn.through_blocks(blocks, drawn((4, WIDTH)).detach() + 0.0, Forgetting, "norm", last)
+    assert out.shape == (4, WIDTH)
+    assert Forgetting.living
