@@ -144,6 +144,27 @@ TEXTS: dict[str, tuple[str, str, Config]] = {
     "llama": ("LlamaForCausalLM", "LlamaConfig", _LLAMA),
     "llama tied": ("LlamaForCausalLM", "LlamaConfig", {**_LLAMA, "tie_word_embeddings": True, "attention_bias": True}),
     "llama with wide heads": ("LlamaForCausalLM", "LlamaConfig", {**_LLAMA, "head_dim": 8, "rms_norm_eps": 1e-2}),
+    "llama scaled linearly": (
+        "LlamaForCausalLM",
+        "LlamaConfig",
+        {**_LLAMA, "rope_scaling": {"rope_type": "linear", "factor": 2.5}},
+    ),
+    "llama 3": (
+        "LlamaForCausalLM",
+        "LlamaConfig",
+        {
+            **_LLAMA,
+            "rope_theta": 100.0,
+            "head_dim": 16,
+            "rope_scaling": {
+                "rope_type": "llama3",
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 48,
+            },
+        },
+    ),
     "mistral": ("MistralForCausalLM", "MistralConfig", {**_LLAMA, "sliding_window": 4}),
     "qwen2": ("Qwen2ForCausalLM", "Qwen2Config", _LLAMA),
 }

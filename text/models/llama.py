@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.nn import functional as F
 from numzoo.text.models.cache import KeyValueCache, seen
 from numzoo.text.models.heads_of_attention import join_heads, split_heads
 from numzoo.text.models.inputs import token_numbers
+from numzoo.text.models.rope_scaling import frequencies
 
 __all__ = ["LlamaConfig", "LlamaForCausalLM", "llama_causal_lm"]
 
@@ -26,6 +28,7 @@ class LlamaConfig:
     """The sizes, under the names of config.json; as they stand, those of Llama 7B (table 2).
 
     ``rope_interleaved`` turns neighbouring numbers instead of the two halves of a head, as GGUF files have it.
+    ``rope_type`` ("default", "linear", "llama3") and the four after it say how rotary positions are stretched (`rope_scaling.frequencies`).
     ``attention_bias`` gives queries, keys and values a bias, ``output_bias`` the layer after them (None: the same).
     """
 
@@ -39,6 +42,11 @@ class LlamaConfig:
     rms_norm_eps: float = 1e-6
     rope_theta: float = 10000.0
     rope_interleaved: bool = False
+    rope_type: str = "default"
+    rope_factor: float = 1.0
+    rope_low: float = 1.0
+    rope_high: float = 4.0
+    rope_places: int = 8192
     max_position_embeddings: int = 2048
     attention_bias: bool = False
     output_bias: bool | None = None
@@ -57,6 +65,14 @@ class LlamaConfig:
             )
         if self.width_of_head % 2:
             raise ValueError(f"llama: a head's width must be even for rotary positions, not {self.width_of_head}")
+        self.frequencies()  # which refuses what it does not know
+
+    def frequencies(self) -> NDArray[np.float64]:
+        """By how much each pair of a head is turned from place to place, in radians."""
+        return frequencies(
+            self.width_of_head, self.rope_theta, self.rope_type,
+            factor=self.rope_factor, low=self.rope_low, high=self.rope_high, places=self.rope_places,
+        )  # fmt: skip
 
     @property
     def heads_of_keys(self) -> int:
@@ -75,9 +91,9 @@ _FEWEST_PLACES = 64
 class Rotary:
     """The angles by which queries and keys are turned at each position (section 3.4.2 of arXiv:2104.09864)."""
 
-    def __init__(self, width: int, theta: float, *, interleaved: bool) -> None:
-        self.frequencies = theta ** (-np.arange(0, width, 2, dtype=np.float64) / width)
-        self.interleaved = interleaved
+    def __init__(self, config: LlamaConfig) -> None:
+        self.frequencies = config.frequencies()
+        self.interleaved = config.rope_interleaved
         self._tables: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def places(self, past: int, new: int, device: Any, dtype: Any) -> tuple[Tensor, Tensor]:
@@ -126,7 +142,7 @@ class LlamaAttention(nn.Module):
         self.o_proj = nn.Linear(
             wide, config.hidden_size, bias=bias if config.output_bias is None else config.output_bias
         )
-        self.rotary = Rotary(self.width, config.rope_theta, interleaved=config.rope_interleaved)
+        self.rotary = Rotary(config)
 
     def forward(
         self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: KeyValueCache | None
@@ -191,7 +207,7 @@ class LlamaModel(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList([LlamaLayer(config, number) for number in range(config.num_hidden_layers)])
         self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.rotary = Rotary(config.width_of_head, config.rope_theta, interleaved=config.rope_interleaved)
+        self.rotary = Rotary(config)
 
     def forward(self, input_ids: Any, attention_mask: Any = None, cache: KeyValueCache | None = None) -> Tensor:
         tokens = token_numbers(input_ids, self.config.vocab_size, "llama")

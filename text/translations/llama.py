@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from numzoo.hub.foreign.fields import Fields
+from numzoo.text.models.rope_scaling import KINDS
 
 __all__ = ["transformers"]
 
@@ -25,7 +26,7 @@ def transformers(fields: Fields, extras: Mapping[str, Any]) -> dict[str, Any]:
         "num_attention_heads": heads,
         "num_key_value_heads": fields.whole("num_key_value_heads", heads, most=1 << 12),
         "rms_norm_eps": fields.number("rms_norm_eps", 1e-6, most=1.0),
-        "rope_theta": _rope_theta(fields),
+        **_rope(fields),
         "max_position_embeddings": fields.whole("max_position_embeddings", 2048, most=1 << 24),
         "tie_word_embeddings": fields.flag("tie_word_embeddings", False),
     }
@@ -51,14 +52,21 @@ def transformers(fields: Fields, extras: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rope_theta(fields: Fields) -> float:
-    """The base of the rotary positions, which newer files keep with their kind in one object."""
-    theta = fields.number("rope_theta", 10000.0, least=1.0, most=1e12)
+_OWN = {"factor": "rope_factor", "low_freq_factor": "rope_low", "high_freq_factor": "rope_high", "original_max_position_embeddings": "rope_places"}  # fmt: skip
+
+
+def _rope(fields: Fields) -> dict[str, Any]:
+    """The base of the rotary positions, and how they are scaled; newer files keep both in one object."""
+    rope: dict[str, Any] = {"rope_theta": fields.number("rope_theta", 10000.0, least=1.0, most=1e12)}
     for name in ("rope_parameters", "rope_scaling"):
-        if name in fields:
-            inner = fields.inner(name)
-            for kind in ("rope_type", "type"):
-                if inner.values.get(kind) not in (None, "default"):
-                    fields.differs(f"{name} has the {kind} {ascii(inner.values[kind])[:40]}: its places are scaled")
-            theta = inner.number("rope_theta", theta, least=1.0, most=1e12)
-    return theta
+        if name not in fields:
+            continue
+        inner = fields.inner(name)
+        kind = inner.values.get("rope_type") or inner.values.get("type") or "default"
+        if not isinstance(kind, str) or kind not in KINDS:
+            fields.differs(f"{name} has the rope_type {ascii(kind)[:40]}: its places are scaled")
+        if kind != "default":
+            rope["rope_type"] = kind
+            rope |= {_OWN[each]: inner.number(each, least=1e-6, most=1e12) for each in KINDS[kind]}
+        rope["rope_theta"] = inner.number("rope_theta", rope["rope_theta"], least=1.0, most=1e12)
+    return rope

@@ -53,8 +53,8 @@ def test_the_oldest_files_call_a_norms_parameters_gamma_and_beta(case: str, tmp_
 OTHERWISE: dict[str, tuple[dict[str, Any], str]] = {
     "relative places": ({**GOLDENS["bert"]["config"], "position_embedding_type": "relative_key"}, "position_embedding_type"),
     "a decoder": ({**GOLDENS["bert"]["config"], "is_decoder": True}, "is_decoder is True"),
-    "scaled places": ({**GOLDENS["llama"]["config"], "rope_parameters": {"rope_type": "llama3"}}, "places are scaled"),
-    "scaled places, older": ({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2}}, "places are scaled"),
+    "scaled places": ({**GOLDENS["llama"]["config"], "rope_parameters": {"rope_type": "yarn"}}, "places are scaled"),
+    "scaled places, older": ({"model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 2}}, "places are scaled"),
     "another activation": ({**GOLDENS["llama"]["config"], "hidden_act": "gelu"}, "hidden_act is 'gelu'"),
     "windows of some layers": ({**GOLDENS["qwen2"]["config"], "use_sliding_window": True}, "use_sliding_window"),
     "another padding": ({"model_type": "roberta", "pad_token_id": 0}, "places are counted from behind it"),
@@ -70,6 +70,35 @@ def test_what_would_be_computed_otherwise_is_refused(case: str) -> None:
     given, reason = OTHERWISE[case]
     with pytest.raises(LoadError, match=reason):
         translate(given, {}, who="config.json")
+
+
+ROPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain": ({"rope_theta": 5.0}, {"rope_theta": 5.0}),
+    "newer": ({"rope_parameters": {"rope_type": "default", "rope_theta": 5.0}}, {"rope_theta": 5.0}),
+    "older": ({"rope_theta": 5.0, "rope_scaling": {"type": "linear", "factor": 2}}, {"rope_theta": 5.0, "rope_type": "linear", "rope_factor": 2.0}),
+    "nothing": ({"rope_scaling": None}, {"rope_theta": 10000.0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ROPES)
+def test_rotary_positions_are_told_in_three_ways(case: str) -> None:
+    given, wanted = ROPES[case]
+    config = translate({**GOLDENS["llama"]["config"], "rope_parameters": None, **given}, {}, who="config.json").config
+    assert {name: value for name, value in config.items() if name.startswith("rope")} == wanted
+
+
+@pytest.mark.parametrize("missing", ["factor", "original_max_position_embeddings"])
+def test_a_scaling_without_its_settings_is_refused(missing: str) -> None:
+    scaling = {
+        "rope_type": "llama3",
+        "factor": 8,
+        "low_freq_factor": 1,
+        "high_freq_factor": 4,
+        "original_max_position_embeddings": 64,
+    }
+    del scaling[missing]
+    with pytest.raises(FormatError, match=missing):
+        translate({**GOLDENS["llama"]["config"], "rope_scaling": scaling}, {}, who="config.json")
 
 
 FLAGS = {
