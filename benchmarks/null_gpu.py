@@ -159,6 +159,7 @@ class Library:
     """The module ``cupy``, whose functions compute nothing."""
 
     ndarray = Array
+    broadcast_to = staticmethod(cupy.broadcast_to)
     cuda = SimpleNamespace(
         Device=lambda index=0: _device,
         MemoryPool=lambda: SimpleNamespace(malloc=None, used_bytes=lambda: 0, total_bytes=lambda: 0),

@@ -157,6 +157,12 @@ def convert(array: Array, dtype: Dtype, *, keep: bool = False) -> Array:
     return array.astype(dtype) if result is NotImplemented else result
 
 
+def ones_like(array: Array) -> Array:
+    """Ones of the array's shape and dtype."""
+    found = NotImplemented if isinstance(array, np.ndarray) else gpu_kernels("elementwise.operations").ones_like(array)
+    return namespace(array).ones(array.shape, array.dtype) if found is NotImplemented else found
+
+
 def copy(array: Array) -> Array:
     """A copy without gaps, on a GPU in the same memory order."""
     if isinstance(array, np.ndarray):

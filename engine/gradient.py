@@ -11,7 +11,7 @@ import numpy as np
 from . import writes
 from .capturing import in_capture
 from .debug.watch import watchers
-from .device import copy, namespace, write_into
+from .device import copy, namespace, ones_like, write_into
 from .dtype import NARROW, Dtype, float32, is_differentiable
 from .errors import GradientError
 from .explaining import lack
@@ -103,15 +103,16 @@ def _seed(tensor: Tensor, gradient: Any) -> Tensor:
             f"backward: the tensor {_describe(tensor)} was computed from nothing that requires a gradient; "
             "set requires_grad=True on an input, or compute outside no_grad"
         )
-    xp = namespace(tensor.array)
     if gradient is None:
         if tensor.array.size != 1:
             raise GradientError(
                 f"backward: starts from a single number, but the tensor has shape {tuple(tensor.shape)}; "
                 "reduce it first (.sum(), .mean()) or pass gradient="
             )
-        return tensor_of(xp.ones(tensor.array.shape, tensor.array.dtype))
-    value = gradient if isinstance(gradient, Tensor) else tensor_of(xp.asarray(gradient, tensor.array.dtype))
+        return tensor_of(ones_like(tensor.array))
+    if not isinstance(gradient, Tensor):
+        gradient = tensor_of(namespace(tensor.array).asarray(gradient, tensor.array.dtype))
+    value: Tensor = gradient
     if value.array.shape != tensor.array.shape:
         raise GradientError(
             f"backward: gradient has shape {tuple(value.shape)}, but the tensor has shape {tuple(tensor.shape)}; they must be equal"
@@ -323,7 +324,7 @@ class Walk:
             return
         if not self.create_graph:
             array = gradient.array
-            owner = id(_owner(array))
+            owner = id(array if array.base is None else _owner(array))
             # CuPy marks no array as read-only, not even one number that stands for many.
             fixed = not array.flags.writeable if isinstance(array, np.ndarray) else 0 in array.strides
             if fixed or owner in self.given or gradient.requires_grad:

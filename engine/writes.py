@@ -6,6 +6,7 @@ step there are none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .node import Node, next_sequence
@@ -30,21 +31,32 @@ _parts: dict[int, dict[tuple[int, int], int]] = {}
 
 def note(tensor: Tensor) -> None:
     """Remember that the tensor's memory was written to, or given to it, just now."""
+    note_all((tensor,))
+
+
+def note_all(tensors: Iterable[Tensor]) -> None:
+    """The same of several, at once."""
     global last
     now = last = next_sequence()
-    _tensors[id(tensor)] = now
-    array = tensor.array
-    if getattr(array, "base", None) is None:
-        _memory[id(array)] = now
-    else:
-        parts = _parts.setdefault(id(_owner(array)), {})
-        if len(parts) > PARTS:
-            starts, stops = zip(*parts, strict=True)
-            parts.clear()
-            parts[min(starts), max(stops)] = now
-        parts[_extent(array)] = now
+    for tensor in tensors:
+        _tensors[id(tensor)] = now
+        array = tensor.array
+        if getattr(array, "base", None) is None:
+            _memory[id(array)] = now
+        else:
+            _note_part(array, now)
     if len(_tensors) > LIMIT:
         _forget_oldest()
+
+
+def _note_part(array: Any, now: int) -> None:
+    """Remember a write to a part of an array."""
+    parts = _parts.setdefault(id(_owner(array)), {})
+    if len(parts) > PARTS:
+        starts, stops = zip(*parts, strict=True)
+        parts.clear()
+        parts[min(starts), max(stops)] = now
+    parts[_extent(array)] = now
 
 
 def changed(node: Node) -> str | None:

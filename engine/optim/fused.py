@@ -17,8 +17,8 @@ import numpy as np
 from ..capturing import before_each_replay
 from ..device import gpu_kernels, namespace, write_into
 from ..dtype import Array, Dtype, bfloat16, float16, float32, float64
-from ..ops import touch
 from ..tensor import Tensor, tensor_of
+from ..writes import note_all
 from .counted import Live, StepCount
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class _Bucket:
             self._update(own, (), self._live.array)
         else:
             self._update(own, self._next(optimizer, group))
-        for parameter in self.parameters:
-            touch(parameter)
+        note_all(self.parameters)
 
     def _next(self, optimizer: Elementwise, group: dict[str, Any]) -> tuple[float, ...]:
         """The numbers of the next step, which is counted."""
@@ -135,8 +134,7 @@ class _Bucket:
         numbers = None if before_each_replay(lambda: count.write(begun())) else begun()
         live = count.count(optimizer.fused, numbers, optimizer.pair(group), left_out)
         self._update(gradients, (), live, left_out)
-        for parameter in self.parameters:
-            touch(parameter)
+        note_all(self.parameters)
 
     def settle(self, optimizer: Elementwise) -> None:
         """Hear from the GPU how many steps were taken, if it alone knows."""

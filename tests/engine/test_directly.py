@@ -24,6 +24,8 @@ def normalised(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = No
     return F.batch_norm(x, None, None, weight, bias, True, **more)
 
 
+WORDS = engine.tensor([[0, 1, 5], [1, 1, 5]])
+
 SMALL: list[tuple[str, Callable[..., Tensor], Shapes]] = [
     ("linear", engine.linear, ((4, 3), (5, 3), (5,))),
     ("linear", engine.linear, ((4, 3), (5, 3))),
@@ -55,6 +57,14 @@ SAME: list[tuple[str, Callable[..., Tensor], Shapes]] = [
     ("gelu", engine.gelu, ((4, 3),)),
     ("reshape", lambda x: x.reshape(3, 4), ((4, 3),)),
     ("reshape", lambda x: x.reshape(12).reshape(4, 3).transpose(0, 1).reshape(2, 6), ((4, 3),)),
+    ("mul", lambda x, y: x * y, ((4, 3), (4, 3))),
+    ("mul", lambda x, y: x * y, ((4, 3), (4, 1))),
+    ("mul", lambda x: x * 2.5 * x, ((4, 3),)),
+    ("mul", lambda x, y: x * y.float() * y, ((4, 3), (3,))),
+    ("sum", lambda x: x.sum() * 2.0, ((4, 3),)),
+    ("sum", lambda x: x.sum(1), ((4, 3),)),
+    ("take_rows", lambda x: F.embedding(WORDS.to(x.device), x), ((6, 3),)),
+    ("take_rows", lambda x: F.embedding(WORDS.to(x.device), x, padding_idx=1), ((6, 3),)),
     ("permute", lambda x: x.permute(2, 0, 1), ((4, 3, 2),)),
     ("permute", lambda x: x.permute(-1, 0, 1), ((4, 3, 2),)),
     ("batch_norm_training", lambda x: normalised(x), ((4, 3, 2),)),

@@ -11,6 +11,7 @@ import numpy as np
 from ...bounds import without_zero
 from ...dtype import Array, Dtype, float32, number_array, result_type
 from ...errors import DtypeError, SettingError, ShapeError
+from ...node import Node
 from ...op import elementwise, floating, op
 from ...tensor import Tensor, tensor_of
 
@@ -51,6 +52,16 @@ def sub(xp: Any, x: Array, y: Array) -> Array:
 def mul(xp: Any, x: Array, y: Array) -> Array:
     """The product x y."""
     return x * y
+
+
+@mul.directly
+def _mul_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    flow, (to_x, to_y) = arrived.array, node.edges
+    kept: Any = node.saved  # x for the gradient of y, then y for that of x
+    x, y = None if to_y is None else kept[0].array, None if to_x is None else kept[-1].array
+    if (x is not None and x.dtype is not flow.dtype) or (y is not None and y.dtype is not flow.dtype):
+        return None
+    return [None if y is None else mul.compute(flow, y), None if x is None else mul.compute(flow, x)]
 
 
 @floating(x=lambda grad, y: grad / y, y=lambda grad, out, y: -grad * out / y)

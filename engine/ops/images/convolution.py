@@ -12,7 +12,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ...device import product
+import numpy as np
+
+from ...device import gpu_kernels, product
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
 from ...modes import is_narrowing
@@ -279,14 +281,19 @@ def _convolution_directly(node: Node, arrived: Tensor) -> list[Any] | None:
         return None
     narrow, x, weight = operands
     found: list[Any] = [None] * len(edges)
-    volumes = flow.ndim == 5
-    # The shapes of x and of the weight are kept behind both.
-    if to_x:
-        to_image = conv3d_input if volumes else conv2d_input
-        found[0] = to_image.compute(narrow, weight, shape=kept[-1 - to_weight], **node.settings)
-    if to_weight:
-        to_kernel = conv3d_weight if volumes else conv2d_weight
-        found[1] = to_kernel.compute(narrow, x, shape=kept[-1], **node.settings)
+    volumes, both = flow.ndim == 5, NotImplemented
+    if to_x and to_weight and type(flow) is not np.ndarray:
+        both = gpu_kernels("images.convolution").both_gradients(narrow, x, weight, **node.settings)
+    if both is not NotImplemented:
+        found[:2] = both
+    else:
+        # The shapes of x and of the weight are kept behind both.
+        if to_x:
+            to_image = conv3d_input if volumes else conv2d_input
+            found[0] = to_image.compute(narrow, weight, shape=kept[-1 - to_weight], **node.settings)
+        if to_weight:
+            to_kernel = conv3d_weight if volumes else conv2d_weight
+            found[1] = to_kernel.compute(narrow, x, shape=kept[-1], **node.settings)
     if to_bias:
         found[2] = total.compute(flow, axis=(0, *range(2, flow.ndim)), keepdim=False, dtype=None)
     return found

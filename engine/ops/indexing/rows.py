@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...bounds import left_to_gpu
-from ...device import namespace
+from ...device import namespace, write_into
 from ...dtype import Array, accumulator, kind
 from ...errors import DtypeError, ShapeError
+from ...node import Node
 from ...op import op
 from ...tensor import Tensor, tensor_of
 
@@ -71,6 +72,19 @@ def take_rows(xp: Any, table: Array, index: Array, *, padding: int | None = None
         raise ShapeError(f"take_rows: a table has rows and columns, but this one has shape {tuple(table.shape)}")
     check_rows("take_rows", index, table.shape[0])
     return table.take(index, axis=0)
+
+
+@take_rows.directly
+def _take_rows_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    flow, rows, padding = arrived.array, node.edges[0].shape[0], node.settings["padding"]
+    if type(flow) is np.ndarray or node.settings["by_frequency"]:
+        return None
+    out = sum_rows.compute(flow, node.kept(1), rows=rows)
+    if padding is not None and 0 <= padding < rows:
+        write_into(
+            out[padding], namespace(out).zeros(out.shape[1:], out.dtype)
+        )  # not two launches over all that arrived
+    return [out]
 
 
 def _sum_rows_x(grad: Tensor, index: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...device import namespace
 from ...dtype import Array, DtypeLike, accumulator, as_dtype, float16, int64, kind
 from ...errors import DtypeError, ShapeError
 from ...node import Node
@@ -97,11 +98,11 @@ def sum(xp: Any, x: Array, axis: Axes = None, keepdim: bool = False, *, dtype: D
 
 @sum.directly
 def _sum_directly(node: Node, arrived: Tensor) -> list[Any] | None:
-    flow = arrived.array
+    flow, shape = arrived.array, node.edges[0].shape
     # One number over the whole shape. Nothing is kept of the input but its shape, which the edge knows too.
-    if flow.ndim or type(flow) is not np.ndarray or 0 in node.edges[0].shape:
+    if flow.ndim or 0 in shape:
         return None
-    return [broadcast_number(flow, node.edges[0].shape)]
+    return [broadcast_number(flow, shape) if type(flow) is np.ndarray else namespace(flow).broadcast_to(flow, shape)]
 
 
 def _whole_total(x: Array, dtype: DtypeLike | None) -> Any:

@@ -20,7 +20,17 @@ from ..machine import machine
 from ..program import SCALARS, Kernel
 from .expressions import EXPRESSIONS, Expression
 
-__all__ = ["STORED", "Computation", "cast", "compute_type", "divider", "elementwise_kernel", "launcher", "walk_numbers"]
+__all__ = [
+    "STORED",
+    "Computation",
+    "cast",
+    "compute_type",
+    "divider",
+    "elementwise_kernel",
+    "launcher",
+    "ones_like",
+    "walk_numbers",
+]
 
 Result = Any
 Run = Callable[..., Result]
@@ -369,6 +379,20 @@ def cast(x: Array, *, dtype: Dtype) -> Result:
     dtype = np.dtype(dtype)
     key = ("cast", machine(), x.dtype, dtype, x.shape, x.strides)
     return (_plans.get(key) or _plans.make(key, _plan_cast, x, dtype))(x)
+
+
+def ones_like(x: Array) -> Result:
+    """As many ones, in the same memory order: without reading x."""
+    key = ("ones", machine(), x.dtype, x.shape, x.strides)
+    return (_plans.get(key) or _plans.make(key, _plan_ones, x))(x)
+
+
+def _plan_ones(x: Array) -> Run:
+    return (
+        launcher(Computation("W(1)", [x.dtype], x.dtype, compute_type(x.dtype)), (x,))
+        if x.dtype in STORED
+        else unserved
+    )
 
 
 def _plan_cast(x: Array, dtype: Dtype) -> Run:

@@ -21,6 +21,7 @@ from ..shapes.transposing import copier, copy_like
 
 __all__ = [
     "Convolution",
+    "both_gradients",
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
@@ -192,6 +193,23 @@ def _gradient(
     return plan(flow, other)
 
 
+def both_gradients(
+    flow: Array, x: Array, weight: Array, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    """Those for the image and for the weight, planned as one."""
+    here = machine()
+    modes_now = (modes.precision is TF32, are_deterministic_algorithms_enabled())
+    key = (
+        "both", here, flow.shape, flow.strides, flow.dtype, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
+        stride, padding, dilation, groups, modes_now,
+    )  # fmt: skip
+    plan = PLANS.get(key)
+    if plan is None:
+        settings = (stride, padding, dilation, groups)
+        plan = PLANS.make(key, _plan_both, here, flow, x, weight, settings, modes_now)
+    return plan(flow, x, weight)
+
+
 # ---- plans -------------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +324,16 @@ def _plan_gradient(
         return out if back is None else back(out)
 
     return compute
+
+
+def _plan_both(
+    here: Machine, flow: Array, x: Array, weight: Array, settings: tuple[Any, ...], modes_now: tuple[bool, bool]
+) -> Plan:
+    to_image = _plan_gradient(here, "input", flow, weight, x.shape, settings, modes_now)
+    to_weight = _plan_gradient(here, "weight", flow, x, weight.shape, settings, modes_now)
+    if _refuse in (to_image, to_weight):
+        return _refuse
+    return lambda flow, x, weight: [to_image(flow, weight), to_weight(flow, x)]
 
 
 def _run(here: Machine, wanted: Convolution) -> tuple[Callable[..., None] | None, bool]:
