@@ -86,7 +86,7 @@ class _Numbered(Module):
 class Sequential(_Numbered):
     """Modules one after another, each fed with the result of the one before. Takes modules, or a mapping of names to modules.
 
-    A batch normalisation and the ReLU or ReLU6 behind it are computed as one operation while neither has hooks (see ``norm_activation``).
+    A batch normalisation and the ReLU, ReLU6, SiLU or Hardswish behind it are computed together while neither has hooks (see ``norm_activation``).
     """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:

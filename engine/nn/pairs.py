@@ -13,7 +13,7 @@ from .. import ops
 from ..debug.watch import watchers
 from ..tensor import Tensor
 from . import functional as F
-from .activation import ReLU, ReLU6
+from .activation import Hardswish, ReLU, ReLU6, SiLU
 from .module import Module
 from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .plain import is_plain
@@ -24,7 +24,9 @@ Activation = Callable[[Any], Any]
 
 # The classes with the forward that they have here: somebody may have put another in its place.
 _NORMS: dict[type, Any] = {kind: kind.forward for kind in (BatchNorm1d, BatchNorm2d, BatchNorm3d)}
-_LAYERS: dict[type, tuple[str, Any]] = {ReLU: ("relu", ReLU.forward), ReLU6: ("relu6", ReLU6.forward)}
+_LAYERS: dict[type, tuple[str, Any]] = {
+    ReLU: ("relu", ReLU.forward), ReLU6: ("relu6", ReLU6.forward), SiLU: ("silu", SiLU.forward), Hardswish: ("hardswish", Hardswish.forward),
+}  # fmt: skip
 _FUNCTIONS: tuple[tuple[Any, str], ...] = ((F.relu, "relu"), (F.relu6, "relu6"), (ops.relu, "relu"))
 
 

@@ -12,7 +12,13 @@ from numzoo.engine import Tensor, nn, ops
 from numzoo.engine.dtype import as_dtype
 
 F = nn.functional
-SEPARATE: dict[str | None, Any] = {None: lambda x: x, "relu": F.relu, "relu6": F.relu6}
+SEPARATE: dict[str | None, Any] = {
+    None: lambda x: x,
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "silu": F.silu,
+    "hardswish": F.hardswish,
+}
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 8e-2}
 SHAPE = (4, 3, 5, 6)
 
@@ -58,7 +64,7 @@ def found(call: Any, dtype: str, beside: str | None, *settings: Any) -> list[Any
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("activation", [None, "relu", "relu6"])
+@pytest.mark.parametrize("activation", list(SEPARATE))
 @pytest.mark.parametrize(
     ("dtype", "beside"),
     [(d, b) for d in TOLERANCE for b in (None, d)] + [("bfloat16", "float32"), ("float32", "bfloat16"), ("float16", "float64")],
@@ -116,7 +122,9 @@ def test_the_result_is_kept_for_the_activations_sake_alone() -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_other_activations_are_refused(activation: Any, training: bool) -> None:
     x = engine.zeros((2, 3, 4, 4))
-    with pytest.raises(engine.SettingError, match=r"batch_norm.*activation must be None or one of relu, relu6, not"):
+    with pytest.raises(
+        engine.SettingError, match=r"batch_norm.*activation must be None or one of relu, relu6, silu, hardswish, not"
+    ):
         F.batch_norm(x, *statistics("float32", training), training=training, activation=activation)
 
 

@@ -12,7 +12,8 @@ from ... import ops
 from ...device import CPU, gpu_kernels
 from ...dtype import Array, accumulator
 from ...errors import SettingError, ShapeError
-from ...ops.layers.batching import Moving, check_activation
+from ...modes import modes
+from ...ops.layers.batching import CURVES, Moving, check_activation
 from ...tensor import Tensor, tensor_like, tensor_of
 from ..settings import Size, whole
 
@@ -42,13 +43,21 @@ def batch_norm(
     """Normalisation by the batch's statistics (which then move the running ones by ``momentum``), or by the running ones.
 
     ``count``, an int64 number, is raised by 1 where the running statistics move. What is normalised may have a ``residual`` of its shape
-    added and an ``activation`` ("relu" or "relu6") taken of it in the same pass over memory.
+    added and an ``activation`` ("relu" or "relu6"; on a GPU where nothing is recorded "silu" or "hardswish" too, elsewhere these follow)
+    taken of it in the same pass over memory.
     """
     x = tensor_like("batch_norm", x)
     if eps.__class__ is not float or not eps >= 0.0:
         eps = _small("batch_norm", eps)
     if activation is not None:
-        check_activation("batch_norm", activation)
+        check_activation("batch_norm", activation, True)
+        if activation in CURVES and (
+            training or residual is not None or modes.recording or isinstance(x.array, np.ndarray)
+        ):
+            out = batch_norm(
+                x, running_mean, running_var, weight, bias, training, momentum, eps, count=count, residual=residual
+            )
+            return CURVES[activation](out)
     if not training and running_mean is not None and running_var is not None:
         given = (x, weight, bias, running_mean, running_var)
         return ops.batch_norm.run(

@@ -14,7 +14,7 @@ from ...node import Node
 from ...op import Op, op, op_with_results
 from ...tensor import Tensor
 from ..elementwise.elementary import rsqrt
-from .activation import relu, relu_input
+from .activation import hardswish, relu, relu_input, silu
 from .rectifier import hardtanh, hardtanh_input
 
 __all__ = [
@@ -30,10 +30,13 @@ ACTIVATIONS: dict[str, tuple[Op[Any, Tensor], Op[Any, Tensor], dict[str, float]]
 }
 """What may follow a normalisation: the operation, its gradient from what flows back and the result, and the settings of both."""
 
+CURVES: dict[str, Op[Any, Tensor]] = {"silu": silu, "hardswish": hardswish}
+"""What may follow one by given statistics as well, where no residual is added: the gradient asks for what it was taken of, which is computed again."""
+
 
 def check_batch_norm(
-    name: str, x: Array, *vectors: Array | None, residual: Array | None = None, activation: str | None = None
-) -> None:
+    name: str, x: Array, *vectors: Array | None, residual: Array | None = None, activation: str | None = None, curved: bool = False
+) -> None:  # fmt: skip
     """Refuse statistics or scales that do not have one number for each channel, a residual of another shape, and unknown activations."""
     if x.ndim < 2:
         raise ShapeError(f"{name}: wants (batch, channels, ...), not {tuple(x.shape)}")
@@ -45,15 +48,14 @@ def check_batch_norm(
     if residual is not None and residual.shape != x.shape:
         raise ShapeError(f"{name}: residual {tuple(residual.shape)} must have the shape of x {tuple(x.shape)}")
     if activation is not None:
-        check_activation(name, activation)
+        check_activation(name, activation, curved and residual is None)
 
 
-def check_activation(name: str, activation: Any) -> None:
-    """Refuse what is no activation's name."""
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise SettingError(
-            f"{name}: activation must be None or one of {', '.join(ACTIVATIONS)}, not {activation!r:.40}"
-        )
+def check_activation(name: str, activation: Any, curved: bool) -> None:
+    """Refuse what is no activation's name; those of ``CURVES`` too unless ``curved``."""
+    known = [*ACTIVATIONS, *CURVES] if curved else [*ACTIVATIONS]
+    if not isinstance(activation, str) or activation not in known:
+        raise SettingError(f"{name}: activation must be None or one of {', '.join(known)}, not {activation!r:.40}")
 
 
 def _column(vector: Any, ndim: int) -> Any:
@@ -67,7 +69,7 @@ def _around(x: Any) -> tuple[int, ...]:
 
 def _keeps_result(settings: dict[str, Any]) -> bool:
     """Whether the gradient needs the result: for the activation's mask, which is kept by whatever computes with it next all the same."""
-    return settings["activation"] is not None
+    return settings["activation"] in ACTIVATIONS
 
 
 def _passed(grad: Tensor, out: Tensor, activation: str | None) -> Tensor:
@@ -82,7 +84,12 @@ def _batch_norm_joint(
     grad: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, variance: Tensor, out: Tensor, epsilon: float,
     activation: str | None,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
-    grad = _passed(grad, out, activation)
+    if activation in CURVES:
+        back = CURVES[activation].rules[0]
+        assert back is not None
+        grad = back[0](grad, batch_norm(x, weight, bias, mean, variance, epsilon=epsilon))
+    else:
+        grad = _passed(grad, out, activation)
     ndim, around = x.ndim, _around(x)
     inverse = rsqrt(variance + epsilon)
     scale = inverse if weight is None else inverse * weight
@@ -111,9 +118,11 @@ def batch_norm(
 ) -> Array:
     """(x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel, with given statistics.
 
-    A ``residual`` of x's shape is added, and then "relu" or "relu6" taken, where they are given.
+    A ``residual`` of x's shape is added, and then "relu" or "relu6" taken, where they are given; without a residual "silu" or "hardswish" too.
     """
-    check_batch_norm("batch_norm", x, weight, bias, mean, variance, residual=residual, activation=activation)
+    check_batch_norm(
+        "batch_norm", x, weight, bias, mean, variance, residual=residual, activation=activation, curved=True
+    )
     wide = accumulator(x.dtype)
     scale = 1 / xp.sqrt(variance.astype(wide) + wide.type(epsilon))
     scale = scale if weight is None else scale * weight
@@ -122,10 +131,12 @@ def batch_norm(
     if residual is not None:
         dtype = result_type(out, residual)
         out = out.astype(dtype, copy=False) + residual.astype(dtype, copy=False)
-    if activation is not None:
-        function, _, limits = ACTIVATIONS[activation]
-        out = function.body(xp, out, **limits)
-    return out
+    if activation is None:
+        return out
+    if activation in CURVES:
+        return CURVES[activation].body(xp, out)
+    function, _, limits = ACTIVATIONS[activation]
+    return function.body(xp, out, **limits)
 
 
 def _batch_norm_training_joint(

@@ -20,6 +20,8 @@ def batch_norm_reference(
 ) -> Any:
     w, b, m, v = (np.reshape(vector, (1, -1) + (1,) * (x.ndim - 2)) for vector in (w, b, m, v))
     out = (x - m) / np.sqrt(v + epsilon) * w + b + r
+    if activation in ("silu", "hardswish"):
+        return out * (1 / (1 + np.exp(-out)) if activation == "silu" else np.clip(out + 3, 0, 6) / 6)
     return out if activation is None else np.clip(out, 0, 6 if activation == "relu6" else None)
 
 
@@ -32,6 +34,8 @@ ROWS = [
     Row("batch_norm", (IMAGES, *VECTORS), batch_norm_reference, low=0.5),
     Row("batch_norm", (IMAGES, *VECTORS, IMAGES), batch_norm_reference, low=0.5, label="residual"),
     Row("batch_norm", (IMAGES, *VECTORS), batch_norm_reference, {"activation": "relu6"}, low=0.5, high=9.0, label="relu6"),
+    Row("batch_norm", (IMAGES, *VECTORS), batch_norm_reference, {"activation": "silu"}, low=0.5, label="silu"),
+    Row("batch_norm", (IMAGES, *VECTORS), batch_norm_reference, {"activation": "hardswish"}, low=0.5, high=4.0, label="hardswish"),
     Row("batch_norm", (IMAGES, *VECTORS, IMAGES), batch_norm_reference, {"activation": "relu"}, low=0.5, label="residual, relu"),
     Row("batch_norm_training", (IMAGES, (3,), (3,)), training_reference, call=trained),
     Row("batch_norm_training", (IMAGES,), training_reference, {"activation": "relu"}, call=trained, label="relu"),

@@ -98,7 +98,9 @@ def _plan_inference(
     x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, residual: Array | None, epsilon: float,
     activation: str | None,
 ) -> Plan:  # fmt: skip
-    check_batch_norm("batch_norm", x, weight, bias, mean, variance, residual=residual, activation=activation)
+    check_batch_norm(
+        "batch_norm", x, weight, bias, mean, variance, residual=residual, activation=activation, curved=True
+    )
     named, beside = served(x, weight, bias), residual is not None
     if named is None or mean.dtype not in (x.dtype, accumulator(x.dtype)) or variance.dtype != mean.dtype:
         return refuse
@@ -156,8 +158,8 @@ def _plan_training(
     channels, numbers = images.channels, images.number * images.parts
     moves = _moves(moving, channels, named)
     fixed = (images.number, images.parts, channels, images.size, images.per)
-    united = images_kernel("channel_moments", "PPPPqqqqqPPPWWW", x.dtype, named, False).prepared(
-        here, -(-channels // 4), 256, *(None,) * 4, *fixed, *((None,) * 6 if moves else (0, 0, 0, 0.0, 0.0, 0.0))
+    united = images_kernel("channel_moments", "PPPPPPPWWWqqqqq", x.dtype, named, False).prepared(
+        here, -(-channels // 4), 256, *(None,) * 4, *((None,) * 6 if moves else (0, 0, 0, 0.0, 0.0, 0.0)), *fixed
     )
     gather = gatherer(here, (x, images.order), (weight, None), (bias, None), (residual, images.order))
     make, keep = maker(here, x.shape, x.dtype, images.order), maker(here, (channels,), wide)

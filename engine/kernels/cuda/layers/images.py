@@ -27,7 +27,7 @@ SHORT, LONGEST = 8, 1 << 14
 
 MOST_PLANES = 1 << 30
 
-ACTIVATIONS = {"relu": 1, "relu6": 2}
+ACTIVATIONS = {"relu": 1, "relu6": 2, "silu": 3, "hardswish": 4}
 """What the sources call what may follow a normalisation."""
 
 

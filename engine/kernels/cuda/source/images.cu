@@ -157,8 +157,8 @@ __device__ __forceinline__ double numbers_of(unsigned part, unsigned parts, inde
 // The mean and variance of each channel over all images' parts, seen from the first: threads (4 channels, 64 parts). Running statistics, if
 // there are any, are moved towards them, and the count of batches grows by 1.
 extern "C" __global__ void __launch_bounds__(256) channel_moments(
-    const double* means, const double* squares, WIDE* mean_out, WIDE* variance_out, index_t images, index_t parts, index_t channels, index_t size,
-    index_t per, PARAM* running_mean, PARAM* running_variance, long long* batches, WIDE kept, WIDE share, WIDE share_of_variance
+    const double* means, const double* squares, WIDE* mean_out, WIDE* variance_out, PARAM* running_mean, PARAM* running_variance,
+    long long* batches, WIDE kept, WIDE share, WIDE share_of_variance, index_t images, index_t parts, index_t channels, index_t size, index_t per
 ) {
     const int lane = threadIdx.x % 4;
     const index_t channel = (index_t)blockIdx.x * 4 + lane, own = channel < channels ? channel : 0;

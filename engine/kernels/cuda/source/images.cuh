@@ -1,7 +1,8 @@
 // What the numbers of an image's channels are normalised by, and the way back of it: for images in any layout.
 //
 // GROUPED says whose statistics: those of each image's groups, or of each channel. SCALAR are the numbers, WIDE what is computed with,
-// PARAM weights and biases. With RESIDUAL other images are added, and then the ACTIVATION is taken: 0 none, 1 relu, 2 relu6.
+// PARAM weights and biases. With RESIDUAL other images are added, and then the ACTIVATION is taken: 0 none, 1 relu, 2 relu6; and 3
+// silu, 4 hardswish, which have no way back here.
 
 // Of statistics that stand in the place of a batch's.
 #ifndef RUNNING
@@ -16,8 +17,14 @@
 #endif
 // Whether the way back computes the activation's argument again, to see what passes it; with a residual it reads the result.
 #define AGAIN (ACTIVATION && !RESIDUAL)
+#if ACTIVATION > 2
+#include "functions.cuh"
+#endif
 
 __device__ __forceinline__ WIDE activated(WIDE y) {  // a NaN stays one
+#if ACTIVATION > 2
+    return y * (ACTIVATION == 3 ? sigmoid_of(y) : hardsigmoid_of(y));
+#endif
     if (ACTIVATION && y < 0) return 0;
     return ACTIVATION == 2 && y > 6 ? WIDE(6) : y;
 }

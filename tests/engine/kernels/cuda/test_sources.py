@@ -73,6 +73,7 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
         {**NARROW, "PARAM": "bfloat", "GROUPED": 0, "RUNNING": "bfloat"},
         {**WIDE, "PARAM": "double", "GROUPED": 1},
         {**NARROW, "PARAM": "float", "GROUPED": 0, "ACTIVATION": 2},
+        {**FLOATS[0], "PARAM": "float", "GROUPED": 0, "ACTIVATION": 3},
         {**WIDE, "PARAM": "double", "GROUPED": 0, "ACTIVATION": 1, "RESIDUAL": 1},
     ],
     "planes.cu": [

@@ -104,6 +104,32 @@ def test_corners_are_where_the_activation_has_them(gpu: Any, activation: str, re
     np.testing.assert_array_equal(along.get(), wanted)
 
 
+@pytest.mark.parametrize(("activation", "dtype"), [("silu", "float32"), ("silu", "bfloat16"), ("hardswish", "float64")])
+def test_curves_follow_in_use(gpu: Any, activation: str, dtype: str) -> None:
+    for x in (drawn((2, 8, 5, 7), dtype), turned(drawn((2, 8, 5, 7), dtype))):
+        vectors = [drawn((8,), accumulator(x.dtype), seed) for seed in (2, 3, 4)]
+        variance = np.abs(vectors[2]) + vectors[2].dtype.type(0.5)
+        assert_kernel_is_body(
+            gpu,
+            batch_norm.batch_norm,
+            "batch_norm",
+            x,
+            *vectors,
+            variance,
+            epsilon=1e-3,
+            activation=activation,
+            scale=5,
+        )
+    layer, own = nn.BatchNorm2d(8).to("cuda").eval(), {"silu": nn.SiLU, "hardswish": nn.Hardswish}[activation]()
+    images = engine.Tensor(drawn((2, 8, 5, 7))).to(device="cuda")
+    wanted = own(layer(images)).numpy()
+    gpu.launched.clear()
+    with engine.no_grad():
+        given = nn.Sequential(layer, own)(images).numpy()
+    assert set(gpu.launched) == {"plane_normalise"}
+    np.testing.assert_allclose(given, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_layers_gradients_are_the_cpus_and_relus_are_not_launched(gpu: Any) -> None:
     def slopes(device: str) -> list[Any]:
         x, beside = (engine.Tensor(drawn((3, 4, 5, 5), seed=seed)).to(device=device) for seed in (0, 1))
@@ -146,7 +172,8 @@ def test_what_does_not_fit_together_is_left_to_the_body_or_refused(gpu: Any) -> 
     assert batch_norm.batch_norm_training(x, None, None, narrow) is NotImplemented
     with pytest.raises(engine.ShapeError, match="residual"):
         batch_norm.batch_norm_training(x, None, None, gpu.put(drawn((2, 4, 3, 1))))
-    with pytest.raises(engine.SettingError, match="relu6"):
-        batch_norm.batch_norm_training(x, activation="gelu")
+    for activation in ("gelu", "silu"):
+        with pytest.raises(engine.SettingError, match="relu6, not"):
+            batch_norm.batch_norm_training(x, activation=activation)
     sums = [engine.Tensor(v).to(device="cuda") for v in (drawn((2, 4, 3, 3)), drawn((2, 4, 3, 3), "bfloat16"))]
     assert ops.batch_norm_training(sums[1], None, None, sums[0], activation="relu")[0].dtype == engine.float32
