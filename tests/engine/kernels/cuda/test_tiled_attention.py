@@ -234,3 +234,21 @@ def test_the_same_gradients_come_each_time(planned: Any) -> None:
     )
     first, again = (engine.grad(ATTENTION(values, values, values).sum(), values)[0].cpu().numpy() for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_scores_far_below_zero_do_not_reach_what_lies_past_the_ends_of_tiles(
+    planned: Any, monkeypatch: Any, at_once: bool
+) -> None:
+    """There zeros are fetched, whose scores of 0 would weigh more than a float32 holds."""
+    cut_as(monkeypatch, at_once)
+    generator = np.random.default_rng(2)
+    values = [
+        generator.standard_normal((1, 1, length, 32)) * 0.1 + mean for length, mean in ((19, 5), (21, -5), (21, 0))
+    ]
+    found = []
+    for place, kind in (("cuda", engine.float32), ("cpu", engine.float64)):
+        leaves = [Tensor(each).to(dtype=kind).to(place).requires_grad_() for each in values]
+        out = ATTENTION(*leaves)
+        found.append([out.detach(), *engine.grad((out * out).sum(), leaves)])
+    check(*found)
