@@ -80,7 +80,7 @@ __device__ __forceinline__ void differentiate(Gradients& to, const Known& known,
 // What the warp's keys give to a tile of queries: the weights (scores' gradients) turned, times keys. Weights begin with the lane's first
 // query, keys with its first column.
 __device__ __forceinline__ void gather_for_queries(float (&part)[EIGHT][SHARE], const float* weights, const float* keys) {
-#pragma unroll 2
+#pragma unroll 4
     for (int row = 0; row < WARP_ROWS; row++) {
         Several<float, 4> weight[EIGHT / 4];
 #pragma unroll

@@ -72,25 +72,27 @@ __device__ __forceinline__ void multiply(float (&x)[ROWS][COLUMNS], const float*
     }
 }
 
-// gathered += weights values, over the first `keys` of them (or up to three more, whose weights are 0); weights begin with the lane's first row,
-// values with its first column.
+// gathered += weights values, over the first `keys` of them and up to seven more, whose weights are 0; weights begin with the lane's first row, values
+// with its first column.
 __device__ __forceinline__ void gather(float (&gathered)[ROWS][SHARE], const float* weights, const float* values, int keys) {
 #pragma unroll 1
-    for (int key = 0; key < keys; key += 4) {
-        Several<float, 4> weight[ROWS];
+    for (int eight = 0; eight < keys; eight += 8)
 #pragma unroll
-        for (int i = 0; i < ROWS; i++) weight[i] = load_several<4>(weights + i * 4 * WEIGHTS + key);
+        for (int key = 0; key < 8; key += 4) {
+            Several<float, 4> weight[ROWS];
 #pragma unroll
-        for (int k = 0; k < 4; k++)
+            for (int i = 0; i < ROWS; i++) weight[i] = load_several<4>(weights + i * 4 * WEIGHTS + eight + key);
 #pragma unroll
-            for (int p = 0; p < PIECES; p++) {
-                const Several<float, PIECE> value = load_several<PIECE>(values + (key + k) * PITCH + p * 8 * PIECE);
+            for (int k = 0; k < 4; k++)
 #pragma unroll
-                for (int n = 0; n < PIECE; n++)
+                for (int p = 0; p < PIECES; p++) {
+                    const Several<float, PIECE> value = load_several<PIECE>(values + (eight + key + k) * PITCH + p * 8 * PIECE);
 #pragma unroll
-                    for (int i = 0; i < ROWS; i++) gathered[i][p * PIECE + n] += weight[i].at[k] * value.at[n];
-            }
-    }
+                    for (int n = 0; n < PIECE; n++)
+#pragma unroll
+                        for (int i = 0; i < ROWS; i++) gathered[i][p * PIECE + n] += weight[i].at[k] * value.at[n];
+                }
+        }
 }
 
 // The lane's rows of a result times `factor`, those that there are.
