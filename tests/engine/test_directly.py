@@ -16,6 +16,11 @@ Shapes = tuple[tuple[int, ...], ...]
 F = nn.functional
 
 
+def again(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The call, made twice: attention of narrow numbers is planned when its sizes come again."""
+    return lambda *inputs: (call(*inputs), call(*inputs))[1]
+
+
 def convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv2d(x, weight, bias, padding=1, stride=2)
 
@@ -52,6 +57,9 @@ SAME: list[tuple[str, Callable[..., Tensor], Shapes]] = [
     ("conv2d", convolved, ((2, 3, 6, 7), (4, 3, 3, 3), (4,))),
     ("conv2d", convolved, ((2, 3, 6, 7), (4, 3, 3, 3))),
     ("conv2d", lambda x, w: F.conv2d(x, w, groups=2, dilation=2), ((1, 4, 6, 7), (4, 2, 3, 3))),
+    ("attend", again(F.scaled_dot_product_attention), ((1, 2, 17, 8), (1, 2, 18, 8), (1, 2, 18, 8))),
+    ("attend", again(F.scaled_dot_product_attention), (*((1, 1, 3, 4),) * 3, (3, 3))),
+    ("attend", again(lambda x: F.attention_in_heads(x, None, None, 2)), ((1, 17, 48),)),
     ("conv3d", lambda x, w, b: F.conv3d(x, w, b, padding=1), ((1, 2, 4, 3, 4), (3, 2, 3, 3, 3), (3,))),
     ("relu", engine.relu, ((80, 70),)),
     ("gelu", engine.gelu, ((4, 3),)),

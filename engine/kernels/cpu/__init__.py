@@ -52,7 +52,7 @@ for _module, _names in (
         activation,
         "relu relu_input hardtanh hardtanh_input gelu gelu_input gelu_tanh gelu_tanh_input silu silu_input hardswish hardswish_input softmax log_softmax",
     ),
-    (attention, "attend attend_backward"),
+    (attention, "attend attend_backward attend_packed_backward"),
     (arithmetic, "add sub mul div clip"),
     (convolution, "conv2d conv2d_input conv2d_weight"),
     (copy, "cast _rows"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...modes import modes
 from ...ops.layers import blockwise
-from ...ops.layers.heads import in_heads, in_rows
+from ...ops.layers.heads import in_heads, in_rows, thirds, whole_of_thirds
 from . import pool
 from .dropping import drop_into
 from .epilogue import Epilogue
@@ -118,6 +118,19 @@ def attend_backward(
     if not _is_served(query, key, value) or flow.dtype != query.dtype:
         return NotImplemented
     return blockwise.backward(np, _TOOLS, flow, query, key, value, bias, *_ordered(settings))
+
+
+def attend_packed_backward(
+    flow: Array, packed: Array, bias: Array | None = None, *, heads: int, **settings: Any
+) -> Result:
+    """The gradient of attend for what holds queries, keys and values side by side."""
+    if packed.ndim != 3 or packed.shape[2] % 3:
+        return NotImplemented
+    found = attend_backward(flow, *thirds(packed), bias, heads=heads, **settings)
+    if found is NotImplemented:
+        return found
+    whole = whole_of_thirds(*found)
+    return np.concatenate(found, -1) if whole is None else whole
 
 
 def _ordered(settings: dict[str, object]) -> tuple[object, ...]:

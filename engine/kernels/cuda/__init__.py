@@ -22,7 +22,7 @@ from .shapes import joining, placing
 
 KERNELS: tuple[tuple[ModuleType, str], ...] = (
     (alignment, "ctc_nll ctc_nll_input"),
-    (attention, "attend attend_backward"),
+    (attention, "attend attend_backward attend_packed_backward"),
     (convolution, "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight"),
     (drawing, "drop_drawn"),
     (entropy, "class_counts class_entropy class_entropy_input"),

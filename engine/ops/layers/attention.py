@@ -11,6 +11,8 @@ from ...device import gpu_kernels, namespace
 from ...dtype import Array, Dtype, float32, is_floating, kind
 from ...errors import DtypeError, SettingError, ShapeError
 from ...modes import is_narrowing, modes
+from ...narrowing import given_arrays
+from ...node import Node
 from ...op import op, op_with_results
 from ...random import default_generator
 from ...tensor import Tensor, tensor_like, tensor_of
@@ -33,11 +35,12 @@ from .blockwise import (
     whole,
 )
 from .dropping import drop, mask_of_block
-from .heads import in_heads, in_rows, thirds, whole_of_thirds
+from .heads import in_heads, in_rows, thirds
 
 __all__ = [
     "attend",
     "attend_backward",
+    "attend_packed_backward",
     "attention_in_heads",
     "scaled_dot_product_attention",
 ]
@@ -49,12 +52,14 @@ def _attend_joint(
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     settings: dict[str, Any] = {"scale": scale, "causal": causal, "dropout": dropout, "seed": seed}
     at_once = not modes.recording and (bias is None or not bias.requires_grad)
+    kept = None if own is None or sums is None else (own.array, sums.array)
     if key is None or value is None:  # the query holds all three
-        query, key, value = map(tensor_of, thirds(query.array)) if at_once else query.chunk(3, -1)
+        if at_once:
+            return attend_packed_backward(grad, query, bias, **settings, heads=heads, kept=kept), None, None, None
+        query, key, value = query.chunk(3, -1)
         *flows, last = _attend_joint(grad, query, key, value, bias, own, sums, **settings, heads=heads)
-        return _joined(*flows), None, None, last
+        return cat([flow for flow in flows if flow is not None], -1), None, None, last
     if at_once:
-        kept = None if own is None or sums is None else (own.array, sums.array)
         return (*attend_backward(grad, query, key, value, bias, **settings, heads=heads, kept=kept), None)
     if heads:
         parts = (each.reshape((*each.shape[:2], heads, -1)).permute(0, 2, 1, 3) for each in (grad, query, key, value))
@@ -77,13 +82,6 @@ def _attend_joint(
     dscores = weighted - weights * weighted.sum(-1, True)
     dquery, dkey = matmul(dscores, key) * scale, matmul(dscores.mT, query) * scale
     return dquery, dkey, matmul(dropped.mT, grad), dscores
-
-
-def _joined(*flows: Tensor | None) -> Tensor:
-    """The gradient of what held queries, keys and values side by side."""
-    query, key, value = (flow for flow in flows if flow is not None)
-    found = None if query.requires_grad else whole_of_thirds(query.array, key.array, value.array)
-    return cat([query, key, value], -1) if found is None else tensor_of(found)
 
 
 def _weights(query: Tensor, key: Tensor, bias: Tensor | None, scale: float, causal: bool) -> Tensor:
@@ -138,6 +136,37 @@ def attend_backward(
         flow, query, key, value = (in_heads(each, heads) for each in (flow, query, key, value))
     found = backward(xp, Plain(xp), flow, query, key, value, bias, scale, causal, dropout, seed)
     return (in_rows(found[0]), in_rows(found[1]), in_rows(found[2])) if heads else found
+
+
+@op(narrows=True)
+def attend_packed_backward(
+    xp: Any, flow: Array, packed: Array, bias: Array | None = None, *, scale: float, heads: int, causal: bool = False,
+    dropout: float = 0.0, seed: Key = (0, 0), kept: Any = None,
+) -> Array:  # fmt: skip
+    """The gradient of attend for what holds queries, keys and values side by side, likewise."""
+    settings = {"scale": scale, "causal": causal, "dropout": dropout, "seed": seed, "heads": heads}
+    found = attend_backward.body(xp, flow, *thirds(packed), bias, **settings)
+    whole: Array = xp.concatenate(found, -1)
+    return whole
+
+
+@attend.directly
+def _attend_directly(node: Node, arrived: Tensor) -> list[Any] | None:
+    edges = node.edges
+    if len(edges) > 3 and edges[3] is not None:
+        return None  # the bias' own gradient is that of the scores
+    saved = dict(zip(node.plan.inputs, node.saved or (), strict=True))
+    operands = given_arrays(node.precision, arrived, *map(saved.get, range(4)))
+    if operands is None:
+        return None
+    flow, query, key, value, bias = operands
+    own, sums = node.residuals or (None, None)
+    kept = None if own is None or sums is None else (own, sums)
+    if key is None:
+        whole = attend_packed_backward.compute(flow, query, bias, **node.settings, kept=kept)
+        return [whole, *(None,) * (len(edges) - 1)]
+    found = attend_backward.compute(flow, query, key, value, bias, **node.settings, kept=kept)
+    return [gradient if edge is not None else None for gradient, edge in zip((*found, None), edges, strict=False)]
 
 
 def scaled_dot_product_attention(

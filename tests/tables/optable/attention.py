@@ -60,4 +60,4 @@ ROWS = [
     Row("attend", ((1, 2, 700, 8), (1, 2, 700, 8), (1, 2, 700, 8)), reference, {"scale": 0.5, "causal": True}, low=-1, high=1, smooth=False, label="long"),
 ]  # fmt: skip
 
-REACHED = {"attend_backward"}
+REACHED = {"attend_backward", "attend_packed_backward"}

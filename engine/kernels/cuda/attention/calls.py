@@ -11,10 +11,11 @@ import numpy as np
 
 from ....dtype import Array, Dtype, accumulator, float32
 from ....ops.layers import blockwise
-from ....ops.layers.heads import in_heads, in_rows
+from ....ops.layers import heads as layouts
 from ..algebra import matrix
 from ..machine import Machine, machine
-from . import few_queries, fused, held_scores, tiled
+from ..shapes.joining import cat_along
+from . import few_queries, fused, held_scores, in_rows, tiled
 from .launches import drawn_mask, dropped_from, kernels, threads_for
 from .operands import is_one_attention
 
@@ -84,8 +85,8 @@ def _attend_in_heads(
         return NotImplemented
     found = attend(*parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, keep=keep)
     if type(found) is tuple:
-        return in_rows(found[0]), *found[1:]
-    return found if found is NotImplemented else in_rows(found)
+        return layouts.in_rows(found[0]), *found[1:]
+    return found if found is NotImplemented else layouts.in_rows(found)
 
 
 def attend_backward(
@@ -95,15 +96,28 @@ def attend_backward(
     """The gradients of attend for query, key and value."""
     here = machine()
     if heads:
+        if kept is not None:
+            found = in_rows.attend_backward(
+                here, flow, query, key, value, bias, *kept, heads, scale, causal, dropout, seed
+            )
+            if found is not NotImplemented:
+                return found
         parts = blockwise.parts_in_heads(query, key, value, heads)
         if parts is None or flow.ndim != 3 or flow.shape[2] % heads:
             return NotImplemented
         if kept is not None and kept[0].ndim == 3:
-            kept = in_heads(kept[0], heads), kept[1]
+            kept = layouts.in_heads(kept[0], heads), kept[1]
         found = attend_backward(
-            in_heads(flow, heads), *parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, kept=kept
+            layouts.in_heads(flow, heads),
+            *parts,
+            bias,
+            scale=scale,
+            causal=causal,
+            dropout=dropout,
+            seed=seed,
+            kept=kept,
         )
-        return found if found is NotImplemented else tuple(map(in_rows, found))
+        return found if found is NotImplemented else tuple(map(layouts.in_rows, found))
     if kept is not None:
         way = tiled if kept[0].dtype == float32 else fused
         found = way.attend_backward(here, flow, query, key, value, bias, *kept, scale, causal, dropout, seed)
@@ -149,6 +163,28 @@ def attend_backward(
     if not whole:
         dkey[...], dvalue[...] = sums
     return dquery[call.added], dkey[call.added], dvalue[call.added]
+
+
+def attend_packed_backward(
+    flow: Array, packed: Array, bias: Array | None = None, *, scale: float, heads: int, causal: bool = False, dropout: float = 0.0,
+    seed: Key = (0, 0), kept: tuple[Any, Any] | None = None,
+) -> Any:  # fmt: skip
+    """The gradient of attend for what holds queries, keys and values side by side."""
+    if kept is not None:
+        here = machine()
+        found = in_rows.attend_backward(
+            here, flow, packed, None, None, bias, *kept, heads, scale, causal, dropout, seed
+        )
+        if found is not NotImplemented:
+            return found
+    if packed.ndim != 3 or packed.shape[2] % 3:
+        return NotImplemented
+    settings: dict[str, Any] = {"scale": scale, "causal": causal, "dropout": dropout, "seed": seed}
+    found = attend_backward(flow, *layouts.thirds(packed), bias, **settings, heads=heads, kept=kept)
+    if found is NotImplemented:
+        return found
+    whole = layouts.whole_of_thirds(*found)
+    return cat_along(*found, axis=2) if whole is None else whole
 
 
 def mask_of(

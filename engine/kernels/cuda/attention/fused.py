@@ -41,7 +41,7 @@ from .operands import (
     strides_of,
 )
 
-__all__ = ["attend", "attend_backward", "attend_in_heads", "mask"]
+__all__ = ["attend", "attend_backward", "attend_in_heads", "described", "extras", "finite", "mask", "prepared"]
 
 Plan = Callable[..., Any]
 PLANS: Plans[Plan] = choosing.renewed(Plans())
@@ -178,13 +178,13 @@ def _plan_forward(
         else result_like(here, query, value.shape[-1], given.grouped)
     )
     dtype = query.dtype
-    run = _prepared(here, _asked("statistics" if keep else "forward", given, out, dtype, scale, causal, dropout))
+    run = prepared(here, described("statistics" if keep else "forward", given, out, dtype, scale, causal, dropout))
     if run is None:
         return _refuse
     # Dropout's mask is the engine's own. Where none goes back by it, better none goes there.
     if dropout and _way_back(here, given, query, key, value, out, out, scale, causal, dropout) is None:
         return _refuse
-    fetch, added, hide = fetcher(given), _finite(here, given, dtype), _hider(here, given, out, dtype)
+    fetch, added, hide = fetcher(given), finite(here, given, dtype), _hider(here, given, out, dtype)
     address, empty = here.address, here.empty
     rows, wide = (*given.query.shape[:3], 1), np.dtype(np.float32)
     make_sums = maker(here, rows, wide)
@@ -206,7 +206,7 @@ def _plan_forward(
         if plain:
             run(*places)
         else:
-            more, held = _extras(here, added, bias, dropout, seed)
+            more, held = extras(here, added, bias, dropout, seed)
             run(*places, *more)
             del held
             if bias is not None:
@@ -225,7 +225,7 @@ def _plan_forward(
             values = laid_out(here, given.value, dtype)
             unit = convert(here.xp.eye(count, dtype=wide), dtype)
             copy_into(values[:, :, start:stop, :count], here.xp.broadcast_to(unit, (entries, shared, count, count)))
-            more, held = _extras(here, None if bias is None else lambda bias: bias, bias, dropout, seed)
+            more, held = extras(here, None if bias is None else lambda bias: bias, bias, dropout, seed)
             run(*map(address, (*equal, values, result, sums)), *more)
             del held
             kept[..., start:stop] = convert(result[..., :count], wide) != 0
@@ -254,7 +254,7 @@ def _plan_backward(
     if way is None:
         return _refuse
     run, make_three = way
-    fetch, added, address = fetcher(given), _finite(here, given, dtype), here.address
+    fetch, added, address = fetcher(given), finite(here, given, dtype), here.address
     copies, plain = any(given.copied), bias is None and not dropout
 
     def compute(
@@ -275,7 +275,7 @@ def _plan_backward(
         if plain:
             run(*places)
             return three
-        more, held = _extras(here, added, bias, dropout, seed)
+        more, held = extras(here, added, bias, dropout, seed)
         run(*places, *more)
         del held
         return three
@@ -298,18 +298,18 @@ def _way_back(
         def make() -> tuple[Array, ...]:
             return first(), second(), third()
 
-    run = _prepared(here, _asked("backward", given, out, dtype, scale, causal, dropout, flow, tuple(gradients)))
+    run = prepared(here, described("backward", given, out, dtype, scale, causal, dropout, flow, tuple(gradients)))
     return None if run is None else (run, make)
 
 
-def _prepared(here: Machine, wanted: Attention) -> Plan | None:
+def prepared(here: Machine, wanted: Attention) -> Plan | None:
     """What runs a description, asked for once."""
     name = ("graph", here, wanted)
     run = PLANS.get(name) or PLANS.make(name, lambda: here.prepare(wanted) or _refuse)
     return None if run is _refuse else run
 
 
-def _asked(
+def described(
     kind: str, given: Operands, out: Laid, dtype: Dtype, scale: float, causal: bool, dropout: float, flow: Laid | None = None,
     gradients: Any = None,
 ) -> Attention:  # fmt: skip
@@ -334,7 +334,7 @@ def _of_bias(given: Operands) -> Laid:
     return Laid((*shape[:2], queries, shape[3]), (entry, head, row if shape[2] == queries else 0, column))
 
 
-def _finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], Array] | None:
+def finite(here: Machine, given: Operands, dtype: Dtype) -> Callable[[Array], Array] | None:
     """What copies a bias so that it has no gaps and no minus infinity."""
     laid = given.bias
     if laid is None:
@@ -370,7 +370,7 @@ def _hider(here: Machine, given: Operands, laid: Laid, dtype: Dtype) -> Callable
     return hide
 
 
-def _extras(
+def extras(
     here: Machine, added: Callable[[Array], Array] | None, bias: Array | None, dropout: float, seed: Any
 ) -> tuple[list[int], list[Array]]:
     """The addresses of the bias and of dropout's seed and offset, and what must live until the work is given."""

@@ -6,7 +6,7 @@ the scores again from the logarithms of the rows' sums, which the way there keep
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....dtype import Array, float32
@@ -21,9 +21,20 @@ from .launches import drawn_mask, seed_memory
 from .operands import gradients_like, is_one_attention, places_of, result_in_heads, result_like
 from .tiles import LEAST_WIDTH, MOST_WIDTH, THREADS, cut, cuts_back
 
-__all__ = ["attend", "attend_backward", "attend_in_heads", "mask"]
+__all__ = [
+    "attend",
+    "attend_backward",
+    "attend_in_heads",
+    "is_read_in_pieces",
+    "is_served",
+    "mask",
+    "steps_of",
+    "way_back",
+]
 
 Plan = Callable[..., Any]
+Steps = Sequence[int]
+"""Numbers from one entry, head and row to the next."""
 PLANS: Plans[Plan] = Plans()
 
 ALIGNED = 16
@@ -112,7 +123,7 @@ def _plan(
     here: Machine, query: Array, key: Array, value: Array, bias: Array | None, scale: float, causal: bool, dropout: float, keep: bool,
     in_heads: bool = False,
 ) -> Plan:  # fmt: skip
-    if not _is_served(here, query, key, value, bias, dropout):
+    if not is_served(here, query, key, value, bias, dropout):
         return _refuse
     entries, heads, queries, width = query.shape
     make, laid = result_in_heads(here, query, width) if in_heads else result_like(here, query, width, grouped=False)
@@ -120,8 +131,8 @@ def _plan(
     tiles = cut(here, "forward", width, entries * heads, queries, key.shape[2])
     parts = tiles.parts(queries)
     launch = tiles.kernel(dropout > 0).prepared(
-        here, entries * heads * parts, THREADS, *(None,) * 7, heads, queries, key.shape[2], width, parts, *_steps(query), *_steps(key),
-        *_steps(value), *laid.strides[:3], *_steps_of_bias(bias), scale * LOG2_E, 1 / (1 - dropout), threshold(dropout)[1], int(causal),
+        here, entries * heads * parts, THREADS, *(None,) * 7, heads, queries, key.shape[2], width, parts, *steps_of(query), *steps_of(key),
+        *steps_of(value), *laid.strides[:3], *_steps_of_bias(bias), scale * LOG2_E, 1 / (1 - dropout), threshold(dropout)[1], int(causal),
         shared=tiles.shared,
     )  # fmt: skip
 
@@ -143,32 +154,16 @@ def _plan_backward(
     here: Machine, flow: Array, query: Array, key: Array, value: Array, bias: Array | None, out: Array, scale: float, causal: bool,
     dropout: float,
 ) -> Plan:  # fmt: skip
-    if not _is_served(here, query, key, value, bias, dropout) or flow.dtype != float32 or flow.shape != out.shape:
+    if not is_served(here, query, key, value, bias, dropout) or flow.dtype != float32 or flow.shape != out.shape:
         return _refuse
-    entries, heads, queries, width = query.shape
-    keys, all_heads = key.shape[2], entries * heads
     make_three, three = gradients_like(here, query, key, value)
-    if not all(_is_read_in_pieces(here, each) for each in three):
+    if not all(is_read_in_pieces(here, each) for each in three):
         return _refuse
-    copies = not _is_read_in_pieces(here, flow)
-    make_flow, flowing = result_like(here, query, width, grouped=False)
-    make_taken, address = maker(here, (entries, heads, queries), float32), here.address
-    arriving = flowing.strides[:3] if copies else _steps(flow)
-    launches = []
-    for tiles in cuts_back(here, width, all_heads, queries, keys):
-        by_queries = tiles.way == "queries"
-        gradients = (three[0], three[0]) if by_queries else three[1:]
-        parts = tiles.parts(queries if by_queries else keys)
-        blocks = all_heads * (1 if tiles.way == "heads" else parts)
-        launch = tiles.kernel(dropout > 0).prepared(
-            here, blocks, THREADS, *(None,) * 12, heads, queries, keys, width, blocks // all_heads, *_steps(query), *_steps(key), *_steps(value),
-            *arriving, *_steps(out), *_steps(gradients[0]), *_steps(gradients[1]), *_steps(three[0]), *_steps_of_bias(bias), scale * LOG2_E, scale,
-            1 / (1 - dropout), threshold(dropout)[1], int(causal), shared=tiles.shared,
-        )  # fmt: skip
-        launches.append(launch)
-    first, last = launches[0], launches[-1]
-    together = first is last
-    del three, gradients
+    copies, address = not is_read_in_pieces(here, flow), here.address
+    make_flow, flowing = result_like(here, query, query.shape[3], grouped=False)
+    arriving = flowing.strides[:3] if copies else steps_of(flow)
+    run = way_back(here, query, key, value, bias, arriving, steps_of(out), [steps_of(each) for each in three], scale, causal, dropout)  # fmt: skip
+    del three
 
     def compute(
         seed: Any, flow: Array, a: int, b: int, c: int, added: int, arrived: int, result: int, sums: int
@@ -177,20 +172,51 @@ def _plan_backward(
             flow, given = make_flow(), flow
             copy_into(flow, given)
             arrived = address(flow)
-        drawn = seed_memory(here, seed) if dropout else None
-        place = 0 if drawn is None else address(drawn)
-        three, taken = make_three(), make_taken()
-        shares = address(taken)
-        by_query, by_key, by_value = map(address, three)
-        if not together:
-            first(a, b, c, added, arrived, result, sums, shares, by_query, 0, 0, place)
-        last(a, b, c, added, arrived, result, sums, shares, by_key, by_value, by_query, place)
+        three = make_three()
+        run(seed, a, b, c, added, arrived, result, sums, *map(address, three))
         return three
 
     return compute
 
 
-def _is_served(here: Machine, query: Array, key: Array, value: Array, bias: Array | None, dropout: float) -> bool:
+def way_back(
+    here: Machine, query: Array, key: Array, value: Array, bias: Array | None, arriving: Steps, out: Steps, gradients: Sequence[Steps],
+    scale: float, causal: bool, dropout: float,
+) -> Plan:  # fmt: skip
+    """What computes the three gradients between addresses; how the result and its gradient lie, and the three, is given in steps."""
+    entries, heads, queries, width = query.shape
+    keys, all_heads = key.shape[2], entries * heads
+    make_taken, address = maker(here, (entries, heads, queries), float32), here.address
+    launches = []
+    for tiles in cuts_back(here, width, all_heads, queries, keys):
+        by_queries = tiles.way == "queries"
+        made = (gradients[0], gradients[0]) if by_queries else gradients[1:]
+        parts = tiles.parts(queries if by_queries else keys)
+        blocks = all_heads * (1 if tiles.way == "heads" else parts)
+        launch = tiles.kernel(dropout > 0).prepared(
+            here, blocks, THREADS, *(None,) * 12, heads, queries, keys, width, blocks // all_heads, *steps_of(query), *steps_of(key),
+            *steps_of(value), *arriving, *out, *made[0], *made[1], *gradients[0], *_steps_of_bias(bias), scale * LOG2_E, scale,
+            1 / (1 - dropout), threshold(dropout)[1], int(causal), shared=tiles.shared,
+        )  # fmt: skip
+        launches.append(launch)
+    first, last = launches[0], launches[-1]
+    together = first is last
+
+    def run(
+        seed: Any, a: int, b: int, c: int, added: int, arrived: int, result: int, sums: int, by_query: int, by_key: int, by_value: int
+    ) -> None:  # fmt: skip
+        drawn = seed_memory(here, seed) if dropout else None
+        place = 0 if drawn is None else address(drawn)
+        taken = make_taken()
+        shares = address(taken)
+        if not together:
+            first(a, b, c, added, arrived, result, sums, shares, by_query, 0, 0, place)
+        last(a, b, c, added, arrived, result, sums, shares, by_key, by_value, by_query, place)
+
+    return run
+
+
+def is_served(here: Machine, query: Array, key: Array, value: Array, bias: Array | None, dropout: float) -> bool:
     """Whether they are one attention's operands in float32, with as many heads of keys as of queries, that 16 bytes at a time can be read of."""
     if query.dtype != float32 or not query.ndim == key.ndim == value.ndim == 4 or key.shape != value.shape:
         return False
@@ -200,7 +226,7 @@ def _is_served(here: Machine, query: Array, key: Array, value: Array, bias: Arra
     if (
         not LEAST_WIDTH <= width <= MOST_WIDTH
         or width % 4
-        or not all(_is_read_in_pieces(here, a) for a in (query, key, value))
+        or not all(is_read_in_pieces(here, a) for a in (query, key, value))
     ):
         return False
     if dropout and (threshold(dropout)[0] != 16 or key.shape[2] % 16):
@@ -211,7 +237,7 @@ def _is_served(here: Machine, query: Array, key: Array, value: Array, bias: Arra
     return len(lead) <= 2 and all(n in (1, most) for n, most in zip(lead[::-1], query.shape[1::-1], strict=False))
 
 
-def _is_read_in_pieces(here: Machine, array: Array) -> bool:
+def is_read_in_pieces(here: Machine, array: Array) -> bool:
     """Whether rows lie without gaps at multiples of 16 bytes, not too far from one another."""
     outer = zip(array.shape[:3], array.strides[:3], strict=True)
     near = abs(array.strides[2]) < array.itemsize << 31
@@ -219,7 +245,7 @@ def _is_read_in_pieces(here: Machine, array: Array) -> bool:
     return whole and all(n == 1 or step % ALIGNED == 0 for n, step in outer)
 
 
-def _steps(array: Array) -> list[int]:
+def steps_of(array: Array) -> Steps:
     """Numbers from one entry, head and row to the next."""
     return [step // array.itemsize for step in array.strides[:3]]
 

@@ -39,7 +39,7 @@ BODIES = frozenset(f"{VIEWS} {ALGEBRA} {COMPLEX} {SELDOM} {OTHERS}".split())
 HOT = {
     "products": "matmul linear linear_weight",
     "convolutions": "conv2d conv2d_input conv2d_weight conv3d conv3d_input conv3d_weight",
-    "attention": "attend attend_backward",
+    "attention": "attend attend_backward attend_packed_backward",
     "normalisation": "layer_norm layer_norm_backward add_layer_norm add_layer_norm_backward rms_norm batch_norm batch_norm_training "
     "batch_norm_backward group_norm",
     "softmax and losses": "softmax softmax_input log_softmax class_entropy class_entropy_input",
