@@ -90,22 +90,20 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, *, causal: bool = False, mask: Tensor | None = None
     ) -> Tensor:
-        """x (batch, length, width) looks at keys and values (batch, heads, others, width / heads), as `look_at` gives them."""
+        """x (batch, length, width) looks at keys and values (batch, others, width), or with heads apart, as `look_at` gives them."""
+        if keys.ndim == 3:
+            return self.out(F.attention_in_heads(self.query(x), keys, values, self.heads, mask, 0.0, causal))
         query = self._split(self.query(x))
         out = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, is_causal=causal)
         return self.out((out if x.shape[1] == 1 else out.transpose(1, 2)).reshape(*x.shape))
 
-    def around(self, x: Tensor) -> Tensor:
-        """x (batch, length, width) looks at all of itself."""
-        return self.out(F.attention_in_heads(self.query(x), self.key(x), self.value(x), self.heads))
-
     def look_at(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of x (batch, others, width)."""
+        """Keys and values of x (batch, others, width), their heads apart: as what is kept is read."""
         return self._split(self.key(x)), self._split(self.value(x))
 
     def scores(self, x: Tensor, keys: Tensor) -> Tensor:
         """How well the keys fit what x looks for, before the softmax: (batch, heads, length, others)."""
-        query = self._split(self.query(x))
+        query, keys = self._split(self.query(x)), self._split(keys) if keys.ndim == 3 else keys
         return query @ keys.transpose(2, 3) * query.shape[3] ** -0.5
 
     def _split(self, x: Tensor) -> Tensor:
@@ -134,7 +132,7 @@ class ResidualAttentionBlock(nn.Module):
 
     def parts(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, None]:
         """x, normalised y, after attention, and what the perceptron would add to it."""
-        x, y = nn.add_and_normalise(self.attn.around(y), x, self.mlp_ln)
+        x, y = nn.add_and_normalise(self.attn(y, self.attn.key(y), self.attn.value(y)), x, self.mlp_ln)
         if is_grad_enabled():
             return x, self.mlp(y), None
         # The perceptron is four times as wide: a part of the places at a time takes less memory, which stays in the cache.
@@ -144,9 +142,12 @@ class ResidualAttentionBlock(nn.Module):
     def step(
         self, x: Tensor, sound: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor] | None, mask: Tensor | None
     ) -> Any:
-        """The decoder's way: (batch, new, width) after the tokens of `past`; gives what comes out, and the longer past."""
+        """The decoder's way: (batch, new, width) after the tokens of `past`; gives what comes out, and the longer past.
+
+        Where the heads of `sound` lie side by side nothing is kept, and those of the tokens stay so too.
+        """
         y = self.attn_ln(x)
-        keys, values = self.attn.look_at(y)
+        keys, values = (self.attn.key(y), self.attn.value(y)) if sound[0].ndim == 3 else self.attn.look_at(y)
         if past is not None:
             keys, values = ops.cat([past[0], keys], 2), ops.cat([past[1], values], 2)
         part = self.attn(y, keys, values, causal=mask is None and x.shape[1] > 1, mask=mask)
@@ -227,10 +228,11 @@ class TextDecoder(nn.Module):
                 )
             if known and cache is not None:
                 sound = cache.sound[number]
+            elif cache is None:
+                sound = block.cross_attn.key(features), block.cross_attn.value(features)
             else:
                 keys, values = block.cross_attn.look_at(features)
-                # Read again at every step if they are kept, and so in one piece.
-                sound = (keys, values) if cache is None else (keys.contiguous(), values.contiguous())
+                sound = keys.contiguous(), values.contiguous()  # read again at every step, and so in one piece
             earlier = cache.tokens[number] if cache is not None and number < len(cache.tokens) else None
             x, pair = block.step(x, sound, earlier, mask)
             if cache is not None:
