@@ -129,6 +129,13 @@ def _walk(create_graph: bool, retain_graph: bool) -> Walk:
     return Walk(create_graph, retain_graph)
 
 
+GATHERED = 1 << 24
+"""Bytes of a gradient up to which it waits for others of the same result, four at most, where an operation adds them up on its way.
+
+Larger ones would hold memory for longer than the launches are worth.
+"""
+
+
 class Walk:
     """One backward pass."""
 
@@ -295,8 +302,17 @@ class Walk:
             if slots is None:
                 heappush(self.heap, (-node.sequence, node))
                 slots = arrived[node] = [None] * node.op.outputs
-            held = slots[edge.index]
-            slots[edge.index] = gradient if held is None else held + gradient
+            held: Any = slots[edge.index]
+            if held is None:
+                slots[edge.index] = gradient
+            elif self.late is None or not node.op.gathers or gradient.array.nbytes > GATHERED:
+                slots[edge.index] = held + gradient
+            elif held.__class__ is not list:
+                slots[edge.index] = [held, gradient]  # type: ignore[call-overload]
+            elif len(held) < 4:
+                held.append(gradient)
+            else:
+                held[3] = held[3] + gradient
             return
         before: Any = arrived.get(edge)
         if before is None:

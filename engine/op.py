@@ -81,6 +81,9 @@ class Op(Recorder, Implementations, Generic[P, R]):
         self.widens = widens
         self.steadies = False  # whether narrow operands on a GPU are widened first where others are narrowed
         self.holomorphic = holomorphic and outputs == 1
+        self.gathers = (
+            False  # whether its rules take what flows to one of several results as a list that is not added up yet
+        )
         self.nothing_left = (None,) * len(residuals)  # of an implementation that gives the result alone
         self.flowing = None not in self.rules
         """Whether every input has a gradient."""

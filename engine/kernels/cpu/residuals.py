@@ -36,10 +36,11 @@ def add_layer_norm(
 
 
 def add_layer_norm_backward(
-    flow: Array, beside: Array | None, total: Array, weight: Array | None, mean: Array, inverse: Array, mask: Array | None, *, axes: int, dtype: Any,
-    p: float,
+    flow: Array, second: Array | None, third: Array | None, fourth: Array | None, beside: Array | None, total: Array, weight: Array | None, mean: Array,
+    inverse: Array, mask: Array | None, *, axes: int, dtype: Any, p: float,
 ) -> Result:  # fmt: skip
     """The gradients of add_layer_norm for x, the residual, weight and bias."""
+    flow = _gathered(flow, second, third, fourth)
     found = normalization.layer_norm_backward(flow, total, weight, mean, inverse, axes=axes)
     if found is NotImplemented:
         found = bodies.layer_norm_backward.body(np, flow, total, weight, mean, inverse, axes=axes)
@@ -62,14 +63,23 @@ def add_rms_norm(
 
 
 def add_rms_norm_backward(
-    flow: Array, beside: Array | None, total: Array, weight: Array | None, inverse: Array, mask: Array | None, *, axes: int, dtype: Any, p: float
+    flow: Array, second: Array | None, third: Array | None, fourth: Array | None, beside: Array | None, total: Array, weight: Array | None,
+    inverse: Array, mask: Array | None, *, axes: int, dtype: Any, p: float,
 ) -> Result:  # fmt: skip
     """The gradients of add_rms_norm for x, the residual and weight."""
+    flow = _gathered(flow, second, third, fourth)
     found = grouping.rms_norm_backward(flow, total, weight, inverse, axes=axes)
     if found is NotImplemented:
         found = bodies_by_root.rms_norm_backward.body(np, flow, total, weight, inverse, axes=axes)
     slope, along = found
     return *_slopes(slope, beside, mask, dtype, p), along
+
+
+def _gathered(flow: Array, *others: Array | None) -> Array:
+    """What flows to one result, added up."""
+    for other in others:
+        flow = flow if other is None else add(flow, other)
+    return flow
 
 
 def _total(x: Array, residual: Array, p: float, stream: Any) -> tuple[Array, Array | None]:

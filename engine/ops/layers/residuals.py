@@ -52,6 +52,29 @@ def _apart(total: Tensor | None, mask: Tensor | None, dtype: Dtype, p: float) ->
     return part if mask is None else drop(part, mask, scale=1 / (1 - p)), total
 
 
+WIDEST = 4096
+"""Numbers of a row that kernels hold, so that they read several flows but once."""
+
+
+def _few(flow: Any, total: Tensor) -> tuple[Tensor | None, ...]:
+    """What flows to one result, as four that are added up where it is used."""
+    if flow.__class__ is not list:
+        return flow, None, None, None
+    if total.shape[-1] > WIDEST:
+        return _one(flow), None, None, None
+    return *flow, *(None,) * (4 - len(flow))
+
+
+def _one(flow: Any) -> Tensor | None:
+    """What flows to one result, added up."""
+    if flow.__class__ is not list:
+        return flow  # type: ignore[no-any-return]
+    total: Tensor | None = None
+    for each in flow:
+        total = _joined(total, each)
+    return total
+
+
 def _joined(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     return first if second is None else second if first is None else first + second
 
@@ -69,14 +92,14 @@ def _add_layer_norm_joint(
     axes: int,
     p: float,
 ) -> Gradients:
-    flow, beside = grads
+    flow, beside = grads[0], _one(grads[1])
     if flow is None:
         return *_apart(beside, mask, x_dtype, p), None, None
     if modes.recording:
         slope, dweight, dbias = recorded_layer_norm(flow, outs[1], weight, bias, epsilon, axes)
         return *_apart(_joined(slope, beside), mask, x_dtype, p), dweight, dbias
     settings = {"axes": axes, "dtype": x_dtype, "p": p}
-    tensors = (flow, beside, outs[1], weight, mean, inverse, mask)
+    tensors = (*_few(flow, outs[1]), beside, outs[1], weight, mean, inverse, mask)
     dx, dresidual, dweight, dbias = add_layer_norm_backward.run(tensors, settings)
     return dx, dresidual, None if weight is None else dweight, None if bias is None else dbias
 
@@ -95,12 +118,22 @@ def add_layer_norm(
 
 @op_with_results(4)
 def add_layer_norm_backward(
-    xp: Any, flow: Array, beside: Array | None, total: Array, weight: Array | None, mean: Array, inverse: Array, mask: Array | None, *, axes: int,
-    dtype: Dtype, p: float,
+    xp: Any, flow: Array, second: Array | None, third: Array | None, fourth: Array | None, beside: Array | None, total: Array, weight: Array | None,
+    mean: Array, inverse: Array, mask: Array | None, *, axes: int, dtype: Dtype, p: float,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
-    """The gradients of add_layer_norm for x (of this dtype), the residual, weight and bias, in one pass; ``beside`` flows to the sum itself."""
+    """The gradients of add_layer_norm for x (of this dtype), the residual, weight and bias, in one pass.
+
+    Up to four flow to what was normalised, from all that read it, and are added up; ``beside`` flows to the sum itself.
+    """
+    flow = _gathered(flow, second, third, fourth)
     slope, along, across = layer_norm_backward.body(xp, flow, total, weight, mean, inverse, axes=axes)
     return *_slopes(xp, slope, beside, mask, dtype, p), along, across
+
+
+def _gathered(flow: Array, *others: Array | None) -> Array:
+    for other in others:
+        flow = flow if other is None else flow + other
+    return flow
 
 
 def _slopes(
@@ -123,14 +156,16 @@ def _add_rms_norm_joint(
     axes: int,
     p: float,
 ) -> Gradients:
-    flow, beside = grads
+    flow, beside = grads[0], _one(grads[1])
     if flow is None:
         return *_apart(beside, mask, x_dtype, p), None
     if modes.recording:
         slope, dweight = recorded_rms_norm(flow, outs[1], weight, epsilon, axes)
         return *_apart(_joined(slope, beside), mask, x_dtype, p), dweight
     settings = {"axes": axes, "dtype": x_dtype, "p": p}
-    dx, dresidual, dweight = add_rms_norm_backward.run((flow, beside, outs[1], weight, inverse, mask), settings)
+    dx, dresidual, dweight = add_rms_norm_backward.run(
+        (*_few(flow, outs[1]), beside, outs[1], weight, inverse, mask), settings
+    )
     return dx, dresidual, None if weight is None else dweight
 
 
@@ -148,9 +183,14 @@ def add_rms_norm(
 
 @op_with_results(3)
 def add_rms_norm_backward(
-    xp: Any, flow: Array, beside: Array | None, total: Array, weight: Array | None, inverse: Array, mask: Array | None, *, axes: int, dtype: Dtype,
-    p: float,
+    xp: Any, flow: Array, second: Array | None, third: Array | None, fourth: Array | None, beside: Array | None, total: Array, weight: Array | None,
+    inverse: Array, mask: Array | None, *, axes: int, dtype: Dtype, p: float,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
-    """The gradients of add_rms_norm for x (of this dtype), the residual and weight, in one pass; ``beside`` flows to the sum itself."""
+    """The gradients of add_rms_norm for x (of this dtype), the residual and weight, in one pass, likewise."""
+    flow = _gathered(flow, second, third, fourth)
     slope, along = rms_norm_backward.body(xp, flow, total, weight, inverse, axes=axes)
     return *_slopes(xp, slope, beside, mask, dtype, p), along
+
+
+for _operation in (add_layer_norm, add_rms_norm):
+    _operation.gathers = True

@@ -223,3 +223,32 @@ def test_blocks_free_what_they_no_longer_need() -> None:
         out = nn.through_blocks(blocks, drawn((4, WIDTH)).detach() + 0.0, Forgetting, "norm", last)
     assert out.shape == (4, WIDTH)
     assert Forgetting.living
+
+
+@pytest.mark.parametrize("norm", ["LayerNorm", "RMSNorm"])
+@pytest.mark.parametrize("readers", [2, 4, 7])
+@pytest.mark.parametrize("watched", [False, True])
+def test_what_flows_from_several_readers_is_added_up(norm: str, readers: int, watched: bool) -> None:
+    module, seen = NORMS[norm](), []
+
+    def way(together: bool) -> Any:
+        def call(x: Tensor, residual: Tensor, norm: Any, dropout: Any) -> Tensor:
+            if together:
+                total, out = nn.add_and_normalise(x, residual, norm, dropout)
+            else:
+                total = dropout(x) + residual
+                out = norm(total)
+            if watched:
+                out.register_hook(lambda gradient: seen.append(gradient.numpy()))
+            parts = [out * float(i + 1) for i in range(readers)] + [total * float(i) for i in range(readers)]
+            return sum(parts[1:], parts[0])
+
+        return call
+
+    x, residual = drawn((4, 9, WIDTH)), drawn((4, 9, WIDTH), seed=1)
+    together, apart = (outcome(way(each), module, nn.Dropout(0.3), x, residual) for each in (True, False))
+    for given, wanted in zip(together, apart, strict=True):
+        np.testing.assert_allclose(given, wanted, rtol=2e-5, atol=2e-5 * np.abs(wanted).max())
+    if watched:
+        np.testing.assert_allclose(seen[0], seen[1], rtol=2e-5, atol=1e-4)
+    assert len(seen) == 2 * watched

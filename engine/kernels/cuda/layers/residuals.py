@@ -27,6 +27,8 @@ __all__ = ["add_layer_norm", "add_layer_norm_backward", "add_rms_norm", "add_rms
 
 Result = Any
 Plan = Callable[..., Result]
+Flows = tuple[Array | None, ...]
+"""What flows to one result, from up to four that read it: the first is there."""
 
 PLANS: Plans[Plan] = Plans()
 
@@ -48,18 +50,19 @@ def add_rms_norm(
 
 
 def add_layer_norm_backward(
-    flow: Array, beside: Array | None, total: Array, weight: Array | None, mean: Array, inverse: Array, mask: Array | None, *, axes: int,
-    dtype: Dtype, p: float,
+    flow: Array, second: Array | None, third: Array | None, fourth: Array | None, beside: Array | None, total: Array, weight: Array | None, mean: Array,
+    inverse: Array, mask: Array | None, *, axes: int, dtype: Dtype, p: float,
 ) -> Result:  # fmt: skip
     """The gradients of add_layer_norm for x, the residual, weight and bias."""
-    return _backward(True, flow, beside, total, weight, mean, inverse, mask, axes, dtype, p)
+    return _backward(True, (flow, second, third, fourth), beside, total, weight, mean, inverse, mask, axes, dtype, p)
 
 
 def add_rms_norm_backward(
-    flow: Array, beside: Array | None, total: Array, weight: Array | None, inverse: Array, mask: Array | None, *, axes: int, dtype: Dtype, p: float
+    flow: Array, second: Array | None, third: Array | None, fourth: Array | None, beside: Array | None, total: Array, weight: Array | None,
+    inverse: Array, mask: Array | None, *, axes: int, dtype: Dtype, p: float,
 ) -> Result:  # fmt: skip
     """The gradients of add_rms_norm for x, the residual and weight."""
-    return _backward(False, flow, beside, total, weight, None, inverse, mask, axes, dtype, p)
+    return _backward(False, (flow, second, third, fourth), beside, total, weight, None, inverse, mask, axes, dtype, p)
 
 
 def _forward(
@@ -80,19 +83,18 @@ def _forward(
 
 
 def _backward(
-    centred: bool, flow: Array, beside: Array | None, total: Array, weight: Array | None, mean: Array | None, inverse: Array, mask: Array | None,
+    centred: bool, flows: Flows, beside: Array | None, total: Array, weight: Array | None, mean: Array | None, inverse: Array, mask: Array | None,
     axes: int, dtype: Dtype, p: float,
 ) -> Result:  # fmt: skip
     # fmt: off
     key = (
-        _backward, centred, machine(), flow.shape, flow.strides, flow.dtype, form(beside), total.shape, total.strides, total.dtype, form(weight),
-        form(mean), form(inverse), form(mask), axes, dtype, p,
+        _backward, centred, machine(), *map(form, flows), form(beside), form(total), form(weight), form(mean), form(inverse), form(mask), axes, dtype, p,
     )
     # fmt: on
     found = PLANS.get(key) or PLANS.make(
-        key, _plan_backward, centred, flow, beside, total, weight, mean, inverse, mask, axes, dtype, p
+        key, _plan_backward, centred, flows, beside, total, weight, mean, inverse, mask, axes, dtype, p
     )
-    return found(flow, beside, total, weight, mean, inverse, mask)
+    return found(flows, beside, total, weight, mean, inverse, mask)
 
 
 def _is_served(source: Dtype, total: Dtype) -> bool:
@@ -167,28 +169,31 @@ def _plan_forward(
 
 
 def _plan_backward(
-    centred: bool, flow: Array, beside: Array | None, total: Array, weight: Array | None, mean: Array | None, inverse: Array, mask: Array | None,
+    centred: bool, given: Flows, beside: Array | None, total: Array, weight: Array | None, mean: Array | None, inverse: Array, mask: Array | None,
     axes: int, source: Dtype, p: float,
 ) -> Plan:  # fmt: skip
     dtype, shape = total.dtype, total.shape
     named = parameter(dtype, weight) if _is_served(source, dtype) else None
     wide, kept = accumulator(dtype), (*shape[: total.ndim - axes], *(1,) * axes)
-    flows = [array for array in (flow, beside) if array is not None]
+    flows = [array for array in given if array is not None]
     statistics = [vector for vector in (mean, inverse) if vector is not None]
     fits = all(vector.shape == kept and vector.dtype == wide for vector in statistics)
-    fits = fits and all(array.shape == shape and array.dtype == dtype for array in flows)
+    arriving = flows if beside is None else [*flows, beside]
+    fits = fits and all(array.shape == shape and array.dtype == dtype for array in arriving)
     if named is None or not total.size or not fits:
         return refuse
     rows = row_order(total, axes) or plain_rows(total, axes)
     who = team(
         rows.width * dtype.itemsize, normalization.BACKWARD if dtype.itemsize > 2 else normalization.NARROW_BACKWARD
     )
+    if len(flows) > 1 and not who.chunks:
+        return refuse  # they would be read and added up again and again
     name, signature, places = (
-        ("add_layer_norm_backward", "PPPPPPPPPPP", 11) if centred else ("add_rms_norm_backward", "PPPPPPPPP", 9)
+        ("add_layer_norm_backward", "PPPPPPPPPPPPPP", 14) if centred else ("add_rms_norm_backward", "PPPPPPPPPPPP", 12)
     )
     kernel = row_kernel(
         "residuals.cu", name, f"{signature}qqd", dtype, who, PARAM=named, SOURCE=SCALARS[source][0], DROPS=int(mask is not None),
-        BESIDE=int(beside is not None),
+        BESIDE=int(beside is not None), FLOWS=len(flows),
     )  # fmt: skip
     here, order, number, width = machine(), rows.order, rows.number, rows.width
     grid = blocks(here, number, who, 4 if who.threads <= 128 else 2)
@@ -196,7 +201,7 @@ def _plan_backward(
     launch = kernel.prepared(here, grid, who.block, *(None,) * places, number, width, 1 / (1 - p), shared=shared)
     totals = Totals(here, dtype, rows, grid if who.chunks else 0, centred)
     gather = gatherer(
-        here, (flow, order), (beside, order), (total, order), (weight, None), (mean, order), (inverse, order), (mask, order)
+        here, *((flow, order) for flow in given), (beside, order), (total, order), (weight, None), (mean, order), (inverse, order), (mask, order)
     )  # fmt: skip
     make, make_part = maker(here, shape, dtype, order), None
     if mask is not None or source != dtype:
@@ -205,10 +210,13 @@ def _plan_backward(
     room, step, add_up = totals.room, totals.step, totals.add_up
 
     def compute(
-        flow: Array, beside: Array | None, total: Array, weight: Array | None, mean: Array | None, inverse: Array, mask: Array | None
+        flows: Flows, beside: Array | None, total: Array, weight: Array | None, mean: Array | None, inverse: Array, mask: Array | None
     ) -> Result:  # fmt: skip
         if gather is not None:
-            flow, beside, total, weight, mean, inverse, mask = gather(flow, beside, total, weight, mean, inverse, mask)
+            first, second, third, fourth, beside, total, weight, mean, inverse, mask = gather(
+                *flows, beside, total, weight, mean, inverse, mask
+            )
+            flows = first, second, third, fourth
         out = part = make()
         apart = 0
         if make_part is not None:
@@ -218,16 +226,17 @@ def _plan_backward(
         by_weight, by_bias = vector(), vector() if centred else None
         partial = memory(room)
         along = partial.ptr
-        arrived, given, factors = address(flow), address(total), address(inverse)
+        arrived = [0 if flow is None else address(flow) for flow in flows]
+        sums, factors = address(total), address(inverse)
         other, where = 0 if beside is None else address(beside), 0 if mask is None else address(mask)
         scale = 0 if weight is None else address(weight)
         middles = across = 0
         if centred:
             middles, across = address(mean), along + step
-            launch(arrived, other, given, scale, middles, factors, where, apart, address(out), along, across)
+            launch(*arrived, other, sums, scale, middles, factors, where, apart, address(out), along, across)
         else:
-            launch(arrived, other, given, scale, factors, where, apart, address(out), along)
-        add_up(arrived, given, middles, factors, along, across, by_weight, by_bias)
+            launch(*arrived, other, sums, scale, factors, where, apart, address(out), along)
+        add_up(arrived[0], sums, middles, factors, along, across, by_weight, by_bias)
         return (part, out, by_weight, by_bias) if centred else (part, out, by_weight)
 
     return compute

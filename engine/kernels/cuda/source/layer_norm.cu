@@ -21,11 +21,11 @@ extern "C" __global__ void __launch_bounds__(BLOCK) layer_norm_backward(
     const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, SCALAR* out,
     WIDE* along, WIDE* total, index_t rows, index_t width
 ) {
-    backward<true>(flow, x, weight, means, inverses, Slopes{out}, along, total, rows, width);
+    backward<true>(Rows{flow}, x, weight, means, inverses, Slopes{out}, along, total, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
     const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* inverses, SCALAR* out, WIDE* along, index_t rows, index_t width
 ) {
-    backward<false>(flow, x, weight, (const WIDE*)0, inverses, Slopes{out}, along, (WIDE*)0, rows, width);
+    backward<false>(Rows{flow}, x, weight, (const WIDE*)0, inverses, Slopes{out}, along, (WIDE*)0, rows, width);
 }

@@ -134,15 +134,15 @@ struct Slopes {
 // A thread's part of the sums over the rows that its team takes.
 struct Columns { WIDE with_hat[KEPT][EACH], alone[KEPT][EACH]; };
 
-template <bool centred, bool whole, class Ends>
+template <bool centred, bool whole, class Flow, class Ends>
 __device__ __forceinline__ void slopes(
-    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, const Ends& ends, Columns& columns,
+    const Flow& flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, const Ends& ends, Columns& columns,
     index_t rows, index_t width
 ) {
     const int count = pieces(width);
     const WIDE share = WIDE(1) / (WIDE)width;
     each_row(rows, [&](index_t row, bool) {
-        const SCALAR *from = x + row * width, *arrived = flow + row * width;
+        const SCALAR* from = x + row * width;
         Piece held[KEPT], came[KEPT];
         typename Ends::Held more[KEPT];
         if (CHUNKS) {  // all that a thread takes of a row is read before any of it is looked at
@@ -150,7 +150,7 @@ __device__ __forceinline__ void slopes(
             for (int c = 0; c < KEPT; c++)
                 if (place_of(c) < width) {
                     held[c] = load_piece(from, place_of(c), width, whole);
-                    came[c] = load_piece(arrived, place_of(c), width, whole);
+                    came[c] = flow.template read<whole>(row, place_of(c), width);
                     more[c] = ends.template read<whole>(row, place_of(c), width);
                 }
         }
@@ -161,7 +161,7 @@ __device__ __forceinline__ void slopes(
             const index_t first = place_of(c);
             if (first >= width) continue;
             const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
-            const Piece given = CHUNKS ? came[c % KEPT] : load_piece(arrived, first, width, whole);
+            const Piece given = CHUNKS ? came[c % KEPT] : flow.template read<whole>(row, first, width);
             Several<PARAM, EACH> scale;
             if (weight) scale = load_piece(weight, first, width, whole);
 #pragma unroll
@@ -184,7 +184,7 @@ __device__ __forceinline__ void slopes(
             const index_t first = place_of(c);
             if (first >= width) continue;
             const Piece piece = CHUNKS ? held[c % KEPT] : load_piece(from, first, width, whole);
-            const Piece given = CHUNKS ? came[c % KEPT] : load_piece(arrived, first, width, whole);
+            const Piece given = CHUNKS ? came[c % KEPT] : flow.template read<whole>(row, first, width);
             Several<PARAM, EACH> scale;
             if (weight) scale = load_piece(weight, first, width, whole);
             Numbers result;
@@ -199,12 +199,12 @@ __device__ __forceinline__ void slopes(
     });
 }
 
-template <bool centred, class Ends>
+template <bool centred, class Flow, class Ends>
 __device__ __forceinline__ void backward(
-    const SCALAR* flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, const Ends& ends,
+    const Flow& flow, const SCALAR* x, const PARAM* weight, const WIDE* means, const WIDE* inverses, const Ends& ends,
     WIDE* along, WIDE* total, index_t rows, index_t width
 ) {
-    const bool whole = width % EACH == 0 && lies_at(x, 16) && lies_at(flow, 16) && ends.aligned() && lies_at(weight, EACH * sizeof(PARAM));
+    const bool whole = width % EACH == 0 && lies_at(x, 16) && flow.aligned() && ends.aligned() && lies_at(weight, EACH * sizeof(PARAM));
     Columns columns;
 #pragma unroll
     for (int c = 0; c < KEPT; c++)

@@ -11,6 +11,9 @@
 #ifndef DROPS  // whether some of it is left out
 #define DROPS 0
 #endif
+#ifndef FLOWS  // how many flows to the normalised sums are to be added up
+#define FLOWS 1
+#endif
 #ifndef BESIDE  // whether something flows back to the sums themselves
 #define BESIDE 0
 #endif
@@ -110,6 +113,24 @@ extern "C" __global__ void __launch_bounds__(BLOCK) add_rms_norm(
     );
 }
 
+// What flows to the normalised sums: from each that read them.
+struct Flows {
+    const SCALAR* at[4];
+
+    template <bool whole> __device__ __forceinline__ Piece read(index_t row, index_t first, index_t width) const {
+        Piece sum = load_piece(at[0] + row * width, first, width, whole);
+#pragma unroll
+        for (int i = 1; i < FLOWS; i++) {
+            const Piece other = load_piece(at[i] + row * width, first, width, whole);
+#pragma unroll
+            for (int k = 0; k < EACH; k++) sum.at[k] = narrowed<SCALAR>((WIDE)widened(sum.at[k]) + (WIDE)widened(other.at[k]));
+        }
+        return sum;
+    }
+
+    __device__ __forceinline__ bool aligned() const { return lies_at(at[0], 16) && lies_at(at[1], 16) && lies_at(at[2], 16) && lies_at(at[3], 16); }
+};
+
 // What flows to the sums flows to the residual, and to what was added to it where that was kept.
 struct Summands {
     SCALAR* residual;
@@ -170,17 +191,17 @@ struct Summands {
 };
 
 extern "C" __global__ void __launch_bounds__(BLOCK) add_layer_norm_backward(
-    const SCALAR* flow, const SCALAR* beside, const SCALAR* total, const PARAM* weight, const WIDE* means, const WIDE* inverses,
+    const SCALAR* flow, const SCALAR* second, const SCALAR* third, const SCALAR* fourth, const SCALAR* beside, const SCALAR* total, const PARAM* weight, const WIDE* means, const WIDE* inverses,
     const bool* mask, SOURCE* x_out, SCALAR* residual_out, WIDE* along, WIDE* across, index_t rows, index_t width, double scale
 ) {
     const Summands ends{residual_out, x_out, beside, mask, (WIDE)scale};
-    backward<true>(flow, total, weight, means, inverses, ends, along, across, rows, width);
+    backward<true>(Flows{{flow, second, third, fourth}}, total, weight, means, inverses, ends, along, across, rows, width);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK) add_rms_norm_backward(
-    const SCALAR* flow, const SCALAR* beside, const SCALAR* total, const PARAM* weight, const WIDE* inverses, const bool* mask, SOURCE* x_out,
+    const SCALAR* flow, const SCALAR* second, const SCALAR* third, const SCALAR* fourth, const SCALAR* beside, const SCALAR* total, const PARAM* weight, const WIDE* inverses, const bool* mask, SOURCE* x_out,
     SCALAR* residual_out, WIDE* along, index_t rows, index_t width, double scale
 ) {
     const Summands ends{residual_out, x_out, beside, mask, (WIDE)scale};
-    backward<false>(flow, total, weight, (const WIDE*)0, inverses, ends, along, (WIDE*)0, rows, width);
+    backward<false>(Flows{{flow, second, third, fourth}}, total, weight, (const WIDE*)0, inverses, ends, along, (WIDE*)0, rows, width);
 }

@@ -25,22 +25,12 @@ FLOATS = [program.scalars(dtype) for dtype in program.SCALARS]
 NARROW, WIDE = FLOATS[3], FLOATS[1]
 HELD = {**NARROW, "PARAM": "float", "LABEL": "int", "WEIGHT": "float", "TEAM": 512, "BLOCK": 512, "CHUNKS": 4}
 UNHELD = {**WIDE, "PARAM": "double", "LABEL": "index_t", "WEIGHT": "double", "TEAM": 32, "BLOCK": 128, "CHUNKS": 0}
+BESIDE_NARROW = {"SCALAR": "float", "SOURCE": "bfloat", "TEAM": 32, "BLOCK": 128}
 DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "layer_norm.cu": [HELD, UNHELD, {**UNHELD, "SCALAR": "float", "WIDE": "float", "PARAM": "float", "TWIN": "half"}],
     "residuals.cu": [
-        {**HELD, "SOURCE": "bfloat", "DROPS": 1, "BESIDE": 1, "TWIN": "bfloat"},
-        {
-            **HELD,
-            "SCALAR": "float",
-            "PARAM": "float",
-            "SOURCE": "bfloat",
-            "DROPS": 1,
-            "TEAM": 32,
-            "BLOCK": 128,
-            "CHUNKS": 6,
-        },
-        {**UNHELD, "SOURCE": "double", "DROPS": 1},
-        {**UNHELD, "BESIDE": 1},
+        {**HELD, **BESIDE_NARROW, "DROPS": 1, "FLOWS": 4, "TWIN": "bfloat", "CHUNKS": 6},
+        {**UNHELD, "DROPS": 1, "BESIDE": 1},
     ],
     "pooling.cu": [
         {**NARROW, "GROUP": 8, "LAST": 1, "OFFSET": "uchar"},

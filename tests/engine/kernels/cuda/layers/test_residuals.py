@@ -39,9 +39,11 @@ class Given:
         return self.mask
 
 
-def check(gpu: Any, x: Any, residual: Any, weight: Any, bias: Any, p: float = 0.0, axes: int = 1) -> None:
-    """Both norms, both ways, with and without what flows to the sum itself."""
-    flow, beside = drawn(x.shape, residual.dtype, 5), drawn(x.shape, residual.dtype, 6)
+def check(
+    gpu: Any, x: Any, residual: Any, weight: Any, bias: Any, p: float = 0.0, axes: int = 1, count: int = 1
+) -> None:
+    """Both norms, both ways, with and without what flows to the sum itself; ``count`` flow to what was normalised."""
+    flows, beside = [drawn(x.shape, residual.dtype, 7 + i) for i in range(count)], drawn(x.shape, residual.dtype, 6)
     for name, vectors in (("add_layer_norm", (weight, bias)), ("add_rms_norm", (weight,))):
         kernel, back = getattr(residuals, name), getattr(residuals, f"{name}_backward")
         settings: dict[str, Any] = {"keep": True, "epsilon": 1e-3, "axes": axes, "p": p}
@@ -58,7 +60,7 @@ def check(gpu: Any, x: Any, residual: Any, weight: Any, bias: Any, p: float = 0.
             assert stream.drawn() == -(-x.size // 4)
             np.testing.assert_array_equal(found[-1].get(), mask)
         for other in (None, beside):
-            arrays = [flow, other, total, weight, *statistics, mask]
+            arrays = [*flows, *(None,) * (4 - len(flows)), other, total, weight, *statistics, mask]
             given = back(*[placed(gpu, array) for array in arrays], axes=axes, dtype=x.dtype, p=p)
             body = ops.__dict__[f"{name}_backward"].body(np, *arrays, axes=axes, dtype=x.dtype, p=p)
             assert_same(given, body, x.dtype.itemsize, 5)
@@ -78,7 +80,14 @@ def test_rows_of_every_width(gpu: Any, width: int, p: float) -> None:
 def test_every_dtype_and_what_is_added_narrower_than_the_sum(gpu: Any, first: str, second: str, weights: str) -> None:
     weight, bias = drawn((40,), weights, 2), drawn((40,), weights, 3)
     check(gpu, drawn((70, 40), first), drawn((70, 40), second, 1), weight, bias, 0.3)
-    check(gpu, drawn((7, 33), first), drawn((7, 33), second, 1), None, None, 0.3)
+    check(gpu, drawn((7, 33), first), drawn((7, 33), second, 1), None, None, 0.3, count=2)
+
+
+@pytest.mark.parametrize("width", [5, 96, 300])
+def test_several_flows_are_added_up_on_the_way(gpu: Any, width: int) -> None:
+    x, residual, weight = drawn((2, 5, width)), drawn((2, 5, width), seed=1), drawn((width,), seed=2)
+    check(gpu, x, residual, weight, weight, 0.3, count=4)
+    check(gpu, np.asfortranarray(x), residual, weight, None, count=3)
 
 
 def test_memory_orders_and_several_axes(gpu: Any) -> None:
