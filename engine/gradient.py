@@ -12,16 +12,16 @@ from . import writes
 from .capturing import in_capture
 from .debug.watch import watchers
 from .device import copy, namespace, ones_like, write_into
-from .dtype import NARROW, Dtype, float32, is_differentiable
+from .dtype import is_differentiable
 from .errors import GradientError
 from .explaining import lack
+from .fitting import fitted
 from .hooks import registered
 from .keeping import Plan
 from .late import Late
 from .methods.gradient import bind
 from .modes import modes
 from .node import Node, Output
-from .ops.reductions.reduction import sum as _sum
 from .tensor import Tensor, tensor_of
 
 
@@ -230,9 +230,9 @@ class Walk:
             try:
                 arrays = op.direct(node, arrived)
             except MemoryError as error:
-                first = (
-                    arrived if arrived.__class__ is Tensor else next(value for value in arrived if value is not None)
-                )
+                first = arrived
+                while first.__class__ is not Tensor:
+                    first = next(value for value in first if value is not None)
                 raise lack(op.name, error, first.array) from None
             if arrays is not None:
                 return [None if array is None else tensor_of(array) for array in arrays]
@@ -291,7 +291,7 @@ class Walk:
         if array.dtype is not like.dtype or array.shape != like.shape:
             if like is not edge and self.late is not None and self.late.takes(edge, gradient):
                 return
-            gradient = _fitted(gradient, like)
+            gradient = fitted(gradient, like)
         if like is not edge:
             self._accumulate(edge, gradient)
             return
@@ -392,38 +392,6 @@ def _owner(array: Any) -> Any:
     while getattr(array, "base", None) is not None:
         array = array.base
     return array
-
-
-def _fitted(gradient: Tensor, like: Any) -> Tensor:
-    """A gradient in another shape, summed over what was broadcast, and in another dtype."""
-    if gradient.array.shape != like.shape:
-        gradient = _sum_to(gradient, like.shape, like.dtype)
-    dtype = gradient.array.dtype
-    if dtype == like.dtype:
-        return gradient
-    if dtype.kind == "c" and like.dtype.kind != "c":
-        gradient = gradient.real
-    return gradient.to(like.dtype)
-
-
-def _sum_to(gradient: Tensor, shape: tuple[int, ...], dtype: Dtype) -> Tensor:
-    """Undo broadcasting: sum over the axes along which ``shape`` was stretched; the sums of narrow numbers on a GPU need not be rounded."""
-    given = gradient.array.shape
-    extra = len(given) - len(shape)
-    axes = tuple(range(extra))
-    if given[extra:] != shape:
-        axes += tuple(axis + extra for axis, size in enumerate(shape) if size == 1 and given[axis + extra] != 1)
-    if not axes:
-        total = gradient
-    elif dtype == float32 and gradient.array.dtype in NARROW and not isinstance(gradient.array, np.ndarray):
-        total = _sum(gradient, axis=axes, dtype=float32)
-    else:
-        total = _sum.one(gradient, {"axis": axes, "keepdim": False, "dtype": None})
-    if total.array.shape == shape:
-        return total
-    if total.array.size != int(np.prod(shape)):
-        raise GradientError(f"a gradient rule gave shape {tuple(gradient.shape)} for an input of shape {tuple(shape)}")
-    return total.reshape(shape)
 
 
 bind(backward)

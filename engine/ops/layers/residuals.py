@@ -11,6 +11,7 @@ from typing import Any
 from ...dtype import Array, Dtype
 from ...errors import ShapeError
 from ...modes import modes
+from ...node import Node
 from ...op import op_with_results
 from ...tensor import Tensor
 from .dropping import drop
@@ -56,13 +57,11 @@ WIDEST = 4096
 """Numbers of a row that kernels hold, so that they read several flows but once."""
 
 
-def _few(flow: Any, total: Tensor) -> tuple[Tensor | None, ...]:
+def _few(flow: Any, total: Array) -> tuple[Array | None, ...]:
     """What flows to one result, as four that are added up where it is used."""
-    if flow.__class__ is not list:
-        return flow, None, None, None
-    if total.shape[-1] > WIDEST:
-        return _one(flow), None, None, None
-    return *flow, *(None,) * (4 - len(flow))
+    if flow.__class__ is list and total.shape[-1] <= WIDEST:
+        return *[each.array for each in flow], *(None,) * (4 - len(flow))
+    return _one(flow).array, None, None, None  # type: ignore[union-attr]
 
 
 def _one(flow: Any) -> Tensor | None:
@@ -92,14 +91,14 @@ def _add_layer_norm_joint(
     axes: int,
     p: float,
 ) -> Gradients:
-    flow, beside = grads[0], _one(grads[1])
+    flow, beside = (_one(given) for given in grads)
     if flow is None:
         return *_apart(beside, mask, x_dtype, p), None, None
     if modes.recording:
         slope, dweight, dbias = recorded_layer_norm(flow, outs[1], weight, bias, epsilon, axes)
         return *_apart(_joined(slope, beside), mask, x_dtype, p), dweight, dbias
     settings = {"axes": axes, "dtype": x_dtype, "p": p}
-    tensors = (*_few(flow, outs[1]), beside, outs[1], weight, mean, inverse, mask)
+    tensors = (flow, None, None, None, beside, outs[1], weight, mean, inverse, mask)
     dx, dresidual, dweight, dbias = add_layer_norm_backward.run(tensors, settings)
     return dx, dresidual, None if weight is None else dweight, None if bias is None else dbias
 
@@ -156,16 +155,15 @@ def _add_rms_norm_joint(
     axes: int,
     p: float,
 ) -> Gradients:
-    flow, beside = grads[0], _one(grads[1])
+    flow, beside = (_one(given) for given in grads)
     if flow is None:
         return *_apart(beside, mask, x_dtype, p), None
     if modes.recording:
         slope, dweight = recorded_rms_norm(flow, outs[1], weight, epsilon, axes)
         return *_apart(_joined(slope, beside), mask, x_dtype, p), dweight
     settings = {"axes": axes, "dtype": x_dtype, "p": p}
-    dx, dresidual, dweight = add_rms_norm_backward.run(
-        (*_few(flow, outs[1]), beside, outs[1], weight, inverse, mask), settings
-    )
+    tensors = (flow, None, None, None, beside, outs[1], weight, inverse, mask)
+    dx, dresidual, dweight = add_rms_norm_backward.run(tensors, settings)
     return dx, dresidual, None if weight is None else dweight
 
 
@@ -192,5 +190,21 @@ def add_rms_norm_backward(
     return *_slopes(xp, slope, beside, mask, dtype, p), along
 
 
+def _directly(node: Node, arrived: Any) -> list[Any] | None:
+    """The gradients at once on arrays, of all that flows to the normalised sum."""
+    flow, beside = arrived[0], _one(arrived[1])
+    if flow is None:
+        return None
+    # Of x the dtype alone is kept, behind the others.
+    *vectors, dtype = node.saved  # type: ignore[misc]
+    *statistics, mask = node.residuals  # type: ignore[misc]
+    total, settings = node.outs[1], node.settings  # type: ignore[index]
+    weight = vectors[0].array if vectors and vectors[0] is not None else None
+    tensors = (*_few(flow, total), None if beside is None else beside.array, total, weight, *statistics, mask)
+    back = add_layer_norm_backward if len(statistics) == 2 else add_rms_norm_backward
+    return list(back.compute(*tensors, axes=settings["axes"], dtype=dtype, p=settings["p"]))[: len(node.edges)]
+
+
 for _operation in (add_layer_norm, add_rms_norm):
     _operation.gathers = True
+    _operation.directly(_directly)
