@@ -1,4 +1,4 @@
-"""A batch normalisation and the activation behind it as one operation, which reads and writes the images once for both.
+"""A batch normalisation and the activation behind it as one operation, which reads and writes the images once for both; in use the convolution before it, too.
 
 Only where nobody could tell but by the clock: for the engine's own layers themselves, not for classes made of them, without hooks on either
 and while nobody watches all modules or operations. Whoever watches sees one layer after the other, as they stand in the model.
@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from .. import ops
 from ..debug.watch import watchers
+from ..modes import modes
+from ..ops.layers.batching import CURVES
 from ..tensor import Tensor
 from . import functional as F
 from .activation import Hardswish, ReLU, ReLU6, SiLU
+from .conv import Conv2d
 from .module import Module
 from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .plain import is_plain
 
 __all__ = ["in_a_row", "is_norm", "together"]
 
+ndarray = np.ndarray
 Activation = Callable[[Any], Any]
 
 # The classes with the forward that they have here: somebody may have put another in its place.
@@ -27,43 +33,86 @@ _NORMS: dict[type, Any] = {kind: kind.forward for kind in (BatchNorm1d, BatchNor
 _LAYERS: dict[type, tuple[str, Any]] = {
     ReLU: ("relu", ReLU.forward), ReLU6: ("relu6", ReLU6.forward), SiLU: ("silu", SiLU.forward), Hardswish: ("hardswish", Hardswish.forward),
 }  # fmt: skip
+_CONVOLVE: Any = Conv2d.forward
 _FUNCTIONS: tuple[tuple[Any, str], ...] = ((F.relu, "relu"), (F.relu6, "relu6"), (ops.relu, "relu"))
 
 
 def in_a_row(modules: Iterable[Any], x: Any) -> Any:
-    """``x`` through those of ``modules`` that are modules, one after another, each normalisation together with what follows it."""
-    norm: Module | None = None  # not called yet, since an activation may follow
+    """``x`` through those of ``modules`` that are modules, one after another, each normalisation together with what stands around it."""
+    convolution: Module | None = None
+    norm: Module | None = None  # neither is called yet, since what follows may be computed with them
     for module in modules:
         kind = type(module)
         if norm is not None:
-            held, norm = norm, None
-            if kind in _LAYERS:
-                x = together(held, x, module)
+            known = kind in _LAYERS
+            x = together(norm, x, module if known else None, None, convolution)
+            convolution = norm = None
+            if known:
                 continue
-            x = held(x)
         if kind in _NORMS:
             norm = module
+            continue
+        if convolution is not None:
+            x, convolution = convolution(x), None
+        if kind is Conv2d:
+            convolution = module
         elif isinstance(module, Module):
             x = module(x)
-    return x if norm is None else norm(x)
+    if norm is not None:
+        return together(norm, x, None, None, convolution)
+    return x if convolution is None else convolution(x)
 
 
-def together(norm: Module, x: Any, activation: Activation | None = None, residual: Any = None) -> Any:
-    """activation(norm(x) + residual), in one operation where that can be."""
+def together(
+    norm: Module, x: Any, activation: Activation | None = None, residual: Any = None, convolution: Module | None = None
+) -> Any:
+    """activation(norm(convolution(x)) + residual), in one operation where that can be, or in two."""
     name = _name(activation)
-    if (
+    can = (
         name is not NotImplemented
         and is_norm(norm)
         and is_plain(norm, type(norm))
         and (not watchers or not any(watcher.tells for watcher in watchers))
-        and isinstance(x, Tensor)
-        and (residual is None or _is_alike(residual, x))
-    ):
+    )
+    if convolution is not None:
+        if can and _can_be_one(convolution, norm, x, residual):
+            layer: Any = convolution
+            held: Any = norm
+            apart = residual is not None and name in CURVES
+            given = x, layer.weight, layer.bias, held.weight, held.bias, held.running_mean, held.running_var
+            settings = {**layer._settings, "epsilon": float(held.eps), "activation": None if apart else name}
+            x = ops.conv2d_norm.run(given if residual is None else (*given, residual), settings)
+            return activation(x) if apart and activation is not None else x
+        x = convolution(x)
+    if can and isinstance(x, Tensor) and (residual is None or _is_alike(residual, x)):
         return norm.followed(x, residual, name)
     x = norm(x)
     if residual is not None:
         x = x + residual
     return x if activation is None else activation(x)
+
+
+def _can_be_one(convolution: Any, norm: Any, x: Any, residual: Any) -> bool:
+    """Whether a convolution, too, is computed with what follows: in use on the CPU, where no gradient is wanted and nothing is refused."""
+    if modes.recording or modes.precision is not None or norm.training or not isinstance(x, Tensor):
+        return False
+    if not is_plain(convolution, Conv2d) or Conv2d.forward is not _CONVOLVE or convolution._settings is None:
+        return False
+    image, mean, variance = x.array, norm.running_mean, norm.running_var
+    if mean is None or variance is None or type(image) is not ndarray or image.ndim != 4:
+        return False
+    weight = convolution.weight.array
+    if weight.dtype != image.dtype or image.shape[1] != convolution.in_channels or mean.shape[0] != weight.shape[0]:
+        return False
+    shape = image.shape[0], weight.shape[0], *(
+        (size + 2 * margin - step * (window - 1) - 1) // stride + 1
+        for size, margin, step, window, stride in zip(
+            image.shape[2:], convolution.padding, convolution.dilation, convolution.kernel_size, convolution.stride, strict=True
+        )
+    )  # fmt: skip
+    if min(shape) < 1:
+        return False
+    return residual is None or (isinstance(residual, Tensor) and _is_of(residual.array, shape, image))
 
 
 def is_norm(module: Module) -> bool:
@@ -85,7 +134,8 @@ def _name(activation: Activation | None) -> Any:
 
 def _is_alike(residual: Any, x: Tensor) -> bool:
     """Whether adding the one to what is made of the other needs no thought: no broadcasting, no promotion, no other device."""
-    if not isinstance(residual, Tensor):
-        return False
-    one, other = residual.array, x.array
-    return one.shape == other.shape and one.dtype == other.dtype and type(one) is type(other)
+    return isinstance(residual, Tensor) and _is_of(residual.array, x.array.shape, x.array)
+
+
+def _is_of(array: Any, shape: tuple[int, ...], other: Any) -> bool:
+    return bool(array.shape == shape and array.dtype == other.dtype and type(array) is type(other))

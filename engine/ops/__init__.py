@@ -53,6 +53,7 @@ from .layers import (
     activation,
     attention,
     batching,
+    convolved_norm,
     dropping,
     gating,
     grouping,
@@ -65,6 +66,7 @@ from .layers import rotary as rotations
 from .layers.activation import *
 from .layers.attention import *
 from .layers.batching import *
+from .layers.convolved_norm import *
 from .layers.dropping import *
 from .layers.gating import *
 from .layers.grouping import *
@@ -144,6 +146,7 @@ __all__ += scattering.__all__
 __all__ += activation.__all__
 __all__ += attention.__all__
 __all__ += batching.__all__
+__all__ += convolved_norm.__all__
 __all__ += dropping.__all__
 __all__ += gating.__all__
 __all__ += grouping.__all__

@@ -43,7 +43,7 @@ class ConvNormReLU(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.norm_activation(self.bn, self.conv(x), F.relu)
+        return nn.norm_activation((self.conv, self.bn), x, F.relu)
 
 
 class Renormalize(nn.Module):

@@ -46,9 +46,9 @@ class BasicBlock(nn.Module):
         self.downsample = downsample
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = nn.norm_activation(self.bn1, self.conv1(x), self.relu)
+        residual = nn.norm_activation((self.conv1, self.bn1), x, self.relu)
         shortcut = x if self.downsample is None else self.downsample(x)
-        return nn.norm_activation(self.bn2, self.conv2(residual), self.relu, residual=shortcut)
+        return nn.norm_activation((self.conv2, self.bn2), residual, self.relu, residual=shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -84,10 +84,10 @@ class Bottleneck(nn.Module):
         self.downsample = downsample
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = nn.norm_activation(self.bn1, self.conv1(x), self.relu)
-        residual = nn.norm_activation(self.bn2, self.conv2(residual), self.relu)
+        residual = nn.norm_activation((self.conv1, self.bn1), x, self.relu)
+        residual = nn.norm_activation((self.conv2, self.bn2), residual, self.relu)
         shortcut = x if self.downsample is None else self.downsample(x)
-        return nn.norm_activation(self.bn3, self.conv3(residual), self.relu, residual=shortcut)
+        return nn.norm_activation((self.conv3, self.bn3), residual, self.relu, residual=shortcut)
 
 
 class ResNet(nn.Module):
@@ -164,7 +164,7 @@ class ResNet(nn.Module):
                     nn.init.zeros_(module.bn3.weight)
 
     def forward(self, x: Tensor) -> Tensor:  # (batch, 3, 224, 224)
-        x = nn.norm_activation(self.bn1, self.conv1(x), self.relu)  # (batch, 64, 112, 112)
+        x = nn.norm_activation((self.conv1, self.bn1), x, self.relu)  # (batch, 64, 112, 112)
         x = self.maxpool(x)  # (batch, 64, 56, 56)
         x = self.layer1(x)  # (batch, 64 e, 56, 56), e the block's expansion
         x = self.layer2(x)  # (batch, 128 e, 28, 28)

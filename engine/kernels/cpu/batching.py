@@ -236,7 +236,7 @@ def _plan_followed(
     library: Library, x: Array, residual: Array | None, activation: str | None, *, finite: bool = False
 ) -> Callable[..., Array] | None:
     """A function that gives x scale + shift + residual by channel, and the activation of it."""
-    affine = plan_affine(library, x, residual is not None, activation, finite=finite)
+    affine = plan_affine(library, x.shape, x.dtype, residual is not None, activation, finite=finite)
     if affine is None:
         return None
     fetch = None if residual is None else as_channels_last(library, residual)

@@ -60,8 +60,13 @@ def _plan_forward(
         return None
     dilation = dilated.without_needless_gaps(weight.shape[2:], dilation)
     found = direct.plan_forward(library, x, weight, bias, stride, padding, dilation, groups)
-    if found is None:
-        return None
+    return found and (plan_other(library, x, weight, bias, stride, padding, dilation, groups, found) or found)
+
+
+def plan_other(
+    library: Library, x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int, found: Plan
+) -> Plan | None:  # fmt: skip
+    """The plan of what computes a convolution faster than the direct one, `found`, if there is such."""
     out = output_shape(x.shape, weight.shape, stride, padding, dilation)
 
     def without_border(image: Array, none: Shape) -> Plan | None:
@@ -71,8 +76,8 @@ def _plan_forward(
     if bordered is not None:
         return bordered
     if winograd.pays(x, weight, out, stride, padding, dilation, groups):
-        return winograd.plan_forward(library, x, weight, bias, out, padding, found) or found
-    return found
+        return winograd.plan_forward(library, x, weight, bias, out, padding, found)
+    return None
 
 
 def _plan_input(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import pool
+from .epilogue import Epilogue
 from .library import Library
 from .memory import (
     BYTE,
@@ -194,8 +195,8 @@ class Geometry:
             strides = (strides[0] * self.weight_shape[1], *strides)
         return Layout(self.library, self.weight_shape, self.dtype, strides)
 
-    def forward(self, bias: Layout | None, propagation: int) -> Description | None:
+    def forward(self, bias: Layout | None, propagation: int, epilogue: Epilogue | None = None) -> Description | None:
         """oneDNN's description of the convolution itself, which the gradients' descriptions ask for as a hint."""
         return describe(
-            self.library, "convolution_forward", propagation, DIRECT, self.x, self.weight, bias, self.out, *self.settings
+            self.library, "convolution_forward", propagation, DIRECT, self.x, self.weight, bias, self.out, *self.settings, epilogue=epilogue
         )  # fmt: skip

@@ -5,6 +5,7 @@ Images lie in memory as (N, ..., C), so they are rows of channels here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,14 @@ import numpy as np
 
 from . import pool
 from .activation import plan_bounds
-from .elementwise import CLIP, HARDSWISH
+from .elementwise import CLIP, HARDSWISH, SWISH
 from .epilogue import MULTIPLY, Epilogue
 from .library import Library
 from .memory import FLOAT32, Array, Layout, address
 from .primitive import DESTINATION, MEAN, SOURCE, SOURCE_1, VARIANCE, WORKSPACE, Primitive, describe
 
 __all__ = [
+    "CURVES",
     "FORWARD_INFERENCE",
     "FORWARD_TRAINING",
     "FUSE_RELU",
@@ -36,6 +38,9 @@ FUSE_RELU = 8
 
 LIMITS: dict[str, tuple[float, float | None]] = {"relu": (0.0, None), "relu6": (0.0, 6.0)}
 """The activations that may follow, and between which numbers they keep theirs."""
+
+CURVES: dict[str, tuple[int, float, float]] = {"silu": (SWISH, 1.0, 0.0), "hardswish": (HARDSWISH, 1 / 6, 0.5)}
+"""Those that oneDNN takes within the step before them, with its numbers for them; NaN passes."""
 
 BLOCK = 4 << 20  # bytes: what is written is bounded once more, so rows are taken in blocks that stay in the cache
 NARROW_BLOCK = 1 << 19  # elements of which a mask is made at a time
@@ -57,28 +62,37 @@ def factors(
 
 
 def plan_affine(
-    library: Library, x: Array, residual: bool, activation: str | None, *, finite: bool = False
+    library: Library,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    residual: bool,
+    activation: str | None,
+    *,
+    finite: bool = False,
 ) -> Affine | None:
     """A function of addresses, ``run(x, scale, shift, residual, result)``: x scale + shift by channel, the sum, the activation.
 
-    Where no result is NaN, ``finite``, the activation is a part of the same step, which would take a NaN for a 0.
+    x is (N, C, ...) of such a shape; the result may lie where x does. Where no result is NaN, ``finite``, the activation is a part
+    of the same step, which would take a NaN for a 0.
     """
-    channels = x.shape[1]
-    rows, width = x.size // channels, channels * x.itemsize
-    limits = None if activation is None else LIMITS[activation]
+    channels = shape[1]
+    rows, width = math.prod(shape) // channels, channels * dtype.itemsize
+    limits, curve = LIMITS.get(activation or ""), CURVES.get(activation or "")
     most = rows if limits is None or finite else max(1, min(rows, BLOCK // width))
     steps: dict[int, tuple[Any, Any]] = {}
     for count in {most, rows % most or most}:
         layout, vector = (
-            Layout(library, (count, channels), x.dtype, (channels, 1)),
+            Layout(library, (count, channels), dtype, (channels, 1)),
             Layout(library, (1, channels), FLOAT32, (channels, 1)),
         )
         epilogue = Epilogue(library)
         names = [epilogue.add(vector)] + ([epilogue.add(layout)] if residual else [])
+        if curve is not None:
+            epilogue.apply(*curve)
         if limits is not None and finite:
             epilogue.apply(CLIP, limits[0], np.inf if limits[1] is None else limits[1])
         description = describe(library, "binary", MULTIPLY, layout, vector, layout, epilogue=epilogue)
-        bound = None if limits is None or finite else plan_bounds(library, count * channels, x.dtype, *limits)
+        bound = None if limits is None or finite else plan_bounds(library, count * channels, dtype, *limits)
         if description is None or (bound is None and limits is not None and not finite):
             return None
         steps[count] = Primitive(description, (SOURCE, SOURCE_1, DESTINATION, *names)).run, bound

@@ -12,6 +12,7 @@ import pytest
 from numzoo import engine
 from numzoo.engine import nn
 from numzoo.engine.nn import functional as F
+from numzoo.engine.nn import pairs
 from numzoo.engine.nn.norm import BatchNorm2d
 
 Build = Callable[[], nn.Module]
@@ -297,3 +298,108 @@ def test_a_state_and_a_copy_are_as_before() -> None:
     other(images())
     assert (int(row[0].num_batches_tracked), int(other[0].num_batches_tracked)) == (1, 2)
     assert list(row.__dict__) == list(other.__dict__)
+
+
+# ---- in use, the convolution too ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def convolved(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """An entry for each convolution that was computed with its norm."""
+    calls: list[int] = []
+    original = pairs.ops.conv2d_norm.run
+    monkeypatch.setattr(pairs.ops.conv2d_norm, "run", lambda *given: calls.append(1) or original(*given))
+    return calls
+
+
+class OtherConvolution(nn.Conv2d):
+    """A class made of one."""
+
+
+BLOCKS: dict[str, tuple[Build, int]] = {
+    "convolution, norm": (lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), norm()), 1),
+    "convolution, norm, relu6, twice": (
+        lambda: nn.Sequential(
+            nn.Conv2d(4, 4, 1, bias=False),
+            norm(),
+            nn.ReLU6(),
+            nn.Conv2d(4, 4, 3, padding=1, groups=4),
+            norm(),
+            nn.ReLU(),
+        ),
+        2,
+    ),
+    "two convolutions, norm, sigmoid": (
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), norm(affine=False), nn.Sigmoid()),
+        1,
+    ),
+    "convolution, norm, silu": (lambda: nn.Sequential(nn.Conv2d(4, 4, 1), norm(), nn.SiLU()), 1),
+    "convolution, norm, hardswish": (lambda: nn.Sequential(nn.Conv2d(4, 4, 1), norm(), nn.Hardswish()), 1),
+    "a class made of one": (lambda: nn.Sequential(OtherConvolution(4, 4, 1), norm(), nn.ReLU()), 0),
+    "a border of another kind": (
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), norm()),
+        0,
+    ),
+    "statistics of the batch": (lambda: nn.Sequential(nn.Conv2d(4, 4, 1), norm(track_running_stats=False)), 0),
+    "convolution, relu": (lambda: nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()), 0),
+}
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_in_use_without_gradients_a_convolution_is_computed_with_its_norm(
+    name: str, residual: bool, convolved: Any
+) -> None:
+    build, count = BLOCKS[name]
+    engine.manual_seed(0)
+    row, x = build().eval(), images()
+    with engine.no_grad():
+        beside = images(1) if residual else None
+        for norms in row.modules():
+            if isinstance(norms, nn.BatchNorm2d) and norms.running_mean is not None:
+                norms.running_mean.array = np.array([0.5, -0.5, 1.0, 0.0], np.float32)
+        given = nn.norm_activation(row, x, F.relu, residual=beside) if residual else row(x)
+        assert len(convolved) == count
+        wanted = apart(row, x, F.relu if residual else None, beside)
+        np.testing.assert_allclose(given.numpy(), wanted.numpy(), rtol=2e-5, atol=2e-5)
+        tupled = nn.norm_activation(tuple(row.children()), x, F.relu if residual else None, residual=beside)
+        np.testing.assert_allclose(tupled.numpy(), given.numpy(), rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(row(x).numpy(), apart(row, x, None, None).numpy(), rtol=2e-5, atol=2e-5)  # recorded
+    assert len(convolved) == 2 * count
+
+
+def test_a_convolution_that_is_watched_trained_narrowed_or_given_what_it_refuses_is_called(convolved: Any) -> None:
+    row = nn.Sequential(nn.Conv2d(4, 4, 3), norm(), nn.ReLU()).eval()
+    seen: list[int] = []
+    with engine.no_grad():
+        handle = row[0].register_forward_hook(lambda *_: seen.append(1))
+        row(images())
+        handle.remove()
+        with engine.precision("bf16"):
+            row(images())
+        row.train()(images())
+        row.eval()
+        with pytest.raises(engine.ShapeError, match=r"^conv2d: x has 3 channels but weight expects 4"):
+            row(images(channels=3))
+        with pytest.raises(engine.ShapeError, match=r"^conv2d"):
+            row(engine.zeros((1, 4, 2, 2)))
+        with pytest.raises(engine.ShapeError, match="do not broadcast"):
+            nn.norm_activation((row[0], row[1]), images(), nn.ReLU(), residual=images())
+        assert nn.norm_activation((row[0], row[1]), images(), nn.ReLU(), residual=engine.ones((4, 1, 1))).shape == (
+            3,
+            4,
+            3,
+            4,
+        )
+        assert not convolved
+        row(images())
+    assert (len(seen), len(convolved)) == (1, 1)
+
+
+def test_a_curve_behind_a_shortcut_is_taken_by_itself(convolved: Any) -> None:
+    layers, x, beside = (nn.Conv2d(4, 4, 1), norm()), images(), images(1)
+    row = nn.Sequential(*layers).eval()
+    with engine.no_grad():
+        given = nn.norm_activation(layers, x, nn.SiLU(), residual=beside)
+        np.testing.assert_allclose(given.numpy(), apart(row, x, F.silu, beside).numpy(), rtol=2e-5, atol=2e-5)
+    assert len(convolved) == 1

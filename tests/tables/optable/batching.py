@@ -8,6 +8,7 @@ import numpy as np
 
 from numzoo.engine import ops
 
+from .convolution import conv_reference
 from .row import Row
 
 
@@ -25,11 +26,20 @@ def batch_norm_reference(
     return out if activation is None else np.clip(out, 0, 6 if activation == "relu6" else None)
 
 
+def convolved_reference(
+    x: Any, kernel: Any, bias: Any, *given: Any, activation: str | None = None, **settings: Any
+) -> Any:
+    out = conv_reference(x, kernel, bias, **settings)
+    return batch_norm_reference(out, *given, activation=activation)
+
+
 def trained(*inputs: Any, **settings: Any) -> Any:
     return ops.batch_norm_training(*inputs, **settings)[0]
 
 
 IMAGES, VECTORS = (4, 3, 2, 5), ((3,),) * 4
+CONVOLVED: Any = ((2, 3, 5, 6), (4, 3, 3, 2), (4,), (4,), (4,), (4,), (4,))
+BORDERED: Any = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}
 ROWS = [
     Row("batch_norm", (IMAGES, *VECTORS), batch_norm_reference, low=0.5),
     Row("batch_norm", (IMAGES, *VECTORS, IMAGES), batch_norm_reference, low=0.5, label="residual"),
@@ -42,6 +52,8 @@ ROWS = [
     Row("batch_norm_training", (IMAGES, (3,), (3,)), training_reference, {"activation": "relu6"}, call=trained, low=-9, high=9, label="relu6"),
     Row("batch_norm_training", (IMAGES, (3,), (3,), IMAGES), training_reference, call=trained, label="residual"),
     Row("batch_norm_training", (IMAGES, (3,), (3,), IMAGES), training_reference, {"activation": "relu"}, call=trained, label="residual, relu"),
+    Row("conv2d_norm", CONVOLVED, convolved_reference, BORDERED, low=0.5, smooth=False),
+    Row("conv2d_norm", (*CONVOLVED, (2, 4, 3, 4)), convolved_reference, {**BORDERED, "activation": "relu"}, smooth=False, low=0.2, label="residual, relu"),
     Row("batch_norm_training", (IMAGES,), lambda x: x.var((0, 2, 3)), call=lambda x: ops.batch_norm_training(x)[2], label="variance"),
 ]  # fmt: skip
 

@@ -22,7 +22,7 @@ COMPLEX = "angle complex conjugate imaginary_part isreal of_pairs pairs polar re
 
 SELDOM = """
     columns columns_input digamma erfinv extreme_so_far gcd lcm kth_along largest_places logcumsumexp_of
-    max_pool2d_pick middle middle_along most_frequent_along move_from overlapped pick_places polygamma_of put_along put_items
+    conv2d_norm max_pool2d_pick middle middle_along most_frequent_along move_from overlapped pick_places polygamma_of put_along put_items
     put_places recurrence sample_input spread_places with_diagonal
 """
 """What models seldom compute."""
