@@ -57,6 +57,10 @@ FILES = {
 ELSEWHERE = {
     "autocast": 'with engine.precision("bf16"): computes in 16 bits',
     "backends": "engine.set_threads and engine.precision say how things are computed",
+    **dict.fromkeys(
+        ("channels_last", "contiguous_format", "preserve_format"),
+        "images lie with their channels last in memory where that is faster, and nothing has to be said",
+    ),
     "compile": "nothing has to be compiled; on a GPU engine.capture(step) makes a whole step one launch",
     "distributed": "training runs in one process",
     "hub": "from numzoo import hub",

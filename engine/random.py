@@ -144,12 +144,14 @@ def _wrap(values: Any, dtype: DtypeLike, device: DeviceLike, requires_grad: bool
 
 def rand(
     *shape: Any,
+    size: Any = None,
     dtype: DtypeLike = float32,
     device: DeviceLike = CPU,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Numbers spread evenly over [0, 1)."""
+    shape = shape if size is None else (size,)
     kind = _floating("rand", dtype)
     gpu = _gpu_stream(generator, device)
     if gpu is not None:
@@ -159,12 +161,14 @@ def rand(
 
 def randn(
     *shape: Any,
+    size: Any = None,
     dtype: DtypeLike = float32,
     device: DeviceLike = CPU,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution of mean 0 and standard deviation 1."""
+    shape = shape if size is None else (size,)
     kind = _floating("randn", dtype)
     gpu = _gpu_stream(generator, device)
     if gpu is not None:
@@ -195,14 +199,14 @@ def uniform(
 def normal(
     mean: Any,
     std: Any,
-    shape: Any = None,
+    size: Any = None,
     *,
     dtype: DtypeLike = float32,
     device: DeviceLike = CPU,
     generator: Generator | None = None,
 ) -> Tensor:
     """Numbers from the normal distribution of ``mean`` and ``std``; without a shape, one for each element of these, which may be tensors."""
-    if shape is None:
+    if size is None:
         from .sampling import normal_of
 
         return normal_of(mean, std, generator=generator)
@@ -211,37 +215,44 @@ def normal(
         raise SettingError(f"normal: std must be at least 0 and finite, not {std}")
     gpu = _gpu_stream(generator, device)
     if gpu is not None:
-        return Tensor(gpu.normal(_size("normal", shape), as_dtype(dtype), mean, std))
-    return _wrap(_stream(generator).normal(mean, std, _size("normal", shape)), dtype, device)
+        return Tensor(gpu.normal(_size("normal", size), as_dtype(dtype), mean, std))
+    return _wrap(_stream(generator).normal(mean, std, _size("normal", size)), dtype, device)
 
 
 def randint(
     low: int,
-    high: Any,
-    shape: Any = None,
+    high: Any = None,
+    size: Any = None,
     *,
     dtype: DtypeLike = "int64",
     device: DeviceLike = CPU,
+    requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Whole numbers from ``low`` up to but not including ``high``; ``randint(high, shape)`` begins at 0."""
-    if shape is None:
-        low, high, shape = 0, low, high
+    """Whole numbers from ``low`` up to but not including ``high``; ``randint(high, size)`` begins at 0."""
+    if size is None:
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
     if any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) for v in (low, high)) or high <= low:
         raise SettingError(f"randint: wants whole numbers, high above low, not low={low!r:.40} and high={high!r:.40}")
     if low < -(2**63) or high > 2**63:
         raise SettingError(f"randint: {low} to {high} does not fit int64")
     gpu = _gpu_stream(generator, device)
     if gpu is not None:
-        return Tensor(gpu.integers(_size("randint", shape), as_dtype(dtype), int(low), int(high)))
-    return _wrap(_stream(generator).integers(low, high, _size("randint", shape)), dtype, device)
+        return Tensor(
+            gpu.integers(_size("randint", size), as_dtype(dtype), int(low), int(high)), requires_grad=requires_grad
+        )
+    return _wrap(_stream(generator).integers(low, high, _size("randint", size)), dtype, device, requires_grad)
 
 
-def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
-    """The numbers 0 to ``count`` - 1 in random order."""
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
-        raise SettingError(f"randperm: the count must be a whole number from 0, not {count!r:.60}")
-    return Tensor(_stream(generator).permutation(int(count)))
+def randperm(
+    n: int, *, dtype: DtypeLike = "int64", device: DeviceLike = CPU, generator: Generator | None = None
+) -> Tensor:
+    """The numbers 0 to ``n`` - 1 in random order, drawn on the CPU."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        raise SettingError(f"randperm: the count must be a whole number from 0, not {n!r:.60}")
+    return _wrap(_stream(generator).permutation(int(n)), dtype, device)
 
 
 def bernoulli(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .bounds import LARGEST, SMALLEST, left_to_gpu
-from .device import CPU, convert, move, write_into
+from .device import CPU, DeviceLike, convert, move, write_into
 from .dtype import Dtype, DtypeLike, accumulator, as_dtype, float32, float64, is_floating, kind
 from .errors import DtypeError, SettingError, ShapeError
 from .modes import Recording
@@ -30,21 +30,23 @@ __all__ = [
 
 
 def rand_like(
-    x: Any, *, dtype: DtypeLike | None = None, requires_grad: bool = False, generator: Generator | None = None
-) -> Tensor:
+    x: Any, *, dtype: DtypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:  # fmt: skip
     """Numbers spread evenly over [0, 1), in the shape, dtype and place of ``x``."""
     x = tensor_like("rand_like", x)
     kind_of = x.dtype if dtype is None else dtype
-    return rand(x.shape, dtype=kind_of, device=x.device, requires_grad=requires_grad, generator=generator)
+    place = x.device if device is None else device
+    return rand(x.shape, dtype=kind_of, device=place, requires_grad=requires_grad, generator=generator)
 
 
 def randn_like(
-    x: Any, *, dtype: DtypeLike | None = None, requires_grad: bool = False, generator: Generator | None = None
-) -> Tensor:
+    x: Any, *, dtype: DtypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:  # fmt: skip
     """Standard normal numbers, in the shape, dtype and place of ``x``."""
     x = tensor_like("randn_like", x)
     kind_of = x.dtype if dtype is None else dtype
-    return randn(x.shape, dtype=kind_of, device=x.device, requires_grad=requires_grad, generator=generator)
+    place = x.device if device is None else device
+    return randn(x.shape, dtype=kind_of, device=place, requires_grad=requires_grad, generator=generator)
 
 
 def randint_like(

@@ -15,6 +15,10 @@ Rule = Callable[..., Any]
 RESERVED = {"grad", "grads", "out", "outs", "position"}
 """What rules can name besides tensors, settings and residuals; so no tensor may be called that."""
 
+_WORDS = {"dim": ("axis", "axes"), "dims": ("axes", "axis"), "min": ("low",), "max": ("high",), "lambd": ("width",)}
+_PLACES = {"input": 0, "other": 1, "exponent": 1}
+"""PyTorch's names of arguments: what settings are called here, and which tensor is meant."""
+
 
 class Signature:
     """The tensors, settings and rules of an operation, read from its body once, when it is defined."""
@@ -91,8 +95,8 @@ class Signature:
             args = args[: self.count]
         tensors = list(args)
         if given:
-            if "dim" in given and "axis" in self.setting_names and "axis" not in given:
-                given = {("axis" if name == "dim" else name): value for name, value in given.items()}  # PyTorch's word
+            if not given.keys() <= self.setting_names:
+                given = {self._own_word(name, given): value for name, value in given.items()}
             for name, value in given.items():
                 if name in self.setting_names:
                     settings[name] = value
@@ -112,6 +116,16 @@ class Signature:
         if missing:
             raise ArgumentError(f"{self.name}: the setting {sorted(missing)[0]!r} is missing; it takes {self._form()}")
         return tuple(tensors), settings
+
+    def _own_word(self, name: str, given: dict[str, Any]) -> str:
+        """What PyTorch's name of an argument is called here, where it is called otherwise and was not given by that name too."""
+        if name in self.setting_names or name in self.tensors:
+            return name
+        place = _PLACES.get(name, len(self.tensors))
+        for own in (*_WORDS.get(name, ()), *self.tensors[place : place + 1]):
+            if own not in given and (own in self.setting_names or own in self.tensors):
+                return own
+        return name
 
     def _form(self) -> str:
         tensors = [f"*{self.tensors[0]}"] if self.variadic else list(self.tensors)

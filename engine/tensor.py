@@ -82,9 +82,9 @@ class Tensor(methods.Methods):
         self.array = tensor_like("data", value).array
         ops.touch(self)
 
-    def size(self, axis: int | None = None) -> Any:
+    def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one axis."""
-        return self.shape if axis is None else self.shape[axis]
+        return self.shape if dim is None else self.shape[dim]
 
     def numel(self) -> int:
         """The number of elements."""
@@ -128,8 +128,11 @@ class Tensor(methods.Methods):
 
     # ---- leaving the engine ---------------------------------------------------------------------------------------
 
-    def numpy(self) -> np.ndarray[Any, Any]:
-        """A NumPy array of the values: on the CPU the same memory, read-only (write with ``tensor[...] = value``)."""
+    def numpy(self, *, force: bool = True) -> np.ndarray[Any, Any]:
+        """A NumPy array of the values: on the CPU the same memory, read-only (write with ``tensor[...] = value``).
+
+        A graph is left behind and a GPU's values are fetched without being told so (``force`` does nothing).
+        """
         array = devices.move(self.array, CPU)
         view: np.ndarray[Any, Any] = array.view()
         view.flags.writeable = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..dtype import DtypeLike, is_floating
+from ..dtype import is_floating
 from .arguments import unpack
 
 if TYPE_CHECKING:
@@ -19,20 +19,21 @@ class CreationMethods:
 
     __slots__ = ()
 
-    def new_zeros(self: Any, *size: Any, dtype: DtypeLike | None = None) -> Tensor:
-        return ops.zeros(unpack(size), dtype=self.dtype if dtype is None else dtype, device=self.device)
+    def new_zeros(self: Any, *size: Any, **settings: Any) -> Tensor:
+        return ops.zeros(unpack(size), **(_of(self) | settings))
 
-    def new_ones(self: Any, *size: Any, dtype: DtypeLike | None = None) -> Tensor:
-        return ops.ones(unpack(size), dtype=self.dtype if dtype is None else dtype, device=self.device)
+    def new_ones(self: Any, *size: Any, **settings: Any) -> Tensor:
+        return ops.ones(unpack(size), **(_of(self) | settings))
 
-    def new_empty(self: Any, *size: Any, dtype: DtypeLike | None = None) -> Tensor:
-        return ops.empty(unpack(size), dtype=self.dtype if dtype is None else dtype, device=self.device)
+    def new_empty(self: Any, *size: Any, **settings: Any) -> Tensor:
+        return ops.empty(unpack(size), **(_of(self) | settings))
 
-    def new_full(self: Any, size: Any, fill_value: Any, *, dtype: DtypeLike | None = None) -> Tensor:
-        return ops.full(size, fill_value, dtype=self.dtype if dtype is None else dtype, device=self.device)
+    def new_full(self: Any, size: Any, fill_value: Any, **settings: Any) -> Tensor:
+        return ops.full(size, fill_value, **(_of(self) | settings))
 
-    def new_tensor(self: Any, data: Any, *, dtype: DtypeLike | None = None) -> Tensor:
-        return ops.as_tensor(data, dtype=self.dtype if dtype is None else dtype, device=self.device).detach().clone()
+    def new_tensor(self: Any, data: Any, *, requires_grad: bool = False, **settings: Any) -> Tensor:
+        made: Tensor = ops.as_tensor(data, **(_of(self) | settings)).detach().clone()
+        return made.requires_grad_() if requires_grad else made
 
     def nelement(self: Any) -> int:
         count: int = self.numel()
@@ -65,6 +66,11 @@ class CreationMethods:
     def short(self: Any) -> Tensor:
         made: Tensor = self.to(dtype="int16")
         return made
+
+
+def _of(x: Tensor) -> dict[str, Any]:
+    """The dtype and device of ``x``, which ``dtype=`` and ``device=`` replace."""
+    return {"dtype": x.dtype, "device": x.device}
 
 
 def bind(operations: Any) -> None:

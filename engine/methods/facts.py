@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtype as dtypes
 from ..device import device_of
 
 
@@ -48,15 +47,6 @@ class Facts:
     def type(self: Any, dtype: Any = None) -> Any:
         """The tensor in another dtype; without one, the name of its own."""
         return str(self.dtype) if dtype is None else self.to(dtype=dtype)
-
-    def short(self: Any) -> Any:
-        return self.to(dtype=dtypes.int16)
-
-    def char(self: Any) -> Any:
-        return self.to(dtype=dtypes.int8)
-
-    def byte(self: Any) -> Any:
-        return self.to(dtype=dtypes.uint8)
 
     def __format__(self: Any, spec: str) -> str:
         """A 0-dimensional tensor takes the formats of its number, as in ``f"{loss:.3f}"``."""

@@ -112,11 +112,11 @@ class ReductionMethods:
     ) -> Tensor:  # fmt: skip
         return ops.norm(self, p, axis, keepdim, dim=dim, dtype=dtype)
 
-    def softmax(self: Any, axis: Any = -1, *, dim: Any = None) -> Tensor:
-        return ops.softmax(self, axis=axis if dim is None else dim)
+    def softmax(self: Any, axis: Any = -1, *, dim: Any = None, dtype: Any = None) -> Tensor:
+        return ops.softmax(self if dtype is None else self.to(dtype=dtype), axis=axis if dim is None else dim)
 
-    def log_softmax(self: Any, axis: Any = -1, *, dim: Any = None) -> Tensor:
-        return ops.log_softmax(self, axis=axis if dim is None else dim)
+    def log_softmax(self: Any, axis: Any = -1, *, dim: Any = None, dtype: Any = None) -> Tensor:
+        return ops.log_softmax(self if dtype is None else self.to(dtype=dtype), axis=axis if dim is None else dim)
 
 
 # Bound once, as the operators are: the whole tensor's sum and mean are where most backward passes start.

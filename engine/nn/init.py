@@ -26,9 +26,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS.get(nonlinearity, 1.0)
 
 
-def constant_(tensor: Tensor, value: float) -> Tensor:
+def constant_(tensor: Tensor, val: float) -> Tensor:
     """One number everywhere."""
-    return _set(tensor, lambda _, shape: np.full(shape, value, np.float32))
+    return _set(tensor, lambda _, shape: np.full(shape, val, np.float32))
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -112,6 +112,31 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Normal, with a variance between those of forward and backward (Glorot and Bengio, 2010)."""
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / max(sum(fans(tensor)), 1)))
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity matrix."""
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_: wants a matrix, not shape {tuple(tensor.shape)}")
+    return _set(tensor, lambda _, shape: np.eye(*shape, dtype=np.float32))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """A random matrix whose rows, or columns if these are fewer, are at right angles and of length ``gain`` (Saxe et al., 2014).
+
+    Of more than two axes, all but the first count as one.
+    """
+    if tensor.ndim < 2:
+        raise ShapeError(f"orthogonal_: wants two axes or more, not shape {tuple(tensor.shape)}")
+
+    def drawn(generator: Any, shape: tuple[int, ...]) -> Any:
+        rows, columns = shape[0], math.prod(shape[1:])
+        given = generator.standard_normal((max(rows, columns), min(rows, columns)))
+        turned, upper = np.linalg.qr(given)
+        turned = turned * np.sign(np.diagonal(upper))  # else not every rotation would be as likely
+        return (gain * (turned.T if rows < columns else turned)).reshape(shape).astype(np.float32)
+
+    return _set(tensor, drawn)
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:

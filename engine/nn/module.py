@@ -16,6 +16,7 @@ from .. import device as devices
 from ..device import Device, DeviceLike, as_device
 from ..dtype import DtypeLike, as_dtype, bfloat16, float16, is_floating
 from ..errors import ArgumentError, DtypeError, StateError
+from ..ops import zeros_like
 from ..tensor import Tensor, tensor_of
 from .hooks import ModuleHooks, RemovableHook, call, everywhere
 from .parameter import Parameter
@@ -90,6 +91,8 @@ class Module:
         _check_name("add_module", name)
         self.__dict__[name] = module
 
+    register_module = add_module
+
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Names and modules one level down."""
         for name, value in self.__dict__.items():
@@ -129,34 +132,49 @@ class Module:
         """The parameters, a shared one once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
         """Dotted names and buffers."""
-        for path, module in self.named_modules(prefix):
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name in module._buffers:
                 value = module.__dict__.get(name)
                 if value is not None:
                     yield (f"{path}.{name}" if path else name), value
 
-    def buffers(self) -> Iterator[Tensor]:
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers."""
-        return (buffer for _, buffer in self.named_buffers())
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, path: str) -> Module:
+    def get_submodule(self, target: str) -> Module:
         """The module that a dotted name leads to."""
         module: Any = self
-        for part in path.split(".") if path else ():
+        for part in target.split(".") if target else ():
             module = module.__dict__.get(part) if isinstance(module, Module) else None
             if not isinstance(module, Module):
                 raise ArgumentError(
-                    f"{type(self).__name__} has no module {path!r} (there is no {part!r}); named_modules() lists them"
+                    f"{type(self).__name__} has no module {target!r} (there is no {part!r}); named_modules() lists them"
                 )
         return module
 
-    def apply(self: Self, function: Callable[[Module], Any]) -> Self:
-        """Call ``function`` on everything below, then on this module."""
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter that a dotted name leads to."""
+        path, _, name = target.rpartition(".")
+        found = self.get_submodule(path).__dict__.get(name)  # a shared one has several names
+        if not isinstance(found, Parameter):
+            raise ArgumentError(f"{type(self).__name__} has no parameter {target!r}; named_parameters() lists them")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer that a dotted name leads to."""
+        found = dict(self.named_buffers()).get(target)
+        if found is None:
+            raise ArgumentError(f"{type(self).__name__} has no buffer {target!r}; named_buffers() lists them")
+        return found
+
+    def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
+        """Call ``fn`` on everything below, then on this module."""
         for child in self.children():
-            child.apply(function)
-        function(self)
+            child.apply(fn)
+        fn(self)
         return self
 
     # ---- state ----------------------------------------------------------------------------------------------------
@@ -176,9 +194,9 @@ class Module:
         for name, child in self.named_children():
             yield from child._entries(f"{prefix}{name}.")
 
-    def state_dict(self) -> OrderedDict[str, Tensor]:
-        """Dotted names and tensors of all parameters and persistent buffers; they share the module's memory."""
-        return OrderedDict((name, value) for name, _, _, value in self.state_entries())
+    def state_dict(self, *, prefix: str = "") -> OrderedDict[str, Tensor]:
+        """Dotted names, behind ``prefix``, and tensors of all parameters and persistent buffers; they share the module's memory."""
+        return OrderedDict((prefix + name, value) for name, _, _, value in self.state_entries())
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> StateReport:
         """Take values from a state dictionary of tensors or arrays; the report says what became of each name.
@@ -226,10 +244,13 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self) -> None:
-        """Forget every parameter's gradient."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget every parameter's gradient, or make those that are there zero."""
         for parameter in self.parameters():
-            parameter.grad = None
+            if set_to_none or parameter.grad is None:
+                parameter.grad = None
+            else:
+                parameter.grad = zeros_like(parameter.grad)
 
     def to(self: Self, *args: Any, device: DeviceLike | None = None, dtype: DtypeLike | None = None) -> Self:
         """Move to a device, change floating-point parameters and buffers to a dtype, or both; in place."""

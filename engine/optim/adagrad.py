@@ -22,7 +22,7 @@ class Adagrad(Elementwise):
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, initial_accumulator_value: float = 0.0,
-        eps: float = 1e-10, *, maximize: bool = False,
+        eps: float = 1e-10, *, maximize: bool = False, foreach: bool | None = None, fused: bool | None = None,
     ) -> None:  # fmt: skip
         defaults = {
             "lr": lr,

@@ -25,7 +25,7 @@ class RMSprop(Elementwise):
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0, momentum: float = 0.0,
-        centered: bool = False, *, maximize: bool = False,
+        centered: bool = False, *, maximize: bool = False, foreach: bool | None = None, fused: bool | None = None,
     ) -> None:  # fmt: skip
         defaults = {
             "lr": lr,

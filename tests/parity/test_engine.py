@@ -337,7 +337,7 @@ ACTIVATIONS: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = [
     ("softmax", lambda x: F.softmax(x, dim=0), lambda x: TF.softmax(x, 0)),
     ("log1p", lambda x: engine.log1p(x * x), lambda x: torch.log1p(x * x)),
     ("log softmax", lambda x: F.log_softmax(x, dim=-1), lambda x: TF.log_softmax(x, -1)),
-    ("normalize", lambda x: F.normalize(x, 1), lambda x: TF.normalize(x, dim=1)),
+    ("normalize", lambda x: F.normalize(x, 2, 1), lambda x: TF.normalize(x, 2, 1)),
     ("clip", lambda x: x.clamp(-0.5, 1.0), lambda x: x.clamp(-0.5, 1.0)),
     ("abs", engine.abs, torch.abs),
     ("sign", engine.sign, torch.sign),
@@ -400,7 +400,7 @@ def test_an_infinite_gradient_stays_where_it_belongs(call: Any, reference: Any) 
 def test_a_zero_vector_has_a_finite_length_gradient_as_in_pytorch() -> None:
     x = np.array([[0.0, 0.0], [3.0, 4.0]])
     agree(lambda t: t.norm(dim=1), lambda t: t.norm(dim=1), x)
-    agree(lambda t: F.normalize(t, 1), lambda t: TF.normalize(t, dim=1), x)
+    agree(lambda t: F.normalize(t), lambda t: TF.normalize(t, dim=1), x)
     agree(lambda t: t.std(1), lambda t: t.std(1), x)
 
 

@@ -111,7 +111,7 @@ class WindowAttentionV2(WindowAttention):
 
     def similarity(self, query: Tensor, key: Tensor) -> Tensor:
         """Cosines over a temperature of at least 0.01 (V2, equation 2): (batch, windows, heads, tokens, tokens)."""
-        cosine = F.normalize(query, -1) @ F.normalize(key, -1).mT
+        cosine = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).mT
         return cosine * self.logit_scale.clamp(max=math.log(100)).exp()
 
     def position_bias(self) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import ops
 from ...device import CPU, namespace
-from ...dtype import float32, float64, is_differentiable
+from ...dtype import DtypeLike, float32, float64, is_differentiable
 from ...errors import DtypeError, SettingError, ShapeError
 from ...modes import is_narrowing
 from ...ops import gelu_tanh, logsigmoid, sigmoid, softsign, tanh
@@ -193,29 +193,33 @@ def glu(x: Tensor, axis: int = -1, *, dim: int | None = None) -> Tensor:
     return first * sigmoid(second)
 
 
-def softmax(x: Tensor, axis: int = -1, *, dim: int | None = None) -> Tensor:
-    """exp(x) over its sum along an axis."""
-    return ops.softmax(x, axis=axis if dim is None else dim)
+def softmax(x: Tensor, axis: int = -1, *, dim: int | None = None, dtype: DtypeLike | None = None) -> Tensor:
+    """exp(x) over its sum along an axis; ``dtype`` is what x is brought to before."""
+    return ops.softmax(_in_dtype("softmax", x, dtype), axis=axis if dim is None else dim)
 
 
-def softmin(x: Tensor, axis: int = -1, *, dim: int | None = None) -> Tensor:
+def softmin(x: Tensor, axis: int = -1, *, dim: int | None = None, dtype: DtypeLike | None = None) -> Tensor:
     """softmax of -x."""
-    return ops.softmax(-tensor_like("softmin", x), axis=axis if dim is None else dim)
+    return softmax(-tensor_like("softmin", x), axis, dim=dim, dtype=dtype)
 
 
-def log_softmax(x: Tensor, axis: int = -1, *, dim: int | None = None) -> Tensor:
+def log_softmax(x: Tensor, axis: int = -1, *, dim: int | None = None, dtype: DtypeLike | None = None) -> Tensor:
     """The logarithm of softmax."""
-    return ops.log_softmax(x, axis=axis if dim is None else dim)
+    return ops.log_softmax(_in_dtype("log_softmax", x, dtype), axis=axis if dim is None else dim)
+
+
+def _in_dtype(who: str, x: Tensor, dtype: DtypeLike | None) -> Tensor:
+    return x if dtype is None else tensor_like(who, x).to(dtype=dtype)
 
 
 def gumbel_softmax(
-    logits: Tensor, tau: float = 1.0, hard: bool = False, axis: int = -1, *, dim: int | None = None
+    logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1, *, axis: int | None = None
 ) -> Tensor:
     """A random class of softmax(logits), made differentiable: softmax((logits + Gumbel noise) / tau) (Jang et al., 2017).
 
-    ``hard`` gives the chosen class alone, as 0 and 1, with the gradient of the soft choice.
+    ``hard`` gives the chosen class alone, as 0 and 1, with the gradient of the soft choice. ``eps`` does nothing, as in PyTorch.
     """
-    logits, axis = tensor_like("gumbel_softmax", logits), axis if dim is None else dim
+    logits, axis = tensor_like("gumbel_softmax", logits), dim if axis is None else axis
     if not finite("gumbel_softmax", tau=tau) > 0:
         raise SettingError(f"gumbel_softmax: tau must be above 0, not {tau}")
     if not is_differentiable(logits.dtype):

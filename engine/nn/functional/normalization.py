@@ -208,10 +208,12 @@ def _raise(count: Tensor) -> None:
         count.array += 1
 
 
-def normalize(x: Tensor, axis: int = 1, eps: float = 1e-12, *, dim: int | None = None) -> Tensor:
-    """x over its Euclidean length along an axis (at least eps)."""
-    x = tensor_like("normalize", x)
-    squares = (x * x).sum(axis if dim is None else dim, True)
+def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, *, axis: int | None = None) -> Tensor:
+    """x over its length along an axis (at least eps): the Euclidean one, or the norm of another power ``p``."""
+    x, dim = tensor_like("normalize", x), dim if axis is None else axis
+    if p != 2:
+        return x / ops.maximum(x.norm(p, dim, True), eps)
+    squares = (x * x).sum(dim, True)
     # Bounded before the root: the root's slope at 0 is infinite, and a narrow dtype may not hold eps squared.
     limits: Any = ml_dtypes.finfo
     smallest = float(limits(x.dtype).tiny)
