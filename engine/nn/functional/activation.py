@@ -117,9 +117,11 @@ def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """gelu by erf, or by its tanh approximation."""
-    if approximate not in ("none", "tanh"):
+    if approximate == "none":
+        return ops.gelu.one(x)
+    if approximate != "tanh":
         raise SettingError(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
-    return ops.gelu(x) if approximate == "none" else gelu_tanh(x)
+    return gelu_tanh(x)
 
 
 def silu(x: Tensor, inplace: bool = False) -> Tensor:

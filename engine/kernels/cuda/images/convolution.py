@@ -130,19 +130,22 @@ def strides_of_images(shape: Sizes) -> Sizes:
 
 
 def conv2d(
-    x: Array, weight: Array, bias: Array | None = None, *,
-    stride: Sizes = (1, 1), padding: Sizes = (0, 0), dilation: Sizes = (1, 1), groups: int = 1,
+    x: Array, weight: Array, bias: Array | None = None, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> Any:  # fmt: skip
-    """The cross-correlation of images with a kernel."""
-    return _forward(x, weight, bias, stride, padding, dilation, groups)
+    """The cross-correlation of images, or volumes, with a kernel."""
+    here = machine()
+    modes_now = (modes.precision is TF32, are_deterministic_algorithms_enabled())
+    key = (
+        "forward", here, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
+        None if bias is None else (bias.shape, bias.strides, bias.dtype), stride, padding, dilation, groups, modes_now,
+    )  # fmt: skip
+    plan = PLANS.get(key)
+    if plan is None:
+        plan = PLANS.make(key, _plan_forward, here, x, weight, bias, stride, padding, dilation, groups, modes_now)
+    return plan(x, weight, bias)
 
 
-def conv3d(
-    x: Array, weight: Array, bias: Array | None = None, *,
-    stride: Sizes = (1, 1, 1), padding: Sizes = (0, 0, 0), dilation: Sizes = (1, 1, 1), groups: int = 1,
-) -> Any:  # fmt: skip
-    """The cross-correlation of volumes with a kernel."""
-    return _forward(x, weight, bias, stride, padding, dilation, groups)
+conv3d = conv2d
 
 
 def conv2d_input(
@@ -160,21 +163,6 @@ def conv2d_weight(
 
 
 conv3d_input, conv3d_weight = conv2d_input, conv2d_weight
-
-
-def _forward(
-    x: Array, weight: Array, bias: Array | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
-) -> Any:
-    here = machine()
-    modes_now = (modes.precision is TF32, are_deterministic_algorithms_enabled())
-    key = (
-        "forward", here, x.shape, x.strides, x.dtype, weight.shape, weight.strides, weight.dtype,
-        None if bias is None else (bias.shape, bias.strides, bias.dtype), stride, padding, dilation, groups, modes_now,
-    )  # fmt: skip
-    plan = PLANS.get(key)
-    if plan is None:
-        plan = PLANS.make(key, _plan_forward, here, x, weight, bias, stride, padding, dilation, groups, modes_now)
-    return plan(x, weight, bias)
 
 
 def _gradient(
