@@ -44,6 +44,8 @@ R = TypeVar("R")
 
 ndarray, generic = np.ndarray, np.generic
 Direct = Callable[[Node, Any], "list[Any] | None"]
+Keeps = Callable[[tuple[Any, ...], dict[str, Any]], bool]
+"""Whether a call's result is kept for the rules: asked with its inputs and settings."""
 
 
 class Op(Recorder, Implementations, Generic[P, R]):
@@ -65,7 +67,7 @@ class Op(Recorder, Implementations, Generic[P, R]):
         holomorphic: bool = True,
         listed: bool = True,
         kept: tuple[int, ...] | None = None,
-        keeps_result: Callable[[dict[str, Any]], bool] | None = None,
+        keeps_result: Keeps | None = None,
     ) -> None:
         super().__init__(
             body, rules, residuals=residuals, promotes=promotes, floating=floating, compares=compares, jointly=jointly
@@ -325,13 +327,13 @@ def op(
     widens: bool = True,
     jointly: Rule | None = None,
     holomorphic: bool = True,
-    keeps_result: Callable[[dict[str, Any]], bool] | None = None,
+    keeps_result: Keeps | None = None,
     **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, Tensor]]:
     """An operation on tensors as they are: no promotion.
 
     ``narrows`` lets ``precision`` narrow its operands; then the result is widened again if it ``widens``. Where rules name ``out``, they
-    are given None instead if ``keeps_result``, asked with the call's settings, says no.
+    are given None instead if ``keeps_result``, asked with the call's inputs and settings, says no.
     """
     return lambda body: Op(
         body, rules, residuals=residuals, narrows=narrows, widens=widens, jointly=jointly, holomorphic=holomorphic,
@@ -346,13 +348,13 @@ def op_with_results(
     narrows: bool = False,
     jointly: Rule | None = None,
     kept: tuple[int, ...] | None = None,
-    keeps_result: Callable[[dict[str, Any]], bool] | None = None,
+    keeps_result: Keeps | None = None,
     **rules: Rule,
 ) -> Callable[[Body[P]], Op[P, tuple[Tensor, ...]]]:
     """An operation with several results; its rules are given ``grads``, None for a result that was not used.
 
     Of the results, ``outs``, those at the places ``kept`` are kept alive for the rules (by default all); others are None there. The first
-    is as well where ``keeps_result``, asked with the call's settings, says so.
+    is as well where ``keeps_result``, asked with the call's inputs and settings, says so.
     """
     return lambda body: Op(
         body, rules, residuals=residuals, outputs=results, narrows=narrows, jointly=jointly, kept=kept, keeps_result=keeps_result

@@ -25,7 +25,7 @@ class Recorder(Operands):
     narrows: bool
     kept_outs: tuple[int, ...]
     kept_with_result: tuple[int, ...]
-    keeps_result: Callable[[dict[str, Any]], bool] | None
+    keeps_result: Callable[[tuple[Any, ...], dict[str, Any]], bool] | None
     plans: dict[Any, Plan]
 
     def _edges(self, inputs: tuple[Any, ...]) -> tuple[list[Any], int]:
@@ -66,7 +66,7 @@ class Recorder(Operands):
             if plan.keeps_out:
                 # The array alone: the Tensor itself would make a cycle with its node.
                 asked = self.keeps_result
-                kept = self.kept_outs if asked is None or not asked(settings) else self.kept_with_result
+                kept = self.kept_outs if asked is None or not asked(inputs, settings) else self.kept_with_result
                 node.outs = (
                     [out.array if kept else None]
                     if out is not None

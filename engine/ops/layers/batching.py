@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...dtype import Array, accumulator, result_type
 from ...errors import SettingError, ShapeError
 from ...modes import modes
@@ -67,9 +69,15 @@ def _around(x: Any) -> tuple[int, ...]:
     return (0, *range(2, x.ndim))
 
 
-def _keeps_result(settings: dict[str, Any]) -> bool:
+def _keeps_result(inputs: tuple[Any, ...], settings: dict[str, Any]) -> bool:
     """Whether the gradient needs the result: for the activation's mask, which is kept by whatever computes with it next all the same."""
     return settings["activation"] in ACTIVATIONS
+
+
+def _keeps_result_of_training(inputs: tuple[Any, ...], settings: dict[str, Any]) -> bool:
+    """The same; a GPU computes it again where no residual went into it."""
+    added = len(inputs) > 3 and inputs[3] is not None
+    return settings["activation"] is not None and (added or isinstance(inputs[0].array, np.ndarray))
 
 
 def _passed(grad: Tensor, out: Tensor, activation: str | None) -> Tensor:
@@ -164,6 +172,8 @@ def _batch_norm_training_joint(
     ndim, around = x.ndim, _around(x)
     count = x.numel() // x.shape[1]
     if grad is not None and modes.recording:
+        if activation is not None and out is None:
+            out = batch_norm(x, weight, bias, mean, variance, epsilon=epsilon, activation=activation).detach()
         grad = _passed(grad, out, activation)
         inverse = rsqrt(variance + epsilon)
         hat = (x - _column(mean, ndim)) * _column(inverse, ndim)
@@ -193,7 +203,9 @@ class Moving:
         self.moved = False
 
 
-@op_with_results(3, residuals=("mask",), jointly=_batch_norm_training_joint, kept=(1, 2), keeps_result=_keeps_result)
+@op_with_results(
+    3, residuals=("mask",), jointly=_batch_norm_training_joint, kept=(1, 2), keeps_result=_keeps_result_of_training
+)
 def batch_norm_training(
     xp: Any,
     x: Array,

@@ -151,18 +151,26 @@ def test_layers_gradients_are_the_cpus_and_relus_are_not_launched(gpu: Any) -> N
     assert {"plane_normalise", "plane_products", "plane_slopes"} <= set(gpu.launched)
 
 
+def test_the_result_is_not_kept_where_it_is_computed_again(gpu: Any) -> None:
+    x = engine.Tensor(drawn((3, 4, 5))).to(device="cuda").requires_grad_(True)
+    for residual in (None, x):
+        out: Any = ops.batch_norm_training(x, None, None, residual, activation="relu")[0]
+        assert (out.node.node.outs[0] is None) == (residual is None)
+
+
 def test_gradients_of_gradients_are_the_cpus(gpu: Any) -> None:
-    def seconds(device: str, training: bool) -> Any:
+    def seconds(device: str, training: bool, residual: bool) -> Any:
         x, beside = (engine.Tensor(drawn((3, 4, 5), seed=seed)).to(device=device) for seed in (0, 1))
         held = [None if training else engine.Tensor(np.full(4, 1.5 + i, np.float32)).to(device=device) for i in (0, 1)]
         for leaf in (x, beside):
             leaf.requires_grad_(True)
-        out = F.batch_norm(x, *held, training=training, residual=beside, activation="relu")
-        firsts = engine.grad((out * out * out).sum(), [x, beside], create_graph=True)
-        return [g.numpy() for g in engine.grad(sum((g * g).sum() for g in firsts), [x, beside])]  # type: ignore[arg-type]
+        out = F.batch_norm(x, *held, training=training, residual=beside if residual else None, activation="relu")
+        leaves = [x, beside] if residual else [x]
+        firsts = engine.grad((out * out * out).sum(), leaves, create_graph=True)
+        return [g.numpy() for g in engine.grad(sum((g * g).sum() for g in firsts), leaves)]  # type: ignore[arg-type]
 
-    for training in (True, False):
-        for there, here in zip(seconds("cuda", training), seconds("cpu", training), strict=True):
+    for how in ((True, True), (True, False), (False, True)):
+        for there, here in zip(seconds("cuda", *how), seconds("cpu", *how), strict=True):
             np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-3 * np.abs(here).max())
 
 
