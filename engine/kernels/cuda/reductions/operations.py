@@ -32,6 +32,8 @@ WARPS = 32
 """Of a processor, which keep it busy."""
 FOUR = 4
 """Results side by side that a thread takes at once."""
+LINES, TALL = 32, 512
+"""Rows of threads that add up columns in one launch, and terms up to which they do: a second launch costs the host more than it saves."""
 LONG = 2048
 """Terms that a part of a long row has at least."""
 STEPS = "ii8q8I8I8q"
@@ -53,7 +55,9 @@ _kernels: dict[Any, Kernel] = {}
 class _Work:
     """One reduction: what it is compiled with, and how its threads are laid over an array."""
 
-    def __init__(self, here: Machine, x: Array, axes: tuple[int, ...], in_order: bool, aligned: bool) -> None:
+    def __init__(
+        self, here: Machine, x: Array, axes: tuple[int, ...], in_order: bool, aligned: bool, adds: bool
+    ) -> None:
         kept = [axis for axis in range(x.ndim) if axis not in axes]
         self.shape = tuple(x.shape[axis] for axis in kept)
         self.results, self.terms = math.prod(self.shape), math.prod(x.shape[axis] for axis in axes)
@@ -62,7 +66,7 @@ class _Work:
         self.fits = len(outer[0]) <= MOST_AXES and len(inner[0]) <= MOST_AXES
         nearest = min((abs(s) for s in inner[1] if s), default=1)
         beside = min((abs(s) for s in outer[1] if s), default=1 << 62)
-        processors = here.processors
+        processors, self.lines = here.processors, 8
         short = self.terms <= (MANY if self.results >= WARPS * processors else SHORT)
         if nearest <= beside and short and self.results >= processors:
             self.entry, self.block, parts, most = "rows_by_warp", (32, 8, 1), 1, -(-self.results // 8)
@@ -80,7 +84,9 @@ class _Work:
             )
             columns = -(-self.results // (32 * FOUR if fours else 32))
             parts = min(-(-8 * processors // columns), -(-self.terms // 64)) if columns < 8 * processors else 1
-            self.entry, self.block, most = "columns_in_fours" if fours else "columns", (32, 8, 1), columns
+            if fours and adds and parts > 1 and self.terms <= TALL:
+                self.lines, parts = LINES, 1
+            self.entry, self.block, most = "columns_in_fours" if fours else "columns", (32, self.lines, 1), columns
         # Parts begin where 16 bytes can be read if the first does.
         self.each = -(-self.terms // (16 * parts)) * 16
         self.parts = max(1, -(-self.terms // self.each))
@@ -135,7 +141,7 @@ def _plan(
     aligned: bool, x: Array, axes: tuple[int, ...], keepdim: bool, result: Dtype, how: str, setting: float, values: bool, more: dict[str, Any]
 ) -> Callable[..., Any]:  # fmt: skip
     floating, here = x.dtype in SCALARS, machine()
-    work = _Work(here, x, axes, bool(more.get("PLACE")), aligned)
+    work = _Work(here, x, axes, bool(more.get("PLACE")), aligned, how == "Totals")
     if not work.fits:
         return lambda x: NotImplemented
     wide = SCALARS[x.dtype][1] if floating else "long long"
@@ -143,6 +149,8 @@ def _plan(
     definitions = {
         "SCALAR": STORED[x.dtype], "WIDE": wide, "TOTAL": total, "RESULT": STORED[result], "HOW": how, "INDEX": work.index, **more,
     }  # fmt: skip
+    if work.lines != 8:
+        definitions["LINES"] = work.lines
     size = {"Spread": 16, "Largest": 16, "Smallest": 16, "Powers": 16}.get(how, 8)
     shape = tuple(1 if axis in axes else n for axis, n in enumerate(x.shape)) if keepdim else work.shape
     job = (work.results, work.terms, work.parts, work.each, float(work.terms), setting)

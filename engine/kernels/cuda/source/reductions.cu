@@ -250,12 +250,15 @@ extern "C" __global__ void __launch_bounds__(256) columns(
 
 #define BESIDE 4  // results that a thread takes
 #define AT_ONCE 4  // terms of each that it has under way
+#ifndef LINES  // rows of threads in a block: more for a few hundred terms, so that one launch is enough for them
+#define LINES 8
+#endif
 
 // The same where the results lie side by side in fours, which are read in one access.
-extern "C" __global__ void __launch_bounds__(256) columns_in_fours(
+extern "C" __global__ void __launch_bounds__(32 * LINES) columns_in_fours(
     const SCALAR* from, RESULT* out, SCALAR* values, Kept* kept, Job job, Steps results, Steps terms
 ) {
-    __shared__ unsigned long long room[256 * BESIDE * sizeof(Kept) / 8];
+    __shared__ unsigned long long room[32 * LINES * BESIDE * sizeof(Kept) / 8];
     Kept* shared = reinterpret_cast<Kept*>(room);
     const index_t columns = (job.results + 32 * BESIDE - 1) / (32 * BESIDE), work = columns * job.parts;
     for (index_t place = blockIdx.x; place < work; place += gridDim.x) {
@@ -268,17 +271,17 @@ extern "C" __global__ void __launch_bounds__(256) columns_in_fours(
             const SCALAR* own = from + results.offset((INDEX)result);
             const Several<SCALAR, BESIDE> origin = load_several<BESIDE>(own);
             index_t i = first + threadIdx.y;
-            for (; i + (AT_ONCE - 1) * 8 < end; i += AT_ONCE * 8) {
+            for (; i + (AT_ONCE - 1) * LINES < end; i += AT_ONCE * LINES) {
                 Several<SCALAR, BESIDE> piece[AT_ONCE];
 #pragma unroll
-                for (int r = 0; r < AT_ONCE; r++) piece[r] = load_several<BESIDE>(own + terms.offset((INDEX)(i + r * 8)));
+                for (int r = 0; r < AT_ONCE; r++) piece[r] = load_several<BESIDE>(own + terms.offset((INDEX)(i + r * LINES)));
 #pragma unroll
                 for (int r = 0; r < AT_ONCE; r++)
 #pragma unroll
                     for (int k = 0; k < BESIDE; k++)
-                        found[k] = HOW::both(found[k], HOW::of(computed<W>(piece[r].at[k]), computed<W>(origin.at[k]), i + r * 8));
+                        found[k] = HOW::both(found[k], HOW::of(computed<W>(piece[r].at[k]), computed<W>(origin.at[k]), i + r * LINES));
             }
-            for (; i < end; i += 8) {
+            for (; i < end; i += LINES) {
                 const Several<SCALAR, BESIDE> piece = load_several<BESIDE>(own + terms.offset((INDEX)i));
 #pragma unroll
                 for (int k = 0; k < BESIDE; k++) found[k] = HOW::both(found[k], HOW::of(computed<W>(piece.at[k]), computed<W>(origin.at[k]), i));
@@ -291,7 +294,7 @@ extern "C" __global__ void __launch_bounds__(256) columns_in_fours(
         const int one = threadIdx.y * 32 + threadIdx.x;
         if (one < 32 * BESIDE && start + one < job.results) {
             Kept all = shared[one % BESIDE * 32 + one / BESIDE];
-            for (int row = 1; row < 8; row++) all = HOW::both(all, shared[(row * BESIDE + one % BESIDE) * 32 + one / BESIDE]);
+            for (int row = 1; row < LINES; row++) all = HOW::both(all, shared[(row * BESIDE + one % BESIDE) * 32 + one / BESIDE]);
             deliver(job, start + one, part, all, out, values, kept);
         }
     }

@@ -108,6 +108,7 @@ DEFINITIONS["reductions.cu"] = [
     {"HOW": how, "SCALAR": scalar, "WIDE": wide, "TOTAL": total, "RESULT": result, **more}
     for how, scalar, wide, total, result, more in (
         ("Totals", "float", "float", "double", "float", {"END": "total/count"}),
+        ("Totals", "bfloat", "float", "double", "float", {"LINES": 32}),
         ("Largest", "bfloat", "float", "double", "long long", {"PLACE": 1}),
         ("Spread", "half", "float", "double", "half", {"INDEX": "index_t"}),
         ("Powers", "bfloat", "float", "float", "bfloat", {}),

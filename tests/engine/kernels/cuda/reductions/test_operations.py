@@ -193,6 +193,21 @@ def test_results_side_by_side_are_taken_in_fours(gpu: EmulatedMachine, name: str
     assert gpu.launched[0] == "columns"  # it begins where four cannot be read at once
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("sum", "float32"), ("sum", "bfloat16"), ("mean", "float32"), ("any", "int8")]
+)
+def test_a_few_hundred_terms_side_by_side_take_one_launch(gpu: EmulatedMachine, name: str, dtype: str) -> None:
+    for shape in ((200, 132), (512, 8), (130, 40)):
+        values = drawn(shape, dtype)
+        gpu.launched.clear()
+        check(gpu, name, gpu.put(values), values, 1e-2 if dtype == "bfloat16" else 2e-6, axis=(0,), keepdim=False)
+        assert gpu.launched == ["columns_in_fours"]
+    values = drawn((600, 8), dtype)
+    gpu.launched.clear()
+    check(gpu, name, gpu.put(values), values, 1e-2 if dtype == "bfloat16" else 2e-6, axis=(0,), keepdim=False)
+    assert gpu.launched == ["columns_in_fours", "parts"]
+
+
 def test_warps_take_longer_rows_where_there_are_many(one_order: EmulatedMachine) -> None:
     many = 32 * one_order.processors
     for rows, entry in ((many, "rows_by_warp"), (many - 1, "rows_by_block")):
