@@ -17,6 +17,7 @@ from functools import partial
 from struct import Struct
 from typing import Any, Protocol
 
+from ....capturing import in_capture
 from ....errors import DeviceError
 from ..machine import Machine
 from . import choosing, nvrtc, store
@@ -35,6 +36,9 @@ MOST_TENSORS = 32
 """Tensors that a graph may have."""
 ADDRESSES = [Struct(f"{count}P").pack_into for count in range(MOST_TENSORS + 1)]
 """What writes so many addresses."""
+
+ROOM = 4 << 20
+"""Bytes of a workspace that stays, one for each thread and stream, for engines that ask for no more: the same memory each time."""
 
 SPARE = 32 << 20
 """Bytes that may stay with the pool after engines were tried."""
@@ -70,22 +74,31 @@ class Engines:
         self.largest_workspace = 0
         """In bytes: what some plan asks the pool for while it runs."""
         self._here = here
-        self._local = threading.local()
+        self._local = _Thread()
         self._failures = (RuntimeError, ValueError, cudnn.cudnnGraphNotSupportedError)
 
     def handle(self) -> int:
         """This thread's handle, on the current stream."""
+        local, stream = self._local, self._here.stream()
+        return local.handle if stream == local.stream else self._enters(stream)
+
+    def _enters(self, stream: int) -> int:
+        """Let this thread's handle work on another stream."""
         local = self._local
-        try:
-            made: int = local.handle
-        except AttributeError:
-            made, local.stream = self.cudnn.create_handle(), None
-            local.handle = made
-        stream = self._here.stream()
-        if stream != local.stream:
-            self.cudnn.set_stream(handle=made, stream=stream)
-            local.stream = stream
-        return made
+        if not local.handle:
+            local.handle = self.cudnn.create_handle()
+        self.cudnn.set_stream(handle=local.handle, stream=stream)
+        local.stream, local.room = stream, 0
+        return local.handle
+
+    def _room(self) -> int:
+        """The address of the workspace of this thread and stream. What they work at takes turns."""
+        local = self._local
+        held = local.rooms.get(local.stream)
+        if held is None:
+            held = local.rooms[local.stream] = self._here.lasting(ROOM)
+        local.room = self._here.address(held)
+        return local.room
 
     def prepare(self, wanted: Description) -> Run | None:
         """What runs a description, or None where no engine computes it; after a warning, where that matters."""
@@ -166,7 +179,8 @@ class Engines:
         return self._runner(graph)
 
     def _runner(self, graph: Any) -> Run:
-        memory, handle = self._here.memory, self.handle
+        memory, handle, local, stream = self._here.memory, self.handle, self._local, self._here.stream
+        enters, room = self._enters, self._room
         size = graph.get_workspace_size()
         direct = getattr(graph, "_execute_with_raw_ptrs", None)
         if direct is not None:
@@ -191,14 +205,31 @@ class Engines:
                 pointers = array, ctypes.addressof(array)
             count = len(addresses)
             ADDRESSES[count](pointers[0], 0, *addresses)
-            if size:
+            now = stream()
+            if now != local.stream:
+                enters(now)
+            if not size:
+                direct(pointers[1], count, 0, local.handle)
+            elif size > ROOM or in_capture():  # a captured step may be replayed on any stream
                 workspace = memory(size)
-                direct(pointers[1], count, workspace.ptr, handle())
+                direct(pointers[1], count, workspace.ptr, local.handle)
             else:
-                direct(pointers[1], count, 0, handle())
+                direct(pointers[1], count, local.room or room(), local.handle)
             spare.append(pointers)
 
         return run
+
+
+class _Thread(threading.local):
+    """What belongs to a thread: its handle, the stream that it is on, and the workspaces of its streams."""
+
+    handle = 0
+    stream: int | None = None
+    room = 0
+    """Where that of the stream lies, once it was asked for."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[int | None, Any] = {}
 
 
 def build(cudnn: Any, wanted: Description, several: bool = False, **context: Any) -> Any:

@@ -60,14 +60,14 @@ def test_engines_that_do_not_build_run_or_find_room_are_passed_over(monkeypatch:
     broken = (
         Plan("refused", 0.1, builds=False),
         Plan("failing", 0.1, runs=False),
-        Plan("large", 0.1, workspace=1 << 20),
+        Plan("large", 0.1, workspace=2 * graphs.ROOM),
     )
     cudnn = Cudnn(plans=(SLOW, *broken, QUICK, QUICK._replace(milliseconds=0.1)))
     engines = opened(cudnn)
     real = engines._here.empty
 
     def empty(shape: Any, dtype: Any) -> Any:
-        if shape[0] >= 1 << 20:
+        if shape[0] >= 2 * graphs.ROOM:
             raise MemoryError("no room")
         return real(shape, dtype)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from recorded_cudnn import Cudnn, Unsupported, opened
+from recorded_cudnn import Cudnn, Graph, Unsupported, opened
 
+from numzoo.engine.capturing import Capturing, capturing
 from numzoo.engine.errors import DeviceError
 from numzoo.engine.kernels.cuda.attention.graph import Attention, Laid
 from numzoo.engine.kernels.cuda.images.convolution import Convolution
@@ -81,6 +83,36 @@ def test_a_graph_runs_on_plain_addresses(workspace: int) -> None:
     assert cudnn.calls[-1] == ("raw", [0x100, 0x200, 0x300, 0x400], bool(workspace), 101)
 
 
+def test_a_thread_s_calls_take_turns_in_one_workspace_for_each_stream(monkeypatch: Any) -> None:
+    places = []
+    monkeypatch.setattr(
+        Graph, "_execute_with_raw_ptrs", lambda self, pointers, count, workspace, handle: places.append(workspace)
+    )
+    engines = opened(Cudnn(workspace=64))
+    here, lasting, now = engines._here, [], [0]
+    here.stream = lambda: now[0]  # type: ignore[method-assign]
+    make = here.lasting
+    monkeypatch.setattr(here, "lasting", lambda size: lasting.append(size) or make(size))  # type: ignore[func-returns-value]
+    run = engines.prepare(FORWARD)
+    assert run is not None
+    for now[0] in (0, 0, 7, 0):
+        run(0x100, 0x200, 0x300, 0x400)
+    assert lasting == [graphs.ROOM] * 2
+    assert places[0] == places[1] == places[3] != places[2]
+    with capturing(Capturing()):  # which may be replayed on any stream
+        run(0x100, 0x200, 0x300, 0x400)
+    thread = threading.Thread(target=run, args=(0x100, 0x200, 0x300, 0x400))
+    thread.start()
+    thread.join()
+    assert len(lasting) == 3
+    large = opened(Cudnn(workspace=graphs.ROOM + 1)).prepare(WEIGHT)
+    assert large is not None
+    large(0x100, 0x200, 0x300)
+    assert len(lasting) == 3
+    assert len({places[0], *places[2:3], *places[4:]}) == 5
+    assert 0 not in places
+
+
 def test_without_the_fast_call_a_graph_is_executed() -> None:
     cudnn = Cudnn(workspace=0, fast=False)
     run = opened(cudnn).prepare(FORWARD)
@@ -90,8 +122,6 @@ def test_without_the_fast_call_a_graph_is_executed() -> None:
 
 
 def test_a_handle_belongs_to_a_thread_and_its_stream_is_set_when_it_changes() -> None:
-    import threading
-
     cudnn = Cudnn()
     engines = opened(cudnn)
     streams = iter((5, 5, 6))
