@@ -37,6 +37,8 @@ EPILOGUES = {"": 1, "relu": 2, "bias": 4, "bias relu": 6, "gelu": 32, "bias gelu
 """cublasLtEpilogue_t."""
 
 CANDIDATES = 4
+MOST_BIASES = 128
+"""Addresses of biases for which a product has an operation of its own: those of a model's layers, and not whatever is computed anew."""
 SUMS_IN_COMPUTE_TYPE = 2
 """Partial sums of an inner axis that is cut: never in the result's own, perhaps narrow, dtype."""
 
@@ -108,13 +110,17 @@ class Products:
         run.held = (described, algorithm)  # type: ignore[attr-defined]
         if "bias" not in gemm.epilogue:
             return run
-        lock, points = described.lock, described.point_to
+        lock, points, own = described.lock, described.point_to, described.with_biases
 
         def run_with_bias(a: int, b: int, d: int, bias: int) -> None:
             now = stream()
             size, room = workspace, None if in_capture() else spaces.get(now)
             if room is None:
                 room, size, _held = space(now, needed)
+            pointing = own.get(bias) or described.with_bias(bias)
+            if pointing:
+                matmul(handle, pointing, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, size, now)  # fmt: skip
+                return
             with lock:  # the bias belongs to the description, which other threads use too
                 points(bias)
                 matmul(handle, operation, alpha, a, a_layout, b, b_layout, beta, d, d_layout, d, d_layout, chosen, room, size, now)  # fmt: skip
@@ -194,18 +200,13 @@ class _Description:
         kind = KINDS[gemm.dtype]
         scale = SCALES.get(gemm.dtype, gemm.dtype)
         compute = COMPUTE_TF32 if gemm.tf32 and gemm.dtype in ("float32", "complex64") else COMPUTE[gemm.dtype]
-        self.operation: int = self._own(lt.matmul_desc_create(compute, KINDS[scale]), lt.matmul_desc_destroy)
-        names = lt.MatmulDescAttribute
-        for name, turned in zip((names.TRANSA, names.TRANSB), gemm.turned, strict=True):
-            self._set(lt.matmul_desc_set_attribute, self.operation, name, ctypes.c_int32(turned))
+        self._gemm, self._kinds = gemm, (compute, KINDS[scale])
+        self.operation = self._operation()
         self._bias = ctypes.c_int64()
-        self._point = lt.matmul_desc_set_attribute
-        self._pointing = int(names.BIAS_POINTER), ctypes.addressof(self._bias), ctypes.sizeof(self._bias)
-        if gemm.epilogue:
-            epilogue = ctypes.c_uint32(EPILOGUES[gemm.epilogue])
-            self._set(lt.matmul_desc_set_attribute, self.operation, names.EPILOGUE, epilogue)
-            if "bias" in gemm.epilogue:
-                self.point_to(gemm.alignment)  # some address that is aligned so, until there is one
+        self.with_biases: dict[int, int] = {}
+        """Operations by the address of their bias, which nobody changes."""
+        if "bias" in gemm.epilogue:
+            self.point_to(gemm.alignment)  # some address that is aligned so, until there is one
         stored = (
             (gemm.inner, gemm.rows) if gemm.turned[0] else (gemm.rows, gemm.inner),
             (gemm.columns, gemm.inner) if gemm.turned[1] else (gemm.inner, gemm.columns),
@@ -225,11 +226,30 @@ class _Description:
         self.alpha = self._numbers.ctypes.data
         self.beta = self.alpha + self._numbers.itemsize
 
+    def _operation(self) -> int:
+        lt, gemm = self._lt, self._gemm
+        names = lt.MatmulDescAttribute
+        made: int = self._own(lt.matmul_desc_create(*self._kinds), lt.matmul_desc_destroy)
+        for name, turned in zip((names.TRANSA, names.TRANSB), gemm.turned, strict=True):
+            self._set(lt.matmul_desc_set_attribute, made, name, ctypes.c_int32(turned))
+        if gemm.epilogue:
+            self._set(lt.matmul_desc_set_attribute, made, names.EPILOGUE, ctypes.c_uint32(EPILOGUES[gemm.epilogue]))
+        return made
+
     def point_to(self, bias: int) -> None:
-        """Let the epilogue read its bias there."""
+        """Let the epilogue of the operation read its bias there."""
         if bias != self._bias.value:
             self._bias.value = bias
-            self._point(self.operation, *self._pointing)
+            self._set(self._lt.matmul_desc_set_attribute, self.operation, self._lt.MatmulDescAttribute.BIAS_POINTER, self._bias)  # fmt: skip
+
+    def with_bias(self, bias: int) -> int:
+        """Another operation, whose epilogue reads its bias there for good: layers of one size come in turns. 0 when there are enough."""
+        if len(self.with_biases) >= MOST_BIASES:
+            return 0
+        made = self._operation()
+        self._set(self._lt.matmul_desc_set_attribute, made, self._lt.MatmulDescAttribute.BIAS_POINTER, ctypes.c_int64(bias))  # fmt: skip
+        self.with_biases[bias] = made
+        return made
 
     def preference(self, workspace: int, alignment: int) -> int:
         """What the search for algorithms may use; the caller destroys it."""

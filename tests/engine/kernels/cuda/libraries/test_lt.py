@@ -162,14 +162,25 @@ def test_a_product_runs_with_its_addresses_numbers_and_workspace() -> None:
     assert [call[1] for call in bindings.calls if call[0] == "layout"] == [14, 14, 0]
 
 
-def test_a_bias_is_pointed_to_before_each_run() -> None:
+def test_each_bias_has_an_operation_that_points_to_it_until_there_are_many(monkeypatch: Any) -> None:
+    monkeypatch.setattr(lt, "MOST_BIASES", 2)
     bindings = Bindings()
     run = opened(bindings).prepare(GEMM)
     assert run is not None
-    for address in (0x500, 0x600):
+    operations = []
+    for address in (0x500, 0x600, 0x500, 0x700, 0x800, 0x600):
+        before = len(bindings.calls)
         run(0x1000, 0x2000, 0x3000, address)
-        assert bindings.calls[-2] == ("set", 1, 8, address, 8)
-        assert bindings.calls[-1][0] == "matmul"
+        done = bindings.calls[before:]
+        assert done[-1][0] == "matmul"
+        operations.append(done[-1][2])
+        pointed = [call for call in bindings.calls if call[:3] == ("set", operations[-1], 8)][-1]
+        assert pointed == ("set", operations[-1], 8, address, 8)
+        assert len(done) == 1 or address not in (0x500, 0x600) or operations.count(operations[-1]) == 1
+    assert operations[0] == operations[2] != operations[1] == operations[5]
+    assert operations[3] == operations[4] == 1  # the one that all others share
+    del run
+    assert not bindings.living
 
 
 @pytest.mark.parametrize(
