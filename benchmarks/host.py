@@ -25,7 +25,7 @@ import gpu_numzoo
 import null_gpu
 from rounds import CHECKOUT
 
-MODELS = ("resnet50", "bert", "gpt2")
+MODELS = ("resnet50", "bert", "gpt2", "vit_b_16")
 
 
 def main() -> None:
