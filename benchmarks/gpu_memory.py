@@ -225,11 +225,12 @@ class Memory:
         here.lying = machine.laid(SimpleNamespace(ndarray=null_gpu.Array, cuda=cupy.cuda), self.had)
         here.lasting, pool, driver = lasting, self.pool, self.driver
         here.xp.get_default_memory_pool = lambda: SimpleNamespace(
-            free_all_blocks=self.free_all_blocks, used_bytes=lambda: pool.held, total_bytes=lambda: driver.given
-        )
+            free_all_blocks=self.free_all_blocks, used_bytes=lambda: pool.held, total_bytes=lambda: driver.given,
+            free_bytes=lambda: driver.given - pool.held,
+        )  # fmt: skip
         cuda = here.xp.cuda
         cuda.MemoryPool, cuda.using_allocator = self.private, self.using
-        cuda.get_allocator = lambda: self._now
+        cuda.get_allocator, cuda.alloc = lambda: self._now, self.had
 
 
 def main() -> None:

@@ -165,6 +165,7 @@ class Library:
         MemoryPool=lambda: SimpleNamespace(malloc=None, used_bytes=lambda: 0, total_bytes=lambda: 0),
         Stream=lambda **_: _Stream(),
         alloc_pinned_memory=bytearray,
+        alloc=lambda _: None,
         get_allocator=lambda: None,
         using_allocator=lambda _: nullcontext(),
         get_current_stream=lambda: _Stream(),
@@ -175,6 +176,8 @@ class Library:
             getDeviceCount=lambda: 1,
             getDeviceProperties=lambda _: {"name": b"none", "major": 9, "minor": 0, "multiProcessorCount": 132},
             memGetInfo=lambda: (LARGEST, LARGEST),
+            memcpyAsync=lambda *_: None,
+            memcpyHostToDevice=1,
         ),
     )
 
@@ -203,7 +206,9 @@ class Library:
 
     def get_default_memory_pool(self) -> Any:
         """One that holds nothing."""
-        return SimpleNamespace(free_all_blocks=lambda: None, used_bytes=lambda: 0, total_bytes=lambda: 0)
+        return SimpleNamespace(
+            free_all_blocks=lambda: None, free_bytes=lambda: 0, used_bytes=lambda: 0, total_bytes=lambda: 0
+        )
 
 
 class _Device(nullcontext[Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import replace
@@ -157,13 +158,29 @@ def _fill(model: Any, arrays: Arrays, plan: Plan, classes: int | None, *, device
         base=plan.base,
         adapted=plan.adapted,
     )
-    model.load_state_dict(state, strict=False, assign=True)
-    model.eval()
-    if device is not None:
-        from numzoo.hub.checkpoint.source import read_past
+    with contextlib.ExitStack() as under_way:  # what takes the CPU a while goes on while the GPU fetches
+        if device is not None and plan.model:  # a model that was built elsewhere may write to what it is given
+            from numzoo.hub.checkpoint.source import read_past
 
-        # A model that was built elsewhere may have written to what it was given.
-        with read_past(state.values() if plan.model else ()):
+            under_way.enter_context(read_past(state.values()))
+            under_way.enter_context(_sent(model, state, wanted, device))
+        model.load_state_dict(state, strict=False, assign=True)
+        model.eval()
+        if device is not None:
             model = model.to(device=device)
     model.load_report = replace(report, notes=plan.notes)
     return model
+
+
+def _sent(model: Any, state: Arrays, wanted: dict[str, Any], device: Any) -> contextlib.AbstractContextManager[None]:
+    """A block in which the values of parameters are on their way to a GPU already, for ``Module.to``."""
+    from numzoo.engine.device import as_device
+
+    place = as_device(device)
+    if place.type != "cuda":
+        return contextlib.nullcontext()
+    from numzoo.engine.cuda.transfer import ahead
+
+    given = {name: state[name] for name, _ in model.named_parameters() if name in state}
+    as_they_are = [a for name, a in given.items() if a.dtype == wanted[name].dtype and a.flags.c_contiguous]
+    return ahead(list({id(array): array for array in as_they_are}.values()), place)

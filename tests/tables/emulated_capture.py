@@ -79,6 +79,10 @@ class Pool:
         """None."""
         return 0
 
+    def free_bytes(self) -> int:
+        """None."""
+        return 0
+
     def free_all_blocks(self) -> None:
         """Let go of what nobody holds."""
         self._free.clear()

@@ -6,6 +6,7 @@ does not have (as CuPy itself tells, which imports without a GPU).
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import re
 import sys
@@ -323,6 +324,13 @@ class Stream:
         return recording
 
 
+def copied(target: int, source: int, count: int, kind: int, stream: int) -> None:
+    """The driver's function, to the GPU."""
+    assert kind == 1
+    met("memcpyAsync")
+    ctypes.memmove(target, source, count)
+
+
 @contextmanager
 def allocating(here: EmulatedMachine, allocator: Any) -> Iterator[None]:
     """Memory comes from this allocator within the block."""
@@ -385,8 +393,13 @@ class Namespace:
             Device=Device,
             is_available=lambda: True,
             runtime=SimpleNamespace(
-                getDeviceCount=lambda: 1, getDevice=lambda: 0, memGetInfo=lambda: (1 << 30, 2 << 30)
+                getDeviceCount=lambda: 1,
+                getDevice=lambda: 0,
+                memGetInfo=lambda: (1 << 30, 2 << 30),
+                memcpyHostToDevice=1,
+                memcpyAsync=copied,
             ),
+            alloc=here.had,
             get_current_stream=lambda: Stream(here),
             Stream=lambda non_blocking=False: Stream(here),
             MemoryPool=Pool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from numzoo import engine, hub
-from numzoo.engine import nn
+from numzoo.engine import OutOfMemoryError, nn
 from numzoo.engine.cuda import transfer
 from numzoo.engine.device import Device
 from numzoo.hub.checkpoint import read_checkpoint, write_safetensors
@@ -76,7 +77,7 @@ def test_a_file_that_cannot_be_read_again_is_copied_from_its_mapping(
 def test_a_loaded_model_goes_from_its_file_to_the_gpu(gpu: Any, tmp_path: Path, monkeypatch: Any) -> None:
     read = []
     whole = transfer._read
-    monkeypatch.setattr(transfer, "_read", lambda *given: read.append(given[0].size) or whole(*given))
+    monkeypatch.setattr(transfer, "_read", lambda *given: read.append(len(given[0])) or whole(*given))
     model = models.lenet()
     hub.save(model, tmp_path / "lenet.safetensors")
     loaded = hub.load(tmp_path / "lenet.safetensors", model="vision.models.lenet", device="cuda")
@@ -88,6 +89,108 @@ def test_a_loaded_model_goes_from_its_file_to_the_gpu(gpu: Any, tmp_path: Path, 
     read.clear()
     hub.load(tmp_path / "lenet.safetensors", model=fresh, device="cuda")
     assert not read
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_what_was_begun_ahead_is_taken_once(gpu: Any, monkeypatch: Any, processors: int) -> None:
+    monkeypatch.setattr(transfer, "PIECE", 64)
+    monkeypatch.setattr(transfer, "_processors", lambda: processors)
+    arrays = [RNG.standard_normal((5, 7)).astype(np.float32) for _ in range(4)]
+    begun: list[int] = []
+    whole = transfer._places
+    monkeypatch.setattr(transfer, "_places", lambda cupy, given, at: begun.append(len(given)) or whole(cupy, given, at))  # type: ignore[func-returns-value]
+    with transfer.ahead(arrays[:3], Device("cuda")):
+        first = transfer.to_gpu([arrays[1], arrays[3], arrays[0]], Device("cuda"))
+        second = transfer.to_gpu(arrays[:2], Device("cuda"))
+        third = transfer.to_gpu([arrays[2]], Device("cuda"))
+    assert begun == [3, 1, 2]
+    places = [*first, *second, *third]
+    for place, wanted in zip(places, [arrays[number] for number in (1, 3, 0, 0, 1, 2)], strict=True):
+        assert np.array_equal(place.get(), wanted)
+    assert len({place.data.ptr for place in places}) == 6
+    assert transfer._begun.sending is None
+
+
+def test_what_goes_wrong_meanwhile_ends_what_was_begun(gpu: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(transfer, "PIECE", 64)
+    monkeypatch.setattr(transfer, "_processors", lambda: 2)
+    arrays = [np.ones(1000, np.float32) for _ in range(3)]
+    found: list[Any] = []
+
+    def fail() -> None:
+        with transfer.ahead(arrays, Device("cuda")):
+            found.append(transfer._begun.sending)
+            raise ValueError("seven")
+
+    with pytest.raises(ValueError, match="seven"):
+        fail()
+    [sending] = found
+    assert not sending._loads
+    assert all(sent.done() for sent in sending._sent)
+    assert transfer._begun.sending is None
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_a_thread_that_fails_stops_the_others(gpu: Any, monkeypatch: Any, processors: int) -> None:
+    if not hasattr(gpu, "had"):
+        pytest.skip("the emulated GPU's driver can be made to fail")
+    monkeypatch.setattr(transfer, "PIECE", 64)
+    monkeypatch.setattr(transfer, "_processors", lambda: processors)
+    model = nn.Linear(64, 64)
+    wanted = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("cudaErrorUnknown")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(gpu.xp.cuda.runtime, "memcpyAsync", fail)
+        with pytest.raises(RuntimeError, match="cudaErrorUnknown"):
+            model.to("cuda")
+    for name, value in model.state_dict().items():
+        assert str(value.device) == "cpu"
+        assert np.array_equal(value.numpy(), wanted[name])
+    assert str(model.to("cuda").weight.device) == "cuda:0"
+
+
+def test_a_model_for_which_there_is_no_room_stays_where_it_is(gpu: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    if not hasattr(gpu, "had"):
+        pytest.skip("the emulated GPU's memory can be made to lack")
+    asked: list[int] = []
+
+    def lacks(size: int) -> Any:
+        asked.append(size)
+        if len(asked) % 3 == 0:  # after some of it was had
+            raise MemoryError("Out of memory allocating 3,221,225,472 bytes (allocated so far: 1,024 bytes).")
+        return gpu.had(size)
+
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    assert {value.numpy().shape for value in model.state_dict().values()} == {
+        (8, 8),
+        (8,),
+    }  # they are drawn when asked for
+    hub.save(models.lenet(), tmp_path / "lenet.safetensors")
+    before = len(gpu.held())
+    with monkeypatch.context() as lacking:
+        lacking.setattr(gpu, "allocator", lacks)
+        with pytest.raises(OutOfMemoryError, match=r"to: asked for 3\.00 GiB"):
+            model.to("cuda")
+        with pytest.raises(OutOfMemoryError, match=r"to: asked for 3\.00 GiB"):
+            hub.load(tmp_path / "lenet.safetensors", model="vision.models.lenet", device="cuda")
+    assert {str(value.device) for value in model.state_dict().values()} == {"cpu"}
+    gc.collect()
+    assert len(gpu.held()) == before
+
+
+def test_the_driver_is_asked_for_memory_once(gpu: Any, monkeypatch: Any) -> None:
+    if not hasattr(gpu, "had"):
+        pytest.skip("the emulated GPU counts what is asked of the driver")
+    asked: list[int] = []
+    monkeypatch.setattr(gpu.xp.cuda, "alloc", asked.append)
+    arrays = [np.zeros(1 << 18, np.float32), np.zeros(3, np.float32), np.zeros(1 << 20, np.float32)]
+    transfer.to_gpu(arrays, Device("cuda"))
+    assert asked == [(1 << 20) + 512 + (4 << 20)]
+    transfer.to_gpu(arrays[:2], Device("cuda"))
+    assert len(asked) == 1  # a small model's is had in pieces
 
 
 def test_a_module_goes_there_and_back(gpu: Any, tmp_path: Any) -> None:
