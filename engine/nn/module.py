@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -282,6 +283,17 @@ class Module:
                     module.__dict__[name] = tensor_of(value.to(dtype=wanted, device=place or value.device).array)
         return self
 
+    def sending(self, state: Mapping[str, Any], device: DeviceLike) -> AbstractContextManager[None]:
+        """A block in which arrays of a state are on their way to a GPU, while it is loaded with ``assign`` and before ``to(device)`` wants them there."""
+        place = as_device(device)
+        own = {name: parameter for name, parameter in self.named_parameters() if name in state}
+        arrays = [state[name] for name, parameter in own.items() if _goes_as_it_is(state[name], parameter)]
+        if place.type != "cuda" or not arrays:
+            return nullcontext()
+        from ..cuda.transfer import ahead
+
+        return ahead(list({id(array): array for array in arrays}.values()), place)
+
     def cpu(self: Self) -> Self:
         return self.to(device="cpu")
 
@@ -372,6 +384,10 @@ class Module:
         )
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+
+def _goes_as_it_is(array: Any, parameter: Parameter) -> bool:
+    return type(array) is np.ndarray and array.dtype == parameter.dtype and bool(array.flags.c_contiguous)
 
 
 def _send(parameters: list[Parameter], place: Device) -> None:

@@ -163,24 +163,10 @@ def _fill(model: Any, arrays: Arrays, plan: Plan, classes: int | None, *, device
             from numzoo.hub.checkpoint.source import read_past
 
             under_way.enter_context(read_past(state.values()))
-            under_way.enter_context(_sent(model, state, wanted, device))
+            under_way.enter_context(model.sending(state, device))
         model.load_state_dict(state, strict=False, assign=True)
         model.eval()
         if device is not None:
             model = model.to(device=device)
     model.load_report = replace(report, notes=plan.notes)
     return model
-
-
-def _sent(model: Any, state: Arrays, wanted: dict[str, Any], device: Any) -> contextlib.AbstractContextManager[None]:
-    """A block in which the values of parameters are on their way to a GPU already, for ``Module.to``."""
-    from numzoo.engine.device import as_device
-
-    place = as_device(device)
-    if place.type != "cuda":
-        return contextlib.nullcontext()
-    from numzoo.engine.cuda.transfer import ahead
-
-    given = {name: state[name] for name, _ in model.named_parameters() if name in state}
-    as_they_are = [a for name, a in given.items() if a.dtype == wanted[name].dtype and a.flags.c_contiguous]
-    return ahead(list({id(array): array for array in as_they_are}.values()), place)

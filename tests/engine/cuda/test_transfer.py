@@ -78,6 +78,8 @@ def test_a_loaded_model_goes_from_its_file_to_the_gpu(gpu: Any, tmp_path: Path, 
     read = []
     whole = transfer._read
     monkeypatch.setattr(transfer, "_read", lambda *given: read.append(len(given[0])) or whole(*given))
+    begun, ahead = [], transfer.ahead
+    monkeypatch.setattr(transfer, "ahead", lambda arrays, device: begun.append(len(arrays)) or ahead(arrays, device))  # type: ignore[func-returns-value]
     model = models.lenet()
     hub.save(model, tmp_path / "lenet.safetensors")
     loaded = hub.load(tmp_path / "lenet.safetensors", model="vision.models.lenet", device="cuda")
@@ -85,10 +87,12 @@ def test_a_loaded_model_goes_from_its_file_to_the_gpu(gpu: Any, tmp_path: Path, 
     for name, value in loaded.state_dict().items():
         assert np.array_equal(value.numpy(), wanted[name].numpy())
     assert sum(read) > 100_000
+    assert begun == [len(list(model.parameters()))]
     fresh = models.lenet()  # built elsewhere: what it does with its weights is its own affair
     read.clear()
     hub.load(tmp_path / "lenet.safetensors", model=fresh, device="cuda")
     assert not read
+    assert len(begun) == 1
 
 
 @pytest.mark.parametrize("processors", [1, 3])
