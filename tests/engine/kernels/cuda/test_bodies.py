@@ -19,8 +19,8 @@ from numzoo.engine.op import TABLE
 from numzoo.engine.ops.layers import blockwise
 
 IDS = [f"{row.name} {row.label}".strip() for row in ROWS]
-WITH_BODIES = {"copied", "transposed", "look_at_integers", "look_at_numbers"}
-"""Launches for bodies: copies of gradients that others hold too, and looks at numbers that must lie within bounds."""
+WITH_BODIES = {"copied", "transposed", "look_at_integers", "look_at_numbers", "flat"}
+"""Launches for bodies: copies of gradients that others hold too, looks at numbers that must lie within bounds, and the first gradient of a backward pass."""
 EVERY = [pytest.param(row, id=name) for row, name in zip(ROWS, IDS, strict=True)]
 
 
