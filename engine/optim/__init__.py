@@ -1,9 +1,11 @@
 """Optimisers, clipping, weight-decay masks, averaged weights, learning-rate schedules and gradient scaling."""
 
 from . import lr_scheduler as lr_scheduler
+from .adadelta import Adadelta
 from .adafactor import Adafactor
 from .adagrad import Adagrad
 from .adam import Adam, AdamW
+from .adam_kin import Adamax, NAdam, RAdam
 from .average import EMA
 from .clip import clip_grad_norm_, clip_grad_value_
 from .decay import ConstantLR, CosineAnnealingWarmRestarts, ExponentialLR, PolynomialLR
@@ -23,10 +25,12 @@ __all__ = [
     "EMA",
     "LAMB",
     "SGD",
+    "Adadelta",
     "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
@@ -37,9 +41,11 @@ __all__ = [
     "LinearLR",
     "Lion",
     "MultiStepLR",
+    "NAdam",
     "OneCycleLR",
     "Optimizer",
     "PolynomialLR",
+    "RAdam",
     "RMSprop",
     "ReduceLROnPlateau",
     "SequentialLR",

@@ -24,6 +24,10 @@ REFUSED: dict[str, dict[str, tuple[list[Any], str]]] = {
     "AdamW": {"betas": ([(0.9, 1.5)], "[0, 1)"), "eps": ([-1], "[0, inf)")},
     "Adagrad": {name: ([-1, NAN, INF], "[0, inf)") for name in ("lr_decay", "initial_accumulator_value", "eps")},
     "RMSprop": {"alpha": ([-0.1, 1.0, NAN], "[0, 1)"), "eps": ([-1], "[0, inf)"), "momentum": ([-1, INF], "[0, inf)"), "centered": ([1], "True or False")},
+    "Adamax": {"betas": ([(1.0, 0.9)], "[0, 1)"), "eps": ([-1, NAN], "[0, inf)")},
+    "NAdam": {"betas": ([(1.0, 0.9)], "[0, 1)"), "momentum_decay": ([-1, NAN], "[0, inf)"), "decoupled_weight_decay": ([1], "True or False")},
+    "RAdam": {"betas": ([(1.0, 0.9)], "[0, 1)"), "eps": ([-1, NAN], "[0, inf)"), "decoupled_weight_decay": ([1], "True or False")},
+    "Adadelta": {"rho": ([-0.1, 1.1, NAN], "[0, 1]"), "eps": ([-1, NAN], "[0, inf)")},
     "Lion": {"betas": ([(-0.1, 0.9), (0.9, 1.1), (NAN, 0.5)], "[0, 1]")},
     "LAMB": {"betas": ([(1.0, 0.9)], "[0, 1)"), "eps": ([-1, NAN], "[0, inf)"), "adapt": ([None], "True or False")},
     "Adafactor": {
@@ -33,6 +37,7 @@ REFUSED: dict[str, dict[str, tuple[list[Any], str]]] = {
 for table in REFUSED.values():
     table["lr"] = ([-1e-3, NAN, INF, -INF, "fast", None, True, 1j], "[0, inf)")
     table["weight_decay"] = ([-1e-3, NAN, INF, "much"], "[0, inf)")
+REFUSED["Adadelta"]["lr"][0].remove(True)  # which is no other number than the rate that it has, 1.0
 CASES = [(o, n, v, r) for o, t in REFUSED.items() for n, (values, r) in t.items() for v in values]
 
 
