@@ -99,14 +99,14 @@ class Pool:
             block = before
         self._give(block)
 
-    def free_all_blocks(self) -> int:
-        """Give whole chunks back; gives the bytes of all of them."""
-        given = 0
+    def free_all_blocks(self) -> list[Block]:
+        """Let go of whole chunks, and give them."""
+        given = []
         for blocks in list(self._free.values()):
             for block in list(blocks.values()):
                 if block.before is None and block.after is None:
                     self._take(block)
-                    given += block.size
+                    given.append(block)
         return given
 
     def _give(self, block: Block) -> None:
@@ -145,6 +145,10 @@ class Held:
         self._pool.release(self._block)
 
 
+class Lent(null_gpu.cupy.cuda.UnownedMemory):  # type: ignore[misc]
+    """Memory that takes attributes, as that of CuPy's pools does."""
+
+
 def lines(frame: FrameType | None) -> str:
     """The lines of ours, but for the kernels', that asked for memory."""
     found: list[str] = []
@@ -180,18 +184,29 @@ class Memory:
         return self._now(size)
 
     def _from(self, pool: Pool, size: int) -> Any:
-        import cupy
-
         held = Held(pool, size)
-        return cupy.cuda.MemoryPointer(cupy.cuda.UnownedMemory(held.at, size, held, 0), 0)
+        return null_gpu.cupy.cuda.MemoryPointer(Lent(held.at, size, held, 0), 0)
 
     def private(self, allocator: Any) -> Any:
-        """Another pool, as ``cupy.cuda.MemoryPool``."""
-        return SimpleNamespace(malloc=partial(self._from, Pool(lambda size: allocator(size).ptr)))
+        """Another pool, as ``cupy.cuda.MemoryPool``, with chunks of this one."""
+        chunks: dict[int, Any] = {}
+
+        def have(size: int) -> int:
+            chunk = allocator(size)
+            chunks[chunk.ptr] = chunk
+            return int(chunk.ptr)
+
+        pool = Pool(have)
+
+        def free_all_blocks() -> None:
+            for block in pool.free_all_blocks():
+                del chunks[block.at]
+
+        return SimpleNamespace(malloc=partial(self._from, pool), free_all_blocks=free_all_blocks)
 
     def free_all_blocks(self) -> None:
         """Of the pool of everything but captured steps."""
-        self.driver.given -= self.pool.free_all_blocks()
+        self.driver.given -= sum(block.size for block in self.pool.free_all_blocks())
 
     def again(self) -> None:
         """Count the most anew."""

@@ -162,7 +162,7 @@ class Library:
     broadcast_to = staticmethod(cupy.broadcast_to)
     cuda = SimpleNamespace(
         Device=lambda index=0: _device,
-        MemoryPool=lambda: SimpleNamespace(malloc=None, used_bytes=lambda: 0, total_bytes=lambda: 0),
+        MemoryPool=lambda *_: SimpleNamespace(malloc=None, free_all_blocks=lambda: None),
         Stream=lambda **_: _Stream(),
         alloc_pinned_memory=bytearray,
         alloc=lambda _: None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from bisect import bisect_right, insort
-from collections.abc import Callable
 from typing import Any
 
 from .. import device as devices
@@ -18,7 +18,7 @@ class PrivatePool:
 
     What is freed while the step is recorded serves what is asked for later in it, for the replays come to both in the same
     order. Its pieces come from the pool of everything else, the first of them from what the runs before the capture left there,
-    and go back when this does.
+    and go back when this does, but for those with arrays that outlive it: they go back with these.
     """
 
     def __init__(self) -> None:
@@ -35,8 +35,15 @@ class PrivatePool:
 
         # Held here, too: when memory lacks, CuPy's pool lets go of what is free in it, which recorded launches may use.
         self._pieces = pieces
-        self.malloc: Callable[[int], Any] = cuda.MemoryPool(have).malloc
+        self._lender = _Lender(cuda.MemoryPool(have), cuda.Device())
         private_pools.add(self)
+
+    def malloc(self, size: int) -> Any:
+        """Memory for so many bytes, as CuPy's allocators give it."""
+        found = self._lender.pool.malloc(size)
+        if size:
+            found.mem.lender = self._lender
+        return found
 
     def owns(self, array: Array) -> bool:
         """Whether an array on the GPU lies here."""
@@ -48,6 +55,27 @@ class PrivatePool:
     def size(self) -> int:
         """Bytes of all of it. All of it is held: recorded launches write where no array is."""
         return sum(end - start for start, end, _ in self._pieces)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_lender") and not sys.is_finalizing():
+            self._pieces.clear()
+            self._lender.give_back()
+
+
+class _Lender:
+    """A pool of CuPy's, which lives as long as anything of it: what one that is gone had free, or gets back, is lost to everybody."""
+
+    def __init__(self, pool: Any, device: Any) -> None:
+        self.pool, self._device = pool, device
+
+    def give_back(self) -> None:
+        """Let go of the pieces in which there is no array."""
+        with self._device:
+            self.pool.free_all_blocks()
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self.give_back()
 
 
 private_pools: weakref.WeakSet[PrivatePool] = weakref.WeakSet()

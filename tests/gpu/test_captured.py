@@ -129,3 +129,27 @@ def test_a_captured_step_needs_little_more_memory_than_a_plain_one() -> None:
     engine.cuda.empty_cache()
     plain, captured = had(step), had(engine.capture(step))
     assert captured <= 1.15 * plain + x.array.nbytes
+
+
+def test_steps_that_were_dropped_leave_no_memory_behind() -> None:
+    if isinstance(machine(), EmulatedMachine):
+        pytest.skip("the emulated GPU has no memory of its own")
+    model = nn.Sequential(nn.Linear(1024, 1024), nn.GELU(), nn.Linear(1024, 1024)).to("cuda")
+    x = engine.rand(4096, 1024, device="cuda")
+
+    def step(x: Any) -> Any:
+        model.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        return loss.detach()
+
+    held = []
+    for _ in range(4):
+        act = engine.capture(step, warmup=1)
+        for _ in range(3):
+            act(x)
+        del act
+        model.zero_grad()  # the gradients lay in its memory
+        gc.collect()
+        held.append(engine.cuda.memory_allocated())
+    assert held[1] == held[2] == held[3]

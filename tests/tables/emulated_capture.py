@@ -41,35 +41,58 @@ class Guarded:
 class Block:
     """Memory of a pool, which goes back there."""
 
-    def __init__(self, piece: Guarded, size: int, free: list[Guarded]) -> None:
-        self.piece, self.size, self.ptr, self._free = piece, size, piece.ptr, free
+    def __init__(self, piece: Guarded, size: int, home: Home) -> None:
+        self.piece, self.size, self.ptr, self._home = piece, size, piece.ptr, home
         self.inner = piece.inner[:size]
         self.__array_interface__ = self.inner.__array_interface__
 
+    @property
+    def mem(self) -> Block:
+        """What stands for it in CuPy, and takes attributes."""
+        return self
+
     def __del__(self) -> None:
-        self._free.append(self.piece)
+        self._home.take(self.piece)
+
+
+class Home:
+    """What lies free in a pool, by size; of a pool that is gone it is lost, as with CuPy's."""
+
+    lost: list[Guarded] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.free: dict[int, list[Guarded]] = {}
+        self.is_gone = False
+
+    def take(self, piece: Guarded) -> None:
+        """Back again."""
+        (self.lost if self.is_gone else self.free.setdefault(piece.size, [])).append(piece)
 
 
 class Pool:
     """CuPy's memory pool, which takes no weak references: what was given back last is given first."""
 
-    __slots__ = ("_allocator", "_free")
+    __slots__ = ("_allocator", "_home")
 
     def __init__(self, allocator: Any = None) -> None:
-        self._allocator = allocator
-        self._free: dict[int, list[Guarded]] = {}
+        self._allocator, self._home = allocator, Home()
 
     def malloc(self, size: int) -> Block:
         """Memory for so many bytes, of whatever it held."""
         room = max(UNIT, -(-size // UNIT) * UNIT)
-        free = self._free.setdefault(room, [])
+        free = self._home.free.get(room)
         piece = free.pop() if free else self._allocator(room)
         recording = Recording.now
         if recording is not None:
             recording.use(piece)
             recording.steps.append(partial(piece.inner.fill, 0xFF))
         piece.inner.fill(0xFF)
-        return Block(piece, size, free)
+        return Block(piece, size, self._home)
+
+    def __del__(self) -> None:
+        self._home.is_gone = True
+        for pieces in self._home.free.values():
+            Home.lost.extend(pieces)
 
     def used_bytes(self) -> int:
         """None."""
@@ -85,7 +108,7 @@ class Pool:
 
     def free_all_blocks(self) -> None:
         """Let go of what nobody holds."""
-        self._free.clear()
+        self._home.free.clear()
 
 
 made: dict[int, weakref.ref[Any]] = {}

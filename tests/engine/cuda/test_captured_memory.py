@@ -236,6 +236,8 @@ def test_a_step_that_is_dropped_leaves_nothing_with_the_parameters_that_it_chang
     before = held()
     for _ in range(3):
         captured(step, x)
+        for parameter in layer.parameters():
+            assert parameter.grad is not None  # of the step's memory, which is dropped before it
     assert held() <= before + 512  # the rates, for the next captured step
     assert not [each for each in gc.get_objects() if type(each) is Capturing]
 
