@@ -61,7 +61,7 @@ class ShapeMethods:
 
     @property
     def T(self: Any) -> Any:  # noqa: N802 - PyTorch's and NumPy's name
-        return self.permute(*reversed(range(self.ndim)))
+        return ops.permute.one(self, {"axes": tuple(range(self.ndim - 1, -1, -1))})
 
     @property
     def mT(self: Any) -> Any:  # noqa: N802
