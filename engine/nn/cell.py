@@ -13,7 +13,7 @@ from ..ops.sequences.elman import check_nonlinearity
 from ..ops.sequences.gru import gru_step
 from ..ops.sequences.lstm import lstm_step
 from ..ops.sequences.recurrent import plain_projection
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor_like
 from . import init
 from .module import Module
 from .parameter import Parameter
@@ -104,6 +104,7 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        input = tensor_like("RNNCell", input)
         entering, returning = self._sums(input, self._state(input, hx))
         return (tanh if self.nonlinearity == "tanh" else relu)(entering + returning)
 
@@ -117,6 +118,7 @@ class GRUCell(RNNCellBase):
     gates = 3
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        input = tensor_like("GRUCell", input)
         h = self._state(input, hx)
         return gru_step(*self._sums(input, h), h)
 
@@ -129,6 +131,7 @@ class LSTMCell(RNNCellBase):
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         if hx is not None and (not isinstance(hx, (tuple, list)) or len(hx) != 2):
             raise ArgumentError(f"LSTMCell: the states must be two tensors (h, c), not {type(hx).__name__}")
+        input = tensor_like("LSTMCell", input)
         h, c = (self._state(input, s) for s in (hx if hx is not None else (None, None)))
         entering, returning = self._sums(input, h)
         return lstm_step(entering + returning, c)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
 from ..errors import ArgumentError
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor_like
 from .module import Module
 from .pairs import in_a_row
 from .parameter import Parameter
@@ -250,7 +250,7 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(self.start_dim, self.end_dim)
+        return tensor_like("Flatten", x).flatten(self.start_dim, self.end_dim)
 
 
 class Unflatten(Module):
@@ -261,7 +261,7 @@ class Unflatten(Module):
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(self.dim, self.unflattened_size)
+        return tensor_like("Unflatten", x).unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

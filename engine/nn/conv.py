@@ -115,6 +115,8 @@ class Straight(Convolution):
 
     def forward(self, x: Tensor) -> Tensor:
         # The commonest layer of all goes straight to its operation.
+        if not isinstance(x, Tensor):
+            x = tensor_like(type(self).__name__, x)
         if self._settings is not None and x.ndim == 4:
             return ops.conv2d.run((x, self.weight, self.bias), self._settings)
         if self._widths is not None:

@@ -9,7 +9,7 @@ from ..device import CPU, DeviceLike
 from ..dtype import DtypeLike, float32, int64
 from ..errors import SettingError, ShapeError
 from ..ops import zeros
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor_like
 from . import functional as F
 from . import init
 from .module import Module
@@ -68,9 +68,12 @@ class _Channels(Module):
         if affine:
             init.ones_(self.weight)
 
-    def _check(self, x: Tensor) -> None:
+    def _checked(self, x: Tensor) -> Tensor:
+        if not isinstance(x, Tensor):
+            x = tensor_like(type(self).__name__, x)
         if x.ndim not in self.axes:
             raise ShapeError(f"{type(self).__name__}: wants {' or '.join(self.axes.values())}, not {tuple(x.shape)}")
+        return x
 
     def extra_repr(self) -> str:
         text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -95,7 +98,7 @@ class _BatchNorm(_Channels):
 
     def followed(self, x: Tensor, residual: Tensor | None = None, activation: str | None = None) -> Tensor:
         """The normalisation, with a sum and an activation ("relu", "relu6") behind it in the same operation."""
-        self._check(x)
+        x = self._checked(x)
         momentum = self.momentum
         if momentum is None and self.training and self.num_batches_tracked is not None:
             momentum = 1.0 / (int(self.num_batches_tracked) + 1)
@@ -136,7 +139,7 @@ class _InstanceNorm(_Channels):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        self._check(x)
+        x = self._checked(x)
         single = x.ndim == min(self.axes)
         if x.shape[0 if single else 1] != self.num_features:
             raise ShapeError(f"{type(self).__name__}: wants {self.num_features} channels, not {tuple(x.shape)}")

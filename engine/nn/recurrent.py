@@ -15,7 +15,7 @@ from ..dtype import DtypeLike
 from ..errors import ArgumentError, SettingError, ShapeError
 from ..modes import TF32, modes
 from ..ops.sequences.elman import check_nonlinearity
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor_like
 from . import functional as F
 from . import init
 from .module import Module
@@ -110,8 +110,7 @@ class RNNBase(Module):
             if input.unsorted_indices is not None:
                 last = [ops.getitem(s, (slice(None), input.unsorted_indices)) for s in last]
             return input._replace(data=rows), self._states(last)
-        if not isinstance(input, Tensor):
-            raise ArgumentError(f"{name}: wants a tensor or a PackedSequence, not {type(input).__name__}")
+        input = tensor_like(name, input)
         batched = input.ndim == 3
         self._check_width(name, input.shape, 3 if batched else 2)
         x = self._widened(input)

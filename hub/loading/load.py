@@ -117,7 +117,7 @@ def as_path(given: str | os.PathLike[str], known: Registry) -> Path | None:
     if isinstance(given, os.PathLike):
         return Path(given)
     if not isinstance(given, str) or not given:
-        raise UsageError(f"hub.load takes a model's name or the path of a file, but {given!r} was given.")
+        raise UsageError(f"hub.load takes a model's name or the path of a file, but {given!r:.60} was given.")
     if given in known or given.startswith("hf:"):
         return None
     looks_like_one = os.sep in given or "/" in given or _SUFFIX.search(given)

@@ -157,7 +157,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("no steps", lambda: LSTM(t(0, 2, 3)), ShapeError, "at least one step"),
     ("no sequence", lambda: LSTM(t(2, 0, 3)), ShapeError, "at least one"),
     ("packed width", lambda: nn.GRU(4, 4)(PACKED), ShapeError, r"not \(5, 3\)"),
-    ("list", lambda: LSTM([t(3)]), ArgumentError, "PackedSequence"),
+    ("text", lambda: LSTM("abc"), ArgumentError, "LSTM: wants tensors or arrays, not str"),
     ("state", lambda: LSTM(t(5, 2, 3), (t(1, 2, 4), t(1, 3, 4))), ShapeError, r"\(1, 2, 4\), not \(1, 3, 4\)"),
     ("one state", lambda: LSTM(t(5, 2, 3), t(1, 2, 4)), ArgumentError, r"\(h, c\)"),
     ("two states", lambda: nn.GRU(3, 4)(t(5, 2, 3), (t(1, 2, 4), t(1, 2, 4))), ArgumentError, "must be a tensor"),
