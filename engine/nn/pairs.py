@@ -94,10 +94,23 @@ def together(
 
 def _can_be_one(convolution: Any, norm: Any, x: Any, residual: Any) -> bool:
     """Whether a convolution, too, is computed with what follows: in use on the CPU, where no gradient is wanted and nothing is refused."""
-    if modes.recording or modes.precision is not None or norm.training or not isinstance(x, Tensor):
+    if modes.precision is not None or norm.training or not isinstance(x, Tensor):
         return False
     if not is_plain(convolution, Conv2d) or Conv2d.forward is not _CONVOLVE or convolution._settings is None:
         return False
+    if modes.recording:
+        for value in (
+            x,
+            convolution.weight,
+            convolution.bias,
+            norm.weight,
+            norm.bias,
+            norm.running_mean,
+            norm.running_var,
+            residual,
+        ):
+            if isinstance(value, Tensor) and value.requires_grad:
+                return False
     image, mean, variance = x.array, norm.running_mean, norm.running_var
     if mean is None or variance is None or type(image) is not ndarray or image.ndim != 4:
         return False

@@ -396,6 +396,22 @@ def test_a_convolution_that_is_watched_trained_narrowed_or_given_what_it_refuses
     assert (len(seen), len(convolved)) == (1, 1)
 
 
+def test_frozen_parameters_want_no_gradient_either_but_an_input_may(convolved: Any) -> None:
+    row = nn.Sequential(nn.Conv2d(4, 4, 1), norm(), nn.ReLU()).eval().requires_grad_(False)
+    wanting = images()
+    out = row(wanting)
+    assert out.requires_grad
+    assert not convolved
+    np.testing.assert_allclose(row(wanting.detach()).numpy(), out.numpy(), rtol=2e-5, atol=2e-5)
+    assert len(convolved) == 1
+    for name in ("0.weight", "0.bias", "1.weight", "1.bias"):
+        parameter = dict(row.named_parameters())[name].requires_grad_(True)
+        assert row(wanting.detach()).requires_grad
+        parameter.requires_grad_(False)
+    assert nn.norm_activation((row[0], row[1]), wanting.detach(), F.relu, residual=images(1)).requires_grad
+    assert len(convolved) == 1
+
+
 def test_a_curve_behind_a_shortcut_is_taken_by_itself(convolved: Any) -> None:
     layers, x, beside = (nn.Conv2d(4, 4, 1), norm()), images(), images(1)
     row = nn.Sequential(*layers).eval()
