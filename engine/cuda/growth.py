@@ -11,7 +11,7 @@ from typing import Any
 
 from ..capturing import in_capture
 
-__all__ = ["gives_back", "install"]
+__all__ = ["gives_back", "install", "keeps_what_it_has"]
 
 LEAST = 32 << 20
 """Bytes that are asked for, from where on it is worth waiting for the GPU."""
@@ -25,11 +25,23 @@ def gives_back(size: int, idle: int, total: int) -> bool:
 
 
 def install(cupy: Any) -> None:
-    """Let CuPy's pool grow so."""
+    """Let CuPy's pool grow so, unless that would cost what arrays hold already."""
     pool, cuda = cupy.get_default_memory_pool(), cupy.cuda
-    # An allocator is given to a pool when it is made. This one makes a pool for each GPU when it is first asked for memory, with the
+    # An allocator is given to a pool when it is made. From 14 on CuPy makes a pool for each GPU when memory is first asked for, with the
     # allocator that it has then; where that was before, nothing changes.
-    pool.__init__(_grown(pool, lambda size: cuda.MemoryPointer(cuda.Memory(size), 0)))
+    if keeps_what_it_has(cuda.MemoryPool()):
+        pool.__init__(_grown(pool, lambda size: cuda.MemoryPointer(cuda.Memory(size), 0)))
+
+
+def keeps_what_it_has(pool: Any) -> bool:
+    """Whether a pool that nobody uses still has its memory when it is given an allocator: older ones, and perhaps newer, begin anew."""
+    held = pool.malloc(1)
+    had = pool.total_bytes()
+    pool.__init__()
+    kept: bool = pool.total_bytes() == had
+    del held
+    pool.free_all_blocks()
+    return kept
 
 
 def _grown(pool: Any, driver: Callable[[int], Any]) -> Callable[[int], Any]:

@@ -69,8 +69,37 @@ def test_nothing_goes_back_to_the_driver_in_a_capture() -> None:
     assert pool.total == 160 * MIB
 
 
-def test_cupy_s_own_pool_grows_so() -> None:
+class Lender:
+    """A pool that counts its memory, and forgets it when it is given an allocator, or does not."""
+
+    def __init__(self, forgets: bool = False) -> None:
+        self.had = 0 if getattr(self, "forgets", True) else self.had  # type: ignore[has-type]
+        self.forgets = getattr(self, "forgets", forgets)
+
+    def malloc(self, size: int) -> str:
+        self.had += 512
+        return "memory"
+
+    def total_bytes(self) -> int:
+        return self.had
+
+    def free_all_blocks(self) -> None:
+        """What is free goes back."""
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_pool_that_would_forget_what_arrays_hold_is_left_alone(forgets: bool) -> None:
+    assert growth.keeps_what_it_has(Lender(forgets)) is not forgets
+    touched: list[Any] = []
+    pool = SimpleNamespace(__init__=touched.append)
+    cuda = SimpleNamespace(MemoryPool=lambda: Lender(forgets))
+    growth.install(SimpleNamespace(cuda=cuda, get_default_memory_pool=lambda: pool))
+    assert len(touched) == (not forgets)
+
+
+def test_cupy_s_own_pool_grows_so(monkeypatch: pytest.MonkeyPatch) -> None:
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed, whose pool this is")
+    monkeypatch.setattr(growth, "keeps_what_it_has", lambda pool: True)  # which asks a driver for memory
     pool = cupy.cuda.MemoryPool()  # one that nobody uses
     growth.install(SimpleNamespace(cuda=cupy.cuda, get_default_memory_pool=lambda: pool))
     assert [each.__module__ for each in gc.get_referents(pool) if callable(each)] == [growth.__name__]
