@@ -46,7 +46,11 @@ class Twin:
         stands = self.tensor
         if stands is not None and (stands.node is not value.node or stands.requires_grad is not value.requires_grad):
             return False  # it was asked for a gradient since, or no longer is
-        return self.epoch is epoch() and self.since > writes.forgotten and not writes.is_written(value, self.since)
+        if self.epoch is not epoch():
+            return False
+        since = self.since
+        # Mostly nothing at all was written since.
+        return since > writes.last or (since > writes.forgotten and not writes.is_written(value, since))
 
 
 _homes: dict[tuple[Dtype, int], dict[int, weakref.ref[Tensor]]] = {}
@@ -150,6 +154,7 @@ def _renew_all(wanted: Twin) -> bool:
     _homes[wanted.home] = living
     if wanted not in stale or not gpu_kernels("training.narrowing").renew(stale):
         return False
+    now, age = next_sequence(), epoch()
     for twin in stale:
-        twin.renewed()
+        twin.since, twin.epoch = now, age
     return True

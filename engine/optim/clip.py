@@ -51,7 +51,7 @@ def clip_grad_norm_(
 
 
 def _total(held: list[Tensor]) -> Dtype:
-    wide = any(p.dtype.itemsize // (2 if kind(p.dtype) == 3 else 1) == 8 for p in held)
+    wide = any(dtype.itemsize // (2 if kind(dtype) == 3 else 1) == 8 for dtype in {p.array.dtype for p in held})
     return float64 if wide else float32
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,9 @@ class _Bucket:
         self.arrays = [p.array for p in parameters]
         self.held = [optimizer.kept[p] for p in parameters]
         self.step: int = self.held[0].get("step", 0)
+        self.strides = [array.strides for array in self.arrays]
         self.views = [[state[name] for name in names] for state in self.held]
+        self.flat_views = list(chain.from_iterable(self.views))
         self._update = gpu_kernels("training.optimizers").Update(
             optimizer.fused, self.arrays, self.views, self.arrays[0].dtype, **optimizer.variant(group)
         )
@@ -78,14 +81,17 @@ class _Bucket:
             return False
         if not all(map(is_, self.held, map(states.get, self.parameters))):
             return False
-        return all(
-            state.get("step", 0) == self.step and all(map(is_, views, map(state.get, self.names)))
-            for state, views in zip(self.held, self.views, strict=True)
-        )
+        names, held = self.names, self.held
+        if not all(map(is_, self.flat_views, [state.get(name) for state in held for name in names])):
+            return False
+        return [state.get("step", 0) for state in held].count(self.step) == len(held)
 
     def change(self, optimizer: Elementwise, group: dict[str, Any], gradients: list[Array]) -> None:
         """Take the step, or in a capture record it."""
-        own = list(map(laid_like, gradients, self.arrays))
+        own = [
+            gradient if gradient.strides == strides else laid_like(gradient, array)  # both are of one dtype
+            for gradient, strides, array in zip(gradients, self.strides, self.arrays, strict=True)
+        ]
         if optimizer.unless is not None:
             self._change_unless(optimizer, group, own, optimizer.unless)
             return
@@ -237,9 +243,10 @@ def owned_on_gpu(parameters: Sequence[Tensor]) -> list[Array] | None:
     arrays: list[Array] = [p.grad.array for p in parameters]  # type: ignore[union-attr]
     if not arrays or any(isinstance(array, np.ndarray) or array.dtype not in FLOATS for array in arrays):
         return None
-    owners = Counter(id(_owner(array)) for array in arrays)
+    owners = [id(_owner(array)) for array in arrays]
+    shared = Counter(owners)
     for place, (parameter, array) in enumerate(zip(parameters, arrays, strict=True)):
-        if owners[id(_owner(array))] > 1 or not is_whole(array) or parameter.grad.node is not None:  # type: ignore[union-attr]
+        if shared[owners[place]] > 1 or not is_whole(array) or parameter.grad.node is not None:  # type: ignore[union-attr]
             arrays[place] = namespace(array).array(array)
             parameter.grad = tensor_of(arrays[place])
     return arrays

@@ -208,7 +208,7 @@ class Optimizer:
                 raise DeviceError(
                     f"{self.who}: a parameter on {device_of(own)} has a gradient on {device_of(array)}; they must be on the same device"
                 )
-            if array.dtype != own.dtype:
+            if array.dtype is not own.dtype and array.dtype != own.dtype:
                 if kind(array.dtype) > kind(own.dtype):
                     raise DtypeError(f"{self.who}: a parameter of {own.dtype} has a gradient of {array.dtype}")
                 array = array.astype(own.dtype)
