@@ -29,6 +29,11 @@ def normalised(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = No
     return F.batch_norm(x, None, None, weight, bias, True, **more)
 
 
+def both_of(results: Any) -> Tensor:
+    """A sum into which both results go."""
+    return results[0] * 2.0 + results[1]  # type: ignore[no-any-return]
+
+
 WORDS = engine.tensor([[0, 1, 5], [1, 1, 5]])
 
 SMALL: list[tuple[str, Callable[..., Tensor], Shapes]] = [
@@ -90,6 +95,10 @@ SAME: list[tuple[str, Callable[..., Tensor], Shapes]] = [
         ((4, 3),),
     ),
     ("drop_drawn", lambda x: F.dropout(x, 0.5, training=True), ((4, 30),)),
+    ("add_layer_norm", lambda x, r: both_of(engine.ops.add_layer_norm(x, r)), ((4, 6), (4, 6))),
+    ("add_layer_norm", lambda x, r, w, b: engine.ops.add_layer_norm(x, r, w, b)[0], ((4, 6), (4, 6), (6,), (6,))),
+    ("add_rms_norm", lambda x, r: both_of(engine.ops.add_rms_norm(x, r)), ((4, 6), (4, 6))),
+    ("add_rms_norm", lambda x, r, w: engine.ops.add_rms_norm(x, r, w)[0], ((4, 6), (4, 6), (6,))),
 ]
 """The same kernels on the same arrays."""
 
