@@ -106,6 +106,10 @@ class Op(Recorder, Implementations, Generic[P, R]):
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.body)}>"
 
+    def __reduce__(self) -> str:
+        # A copy of a model, or one that is sent to a worker, calls the same operation: it is found by its name.
+        return self.name
+
     def directly(self, function: Direct) -> Direct:
         """Register the gradients as a walk computes them that neither records nor watches: on arrays, at once, from what a node keeps.
 

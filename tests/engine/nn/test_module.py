@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from numzoo import engine
 from numzoo.engine import ArgumentError, DtypeError, StateError, Tensor, nn
+from numzoo.engine.op import TABLE
 
 
 class Block(nn.Module):
@@ -542,3 +544,15 @@ def test_weights_of_linear_layers_alone_are_held_in_narrower_types() -> None:
     np.testing.assert_allclose(
         model[0](given).numpy(), nn.functional.linear(given, wide, model[0].bias).numpy(), rtol=1e-6
     )
+
+
+def test_a_copy_of_a_module_that_holds_an_operation_calls_the_same_one() -> None:
+    module = nn.Linear(2, 2)
+    module.activation = engine.gelu  # type: ignore[assignment]
+    for twin in (copy.deepcopy(module), copy.copy(module)):
+        assert twin.activation is engine.gelu  # type: ignore[comparison-overlap]
+
+
+def test_every_operation_is_sent_to_other_processes_by_its_name() -> None:
+    for operation in TABLE.values():
+        assert pickle.loads(pickle.dumps(operation)) is operation
