@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...modes import modes
@@ -123,7 +124,8 @@ def _keep(array: Array, token: object, pack: Any) -> None:
     record = _records.get(name)
     if record is None or record.owner() is not owner:
         try:
-            reference = weakref.ref(owner, lambda _: _drop(name, reference))
+            # What it needs goes with it: when Python ends, modules lose their names before the last arrays go.
+            reference = weakref.ref(owner, partial(_drop, _records, name))
         except TypeError:  # such memory could be given up unnoticed, and its address used again
             return
         record = _records[name] = _Record(reference)
@@ -143,7 +145,7 @@ def _extent(array: Array) -> tuple[int, int]:
     return start, stop + array.itemsize
 
 
-def _drop(name: int, reference: weakref.ref[Any]) -> None:
-    record = _records.get(name)
+def _drop(records: dict[int, _Record], name: int, reference: weakref.ref[Any]) -> None:
+    record = records.get(name)
     if record is not None and record.owner is reference:
-        del _records[name]
+        del records[name]

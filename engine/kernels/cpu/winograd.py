@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def _packer(
     def make_to_keep(weight: Array) -> Array:
         result = make(weight)
         name = id(result)
-        _kept[name] = (weakref.ref(result, lambda _: _kept.pop(name, None)), size)
+        _kept[name] = (weakref.ref(result, partial(_kept.pop, name)), size)
         return result
 
     def pack(weight: Array) -> Array | None:

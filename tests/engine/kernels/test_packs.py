@@ -120,3 +120,16 @@ def test_weights_in_a_bytes_object_are_used_but_not_kept(make: Any, assert_close
 def test_forgetting_what_was_never_packed_is_fine(array: Any) -> None:
     onednn.forget(array)
     onednn.forget(array[::-1] if array.ndim else array)
+
+
+def test_the_last_arrays_go_when_modules_have_lost_their_names(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = make((1, 8, 6, 6)), make((8, 8, 3, 3), seed=1)
+    conv2d(x, weight, **FORM)
+    records, name = packs._records, id(weight)
+    assert name in records
+    with monkeypatch.context() as ending:  # as when Python ends
+        ending.setattr(packs, "_drop", None)
+        ending.setattr(packs, "_records", None)
+        del weight
+        gc.collect()
+    assert name not in records
