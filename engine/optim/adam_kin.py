@@ -93,12 +93,8 @@ class NAdam(Elementwise):
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group, own, ahead, root = numbers
         spare, other, third = scratch[:3]
-        apart = group["decoupled_weight_decay"]
-        if apart and group["weight_decay"]:
-            xp.multiply(p, 1 - group["lr"] * group["weight_decay"], out=p)
-        g = directed(xp, p, g, other, spare, group, decay=not apart)
+        g = _after_decay(xp, p, g, states, other, spare, group)
         mean, square = states
-        moments(xp, g, mean, square, group["betas"], spare)
         xp.sqrt(square, out=spare)
         xp.divide(spare, root, out=spare)
         xp.add(spare, group["eps"], out=spare)
@@ -147,12 +143,8 @@ class RAdam(Elementwise):
     def rule(self, xp: Any, p: Array, g: Array, states: list[Array], scratch: list[Array], numbers: Any) -> None:
         group, rate, care = numbers
         spare, other = scratch[:2]
-        apart = group["decoupled_weight_decay"]
-        if apart and group["weight_decay"]:
-            xp.multiply(p, 1 - group["lr"] * group["weight_decay"], out=p)
-        g = directed(xp, p, g, other, spare, group, decay=not apart)
+        g = _after_decay(xp, p, g, states, other, spare, group)
         mean, square = states
-        moments(xp, g, mean, square, group["betas"], spare)
         if care is None:
             xp.multiply(mean, rate, out=spare)
         else:
@@ -161,3 +153,16 @@ class RAdam(Elementwise):
             xp.divide(mean, spare, out=spare)
             xp.multiply(spare, rate * care, out=spare)
         xp.subtract(p, spare, out=p)
+
+
+def _after_decay(
+    xp: Any, p: Array, g: Array, states: list[Array], other: Array, spare: Array, group: dict[str, Any]
+) -> Array:
+    """Shrink the parameter or turn the gradient towards that, as the group says; gives the gradient, which its two means have taken up."""
+    apart = group["decoupled_weight_decay"]
+    if apart and group["weight_decay"]:
+        xp.multiply(p, 1 - group["lr"] * group["weight_decay"], out=p)
+    g = directed(xp, p, g, other, spare, group, decay=not apart)
+    mean, square = states
+    moments(xp, g, mean, square, group["betas"], spare)
+    return g
