@@ -94,7 +94,7 @@ def _masks_of(seeds: Sequence[tuple[int, ...]], shapes: Sequence[tuple[int, ...]
     """Masks whose stretches have streams of their own, so that any number of threads draws the same."""
     masks = [cpu_memory((int(np.prod(shape, dtype=np.int64)),), bool) for shape in shapes]
     starts = [(which, start) for which, mask in enumerate(masks) for start in range(0, mask.size, STRETCH)]
-    members = min(len(starts), threads())
+    members = max(min(len(starts), threads()), 1)  # of nothing, one draws nothing
 
     def work(member: int) -> None:
         for which, start in starts[member::members]:

@@ -100,3 +100,13 @@ def test_masks_of_sizes_that_fill_no_word_are_whole() -> None:
 def test_what_makes_no_sense_is_refused(call: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         call()
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 5, 8), (2, 0, 5, 8), (3, 2, 0, 8)])
+def test_attention_and_dropout_of_nothing_give_nothing(shape: tuple[int, ...]) -> None:
+    x = engine.zeros(shape, requires_grad=True)
+    y = F.dropout(F.scaled_dot_product_attention(x, x, x, dropout_p=0.1), 0.5)
+    y.sum().backward()
+    assert y.shape == shape
+    assert x.grad is not None
+    assert x.grad.shape == shape
