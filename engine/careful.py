@@ -6,7 +6,7 @@ from heapq import heappush
 from typing import Any
 
 from .debug.watch import watchers
-from .gradient import Walk
+from .gradient import Walk, owner_of
 from .hooks import registered
 from .node import Node, Output
 from .tensor import Tensor
@@ -36,13 +36,33 @@ class CarefulWalk(Walk):
     def _step(self, node: Any, arrived: Any) -> None:
         hooks = registered.get(id(node))
         if hooks is not None:
+            if hooks.before:
+                arrived = self._shown(arrived)
             arrived = hooks.apply(arrived, self.create_graph)
+            self.given.update(id(owner_of(each.array)) for each in _each(arrived))
+            if hooks.after and self._is_on_its_way(arrived):
+                # They may write to the leaf's gradient.
+                self.given.add(id(owner_of(arrived.array)))
         if isinstance(node, Tensor):
             super()._accumulate(node, arrived)
             if hooks is not None and self.targets is None:
                 hooks.finish(node)
         else:
             super()._step(node, arrived)
+
+    def _shown(self, arrived: Any) -> Any:
+        """The gradients that hooks see and may keep: no leaf has that very memory, nor will one be given it."""
+        if isinstance(arrived, list):
+            return [None if each is None else self._shown(each) for each in arrived]
+        if id(owner_of(arrived.array)) in self.given:
+            arrived = arrived.clone()
+        self.given.add(id(owner_of(arrived.array)))
+        return arrived
+
+    def _is_on_its_way(self, gradient: Tensor) -> bool:
+        """Whether something that waits for its turn was brought the same memory."""
+        owner = owner_of(gradient.array)
+        return any(owner_of(each.array) is owner for arrived in self.arrived.values() for each in _each(arrived))
 
     def _gradients(self, node: Node, arrived: Any) -> Any:
         watching = list(watchers)
@@ -90,3 +110,8 @@ class CarefulWalk(Walk):
                 elif edge is not None:
                     stack.append(edge.node if isinstance(edge, Output) else edge)
         return first
+
+
+def _each(arrived: list[Tensor | None] | Tensor) -> list[Tensor]:
+    """The gradients that flow to a node or a leaf."""
+    return [each for each in arrived if each is not None] if isinstance(arrived, list) else [arrived]

@@ -147,6 +147,8 @@ class Walk:
         self.heap: list[tuple[int, Node]] = []
         self.arrived: dict[Node, list[Tensor | None] | Tensor] = {}
         self.given: set[int] = set()
+        # In a capture, the leaves whose gradient began with this walk: its memory may still be on its way elsewhere.
+        self.begun: set[int] = set()
         self.late = None if create_graph else Late()
         # Of ``grad`` alone: what was found for each input (and, as ``ways``, the nodes on the way to them). Others are left alone.
         self.targets: dict[Any, Tensor | None] | None = None
@@ -178,7 +180,7 @@ class Walk:
             # Infinities and NaN are results like others here; NumPy need not warn of them.
             with np.errstate(all="ignore"):
                 for root, seed in roots:
-                    self.given.add(id(_owner(seed.array)))
+                    self.given.add(id(owner_of(seed.array)))
                     self._deliver(root.node or root, seed)
                 heap, arrived, step = self.heap, self.arrived, self._step
                 while heap:
@@ -333,20 +335,21 @@ class Walk:
             plain = isinstance(held.array, np.ndarray) and not self.create_graph and not held.requires_grad
             plain = plain and held.array.dtype is gradient.array.dtype
             total = tensor_of(held.array + gradient.array) if plain else held + gradient
-            if in_capture() and not self.create_graph:
+            if in_capture() and not self.create_graph and id(leaf) not in self.begun:
                 write_into(held.array, total.array)  # a replay adds to what is there, and there the next one looks
             else:
                 leaf.grad = total
             return
-        if not self.create_graph:
-            array = gradient.array
-            owner = id(array if array.base is None else _owner(array))
-            # CuPy marks no array as read-only, not even one number that stands for many.
-            fixed = not array.flags.writeable if isinstance(array, np.ndarray) else 0 in array.strides
-            if fixed or owner in self.given or gradient.requires_grad:
-                # Another leaf may hold this very memory, and an optimiser may write to it.
-                gradient = tensor_of(copy(array))
-            self.given.add(owner)
+        array = gradient.array
+        owner = id(array if array.base is None else owner_of(array))
+        # CuPy marks no array as read-only, not even one number that stands for many.
+        fixed = not array.flags.writeable if isinstance(array, np.ndarray) else 0 in array.strides
+        if fixed or owner in self.given or (gradient.requires_grad and not self.create_graph):
+            # Another leaf or a hook may hold this very memory, and an optimiser may write to it.
+            gradient = gradient.clone() if self.create_graph else tensor_of(copy(array))
+        self.given.add(owner)
+        if in_capture():
+            self.begun.add(id(leaf))
         leaf.grad = gradient
 
     def _capture(self, node: Node, arrived: list[Tensor | None] | Tensor) -> None:
@@ -388,7 +391,8 @@ def _failed(node: Node, error: Exception) -> GradientError:
     return GradientError(f"backward of {node.op.name} failed: {error}\n  the forward call was made at {node.origin()}")
 
 
-def _owner(array: Any) -> Any:
+def owner_of(array: Any) -> Any:
+    """The array whose memory this one views."""
     while getattr(array, "base", None) is not None:
         array = array.base
     return array

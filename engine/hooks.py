@@ -70,7 +70,7 @@ class Hooks:
             tensor, gradient = reference(), arrived[index] if isinstance(arrived, list) else arrived
             if tensor is not None and gradient is not None:
                 held = tensor.grad
-                kept = gradient if create_graph else tensor_of(gradient.array.copy())
+                kept = gradient.clone() if create_graph else tensor_of(gradient.array.copy())
                 tensor.grad = kept if held is None else held + kept
         return arrived
 

@@ -130,10 +130,12 @@ class _Passing:
 
     def enter(self, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
         """The gradients of the results, after the hooks that may change them."""
+        shown = seen = _copied(grads)
         for hooks in self.groups:
             for hook, _ in list(hooks.backward_before):
-                grads = _replaced("register_full_backward_pre_hook", hook(self.module, grads), grads)
-        self.grad_output = grads
+                seen = _replaced("register_full_backward_pre_hook", hook(self.module, seen), seen)
+        self.grad_output = seen
+        grads = grads if seen is shown else _copied(seen)
         if not self.gated:
             self.leave((None,) * len(self.places))
         return grads
@@ -143,12 +145,18 @@ class _Passing:
         for hooks in self.groups:
             for hook, _ in list(hooks.backward_after):
                 grad_input: list[Tensor | None] = [None] * self.count
-                for place, grad in zip(self.places, grads, strict=True):
+                for place, grad in zip(self.places, _copied(grads), strict=True):
                     grad_input[place] = grad
                 changed = hook(self.module, tuple(grad_input), self.grad_output)
-                given = _replaced("register_full_backward_hook", changed, tuple(grad_input))
-                grads = tuple(given[place] for place in self.places)
+                if changed is not None:
+                    given = _replaced("register_full_backward_hook", changed, tuple(grad_input))
+                    grads = _copied(tuple(given[place] for place in self.places))
         return grads
+
+
+def _copied(grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """Gradients in memory of their own: hooks may keep theirs, and those that flow on become the leaves', to which optimisers write."""
+    return tuple(None if grad is None else grad.clone() for grad in grads)
 
 
 def _replaced(who: str, changed: Any, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:

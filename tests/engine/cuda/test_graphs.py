@@ -102,6 +102,26 @@ def test_gradients_add_up_from_replay_to_replay(gpu: Any) -> None:
         assert np.allclose(plain, own, rtol=1e-5)
 
 
+def test_a_gradient_that_begins_in_a_captured_step_still_flows_elsewhere(gpu: Any) -> None:
+    x, w, slope = (engine.tensor(v).to("cuda") for v in ([1.0, 2.0], [3.0, 4.0], [5.0, 7.0]))
+    x.requires_grad = w.requires_grad = True
+
+    def step(slope: Any) -> Any:
+        x.grad = w.grad = None
+        early = w * 2
+        thrice = x * 3
+        # x, early and thrice are brought one array; x has it when thrice adds to it, and early after that.
+        loss = ((x + early + thrice) * slope).sum()
+        loss.backward()
+        return loss
+
+    act = engine.capture(step, warmup=1)
+    for _ in range(3):
+        act(slope)
+    assert act.is_captured
+    assert [x.grad.tolist(), w.grad.tolist()] == [[20, 28], [10, 14]]
+
+
 def test_results_are_copies_unless_the_same_tensors_are_asked_for(gpu: Any) -> None:
     double = engine.capture(lambda x: {"twice": x * 2.0}, warmup=1)
     values = [on_gpu(3) for _ in range(4)]
