@@ -172,6 +172,8 @@ def _linear_directly(node: Node, arrived: Tensor) -> list[Any] | None:
     operands = given_arrays(node.precision, arrived, x, weight)
     if operands is None:
         return None
+    if operands[2] is not None and operands[2].dtype != operands[0].dtype:
+        return None  # a weight that is stored in fewer digits
     if type(flow) is np.ndarray:
         found: list[Any] | None = _on_cpu(*operands, to_bias=to_bias, turned=turned)
     else:
