@@ -1,8 +1,9 @@
 """Changing a lock that others may be changing at the same time: read, write beside it, exchange, compare, try again.
 
-Nobody waits for anybody and nobody can be left waiting by a process that died. Whoever displaces a version that it had not
-read puts that version's changes back, so no line gets lost. Where the system cannot exchange two files in one step, the
-file is compared right before it is replaced.
+Writers take turns by a lock of the system's on the folder, which ends with the process that has it, and which nobody waits for longer than
+some seconds. Where there is none (Windows, some network drives), whoever displaces a version that it had not read puts that version's changes
+back; only three writers at once who take lines out and put them in may then lose one. Where the system cannot exchange two files in one step,
+the file is compared right before it is replaced.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = ["change_lock"]
 Content = dict[str, Any]
 _ATTEMPTS = 1000
 _LEFT_SECONDS = 600.0
+_TURN_SECONDS = 10.0
 _MISSING = object()
 
 
@@ -37,8 +39,9 @@ def change_lock(path: Path, edit: Callable[[Content], None]) -> bool:
     path = Path(os.path.realpath(path))  # the file itself, not a link to it, is replaced
     owed: list[tuple[str, str, Any]] = []  # changes of others that we displaced and have to put back
     changed = False
-    with storage(f"write {path}", elsewhere=True):
+    with storage(f"write {path}", elsewhere=True), contextlib.ExitStack() as turn:
         path.parent.mkdir(parents=True, exist_ok=True)
+        turn.enter_context(_in_turn(path.parent))
         for _ in range(_ATTEMPTS):
             before = read_bytes(path)
             content = parsed(before, path)
@@ -65,6 +68,33 @@ def change_lock(path: Path, edit: Callable[[Content], None]) -> bool:
                 return changed
             owed += _differences(parsed(before, path), parsed(displaced, path))
     raise StorageError(f"{path} changes faster than it can be written; other processes keep writing it. Try again.")
+
+
+@contextlib.contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """While no other writer who asks changes a lock in this folder; at once where the system has no such turns, and after some seconds anyhow."""
+    try:
+        import fcntl
+
+        place = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        latest = time.monotonic() + _TURN_SECONDS
+        while True:
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < latest:
+                    time.sleep(0.002)
+                    continue
+            except OSError:  # a file system without locks
+                pass
+            break
+        yield
+    finally:
+        os.close(place)
 
 
 def _put(path: Path, before: bytes | None, after: bytes) -> tuple[bool, bytes | None]:

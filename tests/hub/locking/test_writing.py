@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,7 @@ def test_a_writer_who_comes_in_between_keeps_the_line(
         other()
         (plain_copymode if len(given) == 2 and given[0] == lock else plain_link)(*given)
 
+    monkeypatch.setattr(writing, "_in_turn", contextlib.nullcontext)  # as on a system without turns
     monkeypatch.setattr(writing, "read_bytes", read)
     if moment == "after the look":
         monkeypatch.setattr(writing.shutil, "copymode", last)
@@ -166,6 +169,27 @@ def test_processes_that_write_at_the_same_time_lose_no_line(tmp_path: Path) -> N
     assert [writer.wait() for writer in writers] == [0] * 6
     assert sorted(names(lock)) == sorted(f"{writer}-{number}" for writer in range(6) for number in range(12))
     assert os.listdir(tmp_path) == ["models.lock"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system locks no folders")
+def test_a_writer_waits_for_its_turn_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    lock = tmp_path / "models.lock"
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    waiting = threading.Thread(target=change_lock, args=(lock, adds("ours")))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    assert not lock.exists()
+    os.close(other)
+    waiting.join()
+    assert names(lock) == ["ours"]
+    monkeypatch.setattr(writing, "_TURN_SECONDS", 0.05)
+    with writing._in_turn(tmp_path):  # by somebody who never ends
+        change_lock(lock, adds("more"))
+    assert names(lock) == ["more", "ours"]
 
 
 def test_a_lock_that_never_rests_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
