@@ -8,7 +8,7 @@ from typing import Any
 
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.dtypes import DataType
-from numzoo.hub.checkpoint.pytorch.objects import LateTensor, Opaque
+from numzoo.hub.checkpoint.pytorch.kinds import LateTensor, Opaque
 from numzoo.hub.checkpoint.tensors import Decoded, StorageView, Tensor
 from numzoo.hub.errors import FormatError, UnsafeFileError
 

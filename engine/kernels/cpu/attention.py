@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...modes import modes
-from ...ops.layers import blockwise
+from ...ops.layers import attention_operands, blockwise
 from ...ops.layers.heads import in_heads, in_rows, thirds, whole_of_thirds
 from . import pool
 from .dropping import drop_into
@@ -39,7 +39,7 @@ def attend(
 ) -> Result:  # fmt: skip
     """softmax(scale query key^T + bias) value."""
     if heads or key is None or value is None:
-        parts = blockwise.parts_in_heads(query, key, value, heads)
+        parts = attention_operands.parts_in_heads(query, key, value, heads)
         found = NotImplemented if parts is None else attend(*parts, bias, **settings)
         return found if found is NotImplemented else in_rows(found)
     if not _is_served(query, key, value):
@@ -110,7 +110,7 @@ def attend_backward(
 ) -> Result:
     """The gradients of attend for query, key and value."""
     if heads:
-        parts = blockwise.parts_in_heads(query, key, value, heads)
+        parts = attention_operands.parts_in_heads(query, key, value, heads)
         if parts is None or flow.ndim != 3 or flow.shape[2] % heads:
             return NotImplemented
         found = attend_backward(in_heads(flow, heads), *parts, bias, **settings)

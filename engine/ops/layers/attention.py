@@ -21,14 +21,12 @@ from ..algebra.matrix import matmul
 from ..elementwise.arithmetic import where
 from ..shapes.shape import cat
 from .activation import softmax
+from .attention_operands import check_attention, check_heads, check_packed
 from .blockwise import (
     Key,
     Plain,
     backward,
     blocks,
-    check_attention,
-    check_heads,
-    check_packed,
     forward,
     forward_in_heads,
     most_scores,

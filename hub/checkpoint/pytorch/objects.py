@@ -1,6 +1,6 @@
 """The inert things that a checkpoint's pickle may name, in one fixed table.
 
-A global in the stream is only a key of `GLOBALS`. What stands there are objects of this file: a `Function` holds a
+A global in the stream is only a key of `GLOBALS`. What stands there are objects of `kinds`: a `Function` holds a
 Python function of ours, which takes what the stream gave and describes a tensor or a plain value. Nothing is imported,
 looked up or called by a name that comes from a file.
 """
@@ -9,9 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.dtypes import TORCH, TORCH_STORAGE, DataType
 from numzoo.hub.checkpoint.pytorch import run_values
+from numzoo.hub.checkpoint.pytorch.kinds import (
+    CounterMapping,
+    Function,
+    LateTensor,
+    Opaque,
+    OrderedMapping,
+    StorageType,
+    TensorType,
+    integers,
+    kind_of,
+    wants,
+)
 from numzoo.hub.checkpoint.pytorch.run_values import NumberType, Record, RecordType
 from numzoo.hub.checkpoint.tensors import StorageView, Tensor
 from numzoo.hub.errors import FormatError, UnsafeFileError
@@ -19,79 +30,12 @@ from numzoo.hub.errors import FormatError, UnsafeFileError
 __all__ = [
     "GLOBALS",
     "REFUSED",
-    "CounterMapping",
-    "Function",
-    "LateTensor",
-    "Opaque",
-    "OrderedMapping",
-    "StorageType",
-    "TensorType",
     "build",
     "cost",
     "new",
     "reduce",
     "set_items",
 ]
-
-
-class OrderedMapping(dict[object, object]):
-    """What collections.OrderedDict becomes."""
-
-    __slots__ = ()
-
-
-class CounterMapping(dict[object, object]):
-    """What collections.Counter becomes."""
-
-    __slots__ = ()
-
-
-class LateTensor:
-    """A Parameter or an old tensor: an object that a later BUILD fills or decorates."""
-
-    __slots__ = ("name", "tensor")
-
-    def __init__(self, name: str, tensor: Tensor | None = None) -> None:
-        self.name = name
-        self.tensor = tensor
-
-
-class StorageType:
-    """A storage class; without a dtype it counts bytes."""
-
-    __slots__ = ("dtype", "name")
-
-    def __init__(self, name: str, dtype: DataType) -> None:
-        self.name = name
-        self.dtype = dtype
-
-
-class TensorType:
-    """A tensor class: torch.Tensor, torch.FloatTensor, torch.nn.Parameter."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-class Opaque:
-    """A value that means nothing outside PyTorch (a device, a layout, a quantisation scheme), kept as text."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
-class Function:
-    """A global that may be applied to arguments: `apply` is one of the functions below."""
-
-    __slots__ = ("apply", "name")
-
-    def __init__(self, name: str, apply: Callable[[tuple[object, ...]], object]) -> None:
-        self.name = name
-        self.apply = apply
 
 
 def cost(arguments: object) -> int:
@@ -105,18 +49,18 @@ def cost(arguments: object) -> int:
 def reduce(target: object, arguments: object) -> object:
     """Apply what opcode REDUCE found. Raises UnsafeFileError unless `target` is in the table as applicable."""
     if type(arguments) is not tuple:
-        raise FormatError(f"REDUCE was given {_kind(arguments)} in place of a tuple of arguments")
+        raise FormatError(f"REDUCE was given {kind_of(arguments)} in place of a tuple of arguments")
     if type(target) is Function:
         return target.apply(arguments)
     if type(target) is TensorType and target.name == "Parameter":
         return _parameter(arguments)
-    raise UnsafeFileError(f"REDUCE would call {_kind(target)}")
+    raise UnsafeFileError(f"REDUCE would call {kind_of(target)}")
 
 
 def new(target: object, arguments: object) -> object:
     """Make what opcode NEWOBJ asks for: an empty tensor object, a Parameter or an ordered dictionary."""
     if type(arguments) is not tuple:
-        raise FormatError(f"NEWOBJ was given {_kind(arguments)} in place of a tuple of arguments")
+        raise FormatError(f"NEWOBJ was given {kind_of(arguments)} in place of a tuple of arguments")
     if type(target) is TensorType:
         if arguments and target.name == "Parameter":
             return _parameter(arguments)
@@ -127,14 +71,14 @@ def new(target: object, arguments: object) -> object:
         return OrderedMapping()
     if type(target) is RecordType and not arguments:
         return Record()
-    raise UnsafeFileError(f"NEWOBJ would make {_kind(target)}")
+    raise UnsafeFileError(f"NEWOBJ would make {kind_of(target)}")
 
 
 def build(target: object, state: object) -> None:
     """Take the state of opcode BUILD: a module's `_metadata`, or what old tensors and Parameters keep in theirs."""
     if type(target) is OrderedMapping:
         if not isinstance(state, dict):
-            raise FormatError(f"BUILD gives an ordered dictionary {_kind(state)} in place of attributes")
+            raise FormatError(f"BUILD gives an ordered dictionary {kind_of(state)} in place of attributes")
         return  # `_metadata`: the versions of the modules, which carry no values
     if type(target) is NumberType:
         run_values.set_number_type(target, state)
@@ -143,9 +87,9 @@ def build(target: object, state: object) -> None:
         target.update(state)
         return
     if type(target) is not LateTensor:
-        raise UnsafeFileError(f"BUILD would set the state of {_kind(target)}")
+        raise UnsafeFileError(f"BUILD would set the state of {kind_of(target)}")
     if type(state) is not tuple or len(state) not in (3, 4, 5):
-        raise FormatError(f"BUILD gives a {target.name} {_kind(state)} in place of a tuple of 3, 4 or 5")
+        raise FormatError(f"BUILD gives a {target.name} {kind_of(state)} in place of a tuple of 3, 4 or 5")
     if len(state) == 3:  # (requires_grad, volatile, backward_hooks)
         _no_hooks(state[2])
         return
@@ -161,7 +105,7 @@ def build(target: object, state: object) -> None:
 def set_items(target: object, items: list[object]) -> None:
     """Put keys and values in turn into `target`: exactly a dict, or an OrderedDict or Counter from here."""
     if type(target) is not dict and type(target) is not OrderedMapping and type(target) is not CounterMapping:
-        raise UnsafeFileError(f"SETITEM would write into {_kind(target)}")
+        raise UnsafeFileError(f"SETITEM would write into {kind_of(target)}")
     for index in range(0, len(items), 2):
         target[_take_key(items[index])] = items[index + 1]
 
@@ -183,37 +127,19 @@ def _take_key(key: object) -> object:
         return key
     if key is None or type(key) is bool or type(key) is float or type(key) is bytes:
         return key
-    raise FormatError(f"a dictionary has {_kind(key)} as a key")
-
-
-def _kind(value: object) -> str:
-    if type(value) in (Function, RecordType, StorageType, TensorType):
-        return f"the global {value.name}"  # type: ignore[attr-defined]
-    names = {Tensor: "a tensor", LateTensor: "a tensor", OrderedMapping: "an OrderedDict", CounterMapping: "a Counter"}
-    return names.get(type(value)) or f"a value of the type {type(value).__name__}"
-
-
-def _wants(name: str, arguments: tuple[object, ...], *counts: int) -> None:
-    if len(arguments) not in counts:
-        raise FormatError(f"{name} was given {len(arguments)} arguments; wanted {' or '.join(map(str, counts))}")
-
-
-def _integers(name: str, values: object) -> tuple[int, ...]:
-    if type(values) is not tuple or len(values) > limits.DIMENSIONS or any(type(value) is not int for value in values):
-        raise FormatError(f"{name} is not a tuple of at most {limits.DIMENSIONS} integers")
-    return values
+    raise FormatError(f"a dictionary has {kind_of(key)} as a key")
 
 
 def _no_hooks(hooks: object) -> None:
     if hooks is not None and not (isinstance(hooks, dict) and not hooks):
-        raise UnsafeFileError(f"a tensor carries backward hooks ({_kind(hooks)})")
+        raise UnsafeFileError(f"a tensor carries backward hooks ({kind_of(hooks)})")
 
 
 def _no_bits(metadata: object) -> None:
     if metadata is None:
         return
     if not isinstance(metadata, dict) or len(metadata) > 16:
-        raise FormatError(f"a tensor's metadata is {_kind(metadata)}, not a small dictionary")
+        raise FormatError(f"a tensor's metadata is {kind_of(metadata)}, not a small dictionary")
     if any(on is not False for on in metadata.values()):
         raise FormatError("a tensor carries metadata (a conjugate or negative bit), which only PyTorch can apply")
 
@@ -222,32 +148,32 @@ def _tensor(value: object) -> Tensor:
     if type(value) is LateTensor and value.tensor is not None:
         return value.tensor
     if type(value) is not Tensor:
-        raise FormatError(f"a tensor was expected, but {_kind(value)} stands there")
+        raise FormatError(f"a tensor was expected, but {kind_of(value)} stands there")
     return value
 
 
 def _strided(storage: object, offset: object, size: object, stride: object, dtype: DataType | None = None) -> Tensor:
     if type(storage) is not StorageView:
-        raise FormatError(f"a tensor stands on {_kind(storage)}, not on a storage")
+        raise FormatError(f"a tensor stands on {kind_of(storage)}, not on a storage")
     if type(offset) is not int:
-        raise FormatError(f"a tensor's offset is {_kind(offset)}, not an integer")
+        raise FormatError(f"a tensor's offset is {kind_of(offset)}, not an integer")
     return Tensor(
         storage,
         dtype or storage.dtype,
         offset,
-        _integers("a tensor's size", size),
-        _integers("a tensor's stride", stride),
+        integers("a tensor's size", size),
+        integers("a tensor's stride", stride),
     )
 
 
 def _rebuild_tensor(arguments: tuple[object, ...]) -> Tensor:
-    _wants("_rebuild_tensor", arguments, 4)
+    wants("_rebuild_tensor", arguments, 4)
     storage, offset, size, stride = arguments
     return _strided(storage, offset, size, stride)
 
 
 def _rebuild_tensor_v2(arguments: tuple[object, ...]) -> Tensor:
-    _wants("_rebuild_tensor_v2", arguments, 6, 7)
+    wants("_rebuild_tensor_v2", arguments, 6, 7)
     _no_hooks(arguments[5])
     _no_bits(arguments[6] if len(arguments) == 7 else None)
     storage, offset, size, stride = arguments[:4]
@@ -255,49 +181,49 @@ def _rebuild_tensor_v2(arguments: tuple[object, ...]) -> Tensor:
 
 
 def _rebuild_tensor_v3(arguments: tuple[object, ...]) -> Tensor:
-    _wants("_rebuild_tensor_v3", arguments, 7, 8)
+    wants("_rebuild_tensor_v3", arguments, 7, 8)
     _no_hooks(arguments[5])
     _no_bits(arguments[7] if len(arguments) == 8 else None)
     if type(arguments[6]) is not DataType:
-        raise FormatError(f"a tensor has {_kind(arguments[6])} as its dtype")
+        raise FormatError(f"a tensor has {kind_of(arguments[6])} as its dtype")
     storage, offset, size, stride = arguments[:4]
     return _strided(storage, offset, size, stride, arguments[6])
 
 
 def _rebuild_parameter(arguments: tuple[object, ...]) -> LateTensor:
-    _wants("_rebuild_parameter", arguments, 3)
+    wants("_rebuild_parameter", arguments, 3)
     _no_hooks(arguments[2])
     return LateTensor("Parameter", _tensor(arguments[0]))
 
 
 def _rebuild_parameter_with_state(arguments: tuple[object, ...]) -> LateTensor:
-    _wants("_rebuild_parameter_with_state", arguments, 4)
+    wants("_rebuild_parameter_with_state", arguments, 4)
     return _rebuild_parameter(arguments[:3])  # the state holds Python attributes, which carry no values
 
 
 def _parameter(arguments: tuple[object, ...]) -> LateTensor:
-    _wants("Parameter", arguments, 1, 2)
+    wants("Parameter", arguments, 1, 2)
     return LateTensor("Parameter", _tensor(arguments[0]))
 
 
 def _rebuild_from_type(arguments: tuple[object, ...]) -> object:
-    _wants("_rebuild_from_type_v2", arguments, 4)
+    wants("_rebuild_from_type_v2", arguments, 4)
     function, kind, inner, _state = arguments
     if type(function) is not Function or not function.name.startswith("torch._utils."):
-        raise UnsafeFileError(f"_rebuild_from_type_v2 would call {_kind(function)}")
+        raise UnsafeFileError(f"_rebuild_from_type_v2 would call {kind_of(function)}")
     if type(kind) is not TensorType:
-        raise UnsafeFileError(f"_rebuild_from_type_v2 would make {_kind(kind)}")
+        raise UnsafeFileError(f"_rebuild_from_type_v2 would make {kind_of(kind)}")
     if type(inner) is not tuple:
-        raise FormatError(f"_rebuild_from_type_v2 was given {_kind(inner)} in place of a tuple of arguments")
+        raise FormatError(f"_rebuild_from_type_v2 was given {kind_of(inner)} in place of a tuple of arguments")
     return function.apply(inner)
 
 
 def _ordered(arguments: tuple[object, ...]) -> OrderedMapping:
-    _wants("OrderedDict", arguments, 0, 1)
+    wants("OrderedDict", arguments, 0, 1)
     result = OrderedMapping()
     if arguments:  # Python 2 wrote a list of [key, value]
         if type(arguments[0]) is not list:
-            raise FormatError(f"OrderedDict was given {_kind(arguments[0])} in place of a list of pairs")
+            raise FormatError(f"OrderedDict was given {kind_of(arguments[0])} in place of a list of pairs")
         for pair in arguments[0]:
             if type(pair) not in (list, tuple) or len(pair) != 2:
                 raise FormatError("OrderedDict was given a list that holds more than pairs")
@@ -306,33 +232,33 @@ def _ordered(arguments: tuple[object, ...]) -> OrderedMapping:
 
 
 def _counter(arguments: tuple[object, ...]) -> CounterMapping:
-    _wants("Counter", arguments, 0, 1)
+    wants("Counter", arguments, 0, 1)
     if arguments and type(arguments[0]) is not dict:
-        raise FormatError(f"Counter was given {_kind(arguments[0])} in place of a dictionary")
+        raise FormatError(f"Counter was given {kind_of(arguments[0])} in place of a dictionary")
     return CounterMapping(*arguments)
 
 
 def _size(arguments: tuple[object, ...]) -> tuple[int, ...]:
-    _wants("torch.Size", arguments, 1)
-    return _integers("torch.Size", arguments[0])
+    wants("torch.Size", arguments, 1)
+    return integers("torch.Size", arguments[0])
 
 
 def _device(arguments: tuple[object, ...]) -> Opaque:
-    _wants("torch.device", arguments, 1, 2)
+    wants("torch.device", arguments, 1, 2)
     if type(arguments[0]) is not str or not all(type(part) is int for part in arguments[1:]):
         raise FormatError("torch.device was given something other than a name and a number")
     return Opaque(":".join(map(str, arguments)))
 
 
 def _layout(arguments: tuple[object, ...]) -> Opaque:
-    _wants("_get_layout", arguments, 1)
+    wants("_get_layout", arguments, 1)
     if type(arguments[0]) is not str:
-        raise FormatError(f"_get_layout was given {_kind(arguments[0])} in place of a name")
+        raise FormatError(f"_get_layout was given {kind_of(arguments[0])} in place of a name")
     return Opaque(arguments[0])
 
 
 def _encode(arguments: tuple[object, ...]) -> bytes:
-    _wants("_codecs.encode", arguments, 2)
+    wants("_codecs.encode", arguments, 2)
     text, codec = arguments
     if type(text) is not str or codec not in ("latin1", "latin-1"):
         raise UnsafeFileError("_codecs.encode may only turn text into latin1 bytes")
@@ -343,23 +269,23 @@ def _encode(arguments: tuple[object, ...]) -> bytes:
 
 
 def _bytearray(arguments: tuple[object, ...]) -> bytes:
-    _wants("bytearray", arguments, 0, 1, 2)
+    wants("bytearray", arguments, 0, 1, 2)
     if len(arguments) == 2:
         return _encode(arguments)
     if arguments and type(arguments[0]) is not bytes:
-        raise FormatError(f"bytearray was given {_kind(arguments[0])} in place of bytes")
+        raise FormatError(f"bytearray was given {kind_of(arguments[0])} in place of bytes")
     return arguments[0] if arguments else b""  # type: ignore[return-value]
 
 
 def _set(arguments: tuple[object, ...]) -> frozenset[object]:
-    _wants("set", arguments, 0, 1)
+    wants("set", arguments, 0, 1)
     if arguments and type(arguments[0]) is not list:
-        raise FormatError(f"set was given {_kind(arguments[0])} in place of a list")
+        raise FormatError(f"set was given {kind_of(arguments[0])} in place of a list")
     return frozenset(_take_key(item) for item in arguments[0]) if arguments else frozenset()  # type: ignore[attr-defined]
 
 
 def _complex(arguments: tuple[object, ...]) -> complex:
-    _wants("complex", arguments, 2)
+    wants("complex", arguments, 2)
     real, imaginary = arguments
     if type(real) is not float or type(imaginary) is not float:
         raise FormatError("complex was given something other than two floats")

@@ -9,7 +9,7 @@ import sys
 
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.contents import Contents, flatten
-from numzoo.hub.checkpoint.pytorch.objects import StorageType, TensorType
+from numzoo.hub.checkpoint.pytorch.kinds import StorageType, TensorType
 from numzoo.hub.checkpoint.pytorch.opcodes import read_pickle
 from numzoo.hub.checkpoint.pytorch.stream import PickleStream, little_endian
 from numzoo.hub.checkpoint.pytorch.tar import read_members

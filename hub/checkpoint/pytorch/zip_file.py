@@ -10,7 +10,7 @@ import sys
 from numzoo.hub.checkpoint import limits
 from numzoo.hub.checkpoint.archive import STORED, Member, verify_checksum
 from numzoo.hub.checkpoint.contents import Contents, flatten
-from numzoo.hub.checkpoint.pytorch.objects import StorageType
+from numzoo.hub.checkpoint.pytorch.kinds import StorageType
 from numzoo.hub.checkpoint.pytorch.opcodes import read_pickle
 from numzoo.hub.checkpoint.source import Source
 from numzoo.hub.checkpoint.tensors import Storage, StorageView

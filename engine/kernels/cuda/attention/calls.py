@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ....dtype import Array, Dtype, accumulator, float32
-from ....ops.layers import blockwise
+from ....ops.layers import attention_operands, blockwise
 from ....ops.layers import heads as layouts
 from ..algebra import matrix
 from ..machine import Machine, machine
@@ -80,7 +80,7 @@ def _attend_in_heads(
             found = tiled.attend_in_heads(here, query, key, value, bias, heads, scale, causal, dropout, seed, keep)
     if found is not NotImplemented:
         return found
-    parts = blockwise.parts_in_heads(query, key, value, heads)
+    parts = attention_operands.parts_in_heads(query, key, value, heads)
     if parts is None:
         return NotImplemented
     found = attend(*parts, bias, scale=scale, causal=causal, dropout=dropout, seed=seed, keep=keep)
@@ -102,7 +102,7 @@ def attend_backward(
             )
             if found is not NotImplemented:
                 return found
-        parts = blockwise.parts_in_heads(query, key, value, heads)
+        parts = attention_operands.parts_in_heads(query, key, value, heads)
         if parts is None or flow.ndim != 3 or flow.shape[2] % heads:
             return NotImplemented
         if kept is not None and kept[0].ndim == 3:

@@ -16,7 +16,7 @@ import numpy as np
 from ....device import convert
 from ....dtype import Array, Dtype
 from ....modes import are_deterministic_algorithms_enabled
-from ....ops.layers import blockwise
+from ....ops.layers import attention_operands
 from ....ops.layers.heads import Parts
 from ...plans import Plans
 from ..layout import blocks_for, dense_order, maker
@@ -140,7 +140,7 @@ def _forward_plan(
 
 def _apart(query: Array, key: Any, value: Any, heads: int) -> Parts | None:
     """Query, key and value with their heads cut apart; None where they cannot be."""
-    return blockwise.parts_in_heads(query, key, value, heads) if heads else (query, key, value)
+    return attention_operands.parts_in_heads(query, key, value, heads) if heads else (query, key, value)
 
 
 def _second_time(name: Any, here: Machine, scale: float, causal: bool, keep: bool, heads: int) -> Plan:

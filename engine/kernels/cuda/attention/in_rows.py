@@ -11,7 +11,7 @@ from typing import Any
 from ....dtype import Array, float32
 from ....modes import are_deterministic_algorithms_enabled
 from ....ops.layers import heads as layouts
-from ....ops.layers.blockwise import parts_in_heads
+from ....ops.layers.attention_operands import parts_in_heads
 from ...plans import Plans
 from ..layout import maker
 from ..libraries import choosing

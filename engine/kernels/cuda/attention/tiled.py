@@ -11,7 +11,7 @@ from typing import Any
 
 from ....dtype import Array, float32
 from ....modes import TF32, modes
-from ....ops.layers import blockwise
+from ....ops.layers import attention_operands
 from ....ops.layers.dropping import threshold
 from ...plans import Plans
 from ..layout import maker
@@ -109,7 +109,7 @@ def _plan_in_heads(
     here: Machine, query: Array, key: Array | None, value: Array | None, bias: Array | None, heads: int, scale: float, causal: bool,
     dropout: float, keep: bool,
 ) -> Plan:  # fmt: skip
-    parts = blockwise.parts_in_heads(query, key, value, heads)
+    parts = attention_operands.parts_in_heads(query, key, value, heads)
     if parts is None:
         return _refuse
     plan = _plan(here, *parts, bias, scale, causal, dropout, keep, in_heads=True)
