@@ -21,7 +21,8 @@ def norm_activation(
 
     A batch normalisation, the sum and a ReLU or ReLU6 are computed as one operation, on the CPU in use with the convolution before them, and
     nothing but time and memory tells: layers with hooks are called one after another, and so are all others. Several layers are a Sequential
-    or a tuple; ``activation`` is a layer or a function, such as ``F.relu``. He et al., "Deep Residual Learning for Image Recognition"
+    or a tuple; ``activation`` is a layer or a function, such as ``F.relu``; ``residual`` is a tensor, or a function that gives it, which is called
+    behind the layers where hooks see these. He et al., "Deep Residual Learning for Image Recognition"
     (arXiv:1512.03385), figure 2.
 
     >>> from numzoo.engine import nn, ones

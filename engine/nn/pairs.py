@@ -75,7 +75,9 @@ def together(
         and (not watchers or not any(watcher.tells for watcher in watchers))
     )
     if convolution is not None:
-        if can and _can_be_one(convolution, norm, x, residual):
+        seen = not can or not is_plain(convolution, Conv2d)
+        residual = residual if seen else _now(residual)
+        if not seen and _can_be_one(convolution, norm, x, residual):
             layer: Any = convolution
             held: Any = norm
             apart = residual is not None and name in CURVES
@@ -84,12 +86,20 @@ def together(
             x = ops.conv2d_norm.run(given if residual is None else (*given, residual), settings)
             return activation(x) if apart and activation is not None else x
         x = convolution(x)
-    if can and isinstance(x, Tensor) and (residual is None or _is_alike(residual, x)):
-        return norm.followed(x, residual, name)
+    if can:
+        residual = _now(residual)
+        if isinstance(x, Tensor) and (residual is None or _is_alike(residual, x)):
+            return norm.followed(x, residual, name)
     x = norm(x)
+    residual = _now(residual)
     if residual is not None:
         x = x + residual
     return x if activation is None else activation(x)
+
+
+def _now(residual: Any) -> Any:
+    """What is added; where it is a function, what that gives: whoever watches the layers then sees its own behind those before the sum."""
+    return residual() if callable(residual) else residual
 
 
 def _can_be_one(convolution: Any, norm: Any, x: Any, residual: Any) -> bool:

@@ -47,8 +47,7 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual = nn.norm_activation((self.conv1, self.bn1), x, self.relu)
-        shortcut = x if self.downsample is None else self.downsample(x)
-        return nn.norm_activation((self.conv2, self.bn2), residual, self.relu, residual=shortcut)
+        return nn.norm_activation((self.conv2, self.bn2), residual, self.relu, residual=lambda: _shortcut(self, x))
 
 
 class Bottleneck(nn.Module):
@@ -86,8 +85,12 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         residual = nn.norm_activation((self.conv1, self.bn1), x, self.relu)
         residual = nn.norm_activation((self.conv2, self.bn2), residual, self.relu)
-        shortcut = x if self.downsample is None else self.downsample(x)
-        return nn.norm_activation((self.conv3, self.bn3), residual, self.relu, residual=shortcut)
+        return nn.norm_activation((self.conv3, self.bn3), residual, self.relu, residual=lambda: _shortcut(self, x))
+
+
+def _shortcut(block: BasicBlock | Bottleneck, x: Tensor) -> Tensor:
+    """What is added to a block's residual: its input, brought to the residual's shape where that is another."""
+    return x if block.downsample is None else block.downsample(x)
 
 
 class ResNet(nn.Module):

@@ -85,3 +85,12 @@ def test_stages_of_a_model_are_read_by_hooks_as_ever() -> None:
         model(engine.tensor(np.random.default_rng(2).standard_normal((1, 3, 64, 64)).astype(np.float32)))
     assert found["layer1.0.bn2"].min() < 0 == found["layer1.0"].min()
     np.testing.assert_array_equal(found["layer1.0.relu"], found["layer1.0"])
+
+
+def test_hooks_see_a_block_s_shortcut_behind_its_layers() -> None:
+    block, seen = models.resnet50().layer1[0], []
+    for name, module in block.named_modules():
+        module.register_forward_hook(lambda *_, name=name: seen.append(name))
+    block(engine.ones(2, 64, 4, 4))
+    layers = ["conv1", "bn1", "relu", "conv2", "bn2", "relu", "conv3", "bn3"]
+    assert seen == [*layers, "downsample.0", "downsample.1", "downsample", "relu", ""]
